@@ -1,0 +1,211 @@
+//! What can go wrong, once.
+//!
+//! An [`Error`] has two voices. To the person who asked it is a message key with arguments, which
+//! `api` looks up in the catalogue of the reader's language (`assets/messages/*.ftl`). To the log it
+//! is also the chain of causes, which never leaves the server.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Shorthand used everywhere.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The kind decides the status that a dialect answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// The request itself is wrong; repeating it unchanged is useless.
+    BadInput,
+    /// No valid session, token or key came with the request.
+    NotSignedIn,
+    /// Signed in, but without the permission.
+    Forbidden,
+    /// What the request names does not exist.
+    NotFound,
+    /// It contradicts what exists: a name taken, an object in use.
+    Conflict,
+    /// Another operation works on the same object now.
+    Busy,
+    /// Disk, memory or addresses are used up.
+    NoRoom,
+    /// The node, or libvirt on it, does not answer.
+    NodeUnreachable,
+    /// The caller asked to stop.
+    Cancelled,
+    /// A defect or a broken environment; the details are in the log only.
+    Internal,
+}
+
+/// A failure with its message for people and its cause for the log.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    key: Cow<'static, str>,
+    args: Vec<(Cow<'static, str>, String)>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// `key` is the identifier of a message in `assets/messages/*.ftl`.
+    pub fn new(kind: Kind, key: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, key: key.into(), args: Vec::new(), source: None }
+    }
+
+    pub fn bad_input(key: &'static str) -> Self {
+        Self::new(Kind::BadInput, key)
+    }
+
+    pub fn not_found(key: &'static str) -> Self {
+        Self::new(Kind::NotFound, key)
+    }
+
+    pub fn conflict(key: &'static str) -> Self {
+        Self::new(Kind::Conflict, key)
+    }
+
+    pub fn busy(key: &'static str) -> Self {
+        Self::new(Kind::Busy, key)
+    }
+
+    pub fn no_room(key: &'static str) -> Self {
+        Self::new(Kind::NoRoom, key)
+    }
+
+    pub fn forbidden(key: &'static str) -> Self {
+        Self::new(Kind::Forbidden, key)
+    }
+
+    pub fn unreachable(key: &'static str) -> Self {
+        Self::new(Kind::NodeUnreachable, key)
+    }
+
+    /// A defect or broken environment. `doing` goes to the log, the reader gets a general sentence.
+    pub fn internal(doing: impl fmt::Display) -> Self {
+        Self::new(Kind::Internal, "internal").because(doing.to_string())
+    }
+
+    /// Adds an argument of the message.
+    pub fn arg(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.args.push((Cow::Borrowed(name), value.to_string()));
+        self
+    }
+
+    /// Adds the cause, for the log.
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub fn args(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.args.iter().map(|(name, value)| (name.as_ref(), value.as_str()))
+    }
+
+    /// The chain of causes in one line, for the log.
+    pub fn detail(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(inner) = cause {
+            line.push_str(": ");
+            line.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        line
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)?;
+        for (index, (name, value)) in self.args.iter().enumerate() {
+            f.write_str(if index == 0 { " (" } else { ", " })?;
+            write!(f, "{name}={value}")?;
+        }
+        if !self.args.is_empty() {
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+/// An [`Error`] as it is kept in a row or sent over a link: the causes folded into one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub kind: Kind,
+    pub key: String,
+    pub args: Vec<(String, String)>,
+    /// For the log of the receiver.
+    pub detail: String,
+}
+
+impl From<&Error> for Fault {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind,
+            key: error.key.to_string(),
+            args: error.args().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            detail: error.detail(),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let Fault { kind, key, args, detail } = fault;
+        let args = args.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
+        Self { kind, key: Cow::Owned(key), args, source: Some(detail.into()) }
+    }
+}
+
+/// Puts a sentence for the log on top of a foreign error; the reader gets the general one.
+pub trait Context<T> {
+    fn context(self, doing: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<T, E> {
+    fn context(self, doing: impl fmt::Display) -> Result<T> {
+        self.map_err(|cause| {
+            let doing = doing.to_string();
+            Error::new(Kind::Internal, "internal").because(Caused { doing, cause })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Caused<E> {
+    doing: String,
+    cause: E,
+}
+
+impl<E: fmt::Display> fmt::Display for Caused<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.doing)
+    }
+}
+
+impl<E: StdError + 'static> StdError for Caused<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.cause)
+    }
+}

@@ -1,0 +1,6 @@
+//! Carrel: an appliance for virtual desktops.
+
+mod error;
+mod node;
+
+fn main() {}

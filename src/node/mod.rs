@@ -1,0 +1,3 @@
+//! What runs on a node: the protocol, the links that carry it, and the agent that does the work.
+
+pub mod protocol;

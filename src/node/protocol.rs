@@ -1,0 +1,468 @@
+//! What controller and node agent say to each other.
+//!
+//! One protocol, three links (in-process, UNIX socket, ssh channel). A link is a byte stream in both
+//! directions; on it run length-prefixed MessagePack [`Frame`]s. The controller makes calls, the
+//! agent answers each with progress, one reply, and on its own accord sends events. A call may carry
+//! a stream of bytes in either direction (an image, a console), in pieces with credit so that a slow
+//! reader never fills memory.
+//!
+//! ```text
+//!   controller                               agent
+//!      Hello { version }          ─────►
+//!                                 ◄─────     Hello { version }
+//!      Call { id, request }       ─────►
+//!      Data / Credit / End        ◄────►     (calls with a stream)
+//!                                 ◄─────     Progress { id, .. }*
+//!                                 ◄─────     Reply { id, result }
+//!      Cancel { id }              ─────►
+//!                                 ◄─────     Event(..)*
+//! ```
+//!
+//! A call is a batch: one request for 100 desktops on a node, with a result for each
+//! ([`ItemResult`]), never a round trip for each. Every request may be repeated: what is already so
+//! counts as done, so that an operation resumes after a crash by sending its step again.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::Fault;
+
+/// Raised by every change that an older peer would misread. Peers of different versions refuse
+/// each other with a clear error; the controller then copies its own binary to the node.
+pub const VERSION: u32 = 1;
+
+/// Largest frame, in bytes: a batch of 5,000 domains fits, a stray stream of bytes does not.
+pub const FRAME_LIMIT: usize = 16 << 20;
+
+/// Bytes of a stream that may be under way without having been consumed.
+pub const STREAM_WINDOW: u32 = 4 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Frame {
+    /// The controller's carries the agent's configuration, the agent's carries none.
+    Hello { version: u32, config: Option<AgentConfig> },
+    Call { id: u64, request: Request },
+    Progress { id: u64, progress: Progress },
+    Reply { id: u64, result: Result<Reply, Fault> },
+    Cancel { id: u64 },
+    Data { id: u64, #[serde(with = "serde_bytes")] bytes: Vec<u8> },
+    /// The receiver has consumed this many bytes of the stream.
+    Credit { id: u64, bytes: u32 },
+    /// No more bytes follow in this direction.
+    End { id: u64 },
+    Event(Event),
+}
+
+/// What an agent needs to know; it keeps nothing between connections.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AgentConfig {
+    /// Agents touch only domains, networks and files of this installation.
+    pub installation: Uuid,
+    /// `qemu:///system` unless told otherwise.
+    pub libvirt_uri: String,
+    /// `auto`, `kvm` or `qemu`.
+    pub virt_type: String,
+    /// Absolute paths of the storages, made when missing.
+    pub storages: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Progress {
+    pub done: u64,
+    pub total: u64,
+}
+
+/// One thing of a batch: its identity and how it went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ItemResult {
+    pub uuid: Uuid,
+    pub result: Result<(), Fault>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Request {
+    /// Hardware, versions, NICs and storages → [`Reply::Node`].
+    Describe,
+    /// Current figures → [`Reply::Sample`]. Samples also come by themselves as events.
+    Sample,
+
+    /// All domains that belong to this installation → [`Reply::Domains`].
+    ListDomains,
+    /// Makes or updates domains and their missing disks → [`Reply::Items`]. A running domain keeps
+    /// what it has until its next start.
+    DefineDomains { domains: Vec<DomainSpec> },
+    /// Destroys, undefines and deletes the disks → [`Reply::Items`]. An absent one counts as removed.
+    RemoveDomains { domains: Vec<Uuid> },
+    /// → [`Reply::Items`]
+    Power { action: PowerAction, domains: Vec<Uuid> },
+    /// Ctrl-Alt-Del → [`Reply::Done`]
+    SendCtrlAltDel { domain: Uuid },
+    /// A PNG of the screen, at most `width` pixels wide → [`Reply::Picture`]
+    Screenshot { domain: Uuid, width: u32 },
+    /// A stream both ways: the bytes of the domain's VNC server. [`Reply::Done`] when it ends.
+    Console { domain: Uuid },
+
+    /// Makes or updates a network with its DHCP reservations and starts it → [`Reply::Done`]
+    EnsureNetwork { network: NetworkSpec },
+    /// → [`Reply::Done`]; an absent one counts as removed.
+    RemoveNetwork { network: Uuid },
+    /// Adds reservations to a network, replacing those of the same MAC or address → [`Reply::Done`]
+    Reserve { network: Uuid, hosts: Vec<DhcpHost> },
+    /// Takes reservations away → [`Reply::Done`]
+    Release { network: Uuid, hosts: Vec<DhcpHost> },
+    /// IPv4 prefixes in use on this machine, for choosing a free one → [`Reply::Prefixes`]
+    UsedPrefixes,
+
+    /// Takes a file from the call's stream into an unfinished upload → [`Reply::Received`].
+    /// `size`: announced length, for an early answer to "does it fit". Nothing is visible as an image
+    /// until [`Request::AdoptImage`].
+    Receive { upload: Uuid, storage: String, size: Option<u64> },
+    /// Throws an unfinished upload away → [`Reply::Done`]
+    Discard { upload: Uuid, storage: String },
+    /// Checks that an upload is a disk image without backing or external data file, turns it into
+    /// qcow2 when it is something else, and gives it its final name → [`Reply::Image`]
+    AdoptImage { upload: Uuid, layer: LayerRef },
+    /// Sends a layer's file down the call's stream → [`Reply::Done`]
+    Send { layer: LayerRef },
+    /// Makes a new layer on top of `below`, `size` bytes large → [`Reply::Done`]
+    CreateLayer { layer: LayerRef, below: Option<LayerRef>, size: u64 },
+    /// Copies a chain into one self-contained layer → [`Reply::Image`]
+    Flatten { from: LayerRef, layer: LayerRef },
+    /// Freezes the working disks of a stopped domain as layers; the domain gets new empty disks
+    /// on top → [`Reply::Images`]
+    FreezeDisks { domain: Uuid, layers: Vec<FrozenDisk> },
+    /// Which layers desktops of a template get at their next restore or creation → [`Reply::Done`]
+    PublishTemplate { template: Uuid, current: TemplateLayers },
+    /// What a layer is on this node → [`Reply::Images`], in the order asked for; hashes only if
+    /// `hash` is set.
+    InspectLayers { layers: Vec<LayerRef>, hash: bool },
+    /// Deletes layers that nothing uses → [`Reply::Items`], by the layers' uuid
+    RemoveLayers { layers: Vec<LayerRef> },
+    /// Every file in the storages, for finding what has no owner → [`Reply::Files`]
+    ListFiles,
+    /// Deletes files found by `ListFiles` that are no layer, disk or upload of anyone → [`Reply::Done`]
+    RemoveFiles { files: Vec<StoredFile> },
+
+    /// What a first hour trips over → [`Reply::Checks`]
+    Doctor,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Reply {
+    Done,
+    Node(Box<NodeFacts>),
+    Sample(Box<Sample>),
+    Domains(Vec<DomainState>),
+    Items(Vec<ItemResult>),
+    Picture(#[serde(with = "serde_bytes")] Vec<u8>),
+    Prefixes(Vec<(Ipv4Addr, u8)>),
+    Received { size: u64, md5: String, sha256: String },
+    Image(ImageFacts),
+    Images(Vec<ImageFacts>),
+    Files(Vec<StoredFile>),
+    Checks(Vec<Check>),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Event {
+    /// A domain's state is now this. `uuid` is the domain's, which is the desktop's or template's.
+    Domain(DomainState),
+    /// A domain of this installation is no longer defined.
+    DomainGone { uuid: Uuid },
+    /// A restoring desktop began anew from its template after a reboot from inside the guest.
+    Restored { uuid: Uuid },
+    /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows
+    /// for every domain.
+    Hypervisor { up: bool, reason: String },
+    Sample(Box<Sample>),
+}
+
+/// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The installation: agents never touch domains of another one.
+    pub installation: Uuid,
+    pub kind: OwnerKind,
+    /// Name of the desktop or template, for people who look with other tools.
+    pub name: String,
+    /// Desktop group, for a desktop.
+    pub group: Option<Uuid>,
+    pub template: Uuid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OwnerKind {
+    Template,
+    Desktop,
+}
+
+/// Everything that is needed to define a domain, and to restore it without asking the controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainSpec {
+    /// Uuid of the desktop or template and of the libvirt domain.
+    pub uuid: Uuid,
+    pub owner: Owner,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disks: Vec<DiskSpec>,
+    pub nics: Vec<NicSpec>,
+}
+
+/// A disk of a domain: a writable overlay on a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskSpec {
+    /// The template's disk that this is an instance of; the same in all its desktops.
+    pub uuid: Uuid,
+    pub role: DiskRole,
+    /// 0 is the system disk `vda`, 1 is `vdb`, and so on.
+    pub index: u32,
+    pub size: u64,
+    /// Path of the storage that holds the overlay.
+    pub storage: String,
+    /// The layer that the overlay is made on; for a disk with `restore` the template's published
+    /// layer ([`Request::PublishTemplate`]) takes its place at the next restore.
+    pub below: LayerRef,
+    /// Made anew at every start and every reboot, also one from inside the guest.
+    pub restore: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DiskRole {
+    System,
+    Data,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NicSpec {
+    pub mac: String,
+    pub network: Uuid,
+    pub address: Option<Ipv4Addr>,
+}
+
+/// A read-only disk file that others stand on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LayerRef {
+    pub uuid: Uuid,
+    pub kind: LayerKind,
+    /// Path of the storage that holds it.
+    pub storage: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LayerKind {
+    BaseImage,
+    TemplateVersion,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FrozenDisk {
+    pub disk: Uuid,
+    pub layer: LayerRef,
+}
+
+/// The layers of a template's newest version, by disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateLayers {
+    pub version: u32,
+    pub disks: BTreeMap<Uuid, LayerRef>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImageFacts {
+    pub uuid: Uuid,
+    pub path: String,
+    /// Size that a guest sees, in bytes.
+    pub virtual_size: u64,
+    /// Bytes on disk.
+    pub disk_size: u64,
+    /// Empty unless asked for.
+    pub sha256: String,
+    pub exists: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerAction {
+    Start,
+    /// ACPI power button; after [`SHUTDOWN_PATIENCE`] seconds the plug.
+    Stop,
+    /// Pulls the plug.
+    HardStop,
+    /// Shuts down as [`PowerAction::Stop`] does, restores, starts.
+    Reboot,
+    HardReboot,
+    /// The reset button: the machine starts anew without having been off.
+    Reset,
+    Pause,
+    Resume,
+}
+
+/// Seconds that a guest gets to shut itself down before it is switched off.
+pub const SHUTDOWN_PATIENCE: u64 = 60;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PowerState {
+    Running,
+    Paused,
+    Off,
+    /// QEMU died, or the disk is full.
+    Crashed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainState {
+    pub uuid: Uuid,
+    pub owner: Owner,
+    pub power: PowerState,
+    /// libvirt's word for how it came to that: `shutdown`, `destroyed`, `crashed`, `ioerror`, …
+    pub reason: String,
+    /// Unix seconds of the last start, when running.
+    pub started_at: Option<i64>,
+    /// The template version that the disks stand on now.
+    pub version: Option<u32>,
+    /// Addresses and MACs, so that an inventory can be rebuilt.
+    pub nics: Vec<NicSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    pub uuid: Uuid,
+    pub name: String,
+    pub forward: Forward,
+    /// Gateway address with its prefix and the ranges; only for NAT, where the node serves DHCP.
+    pub subnets: Vec<SubnetSpec>,
+    pub hosts: Vec<DhcpHost>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Forward {
+    /// A bridge of libvirt's own, addresses translated behind the node.
+    Nat,
+    /// A bridge on an uplink NIC of the node, with a VLAN tag or none.
+    Bridge { uplink: String, vlan: Option<u16> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetSpec {
+    pub gateway: Ipv4Addr,
+    pub prefix: u8,
+    pub start: Ipv4Addr,
+    pub end: Ipv4Addr,
+    pub dns: Vec<Ipv4Addr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DhcpHost {
+    pub mac: String,
+    pub address: Ipv4Addr,
+    /// A host name that DNS accepts; empty for none.
+    pub name: String,
+}
+
+/// What a node is. Sizes in bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodeFacts {
+    pub hostname: String,
+    pub cpu_model: String,
+    pub cpu_count: u32,
+    pub memory: u64,
+    pub gpu: Vec<String>,
+    pub os: String,
+    pub libvirt_version: String,
+    pub qemu_version: String,
+    /// `kvm`, `qemu` or, for libvirt's own simulator, `test`.
+    pub virt_type: String,
+    pub nics: Vec<NicFacts>,
+    pub storages: Vec<StorageFacts>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NicFacts {
+    pub name: String,
+    pub mac: String,
+    /// Mbit/s, 0 when unknown.
+    pub speed: u32,
+    pub up: bool,
+    pub physical: bool,
+    pub addresses: Vec<(Ipv4Addr, u8)>,
+    pub gateway: Option<Ipv4Addr>,
+    pub dns: Vec<Ipv4Addr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageFacts {
+    pub path: String,
+    pub total: u64,
+    pub used: u64,
+}
+
+/// Figures of one moment. Rates are per second since the previous sample.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Sample {
+    /// Unix seconds.
+    pub at: i64,
+    /// 0 to 100.
+    pub cpu_percent: f32,
+    pub memory_total: u64,
+    pub memory_used: u64,
+    pub storages: Vec<StorageFacts>,
+    pub nics: Vec<NicRate>,
+    pub disk_read: u64,
+    pub disk_written: u64,
+    pub domains: Vec<DomainUse>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NicRate {
+    pub name: String,
+    pub received: u64,
+    pub sent: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DomainUse {
+    pub uuid: Uuid,
+    /// 100 is one full CPU.
+    pub cpu_percent: f32,
+    pub memory: u64,
+}
+
+/// A file in a storage that Carrel's layout knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    pub storage: String,
+    pub kind: FileKind,
+    /// Of the layer, domain, template or upload.
+    pub uuid: Uuid,
+    /// Path below the storage.
+    pub path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileKind {
+    Layer(LayerKind),
+    /// A disk of a domain; `uuid` is the domain's.
+    Overlay,
+    /// The pointer written by [`Request::PublishTemplate`].
+    Published,
+    Upload,
+}
+
+/// One finding of `carrel doctor`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    /// Message key of what was looked at; `<key>-repair` says what mends it.
+    pub key: String,
+    pub args: Vec<(String, String)>,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    Good,
+    /// Works, but not as it should.
+    Poor,
+    Bad,
+}
