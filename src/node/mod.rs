@@ -1,3 +1,5 @@
 //! What runs on a node: the protocol, the links that carry it, and the agent that does the work.
 
+pub mod agent;
+pub mod cancel;
 pub mod protocol;

@@ -43,18 +43,49 @@ pub const STREAM_WINDOW: u32 = 4 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Frame {
     /// The controller's carries the agent's configuration, the agent's carries none.
-    Hello { version: u32, config: Option<AgentConfig> },
-    Call { id: u64, request: Request },
-    Progress { id: u64, progress: Progress },
-    Reply { id: u64, result: Result<Reply, Fault> },
-    Cancel { id: u64 },
-    Data { id: u64, #[serde(with = "serde_bytes")] bytes: Vec<u8> },
+    Hello {
+        version: u32,
+        config: Option<AgentConfig>,
+    },
+    Call {
+        id: u64,
+        request: Request,
+    },
+    Progress {
+        id: u64,
+        progress: Progress,
+    },
+    Reply {
+        id: u64,
+        result: Result<Reply, Fault>,
+    },
+    Cancel {
+        id: u64,
+    },
+    Data {
+        id: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
     /// The receiver has consumed this many bytes of the stream.
-    Credit { id: u64, bytes: u32 },
+    Credit {
+        id: u64,
+        bytes: u32,
+    },
     /// No more bytes follow in this direction.
-    End { id: u64 },
+    End {
+        id: u64,
+    },
     Event(Event),
+    /// In the place of a Hello: why this peer will not talk. The link ends.
+    Refused(Fault),
+    /// Asks for a [`Frame::Pong`], to find out whether the link still carries.
+    Ping,
+    Pong,
 }
+
+/// Seconds without a byte from the agent after which the controller gives a link up.
+pub const LINK_PATIENCE: u64 = 10;
 
 /// What an agent needs to know; it keeps nothing between connections.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -134,12 +165,14 @@ pub enum Request {
     /// Freezes the working disks of a stopped domain as layers; the domain gets new empty disks
     /// on top → [`Reply::Images`]
     FreezeDisks { domain: Uuid, layers: Vec<FrozenDisk> },
-    /// Which layers desktops of a template get at their next restore or creation → [`Reply::Done`]
+    /// Which layers desktops of a template get at their next restore or creation → [`Reply::Done`].
+    /// Without any layer the template is withdrawn.
     PublishTemplate { template: Uuid, current: TemplateLayers },
     /// What a layer is on this node → [`Reply::Images`], in the order asked for; hashes only if
     /// `hash` is set.
     InspectLayers { layers: Vec<LayerRef>, hash: bool },
-    /// Deletes layers that nothing uses → [`Reply::Items`], by the layers' uuid
+    /// Deletes layers on which nothing stands and which no template publishes → [`Reply::Items`], by
+    /// the layers' uuid. Layers that stand on each other may come in one request, in any order.
     RemoveLayers { layers: Vec<LayerRef> },
     /// Every file in the storages, for finding what has no owner → [`Reply::Files`]
     ListFiles,
@@ -171,12 +204,19 @@ pub enum Event {
     /// A domain's state is now this. `uuid` is the domain's, which is the desktop's or template's.
     Domain(DomainState),
     /// A domain of this installation is no longer defined.
-    DomainGone { uuid: Uuid },
+    DomainGone {
+        uuid: Uuid,
+    },
     /// A restoring desktop began anew from its template after a reboot from inside the guest.
-    Restored { uuid: Uuid },
+    Restored {
+        uuid: Uuid,
+    },
     /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows
     /// for every domain.
-    Hypervisor { up: bool, reason: String },
+    Hypervisor {
+        up: bool,
+        reason: String,
+    },
     Sample(Box<Sample>),
 }
 

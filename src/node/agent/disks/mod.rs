@@ -1,0 +1,106 @@
+//! The disks of a node: read-only layers, overlays on them, uploads on their way to become layers.
+//!
+//! Every function may be repeated after a kill at any moment and then finishes what was begun. Work in progress has a
+//! name in `<storage>/tmp`, which an agent empties when it starts.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use uuid::Uuid;
+
+use crate::error::{Context, Error, Result};
+use crate::node::agent::qcow2::{self, Header};
+use crate::node::agent::storage::{Storage, Storages};
+use crate::node::protocol::{ImageFacts, LayerRef};
+
+mod freeze;
+mod overlays;
+mod publish;
+
+/// Clones are the same.
+#[derive(Clone)]
+pub struct Disks(Arc<Inner>);
+
+struct Inner {
+    storages: Storages,
+    prototypes: Mutex<HashMap<(PathBuf, u64), Arc<overlays::Prototype>>>,
+    /// Read while something is put on a layer, written while layers are removed: no layer goes away
+    /// between the look whether anything stands on it and its removal.
+    layers: RwLock<()>,
+}
+
+impl Disks {
+    /// Makes the folders of the storages.
+    pub fn open(storages: &[String]) -> Self {
+        Self(Arc::new(Inner {
+            storages: Storages::open(storages),
+            prototypes: Mutex::default(),
+            layers: RwLock::default(),
+        }))
+    }
+
+    pub fn storages(&self) -> &Storages {
+        &self.0.storages
+    }
+
+    /// Where a layer stands or will stand.
+    ///
+    /// # Errors
+    /// When its storage is not one of this agent's or not there.
+    pub fn layer_path(&self, layer: &LayerRef) -> Result<PathBuf> {
+        self.storages().layer_path(layer)
+    }
+
+    /// Makes all that was written in a storage durable; once at the end of a batch.
+    pub fn sync(&self, storage: &str) -> Result<()> {
+        self.storages().get(storage)?.sync()
+    }
+
+    fn storage_of(&self, layer: &LayerRef) -> Result<Storage> {
+        self.storages().get(&layer.storage)
+    }
+
+    /// # Errors
+    /// `layer-missing` when the file is not there, `image-damaged` when it is no qcow2.
+    fn layer_header(&self, layer: &LayerRef) -> Result<(PathBuf, Header)> {
+        let path = self.layer_path(layer)?;
+        if !path.exists() {
+            return Err(Error::not_found("layer-missing")
+                .arg("uuid", layer.uuid)
+                .arg("path", path.display()));
+        }
+        let header = header(&path)?;
+        Ok((path, header))
+    }
+}
+
+fn header(path: &Path) -> Result<Header> {
+    qcow2::read(path)?.ok_or_else(|| {
+        Error::conflict("image-damaged")
+            .arg("path", path.display())
+            .arg("message", "no qcow2 header")
+    })
+}
+
+/// What a file is; `exists` is false when there is none. Without its hash.
+fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
+    use std::os::unix::fs::MetadataExt;
+    let mut facts = ImageFacts {
+        uuid,
+        path: path.to_string_lossy().into_owned(),
+        virtual_size: 0,
+        disk_size: 0,
+        sha256: String::new(),
+        exists: path.exists(),
+    };
+    if facts.exists {
+        facts.virtual_size = header(path)?.virtual_size;
+        let meta = path.metadata().context(format_args!("look at {}", path.display()))?;
+        facts.disk_size = meta.blocks() * 512;
+    }
+    Ok(facts)
+}
+
+#[cfg(test)]
+mod tests;

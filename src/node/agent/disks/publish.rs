@@ -1,0 +1,63 @@
+//! Which layers desktops of a template get at their next restore: a small file beside the layers, so
+//! that a desktop that restarts by itself finds it without asking the controller.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+
+use uuid::Uuid;
+
+use super::Disks;
+use crate::error::{Context, Error, Result};
+use crate::node::agent::files;
+use crate::node::agent::storage::Storage;
+use crate::node::protocol::TemplateLayers;
+
+impl Disks {
+    /// From now on desktops of the template get these layers at their next restore or creation. Without any layer the
+    /// template is withdrawn.
+    ///
+    /// # Errors
+    /// `layer-missing` when one of the layers is not on this node.
+    pub fn publish(&self, template: Uuid, current: &TemplateLayers) -> Result<()> {
+        let mut homes = BTreeSet::new();
+        for layer in current.disks.values() {
+            self.layer_header(layer)?;
+            homes.insert(layer.storage.as_str());
+        }
+        let content = serde_json::to_vec_pretty(current).context("write a published template")?;
+        for storage in self.storages().usable() {
+            let path = storage.published(template);
+            if homes.contains(storage.name().as_str()) {
+                files::write_durably(&storage.temporary(), &path, &content, 0o644)?;
+            } else if files::remove_if_there(&path)? {
+                files::sync_parent(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The layers that desktops of this template get now; `None` when it was never published here.
+    pub fn published(&self, template: Uuid) -> Result<Option<TemplateLayers>> {
+        let mut newest: Option<TemplateLayers> = None;
+        for storage in self.storages().usable() {
+            if let Some(found) = read(&storage, template)?
+                && newest.as_ref().is_none_or(|known| known.version < found.version)
+            {
+                newest = Some(found);
+            }
+        }
+        Ok(newest)
+    }
+}
+
+fn read(storage: &Storage, template: Uuid) -> Result<Option<TemplateLayers>> {
+    let path = storage.published(template);
+    match fs::read(&path) {
+        Ok(content) => serde_json::from_slice(&content).map(Some).map_err(|cause| {
+            Error::conflict("published-damaged").arg("path", path.display()).because(cause)
+        }),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause).context(format_args!("read {}", path.display())),
+    }
+}

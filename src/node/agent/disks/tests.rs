@@ -1,0 +1,182 @@
+//! With real files and the real `qemu-img`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::node::agent::call::Call;
+use crate::node::protocol::{DiskRole, DiskSpec, LayerKind, TemplateLayers};
+
+pub(super) struct Bench {
+    pub disks: Disks,
+    pub storage: String,
+    pub dir: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let storage = dir.path().join("storage").to_str().unwrap().to_owned();
+        Self { disks: Disks::open(std::slice::from_ref(&storage)), storage, dir }
+    }
+
+    pub fn layer(&self, kind: LayerKind) -> LayerRef {
+        LayerRef { uuid: Uuid::new_v4(), kind, storage: self.storage.clone() }
+    }
+
+    /// A base image of 64 MiB.
+    pub fn base(&self) -> LayerRef {
+        let layer = self.layer(LayerKind::BaseImage);
+        qemu_img(&[
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            self.disks.layer_path(&layer).unwrap().to_str().unwrap(),
+            "64M",
+        ]);
+        layer
+    }
+
+    pub fn disk(&self, below: &LayerRef) -> DiskSpec {
+        DiskSpec {
+            uuid: Uuid::new_v4(),
+            role: DiskRole::System,
+            index: 0,
+            size: 128 << 20,
+            storage: self.storage.clone(),
+            below: below.clone(),
+            restore: true,
+        }
+    }
+}
+
+pub(super) fn qemu_img(args: &[&str]) -> String {
+    let output =
+        Command::new("qemu-img").args(args).output().expect("qemu-img (package qemu-utils)");
+    assert!(
+        output.status.success(),
+        "qemu-img {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn content(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn a_copied_overlay_equals_one_of_qemu_img() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let disk = bench.disk(&base);
+    let domain = Uuid::new_v4();
+    bench.disks.fresh_overlay(&disk, domain, &base).unwrap();
+    let ours = bench.disks.overlay_path(&disk, domain).unwrap();
+
+    let theirs = bench.dir.path().join("theirs.qcow2");
+    let below = bench.disks.layer_path(&base).unwrap();
+    qemu_img(&[
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-F",
+        "qcow2",
+        "-b",
+        below.to_str().unwrap(),
+        theirs.to_str().unwrap(),
+        "128M",
+    ]);
+    assert!(content(&ours) == content(&theirs), "the files differ");
+    qemu_img(&["check", "-q", ours.to_str().unwrap()]);
+    assert!(qemu_img(&["info", ours.to_str().unwrap()]).contains("backing file format: qcow2"));
+}
+
+#[test]
+fn an_existing_overlay_is_kept_and_grown() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let mut disk = bench.disk(&base);
+    let domain = Uuid::new_v4();
+    assert!(bench.disks.ensure_overlay(&disk, domain, &base).unwrap());
+    assert!(!bench.disks.ensure_overlay(&disk, domain, &base).unwrap());
+    disk.size = 256 << 20;
+    assert!(!bench.disks.ensure_overlay(&disk, domain, &base).unwrap());
+    assert_eq!(bench.disks.overlay_header(&disk, domain).unwrap().unwrap().virtual_size, 256 << 20);
+    bench.disks.remove_overlays(domain).unwrap();
+    bench.disks.remove_overlays(domain).unwrap();
+    assert!(bench.disks.overlay_header(&disk, domain).unwrap().is_none());
+}
+
+#[test]
+fn an_overlay_without_its_layer_is_refused() {
+    let bench = Bench::new();
+    let absent = bench.layer(LayerKind::BaseImage);
+    let error =
+        bench.disks.fresh_overlay(&bench.disk(&absent), Uuid::new_v4(), &absent).unwrap_err();
+    assert_eq!(error.key(), "layer-missing");
+    let elsewhere = LayerRef { storage: "/etc".into(), ..absent };
+    assert_eq!(bench.disks.layer_path(&elsewhere).unwrap_err().key(), "storage-unknown");
+}
+
+#[test]
+fn freezing_ends_the_same_from_every_point_of_a_kill() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let disk = bench.disk(&base);
+    let domain = Uuid::new_v4();
+    let layer = bench.layer(LayerKind::TemplateVersion);
+    bench.disks.fresh_overlay(&disk, domain, &base).unwrap();
+    let overlay = bench.disks.overlay_path(&disk, domain).unwrap();
+    let target = bench.disks.layer_path(&layer).unwrap();
+    let frozen = content(&overlay);
+
+    let assert_frozen = || {
+        let facts = bench.disks.freeze(domain, &disk, &layer, &Call::unwatched()).unwrap();
+        assert!(facts.exists && facts.virtual_size == 128 << 20);
+        assert!(content(&target) == frozen);
+        assert!(fs::metadata(&target).unwrap().permissions().readonly());
+        let now = bench.disks.overlay_header(&disk, domain).unwrap().unwrap();
+        assert_eq!(now.backing.as_deref(), Some(target.as_path()));
+    };
+    assert_frozen();
+    assert_frozen();
+    // Killed after the rename.
+    fs::remove_file(&overlay).unwrap();
+    assert_frozen();
+    // Killed after copying to another file system.
+    fs::remove_file(&overlay).unwrap();
+    fs::write(&overlay, &frozen).unwrap();
+    assert_frozen();
+    assert_eq!(fs::read_dir(Path::new(&bench.storage).join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_published_is_found_and_withdrawn() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let template = Uuid::new_v4();
+    assert_eq!(bench.disks.published(template).unwrap(), None);
+    let mut current = TemplateLayers { version: 3, disks: [(Uuid::new_v4(), base.clone())].into() };
+    bench.disks.publish(template, &current).unwrap();
+    assert_eq!(bench.disks.published(template).unwrap(), Some(current.clone()));
+    current.disks.clear();
+    bench.disks.publish(template, &current).unwrap();
+    assert_eq!(bench.disks.published(template).unwrap(), None);
+    current.disks.insert(Uuid::new_v4(), bench.layer(LayerKind::TemplateVersion));
+    assert_eq!(bench.disks.publish(template, &current).unwrap_err().key(), "layer-missing");
+}
+
+#[test]
+fn left_work_goes_when_an_agent_starts() {
+    let bench = Bench::new();
+    let left = bench.disks.storages().get(&bench.storage).unwrap().temporary();
+    fs::write(&left, "half").unwrap();
+    Disks::open(std::slice::from_ref(&bench.storage));
+    assert!(!left.exists());
+}

@@ -1,0 +1,88 @@
+//! Files written so that a cut of power leaves either the old or the new.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+
+/// Makes a directory with this mode, whatever the umask. One that exists keeps its mode.
+pub fn make_dir(path: &Path, mode: u32) -> Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode))
+            .context(format_args!("set the mode of {}", path.display())),
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(cause) => Err(on_storage(path, cause)),
+    }
+}
+
+/// A new file; one that exists is an error.
+pub fn create_new(path: &Path, mode: u32) -> Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .read(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(|cause| on_storage(path, cause))
+}
+
+/// Renames and makes the new name durable.
+pub fn rename_durably(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|cause| on_storage(to, cause))?;
+    sync_parent(to)
+}
+
+/// Writes a small file under a temporary name and renames it.
+pub fn write_durably(temporary: &Path, path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let written = create_new(temporary, mode).and_then(|mut file| {
+        file.write_all(content)
+            .and_then(|()| file.sync_all())
+            .map_err(|cause| on_storage(path, cause))
+    });
+    let renamed = written.and_then(|()| rename_durably(temporary, path));
+    if renamed.is_err() {
+        remove_if_there(temporary)?;
+    }
+    renamed
+}
+
+/// Makes the content of a file durable.
+pub fn sync_file(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .context(format_args!("sync {}", path.display()))
+}
+
+/// Makes names in the folder of `path` durable.
+pub fn sync_parent(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), sync_file)
+}
+
+/// Whether there was one.
+pub fn remove_if_there(path: &Path) -> Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(cause).context(format_args!("remove {}", path.display())),
+    }
+}
+
+/// Whether a file stands there; a path that cannot be looked at is an error, not an absence.
+pub fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().context(format_args!("look at {}", path.display()))
+}
+
+/// The error for a file that could not be written: a full storage is something the administrator can mend.
+pub fn on_storage(path: &Path, cause: std::io::Error) -> Error {
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Error::no_room("storage-ran-full").arg("path", path.display()).because(cause)
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            Error::no_room("storage-read-only").arg("path", path.display()).because(cause)
+        }
+        _ => Error::internal(format_args!("write {}: {cause}", path.display())),
+    }
+}

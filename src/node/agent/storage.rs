@@ -1,0 +1,199 @@
+//! Where files stand in a storage.
+//!
+//! ```text
+//!   <storage>/base/<uuid>.qcow2                    base images, read-only
+//!   <storage>/templates/<uuid>.qcow2               layers of template versions, read-only
+//!   <storage>/templates/<template uuid>.current    which layers desktops of a template get (JSON)
+//!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
+//!   <storage>/uploads/<uuid>.part                  unfinished uploads
+//!   <storage>/tmp/                                 work in progress, emptied when an agent starts
+//! ```
+//!
+//! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use uuid::Uuid;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::node::agent::files;
+use crate::node::protocol::{LayerKind, LayerRef, StorageFacts};
+
+/// QEMU runs as another user: it must be able to walk through, not to list.
+const WALK_ONLY: u32 = 0o711;
+const READABLE: u32 = 0o755;
+const PRIVATE: u32 = 0o700;
+
+/// The storages that an agent was configured with.
+#[derive(Debug, Clone)]
+pub struct Storages {
+    roots: Vec<PathBuf>,
+}
+
+impl Storages {
+    /// Makes missing folders and throws away work that an earlier agent left. A storage that cannot be
+    /// prepared is logged and refused when it is used: the rest of the node goes on.
+    pub fn open(paths: &[String]) -> Self {
+        let storages = Self { roots: paths.iter().map(PathBuf::from).collect() };
+        for storage in storages.all() {
+            if let Err(error) = storage.prepare() {
+                tracing::error!(storage = %storage.root.display(), error = error.detail(), "storage not usable");
+            }
+        }
+        storages
+    }
+
+    /// # Errors
+    /// `storage-unknown` when it is not a configured one, `storage-missing` when it is not there.
+    pub fn get(&self, path: &str) -> Result<Storage> {
+        let root = self.roots.iter().find(|root| root.as_os_str() == path);
+        let root = root.ok_or_else(|| Error::bad_input("storage-unknown").arg("path", path))?;
+        if !root.join("tmp").is_dir() {
+            return Err(Error::new(Kind::Internal, "storage-missing").arg("path", path));
+        }
+        Ok(Storage { root: root.clone() })
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = Storage> + '_ {
+        self.roots.iter().map(|root| Storage { root: root.clone() })
+    }
+
+    /// Storages that are there.
+    pub fn usable(&self) -> impl Iterator<Item = Storage> + '_ {
+        self.all().filter(|storage| storage.root.join("tmp").is_dir())
+    }
+
+    /// # Errors
+    /// As [`Storages::get`].
+    pub fn layer_path(&self, layer: &LayerRef) -> Result<PathBuf> {
+        Ok(self.get(&layer.storage)?.layer(layer.kind, layer.uuid))
+    }
+}
+
+/// One storage; gives out the paths in it.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    root: PathBuf,
+}
+
+impl Storage {
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn name(&self) -> String {
+        self.root.to_string_lossy().into_owned()
+    }
+
+    pub fn layers(&self, kind: LayerKind) -> PathBuf {
+        self.root.join(match kind {
+            LayerKind::BaseImage => "base",
+            LayerKind::TemplateVersion => "templates",
+        })
+    }
+
+    pub fn layer(&self, kind: LayerKind, uuid: Uuid) -> PathBuf {
+        self.layers(kind).join(format!("{uuid}.qcow2"))
+    }
+
+    pub fn published(&self, template: Uuid) -> PathBuf {
+        self.layers(LayerKind::TemplateVersion).join(format!("{template}.current"))
+    }
+
+    /// The folder of all domains' folders.
+    pub fn desktops(&self) -> PathBuf {
+        self.root.join("desktops")
+    }
+
+    pub fn domain_dir(&self, domain: Uuid) -> PathBuf {
+        self.desktops().join(domain.to_string())
+    }
+
+    pub fn overlay(&self, domain: Uuid, disk: Uuid) -> PathBuf {
+        self.domain_dir(domain).join(format!("{disk}.qcow2"))
+    }
+
+    pub fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
+    pub fn upload(&self, upload: Uuid) -> PathBuf {
+        self.uploads().join(format!("{upload}.part"))
+    }
+
+    /// A new name for work in progress, on the same file system as all other paths here.
+    pub fn temporary(&self) -> PathBuf {
+        self.root.join("tmp").join(Uuid::new_v4().to_string())
+    }
+
+    /// Makes the folder for a domain's overlays.
+    pub fn make_domain_dir(&self, domain: Uuid) -> Result<PathBuf> {
+        let dir = self.domain_dir(domain);
+        files::make_dir(&dir, WALK_ONLY)?;
+        Ok(dir)
+    }
+
+    /// Bytes in all and used, as `df` counts them: what only root may use counts as used.
+    pub fn facts(&self) -> Result<StorageFacts> {
+        let stat = statvfs(&self.root)
+            .context(format_args!("ask for the room in {}", self.root.display()))?;
+        let unit = stat.fragment_size();
+        let total = stat.blocks() * unit;
+        Ok(StorageFacts {
+            path: self.name(),
+            total,
+            used: total.saturating_sub(stat.blocks_available() * unit),
+        })
+    }
+
+    /// # Errors
+    /// `storage-full`, naming path, needed and free, when fewer than `needed` bytes are free.
+    pub fn require_room(&self, needed: u64) -> Result<()> {
+        let facts = self.facts()?;
+        let free = facts.total - facts.used;
+        if needed <= free {
+            return Ok(());
+        }
+        Err(Error::no_room("storage-full")
+            .arg("path", facts.path)
+            .arg("needed", human(needed))
+            .arg("free", human(free)))
+    }
+
+    /// Makes everything written so far durable; once at the end of a batch.
+    pub fn sync(&self) -> Result<()> {
+        let doing = || format!("sync {}", self.root.display());
+        let root = fs::File::open(&self.root).context(doing())?;
+        nix::unistd::syncfs(root.as_fd()).context(doing())
+    }
+
+    fn prepare(&self) -> Result<()> {
+        fs::create_dir_all(&self.root).context(format_args!("make {}", self.root.display()))?;
+        for kind in [LayerKind::BaseImage, LayerKind::TemplateVersion] {
+            files::make_dir(&self.layers(kind), READABLE)?;
+        }
+        files::make_dir(&self.desktops(), WALK_ONLY)?;
+        files::make_dir(&self.uploads(), PRIVATE)?;
+        let temporary = self.root.join("tmp");
+        files::make_dir(&temporary, PRIVATE)?;
+        for left in fs::read_dir(&temporary).context("look for left work")? {
+            files::remove_if_there(&left.context("look for left work")?.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// A size for people, in the units that disks are sold and partitioned in.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
