@@ -1,0 +1,35 @@
+//! The tests' own tools.
+
+use serde_json::json;
+
+use crate::support::differences;
+
+#[test]
+fn a_pattern_names_every_difference_with_its_path() {
+    let actual = json!({
+        "code": 0, "extra": true,
+        "data": {"count": 2, "results": [{"uuid": "b1b4d8d5-6d1e-4f64-9a2c-0b8f2f9e2f10"}, {"uuid": "x"}]},
+    });
+    let pattern = json!({
+        "code": 0, "missing": "<absent>",
+        "data": {"count": "<int>", "results": [{"uuid": "<uuid>"}, {"uuid": "<uuid|null>"}]},
+    });
+    assert_eq!(
+        differences(&actual, &pattern),
+        [r#"$.data.results[1].uuid: expected <uuid|null>, got "x""#]
+    );
+}
+
+#[test]
+fn a_pattern_counts_the_elements_of_an_array() {
+    assert_eq!(differences(&json!([1]), &json!([1, 2])), ["$: expected 2 elements, got 1"]);
+    assert_eq!(differences(&json!({}), &json!({"a": 1})), ["$.a: expected 1, got nothing"]);
+}
+
+#[test]
+fn times_of_the_documents_are_times() {
+    for time in ["2026-01-31 08:05:09", "2026-01-31T08:05:09Z", "2026-01-31T08:05:09.123456"] {
+        assert_eq!(differences(&json!(time), &json!("<time>")), [""; 0], "{time}");
+    }
+    assert_eq!(differences(&json!("yesterday"), &json!("<time>")).len(), 1);
+}

@@ -1,0 +1,6 @@
+//! Tests of the HTTP API: the real binary, a real SQLite file, libvirt's own simulator.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;

@@ -1,0 +1,7 @@
+//! Tests with real libvirt, QEMU under software emulation and bootable guests, in nodes of the lab.
+//! They need root.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod node;

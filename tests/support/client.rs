@@ -1,0 +1,325 @@
+//! An HTTP client as an integrator writes it: documented calls, a token or a cookie.
+
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use ureq::tls::TlsConfig;
+use ureq::{SendBody, http};
+
+use super::expect::assert_json;
+
+/// Letters, digits and these stand for themselves in a query.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Who calls which server. A copy is cheap and may go to another thread.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    agent: ureq::Agent,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    /// A client without credentials. `base` is scheme, host and port.
+    pub fn new(base: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(120)))
+            // the certificate made at first start is signed by nobody that a client knows
+            .tls_config(TlsConfig::builder().disable_verification(true).build())
+            .build();
+        Self { base: base.to_owned(), agent: config.into(), headers: Vec::new() }
+    }
+
+    /// Scheme, host and port of the server.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Signs in as document 000 says and sends the token with every later call.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    #[track_caller]
+    pub fn sign_in(&self, user: &str, password: &str) -> Self {
+        let answer = self
+            .post("/account/")
+            .query("action", "login")
+            .form(&[("email", user), ("password", password)])
+            .send();
+        let token = answer.data()["access_token"].as_str().unwrap_or_default().to_owned();
+        assert!(!token.is_empty(), "no token in the answer to the sign-in: {}", answer.body);
+        self.with_header("Authorization", &token)
+    }
+
+    /// Signs in as document 001 says and sends the cookies that it gets with every later call.
+    #[track_caller]
+    pub fn sign_in_with_cookie(&self, user: &str, password: &str) -> Self {
+        let answer = self
+            .post("/api/account/login")
+            .json(&serde_json::json!({"username": user, "password": password}))
+            .send();
+        answer.expect_status(201);
+        self.with_header("Cookie", &answer.cookies()).with_header("Origin", &self.base.clone())
+    }
+
+    /// A copy that sends one more header with every call.
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        let mut copy = self.clone();
+        copy.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        copy.headers.push((name.to_owned(), value.to_owned()));
+        copy
+    }
+
+    /// A copy without credentials.
+    pub fn stranger(&self) -> Self {
+        let mut copy = self.clone();
+        copy.headers.retain(|(name, _)| !["Authorization", "Cookie"].contains(&name.as_str()));
+        copy
+    }
+
+    pub fn get(&self, path: &str) -> Request {
+        self.request("GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> Request {
+        self.request("POST", path)
+    }
+
+    pub fn put(&self, path: &str) -> Request {
+        self.request("PUT", path)
+    }
+
+    pub fn patch(&self, path: &str) -> Request {
+        self.request("PATCH", path)
+    }
+
+    pub fn delete(&self, path: &str) -> Request {
+        self.request("DELETE", path)
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request {
+            client: self.clone(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: SendBody::none(),
+        }
+    }
+
+    /// `POST path` with `{"action": …, "param": …}`, the form of document 002's batch operations.
+    pub fn action(&self, path: &str, action: &str, param: Value) -> Request {
+        self.post(path).json(&serde_json::json!({"action": action, "param": param}))
+    }
+}
+
+/// A part of a multipart body.
+pub enum Part<'a> {
+    Field { name: &'a str, value: &'a str },
+    File { name: &'a str, file_name: &'a str, size: u64, content: Box<dyn Read + Send> },
+}
+
+/// A call that is not sent yet.
+pub struct Request {
+    client: Client,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: SendBody<'static>,
+}
+
+impl Request {
+    /// Adds a query parameter; name and value are escaped.
+    pub fn query(mut self, name: &str, value: impl ToString) -> Self {
+        self.path.push(if self.path.contains('?') { '&' } else { '?' });
+        let value = value.to_string();
+        let (name, value) = (utf8_percent_encode(name, QUERY), utf8_percent_encode(&value, QUERY));
+        self.path.push_str(&format!("{name}={value}"));
+        self
+    }
+
+    pub fn header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.bytes("application/json", body.to_string().into_bytes())
+    }
+
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| {
+                format!(
+                    "{}={}",
+                    utf8_percent_encode(name, QUERY),
+                    utf8_percent_encode(value, QUERY)
+                )
+            })
+            .collect();
+        self.bytes("application/x-www-form-urlencoded", pairs.join("&").into_bytes())
+    }
+
+    /// A body as it is, right or wrong.
+    pub fn bytes(self, content_type: &str, body: Vec<u8>) -> Self {
+        let size = body.len() as u64;
+        self.stream(content_type, size, Cursor::new(body))
+    }
+
+    /// A body that is read while it is sent. A reader that ends before `size` bytes breaks the
+    /// connection in the middle, as a truncated upload does.
+    pub fn stream(mut self, content_type: &str, size: u64, body: impl Read + 'static) -> Self {
+        self.headers.push(("Content-Type".to_owned(), content_type.to_owned()));
+        self.headers.push(("Content-Length".to_owned(), size.to_string()));
+        self.body = SendBody::from_owned_reader(body);
+        self
+    }
+
+    /// A `multipart/form-data` body; files are streamed.
+    pub fn multipart(self, parts: Vec<Part<'_>>) -> Self {
+        let boundary = format!("carrel-{}", uuid::Uuid::new_v4().simple());
+        let mut size = 0;
+        let mut whole: Box<dyn Read + Send> = Box::new(std::io::empty());
+        let mut add = |length: u64, more: Box<dyn Read + Send>| {
+            size += length;
+            let before = std::mem::replace(&mut whole, Box::new(std::io::empty()));
+            whole = Box::new(before.chain(more));
+        };
+        let add_text = |add: &mut dyn FnMut(u64, Box<dyn Read + Send>), text: String| {
+            add(text.len() as u64, Box::new(Cursor::new(text.into_bytes())));
+        };
+        for part in parts {
+            match part {
+                Part::Field { name, value } => {
+                    let head = format!(
+                        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n"
+                    );
+                    add_text(&mut add, format!("{head}{value}\r\n"));
+                }
+                Part::File { name, file_name, size, content } => {
+                    let head = format!(
+                        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; \
+                         filename=\"{file_name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+                    );
+                    add_text(&mut add, head);
+                    add(size, content);
+                    add_text(&mut add, "\r\n".to_owned());
+                }
+            }
+        }
+        add_text(&mut add, format!("--{boundary}--\r\n"));
+        self.stream(&format!("multipart/form-data; boundary={boundary}"), size, whole)
+    }
+
+    /// Sends it and reads the whole answer.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    #[track_caller]
+    pub fn send(self) -> Answer {
+        let what = format!("{} {}", self.method, self.path);
+        self.try_send().unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    /// Like [`Request::send`], for servers that may be gone.
+    pub fn try_send(self) -> Result<Answer, ureq::Error> {
+        let Self { client, method, path, headers, body } = self;
+        let what = format!("{method} {path}");
+        let mut request =
+            http::Request::builder().method(method.as_str()).uri(format!("{}{path}", client.base));
+        for (name, value) in client.headers.iter().chain(&headers) {
+            request = request.header(name, value);
+        }
+        let mut response = client.agent.run(request.body(body).map_err(ureq::Error::Http)?)?;
+        let bytes = response.body_mut().with_config().limit(256 << 20).read_to_vec()?;
+        Ok(Answer {
+            what,
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
+        })
+    }
+}
+
+/// What the server said.
+pub struct Answer {
+    /// Method and path of the request, for messages.
+    pub what: String,
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    /// The body as text, invalid UTF-8 replaced.
+    pub body: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All cookies that the answer sets, as a `Cookie` header would send them back.
+    pub fn cookies(&self) -> String {
+        let pairs =
+            self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        pairs.filter_map(|cookie| cookie.split(';').next()).collect::<Vec<_>>().join("; ")
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| {
+            panic!("{}: {} is no JSON ({error}): {:?}", self.what, self.status, self.body)
+        })
+    }
+
+    #[track_caller]
+    pub fn expect_status(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}: {}", self.what, self.body);
+        self
+    }
+
+    /// Asserts success in the `{code, msg, data}` form and gives `data` (null when left out).
+    #[track_caller]
+    pub fn data(&self) -> Value {
+        let mut whole = self.json();
+        assert_eq!(whole["code"], 0, "{}: {} {}", self.what, self.status, self.body);
+        whole["data"].take()
+    }
+
+    /// Asserts a refusal in the `{code, msg, data}` form and gives the message.
+    #[track_caller]
+    pub fn refusal(&self) -> String {
+        let whole = self.json();
+        let code = whole["code"].as_i64().unwrap_or_default();
+        let message = whole["msg"].as_str().unwrap_or_default().to_owned();
+        assert!(
+            code != 0 && !message.is_empty(),
+            "{} was not refused: {} {}",
+            self.what,
+            self.status,
+            self.body
+        );
+        assert!(
+            self.status < 500,
+            "{}: a refusal must not be a defect: {} {}",
+            self.what,
+            self.status,
+            self.body
+        );
+        message
+    }
+
+    /// Asserts the pattern of [`super::differences`] on the whole body.
+    #[track_caller]
+    pub fn expect(&self, pattern: Value) -> Value {
+        let whole = self.json();
+        assert_json(&whole, pattern);
+        whole
+    }
+}

@@ -1,0 +1,22 @@
+//! What the whole-program tests share: the real binary on a temporary data directory, a client that
+//! speaks its HTTP, assertions on JSON, waiting for conditions, and nodes of the lab.
+//!
+//! Every test crate (`tests/api`, `tests/lab`, `tests/faults`) includes this folder with
+//! `#[path = "../support/mod.rs"] mod support;` and uses a part of it.
+#![allow(dead_code, unused_imports)] // each crate uses only a part
+
+mod client;
+mod console;
+mod expect;
+mod lab;
+mod log;
+mod server;
+mod wait;
+
+pub use client::{Answer, Client, Part, Request};
+pub use console::Console;
+pub use expect::{assert_json, differences};
+pub use lab::{LabNode, guest_image};
+pub use log::Log;
+pub use server::{ADMIN, PASSWORD, Server, Setup};
+pub use wait::{wait_for, wait_until};
