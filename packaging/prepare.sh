@@ -1,0 +1,84 @@
+#!/bin/bash
+# prepare.sh [run|test|package]: installs what building (always) and running, testing or packaging need.
+#
+# Works with apt and dnf, by sudo when not root. Does nothing, in well under a second, when all is there. It
+# restarts no service. The Rust toolchain is not installed by it: it says how.
+set -euo pipefail
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+FOR=${1:-run}
+say() { echo "prepare: $*" >&2; }
+root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -E "$@"; fi; }
+
+needs_node() { ! command -v node >/dev/null || ! command -v npm >/dev/null; }
+
+debian_packages() {
+  echo gcc libc6-dev make pkg-config libvirt-dev git ca-certificates
+  ! needs_node || echo nodejs npm
+  case $FOR in run|test)
+    echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables iproute2 procps curl ;;
+  esac
+  [ "$FOR" != test ] || echo openssh-server openssh-client ethtool chromium fonts-noto-cjk \
+    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils
+  [ "$FOR" != package ] || echo dpkg-dev rpm
+}
+
+fedora_packages() {
+  echo gcc make pkgconf-pkg-config libvirt-devel git ca-certificates
+  ! needs_node || echo nodejs npm
+  case $FOR in run|test)
+    echo libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-network libvirt-daemon-driver-storage \
+      libvirt-client qemu-kvm-core qemu-img dnsmasq iptables-nft iproute procps-ng curl ;;
+  esac
+  [ "$FOR" != test ] || echo openssh-server openssh-clients ethtool chromium google-noto-sans-cjk-fonts \
+    busybox syslinux mtools dosfstools xorriso cpio util-linux binutils
+  [ "$FOR" != package ] || echo dpkg rpm-build
+}
+
+# packages that a newer one from backports (of qemu-utils) keeps out: all of QEMU in the version of the suite
+install_with_suites_qemu() {
+  local version
+  version=$(apt-cache madison qemu-system-x86 | awk '{print $3; exit}')
+  [ -n "$version" ] || return 1
+  say "a newer qemu-utils is in the way; installing all of QEMU as $version"
+  root apt-get install -y -q --no-install-recommends --allow-downgrades "$@" \
+    "qemu-utils=$version" "qemu-system-x86=$version" "qemu-system-common=$version"
+}
+
+with_apt() {
+  local all missing=() p
+  read -r -d '' -a all < <(debian_packages) || :
+  local installed
+  installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "${all[@]}" 2>/dev/null | awk '$1 == "ii" {print $2}' || :)
+  for p in "${all[@]}"; do grep -qxF "$p" <<<"$installed" || missing+=("$p"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  root apt-get update -q
+  root apt-get install -y -q --no-install-recommends "${missing[@]}" || install_with_suites_qemu "${missing[@]}"
+}
+
+with_dnf() {
+  local all missing=() p
+  read -r -d '' -a all < <(fedora_packages) || :
+  for p in "${all[@]}"; do rpm -q --quiet --whatprovides "$p" || missing+=("$p"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  root dnf install -y --setopt=install_weak_deps=False "${missing[@]}"
+}
+
+if command -v apt-get >/dev/null; then with_apt
+elif command -v dnf >/dev/null; then with_dnf
+else
+  say "neither apt-get nor dnf is here; install these by hand:"; fedora_packages >&2; exit 1
+fi
+
+wanted=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+have=$( { cargo --version 2>/dev/null || "$HOME/.cargo/bin/cargo" --version 2>/dev/null || :; } | awk '{print $2}')
+if [ -z "$have" ]; then
+  say "the Rust toolchain ($wanted or newer) is missing. Install it from https://rustup.rs, or where the distribution"
+  say "has that version: apt-get install cargo, dnf install cargo. Then run the same command again."
+  exit 1
+fi
+if [ "$(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -1)" != "$wanted" ]; then
+  say "cargo $have is too old, Rust $wanted or newer is needed: rustup update stable"
+  exit 1
+fi

@@ -1,0 +1,56 @@
+#!/bin/bash
+# run.sh [SUITE...]: runs the test suites one after another and prints a summary.
+#
+# Suites: unit (beside the code), console (unit tests of the web console), and one per folder tests/*/main.rs.
+# Those of $ROOT_SUITES need root (namespaces, libvirt) and go through sudo when it is another user.
+# The whole output is in target/test-logs/SUITE.log; of a suite that fails it is shown.
+set -uo pipefail
+export LC_ALL=C.UTF-8 RUST_BACKTRACE=1
+cd "$(dirname "$0")/.."
+ROOT_SUITES="api lab faults browser"
+LOGS=target/test-logs; mkdir -p "$LOGS"
+
+all=(unit console)
+for main in tests/*/main.rs; do main=${main#tests/}; all+=("${main%/main.rs}"); done
+[ $# -gt 0 ] || set -- "${all[@]}"
+
+echo "== build"
+cargo test --locked --no-run || exit 1
+
+host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+run_suite() {
+  case $1 in
+    unit) cargo test --locked --bins ;;
+    console) packaging/build-console.sh test ;;
+    *)
+      if [ "$(id -u)" != 0 ] && [[ " $ROOT_SUITES " == *" $1 "* ]]; then
+        export "CARGO_TARGET_${host}_RUNNER=sudo -E"
+      fi
+      cargo test --locked --test "$1" ;;
+  esac
+}
+# counts of "test result: ok. 3 passed; 1 failed; …" and of vitest's "Tests  2 failed | 5 passed (7)"
+count() {
+  sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -E '^(test result:| *Tests )' | grep -oE "[0-9]+ $2" | awk '{n += $1} END {print n + 0}'
+}
+
+passed=0 failed=0 broken=0 table=
+for suite in "$@"; do
+  echo "== $suite"
+  start=$SECONDS
+  (run_suite "$suite") >"$LOGS/$suite.log" 2>&1; status=$?
+  p=$(count "$LOGS/$suite.log" passed) f=$(count "$LOGS/$suite.log" failed)
+  if [ "$status" = 0 ] && [ "$p" = 0 ]; then status=1; echo "no test ran in suite $suite" >>"$LOGS/$suite.log"; fi
+  word=ok
+  if [ "$status" != 0 ]; then
+    word=FAILED; broken=1
+    [ "$f" != 0 ] || f=1        # it did not come to its tests, or did not end
+    grep -vE '^test .* \.\.\. ok$' "$LOGS/$suite.log" | tail -n 400
+  fi
+  passed=$((passed + p)) failed=$((failed + f))
+  table+=$(printf '%-10s %6d %7d %6ds  %s' "$suite" "$p" "$f" "$((SECONDS - start))" "$word")$'\n'
+done
+
+printf '\n%-10s %6s %7s %7s\n%s' suite passed failed time "$table"
+echo "$passed passed, $failed failed"
+exit "$broken"
