@@ -15,3 +15,12 @@ disk-missing = 节点上缺少磁盘 { $path }。
 disk-not-grown = 磁盘 { $path } 无法扩大，请先关闭其桌面。
 image-damaged = 磁盘镜像 { $path } 已损坏：{ $message }
 published-damaged = 文件 { $path } 已损坏，请重新保存模板。
+
+## 节点：连接
+
+node-link-lost = 节点没有响应：与其代理的连接已断开。请检查节点是否运行、网络是否正常；Carrel 会自动重新连接。
+node-link-noise = 节点上应答的不是 Carrel 的代理。请检查其 root 用户登录时没有输出文字。
+node-version-differs = 节点代理的协议版本是 { $theirs }，本控制器是 { $ours }。请在两者上安装相同版本的 Carrel。
+node-too-slow = 节点没有及时响应，请检查其负载以及 libvirt 服务是否停滞。
+node-frame-too-large = 请求或其应答超过单个消息的大小（{ $size } 字节，最多 { $limit }），请分批进行。
+node-busy = 节点正在处理的请求过多，请稍后再试。

@@ -2,4 +2,7 @@
 
 pub mod agent;
 pub mod cancel;
+pub mod client;
+pub mod link;
 pub mod protocol;
+pub mod stream;

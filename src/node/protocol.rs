@@ -1,21 +1,24 @@
 //! What controller and node agent say to each other.
 //!
 //! One protocol, three links (in-process, UNIX socket, ssh channel). A link is a byte stream in both
-//! directions; on it run length-prefixed MessagePack [`Frame`]s. The controller makes calls, the
+//! directions; on it run a preface with the version, then length-prefixed MessagePack [`Frame`]s. The controller makes calls, the
 //! agent answers each with progress, one reply, and on its own accord sends events. A call may carry
 //! a stream of bytes in either direction (an image, a console), in pieces with credit so that a slow
 //! reader never fills memory.
 //!
 //! ```text
 //!   controller                               agent
-//!      Hello { version }          ─────►
-//!                                 ◄─────     Hello { version }
+//!      preface                    ◄────►     preface
+//!      Hello { config }           ─────►
+//!                                 ◄─────     Hello, or Refused
 //!      Call { id, request }       ─────►
 //!      Data / Credit / End        ◄────►     (calls with a stream)
 //!                                 ◄─────     Progress { id, .. }*
 //!                                 ◄─────     Reply { id, result }
 //!      Cancel { id }              ─────►
 //!                                 ◄─────     Event(..)*
+//!      Ping                       ─────►
+//!                                 ◄─────     Pong
 //! ```
 //!
 //! A call is a batch: one request for 100 desktops on a node, with a result for each
@@ -24,6 +27,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -32,7 +36,7 @@ use crate::error::Fault;
 
 /// Raised by every change that an older peer would misread. Peers of different versions refuse
 /// each other with a clear error; the controller then copies its own binary to the node.
-pub const VERSION: u32 = 1;
+pub const VERSION: u16 = 1;
 
 /// Largest frame, in bytes: a batch of 5,000 domains fits, a stray stream of bytes does not.
 pub const FRAME_LIMIT: usize = 16 << 20;
@@ -44,7 +48,6 @@ pub const STREAM_WINDOW: u32 = 4 << 20;
 pub enum Frame {
     /// The controller's carries the agent's configuration, the agent's carries none.
     Hello {
-        version: u32,
         config: Option<AgentConfig>,
     },
     Call {
@@ -87,8 +90,14 @@ pub enum Frame {
 /// Seconds without a byte from the agent after which the controller gives a link up.
 pub const LINK_PATIENCE: u64 = 10;
 
-/// What an agent needs to know; it keeps nothing between connections.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Seconds that a short request may take on a busy node before it counts as failed.
+pub const SHORT_PATIENCE: u64 = 60;
+
+/// Seconds between the controller's [`Frame::Ping`]s.
+pub const PING_PAUSE: u64 = 3;
+
+/// What an agent needs to know; it keeps nothing of it when it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentConfig {
     /// Agents touch only domains, networks and files of this installation.
     pub installation: Uuid,
@@ -181,6 +190,25 @@ pub enum Request {
 
     /// What a first hour trips over → [`Reply::Checks`]
     Doctor,
+}
+
+impl Request {
+    /// How long an answer may take. `None` for work that takes as long as it takes.
+    pub fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::DefineDomains { .. }
+            | Self::RemoveDomains { .. }
+            | Self::Power { .. }
+            | Self::Console { .. }
+            | Self::Receive { .. }
+            | Self::AdoptImage { .. }
+            | Self::Send { .. }
+            | Self::Flatten { .. }
+            | Self::FreezeDisks { .. }
+            | Self::InspectLayers { .. } => None,
+            _ => Some(Duration::from_secs(SHORT_PATIENCE)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,0 +1,258 @@
+//! A method for each request, so that no caller takes replies apart.
+//!
+//! Requests may be repeated: what is already so counts as done. Errors are the agent's, besides those of
+//! [`NodeClient::call`].
+
+use std::net::Ipv4Addr;
+
+use tokio::io::AsyncWriteExt;
+use uuid::Uuid;
+
+use super::{NodeClient, OpenCall, Watch};
+use crate::error::{Error, Result};
+use crate::node::protocol::{
+    Check, DhcpHost, DomainSpec, DomainState, FrozenDisk, ImageFacts, ItemResult, LayerRef,
+    NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile, TemplateLayers,
+};
+
+/// What arrived as an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub size: u64,
+    /// Hexadecimal.
+    pub md5: String,
+    pub sha256: String,
+}
+
+impl NodeClient {
+    /// Hardware, versions, NICs and storages.
+    pub fn describe(&self) -> Result<NodeFacts> {
+        match self.call(Request::Describe)? {
+            Reply::Node(facts) => Ok(*facts),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Current figures. They also come by themselves as events.
+    pub fn sample(&self) -> Result<Sample> {
+        match self.call(Request::Sample)? {
+            Reply::Sample(sample) => Ok(*sample),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// All domains of this installation.
+    pub fn list_domains(&self) -> Result<Vec<DomainState>> {
+        match self.call(Request::ListDomains)? {
+            Reply::Domains(domains) => Ok(domains),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes or updates domains and their missing disks.
+    pub fn define_domains(
+        &self,
+        domains: Vec<DomainSpec>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<ItemResult>> {
+        items(self.call_watched(Request::DefineDomains { domains }, watch)?)
+    }
+
+    /// Destroys, undefines and deletes the disks.
+    pub fn remove_domains(
+        &self,
+        domains: Vec<Uuid>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<ItemResult>> {
+        items(self.call_watched(Request::RemoveDomains { domains }, watch)?)
+    }
+
+    pub fn power(
+        &self,
+        action: PowerAction,
+        domains: Vec<Uuid>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<ItemResult>> {
+        items(self.call_watched(Request::Power { action, domains }, watch)?)
+    }
+
+    pub fn send_ctrl_alt_del(&self, domain: Uuid) -> Result<()> {
+        done(self.call(Request::SendCtrlAltDel { domain })?)
+    }
+
+    /// A PNG of the screen, at most `width` pixels wide.
+    pub fn screenshot(&self, domain: Uuid, width: u32) -> Result<Vec<u8>> {
+        match self.call(Request::Screenshot { domain, width })? {
+            Reply::Picture(png) => Ok(png),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The bytes of the domain's VNC server, both ways. Needs the runtime, as all calls with a stream.
+    pub fn console(&self, domain: Uuid) -> Result<OpenCall> {
+        self.open(Request::Console { domain })
+    }
+
+    pub fn ensure_network(&self, network: NetworkSpec) -> Result<()> {
+        done(self.call(Request::EnsureNetwork { network })?)
+    }
+
+    pub fn remove_network(&self, network: Uuid) -> Result<()> {
+        done(self.call(Request::RemoveNetwork { network })?)
+    }
+
+    /// Adds DHCP reservations, replacing those of the same MAC or address.
+    pub fn reserve(&self, network: Uuid, hosts: Vec<DhcpHost>) -> Result<()> {
+        done(self.call(Request::Reserve { network, hosts })?)
+    }
+
+    pub fn release(&self, network: Uuid, hosts: Vec<DhcpHost>) -> Result<()> {
+        done(self.call(Request::Release { network, hosts })?)
+    }
+
+    /// IPv4 prefixes in use on the node.
+    pub fn used_prefixes(&self) -> Result<Vec<(Ipv4Addr, u8)>> {
+        match self.call(Request::UsedPrefixes)? {
+            Reply::Prefixes(prefixes) => Ok(prefixes),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Begins an upload: write the bytes into the call, then [`OpenCall::received`].
+    pub fn receive(&self, upload: Uuid, storage: String, size: Option<u64>) -> Result<OpenCall> {
+        self.open(Request::Receive { upload, storage, size })
+    }
+
+    /// Throws an unfinished upload away.
+    pub fn discard(&self, upload: Uuid, storage: String) -> Result<()> {
+        done(self.call(Request::Discard { upload, storage })?)
+    }
+
+    /// Checks an upload and makes it a layer.
+    pub fn adopt_image(
+        &self,
+        upload: Uuid,
+        layer: LayerRef,
+        watch: &mut Watch<'_>,
+    ) -> Result<ImageFacts> {
+        image(self.call_watched(Request::AdoptImage { upload, layer }, watch)?)
+    }
+
+    /// Begins reading a layer's file: read to the end, then [`OpenCall::reply`].
+    pub fn send(&self, layer: LayerRef) -> Result<OpenCall> {
+        self.open(Request::Send { layer })
+    }
+
+    /// Makes an empty layer, `size` bytes large.
+    pub fn create_layer(&self, layer: LayerRef, below: Option<LayerRef>, size: u64) -> Result<()> {
+        done(self.call(Request::CreateLayer { layer, below, size })?)
+    }
+
+    /// Copies a chain into one self-contained layer.
+    pub fn flatten(
+        &self,
+        from: LayerRef,
+        layer: LayerRef,
+        watch: &mut Watch<'_>,
+    ) -> Result<ImageFacts> {
+        image(self.call_watched(Request::Flatten { from, layer }, watch)?)
+    }
+
+    /// Freezes the working disks of a stopped domain as layers.
+    pub fn freeze_disks(
+        &self,
+        domain: Uuid,
+        layers: Vec<FrozenDisk>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<ImageFacts>> {
+        images(self.call_watched(Request::FreezeDisks { domain, layers }, watch)?)
+    }
+
+    /// Which layers desktops of a template get from now on; none withdraws it.
+    pub fn publish_template(&self, template: Uuid, current: TemplateLayers) -> Result<()> {
+        done(self.call(Request::PublishTemplate { template, current })?)
+    }
+
+    /// What layers are on the node, in the order asked for.
+    pub fn inspect_layers(
+        &self,
+        layers: Vec<LayerRef>,
+        hash: bool,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<ImageFacts>> {
+        images(self.call_watched(Request::InspectLayers { layers, hash }, watch)?)
+    }
+
+    /// Deletes layers that nothing uses.
+    pub fn remove_layers(&self, layers: Vec<LayerRef>) -> Result<Vec<ItemResult>> {
+        items(self.call(Request::RemoveLayers { layers })?)
+    }
+
+    /// Every file in the storages that the layout knows.
+    pub fn list_files(&self) -> Result<Vec<StoredFile>> {
+        match self.call(Request::ListFiles)? {
+            Reply::Files(files) => Ok(files),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Deletes files that have no owner.
+    pub fn remove_files(&self, files: Vec<StoredFile>) -> Result<()> {
+        done(self.call(Request::RemoveFiles { files })?)
+    }
+
+    /// What a first hour trips over.
+    pub fn doctor(&self) -> Result<Vec<Check>> {
+        match self.call(Request::Doctor)? {
+            Reply::Checks(checks) => Ok(checks),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+impl OpenCall {
+    /// Ends an upload and says what arrived.
+    ///
+    /// # Errors
+    /// Also the reason why writing failed before: the agent may refuse an upload at any point.
+    pub async fn received(mut self) -> Result<Received> {
+        // When this fails the reply says why.
+        drop(self.outgoing.shutdown().await);
+        match self.reply().await? {
+            Reply::Received { size, md5, sha256 } => Ok(Received { size, md5, sha256 }),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn done(reply: Reply) -> Result<()> {
+    match reply {
+        Reply::Done => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn items(reply: Reply) -> Result<Vec<ItemResult>> {
+    match reply {
+        Reply::Items(items) => Ok(items),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn image(reply: Reply) -> Result<ImageFacts> {
+    match reply {
+        Reply::Image(facts) => Ok(facts),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn images(reply: Reply) -> Result<Vec<ImageFacts>> {
+    match reply {
+        Reply::Images(facts) => Ok(facts),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::internal(format!("an agent answered with {reply:?}"))
+}
