@@ -33,3 +33,15 @@ fn times_of_the_documents_are_times() {
     }
     assert_eq!(differences(&json!("yesterday"), &json!("<time>")).len(), 1);
 }
+
+#[test]
+fn a_pattern_for_each_element_and_for_optional_fields() {
+    let pattern = json!({"list": {"<each>": {"name": "<text>"}}, "note?": "<string>"});
+    assert_eq!(differences(&json!({"list": []}), &pattern), [""; 0]);
+    let actual = json!({"list": [{"name": "a"}, {"name": " "}], "note": 1});
+    assert_eq!(
+        differences(&actual, &pattern),
+        [r#"$.list[1].name: expected <text>, got " ""#, "$.note: expected <string>, got 1"]
+    );
+    assert_eq!(differences(&json!({"list": {}}), &pattern).len(), 1);
+}

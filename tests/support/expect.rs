@@ -9,11 +9,15 @@ use serde_json::Value;
 /// element and in length. A text in the pattern that stands in angle brackets is a type instead of a
 /// value: `<any>`, `<string>`, `<text>` (not empty), `<int>`, `<number>`, `<bool>`, `<array>`, `<object>`,
 /// `<uuid>`, `<time>` (`YYYY-MM-DD HH:MM:SS` or RFC 3339), `<null>`, `<absent>`; `<a|b>` allows either.
+/// `{"<each>": pattern}` is an array of any length whose elements all fit; a field `"name?"` may be absent.
 pub fn differences(actual: &Value, pattern: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("$", Some(actual), pattern, &mut found);
     found
 }
+
+/// The only key of a pattern for all elements of an array.
+const EACH: &str = "<each>";
 
 /// Fails with all differences and the whole answer when `actual` does not fit the pattern of
 /// [`differences`].
@@ -31,9 +35,18 @@ fn compare(path: &str, actual: Option<&Value>, pattern: &Value, found: &mut Vec<
         return;
     }
     match (actual, pattern) {
-        (Some(Value::Object(actual)), Value::Object(pattern)) => {
+        (Some(Value::Array(actual)), Value::Object(pattern)) if pattern.contains_key(EACH) => {
+            for (index, actual) in actual.iter().enumerate() {
+                compare(&format!("{path}[{index}]"), Some(actual), &pattern[EACH], found);
+            }
+        }
+        (Some(Value::Object(actual)), Value::Object(pattern)) if !pattern.contains_key(EACH) => {
             for (name, pattern) in pattern {
-                compare(&format!("{path}.{name}"), actual.get(name), pattern, found);
+                let may_be_absent = name.ends_with('?');
+                let name = name.trim_end_matches('?');
+                if actual.contains_key(name) || !may_be_absent {
+                    compare(&format!("{path}.{name}"), actual.get(name), pattern, found);
+                }
             }
         }
         (Some(Value::Array(actual)), Value::Array(pattern)) => {

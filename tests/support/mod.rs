@@ -7,6 +7,7 @@
 
 mod client;
 mod console;
+mod documented;
 mod expect;
 mod lab;
 mod log;
@@ -15,6 +16,7 @@ mod wait;
 
 pub use client::{Answer, Client, Part, Request};
 pub use console::Console;
+pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
 pub use lab::{LabNode, guest_image};
 pub use log::Log;
