@@ -1,6 +1,96 @@
-//! Carrel: an appliance for virtual desktops.
+//! Carrel: an appliance for virtual desktops. This file is the command line.
 
+mod api;
 mod error;
+mod identity;
 mod node;
+mod operations;
+mod server;
+mod settings;
+mod store;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use api::language::{Catalogues, Language};
+use error::{Error, Result};
+use settings::{Flags, ServeFlags, Settings};
+
+/// Requests that may wait for the store or a node at the same time.
+const BLOCKING_THREADS: usize = 128;
+
+/// An appliance for virtual desktops.
+#[derive(Parser)]
+#[command(name = "carrel", version, about)]
+struct CommandLine {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controller: web console, APIs and, unless told otherwise, the agent of this machine
+    Serve(ServeFlags),
+}
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    match run(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(line: CommandLine) -> Result<()> {
+    let serve_flags = match &line.command {
+        Command::Serve(flags) => flags.clone(),
+    };
+    let settings = Settings::load(&line.flags, &serve_flags)?;
+    start_log(&settings)?;
+    match line.command {
+        Command::Serve(_) => runtime()?.block_on(server::serve(settings)),
+    }
+}
+
+/// Few worker threads: handlers run on blocking threads, which end when they are idle.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("async")
+        .enable_all();
+    builder.build().map_err(|cause| Error::internal("start the async runtime").because(cause))
+}
+
+/// Logs go to standard error; what a command answers goes to standard output.
+fn start_log(settings: &Settings) -> Result<()> {
+    // Rocket's own lines say nothing that ours do not.
+    let filter = format!("rocket=error,rusqlite_migration=warn,{}", settings.log);
+    let filter = EnvFilter::try_new(filter).map_err(|cause| {
+        Error::bad_input("settings-log-wrong").arg("value", &settings.log).because(cause)
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_json {
+        true => log.json().init(),
+        false => log.with_ansi(false).init(),
+    }
+    Ok(())
+}
+
+/// The message in the language of the terminal, the causes below it.
+fn report(error: &Error) {
+    let spoken = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
+    let chinese = spoken.is_some_and(|language| language.starts_with("zh"));
+    let language = if chinese { Language::Chinese } else { Language::English };
+    let message = Catalogues::load().map(|messages| messages.error(language, error));
+    eprintln!("carrel: {}", message.unwrap_or_else(|_| error.to_string()));
+    eprintln!("  ({})", error.detail());
+}

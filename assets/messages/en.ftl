@@ -1,3 +1,57 @@
+# Sentences for people, in English. zh-CN.ftl has the same keys.
+
+## General
+success = Success
+internal = Something went wrong inside the server. The log names the cause under this request id.
+not-signed-in = Sign in first.
+permission-missing = This needs the permission { $permission }. Ask an administrator for it.
+request-from-another-site = The request came from a page of another site and was refused.
+route-unknown = There is nothing at { $path }.
+request-malformed = The request could not be understood.
+nothing-matches = Nothing matches.
+
+## Requests
+body-unreadable = The body of the request broke off.
+body-too-large = The body of the request is larger than { $limit } MiB.
+body-not-json = The body is not JSON: { $cause }
+body-not-an-object = The body must be a JSON object.
+action-unknown = There is no action "{ $action }" here. Known: { $known }.
+field-missing = The field { $field } is missing.
+field-wrong = The field { $field } does not fit: { $cause }
+field-not-a-number = The field { $field } must be a whole number.
+uuid-malformed = "{ $value }" is not a uuid.
+time-malformed = The field { $field } must be a time like 2026-04-19 15:48:15, not "{ $value }".
+name-empty = The field { $field } must not be empty.
+name-too-long = The field { $field } is longer than { $limit } characters.
+name-character = The field { $field } must not contain { $found }.
+name-start = The field { $field } must not begin with "." or "-".
+text-too-long = The field { $field } is longer than { $limit } characters.
+
+## Lists
+searchtype-unknown = The searchtype "{ $value }" is not one of all, contain, single.
+search-needs-a-column = This searchtype needs at least one of: { $columns }.
+sort-column-unknown = The list cannot be sorted by "{ $column }".
+
+## Operations
+operation-goes-on = Accepted. The work goes on in the background.
+operation-in-the-way = "{ $name }" is being worked on ({ $operation }). Try again when that is done.
+operation-unknown = There is no operation { $uuid }.
+operation-over = The operation is { $state } already.
+batch-counts = { $succeeded } succeeded, { $failed } failed
+batch-failed = All { $failed } failed. The first reason: { $reason }
+log-operation-cancel = Cancel the operation on "{ $name }"
+
+## Store and settings
+database-disk-full = The disk of the database is full. Free some room and repeat.
+database-busy = The database is locked by another process. Repeat in a moment.
+database-newer = The database was written by a newer Carrel. Install that version again.
+settings-unreadable = The settings { $path } cannot be read: { $cause }
+settings-wrong = The settings { $path } are wrong: { $cause }
+settings-tls-half = tls_certificate and tls_key belong together; one of them is missing.
+settings-path-wrong = { $path } is not a usable path.
+settings-log-wrong = The log filter "{ $value }" is not understood. Try info or carrel=debug.
+listen-failed = { $address } cannot be listened on: { $cause }. Another program may use the port; choose another with --listen.
+
 
 ## Node: programs, storages and disks
 

@@ -1,3 +1,57 @@
+# 中文消息，键与 en.ftl 相同。
+
+## 通用
+success = 成功
+internal = 服务器内部出错，请凭请求编号在日志中查看原因。
+not-signed-in = 请先登录。
+permission-missing = 需要权限 { $permission }，请联系管理员。
+request-from-another-site = 请求来自其他网站的页面，已被拒绝。
+route-unknown = { $path } 不存在。
+request-malformed = 无法理解该请求。
+nothing-matches = 没有符合条件的记录。
+
+## 请求
+body-unreadable = 请求内容传输中断。
+body-too-large = 请求内容超过 { $limit } MiB。
+body-not-json = 请求内容不是 JSON：{ $cause }
+body-not-an-object = 请求内容必须是 JSON 对象。
+action-unknown = 没有操作“{ $action }”。可用的操作：{ $known }。
+field-missing = 缺少字段 { $field }。
+field-wrong = 字段 { $field } 不正确：{ $cause }
+field-not-a-number = 字段 { $field } 必须是整数。
+uuid-malformed = “{ $value }”不是 uuid。
+time-malformed = 字段 { $field } 必须是 2026-04-19 15:48:15 形式的时间，而不是“{ $value }”。
+name-empty = 字段 { $field } 不能为空。
+name-too-long = 字段 { $field } 超过 { $limit } 个字符。
+name-character = 字段 { $field } 不能包含 { $found }。
+name-start = 字段 { $field } 不能以“.”或“-”开头。
+text-too-long = 字段 { $field } 超过 { $limit } 个字符。
+
+## 列表
+searchtype-unknown = searchtype “{ $value }”不是 all、contain、single 之一。
+search-needs-a-column = 此 searchtype 至少需要以下字段之一：{ $columns }。
+sort-column-unknown = 列表不能按“{ $column }”排序。
+
+## 操作
+operation-goes-on = 已接受，正在后台执行。
+operation-in-the-way = “{ $name }”正在执行其他操作（{ $operation }），请等待完成后重试。
+operation-unknown = 操作 { $uuid } 不存在。
+operation-over = 操作已经结束（{ $state }）。
+batch-counts = 成功 { $succeeded } 个，失败 { $failed } 个
+batch-failed = { $failed } 个全部失败。第一个原因：{ $reason }
+log-operation-cancel = 取消对“{ $name }”的操作
+
+## 数据库与配置
+database-disk-full = 数据库所在磁盘已满，请清理空间后重试。
+database-busy = 数据库被其他进程锁定，请稍后重试。
+database-newer = 数据库由更新版本的 Carrel 写入，请安装该版本。
+settings-unreadable = 无法读取配置文件 { $path }：{ $cause }
+settings-wrong = 配置文件 { $path } 有误：{ $cause }
+settings-tls-half = tls_certificate 与 tls_key 必须同时设置。
+settings-path-wrong = { $path } 不是可用的路径。
+settings-log-wrong = 无法理解日志过滤条件“{ $value }”，例如 info 或 carrel=debug。
+listen-failed = 无法监听 { $address }：{ $cause }。端口可能被其他程序占用，请用 --listen 另选。
+
 
 ## 节点：程序、存储与磁盘
 

@@ -1,0 +1,111 @@
+-- Templates, education groups, desktop groups, desktops. Sizes in bytes.
+
+CREATE TABLE templates (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT NOT NULL UNIQUE,     -- also its domain's
+    name         TEXT NOT NULL UNIQUE,
+    desc         TEXT NOT NULL DEFAULT '',
+    os_type      TEXT NOT NULL,
+    classify     INTEGER NOT NULL,         -- 1 education, 2 personal
+    pool_id      INTEGER NOT NULL REFERENCES pools(id),
+    node_id      INTEGER NOT NULL REFERENCES nodes(id),
+    network_id   INTEGER NOT NULL REFERENCES networks(id),
+    subnet_id    INTEGER NOT NULL REFERENCES subnets(id),
+    vcpu         INTEGER NOT NULL,
+    memory_mib   INTEGER NOT NULL,
+    base_image   TEXT NOT NULL REFERENCES base_images(uuid),
+    version      INTEGER NOT NULL DEFAULT 0, -- newest saved one
+    state        TEXT NOT NULL,            -- 'creating', 'ready', 'updating', 'deleting', 'failed'
+    power        TEXT NOT NULL DEFAULT 'off', -- as the node reports it
+    power_reason TEXT NOT NULL DEFAULT '',
+    started_at   INTEGER,
+    owner_name   TEXT NOT NULL,
+    saved_at     INTEGER,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER
+);
+CREATE INDEX templates_classify ON templates(classify, id);
+CREATE INDEX templates_base ON templates(base_image);
+
+CREATE TABLE template_disks (
+    id          INTEGER PRIMARY KEY,
+    uuid        TEXT NOT NULL UNIQUE,
+    template_id INTEGER NOT NULL REFERENCES templates(id) ON DELETE CASCADE,
+    role        TEXT NOT NULL,             -- 'system' or 'data'
+    position    INTEGER NOT NULL,          -- 0 is vda
+    size        INTEGER NOT NULL,
+    used        INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (template_id, position)
+);
+
+-- The layers that saving made: version n of a disk stands on version n-1.
+CREATE TABLE template_layers (
+    uuid        TEXT PRIMARY KEY,
+    template_id INTEGER NOT NULL REFERENCES templates(id),
+    disk_id     INTEGER NOT NULL REFERENCES template_disks(id),
+    version     INTEGER NOT NULL,
+    below       TEXT,                      -- uuid of the layer under it: a base image or an earlier version
+    size        INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    UNIQUE (disk_id, version)
+) WITHOUT ROWID;
+
+CREATE TABLE education_groups (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL UNIQUE,
+    desc       TEXT NOT NULL DEFAULT '',
+    network_id INTEGER NOT NULL REFERENCES networks(id),
+    subnet_id  INTEGER NOT NULL REFERENCES subnets(id),
+    start_ip   INTEGER NOT NULL,           -- range of terminal addresses
+    end_ip     INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER
+);
+
+CREATE TABLE desktop_groups (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT NOT NULL UNIQUE,
+    name         TEXT NOT NULL UNIQUE,
+    kind         INTEGER NOT NULL,         -- 1 education, 2 personal
+    group_id     INTEGER REFERENCES education_groups(id),
+    template_id  INTEGER NOT NULL REFERENCES templates(id),
+    pool_id      INTEGER NOT NULL REFERENCES pools(id),
+    network_id   INTEGER NOT NULL REFERENCES networks(id),
+    subnet_id    INTEGER NOT NULL REFERENCES subnets(id),
+    vcpu         INTEGER NOT NULL,
+    memory_mib   INTEGER NOT NULL,
+    sys_restore  INTEGER NOT NULL,
+    data_restore INTEGER NOT NULL,
+    prefix       TEXT NOT NULL,
+    postfix      INTEGER NOT NULL,         -- digits
+    next_number  INTEGER NOT NULL,
+    is_active    INTEGER NOT NULL DEFAULT 0,
+    order_num    INTEGER NOT NULL DEFAULT 99,
+    state        TEXT NOT NULL,            -- 'creating', 'ready', 'deleting'
+    owner_name   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER
+);
+CREATE INDEX desktop_groups_group ON desktop_groups(group_id);
+CREATE INDEX desktop_groups_template ON desktop_groups(template_id);
+
+CREATE TABLE desktops (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT NOT NULL UNIQUE,     -- also its domain's
+    name         TEXT NOT NULL,
+    group_id     INTEGER NOT NULL REFERENCES desktop_groups(id),
+    node_id      INTEGER NOT NULL REFERENCES nodes(id),
+    seat         INTEGER NOT NULL,         -- its number in the group
+    version      INTEGER NOT NULL,         -- template version that its disks stand on
+    state        TEXT NOT NULL,            -- 'creating', 'ready', 'deleting'
+    power        TEXT NOT NULL DEFAULT 'off', -- 'off', 'running', 'paused', 'crashed'
+    power_reason TEXT NOT NULL DEFAULT '',
+    started_at   INTEGER,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER,
+    UNIQUE (group_id, name),
+    UNIQUE (group_id, seat)
+);
+CREATE INDEX desktops_node ON desktops(node_id);
+CREATE INDEX desktops_running ON desktops(group_id, power);

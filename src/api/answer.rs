@@ -1,0 +1,232 @@
+//! What handlers give back, before a dialect wraps it.
+
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::App;
+use super::call::Call;
+use crate::error::{Error, Fault, Kind, Result};
+use crate::operations::{Item, Operation, State, SubmittedOperation};
+use crate::store::list::{Page, SearchType};
+
+/// How long a request waits for its operation unless it prefers not to: clients of the document
+/// then see the outcome itself. Longer work answers that it goes on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A success in the making.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub data: Value,
+    /// Another sentence than the dialect's word for success: message key and arguments.
+    pub message: Option<(&'static str, Vec<(&'static str, String)>)>,
+    /// The answer to `searchtype=single`, for which document 002 spells `msg` differently.
+    pub single: bool,
+    /// HTTP status, where the dialect documents one other than 200.
+    pub status: Option<u16>,
+}
+
+/// What a handler may return.
+pub trait IntoAnswer {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer>;
+    /// Shape of `data`; `None` is the empty object.
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
+}
+
+/// Success without data.
+#[derive(Debug)]
+pub struct Done;
+
+impl IntoAnswer for Done {
+    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
+        Ok(Answer { data: json!({}), ..Answer::default() })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// An object or array.
+#[derive(Debug)]
+pub struct Data<T>(pub T);
+
+impl<T: Serialize + JsonSchema> IntoAnswer for Data<T> {
+    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
+        Ok(Answer { data: to_value(&self.0)?, ..Answer::default() })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+}
+
+/// As [`Data`], with a status of its own.
+#[derive(Debug)]
+pub struct WithStatus<T>(pub u16, pub T);
+
+impl<T: Serialize + JsonSchema> IntoAnswer for WithStatus<T> {
+    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
+        Ok(Answer { data: to_value(&self.1)?, status: Some(self.0), ..Answer::default() })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+}
+
+/// A page in the documents' form, or one object for `searchtype=single`.
+impl<T: Serialize + JsonSchema> IntoAnswer for Page<T> {
+    fn into_answer(self, _: &App, call: &Call) -> Result<Answer> {
+        if self.search == SearchType::Single {
+            let first = self.results.first();
+            let first = first.ok_or_else(|| Error::not_found("nothing-matches"))?;
+            return Ok(Answer { data: to_value(first)?, single: true, ..Answer::default() });
+        }
+        let last = self.count.div_ceil(u64::from(self.page_size)).max(1);
+        let next = (u64::from(self.page) < last).then(|| page_url(call, self.page + 1));
+        let previous = (self.page > 1).then(|| page_url(call, self.page - 1));
+        let results = to_value(&self.results)?;
+        let data =
+            json!({"count": self.count, "next": next, "previous": previous, "results": results});
+        Ok(Answer { data, ..Answer::default() })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        let item = generator.subschema_for::<T>();
+        Some(schemars::json_schema!({
+            "type": "object",
+            "required": ["count", "next", "previous", "results"],
+            "properties": {
+                "count": {"type": "integer", "minimum": 0},
+                "next": {"type": ["string", "null"]},
+                "previous": {"type": ["string", "null"]},
+                "results": {"type": "array", "items": item}
+            }
+        }))
+    }
+}
+
+/// The same URL as the client sees it, with another page.
+fn page_url(call: &Call, page: u32) -> String {
+    let path = call.uri.split('?').next().unwrap_or_default();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let others = call.query.iter().filter(|(name, _)| name != "page" && !name.is_empty());
+    query.append_pair("page", &page.to_string()).extend_pairs(others);
+    format!("{}{path}?{}", call.origin, query.finish())
+}
+
+/// How a batch went that was done within the request.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub items: Vec<Item>,
+}
+
+impl Batch {
+    /// Does `each` for every name and notes how it went.
+    pub fn of<T>(
+        things: impl IntoIterator<Item = (uuid::Uuid, T)>,
+        mut each: impl FnMut(uuid::Uuid, &T) -> Result<String>,
+    ) -> Self {
+        let items = things.into_iter().map(|(uuid, thing)| match each(uuid, &thing) {
+            Ok(name) => Item { uuid, name, fault: None },
+            Err(error) => Item { uuid, name: uuid.to_string(), fault: Some(error.into()) },
+        });
+        Self { items: items.collect() }
+    }
+}
+
+impl IntoAnswer for Batch {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        counted(app, call, self.items, Map::new())
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        Some(counts_schema())
+    }
+}
+
+/// An operation that goes on: waits a little for its end.
+impl IntoAnswer for SubmittedOperation {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        let patience = if call.respond_async { Duration::ZERO } else { PATIENCE };
+        let operation = app.operations.wait(self.0, patience)?;
+        let mut data = Map::new();
+        data.insert("operation_uuid".into(), json!(operation.uuid));
+        data.insert("operation_state".into(), json!(operation.state.word()));
+        if let (true, Some(fault)) = (operation.state.is_over(), operation.fault.clone()) {
+            return Err(fault.into());
+        }
+        if operation.items.is_empty() || !operation.state.is_over() {
+            let message = ongoing(&operation);
+            return Ok(Answer { data: data.into(), message, ..Answer::default() });
+        }
+        counted(app, call, operation.items, data)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        Some(counts_schema())
+    }
+}
+
+fn ongoing(operation: &Operation) -> Option<(&'static str, Vec<(&'static str, String)>)> {
+    (operation.state != State::Succeeded).then(|| ("operation-goes-on", Vec::new()))
+}
+
+/// Document 002, 模板 4: more than one answers with counts, a single failure with its reason.
+fn counted(
+    app: &App,
+    call: &Call,
+    items: Vec<Item>,
+    mut data: Map<String, Value>,
+) -> Result<Answer> {
+    let failures: Vec<(&Item, &Fault)> =
+        items.iter().filter_map(|item| item.fault.as_ref().map(|fault| (item, fault))).collect();
+    let (total, failed) = (items.len(), failures.len());
+    if failed == total
+        && let Some((_, fault)) = failures.first()
+    {
+        let first = Error::from((*fault).clone());
+        if total == 1 {
+            return Err(first);
+        }
+        let reason = app.language.error(call.language, &first);
+        let error = Error::new(first.kind(), "batch-failed").arg("failed", failed);
+        return Err(error.arg("reason", reason).because(first));
+    }
+    data.insert("success_num".into(), json!(total - failed));
+    data.insert("failed_num".into(), json!(failed));
+    let failed_items: Vec<Value> = failures
+        .iter()
+        .map(|(item, fault)| {
+            let reason = app.language.error(call.language, &Error::from((*fault).clone()));
+            json!({"uuid": item.uuid, "name": item.name, "reason": reason})
+        })
+        .collect();
+    data.insert("failed".into(), Value::Array(failed_items));
+    let args = vec![("succeeded", (total - failed).to_string()), ("failed", failed.to_string())];
+    let message = (total > 1).then_some(("batch-counts", args));
+    Ok(Answer { data: data.into(), message, ..Answer::default() })
+}
+
+fn counts_schema() -> Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "properties": {
+            "operation_uuid": {"type": "string", "format": "uuid"},
+            "operation_state": {"type": "string"},
+            "success_num": {"type": "integer"},
+            "failed_num": {"type": "integer"},
+            "failed": {"type": "array", "items": {"type": "object", "properties": {
+                "uuid": {"type": "string"}, "name": {"type": "string"}, "reason": {"type": "string"}
+            }}}
+        }
+    })
+}
+
+fn to_value<T: Serialize>(value: &T) -> Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|cause| Error::new(Kind::Internal, "internal").because(cause))
+}

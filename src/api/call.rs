@@ -1,0 +1,117 @@
+//! One request as handlers see it: who asks, in which language, with which parameters.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::language::Language;
+use crate::error::{Error, Result};
+use crate::identity::Caller;
+use crate::operations::Actor;
+use crate::store::list::{ListQuery, SearchType};
+
+/// Query parameters that are not columns of a list.
+const NO_COLUMNS: [&str; 5] = ["page", "page_size", "searchtype", "sort", "action"];
+
+#[derive(Debug)]
+pub struct Call {
+    /// `None` only on public endpoints.
+    pub caller: Option<Caller>,
+    pub actor: Actor,
+    pub language: Language,
+    pub path: HashMap<&'static str, String>,
+    pub query: Vec<(String, String)>,
+    /// The JSON body; `Null` when there was none.
+    pub body: Value,
+    /// The row asked for is selected by `action`: its input is the body's `param`.
+    pub by_action: bool,
+    /// `Prefer: respond-async` (RFC 7240): do not wait for the operation.
+    pub respond_async: bool,
+    /// `https://host:port` as the client sees it.
+    pub origin: String,
+    /// Path and query as the client sent them.
+    pub uri: String,
+    /// Name of what is worked on, for the audit log.
+    pub subject: String,
+    /// The session token that came with the request, for signing out.
+    pub token: Option<String>,
+    /// Cookies to be set with the answer.
+    pub cookies: Vec<rocket::http::Cookie<'static>>,
+}
+
+impl Call {
+    pub fn caller(&self) -> Result<&Caller> {
+        self.caller.as_ref().ok_or_else(not_signed_in)
+    }
+
+    /// A path parameter that is a uuid. Anything else cannot exist.
+    pub fn uuid(&self, name: &'static str) -> Result<Uuid> {
+        let text = self.param(name)?;
+        parse_uuid(text)
+    }
+
+    pub fn param(&self, name: &'static str) -> Result<&str> {
+        let value = self.path.get(name).map(String::as_str);
+        value.ok_or_else(|| Error::internal(format_args!("no path parameter {name}")))
+    }
+
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Names what the audit entry is about.
+    pub fn about(&mut self, subject: impl Into<String>) {
+        self.subject = subject.into();
+    }
+
+    /// What a client asks of a list; parameters come in the query or, for some clients, in a JSON
+    /// body of the GET.
+    pub fn list_query(&self) -> Result<ListQuery> {
+        let mut given = self.query.clone();
+        if let Value::Object(body) = &self.body {
+            given.extend(
+                body.iter().filter_map(|(key, value)| scalar(value).map(|v| (key.clone(), v))),
+            );
+        }
+        let mut query = ListQuery::default();
+        for (name, value) in given {
+            match name.as_str() {
+                "page" => query.page = number(&name, &value)?,
+                "page_size" => query.page_size = number(&name, &value)?,
+                "searchtype" => query.search = SearchType::parse(&value)?,
+                "sort" => query.sort = Some(value),
+                _ if NO_COLUMNS.contains(&name.as_str()) || name.is_empty() => {}
+                _ => query.filters.push((name, value)),
+            }
+        }
+        Ok(query)
+    }
+}
+
+pub fn not_signed_in() -> Error {
+    Error::new(crate::error::Kind::NotSignedIn, "not-signed-in")
+}
+
+/// Reads a uuid that a client sent.
+pub fn parse_uuid(text: &str) -> Result<Uuid> {
+    Uuid::parse_str(text).map_err(|_| Error::bad_input("uuid-malformed").arg("value", text))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<u32> {
+    let value = value.trim();
+    if value.is_empty() {
+        return Ok(0);
+    }
+    value.parse().map_err(|_| Error::bad_input("field-not-a-number").arg("field", name))
+}

@@ -1,0 +1,359 @@
+//! From a Rocket request to a row of the endpoint table and back: credentials, language, permission,
+//! input, handler on a blocking thread, audit entry, envelope.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use rocket::data::{Data, ToByteUnit};
+use rocket::http::{ContentType, Header, Method, Status};
+use rocket::route::{Handler, Outcome, Route};
+use rocket::{Request, Response};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::call::{Call, not_signed_in};
+use super::endpoint::{Access, Endpoint, Run, Streamed};
+use super::envelope::{self, Dialect, Wrapped};
+use super::language::Language;
+use super::{App, SESSION_COOKIE};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::identity::Caller;
+use crate::operations::{Actor, audit};
+
+/// Largest JSON body, in MiB: a batch of thousands of uuids fits. Uploads are streamed instead.
+const BODY_LIMIT_MIB: u32 = 4;
+
+/// The rows of one method and path, told apart by their action.
+#[derive(Clone)]
+pub struct Dispatch {
+    app: Arc<App>,
+    rows: Arc<[&'static Endpoint]>,
+}
+
+/// Makes the Rocket routes of the table. Rocket matches a path with and without its trailing slash.
+pub fn routes(app: &Arc<App>, table: &'static [Endpoint]) -> Vec<Route> {
+    let mut by_path: HashMap<(Method, String), Vec<&'static Endpoint>> = HashMap::new();
+    for endpoint in table {
+        by_path.entry((endpoint.method, rocket_path(endpoint.path))).or_default().push(endpoint);
+    }
+    let mut routes = Vec::new();
+    for ((method, path), rows) in by_path {
+        let handler = Dispatch { app: Arc::clone(app), rows: rows.into() };
+        routes.push(Route::new(method, &path, handler));
+    }
+    routes
+}
+
+/// `/a/{b}/` → `/a/<b>`
+fn rocket_path(path: &str) -> String {
+    path.trim_end_matches('/').replace('{', "<").replace('}', ">")
+}
+
+#[rocket::async_trait]
+impl Handler for Dispatch {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        Outcome::Success(self.answer(request, data).await)
+    }
+}
+
+impl Dispatch {
+    async fn answer<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Response<'r> {
+        let dialect = self.rows[0].dialect;
+        let mut call = call_of(request, dialect);
+        let reply = Reply { app: Arc::clone(&self.app), dialect, language: call.language };
+        let request_id = call.actor.request_id.clone();
+        let outcome = match self.row(&mut call, request, data).await {
+            Err(error) => Err(error),
+            Ok((row, Body::Read)) => run_blocking(&self.app, row, call).await,
+            Ok((row, Body::Open(data))) => run_streaming(&self.app, row, call, request, data).await,
+        };
+        match outcome {
+            Ok(Outgoing::Response(mut response)) => {
+                response.set_header(Header::new("X-Request-Id", request_id));
+                response
+            }
+            Ok(Outgoing::Answer(answer, cookies)) => reply.success(answer, cookies, request_id),
+            Err(error) => reply.failure(&error, request_id),
+        }
+    }
+
+    /// Finds the row and checks that the caller may use it; reads the body only where needed and
+    /// only of those who may.
+    async fn row<'r>(
+        &self,
+        call: &mut Call,
+        request: &'r Request<'_>,
+        data: Data<'r>,
+    ) -> Result<(&'static Endpoint, Body<'r>)> {
+        self.sign_in(call, request).await?;
+        if let [row] = *self.rows
+            && matches!(row.run, Run::Streaming(_))
+        {
+            self.enter(row, call, request)?;
+            return Ok((row, Body::Open(data)));
+        }
+        // Somebody who may use none of the rows learns nothing about bodies.
+        if let Some(error) =
+            self.rows.iter().map(|row| permit(row, call).err()).collect::<Option<Vec<_>>>()
+        {
+            return Err(error.into_iter().next().unwrap_or_else(not_signed_in));
+        }
+        call.body = read_body(request, data).await?;
+        let row = self.by_action(call)?;
+        self.enter(row, call, request)?;
+        Ok((row, Body::Read))
+    }
+
+    fn enter(&self, row: &'static Endpoint, call: &mut Call, request: &Request<'_>) -> Result<()> {
+        permit(row, call)?;
+        call.path = path_params(row, request);
+        Ok(())
+    }
+
+    async fn sign_in(&self, call: &mut Call, request: &Request<'_>) -> Result<()> {
+        let Some((token, from_cookie)) = token_of(request) else { return Ok(()) };
+        if from_cookie && request.method() != Method::Get {
+            same_origin(request)?;
+        }
+        let app = Arc::clone(&self.app);
+        let asked = token.clone();
+        let caller = blocking(move || app.identity.authenticate(&asked)).await?;
+        if let Some(caller) = &caller {
+            call.actor.user_id = Some(caller.user_id);
+            call.actor.name.clone_from(&caller.name);
+        }
+        call.caller = caller;
+        call.token = Some(token);
+        Ok(())
+    }
+
+    fn by_action(&self, call: &mut Call) -> Result<&'static Endpoint> {
+        if let [row] = *self.rows
+            && row.action.is_none()
+        {
+            return Ok(row);
+        }
+        let in_body = call.body.get("action").and_then(Value::as_str);
+        let asked = in_body.or_else(|| call.query("action"));
+        let row = self.rows.iter().find(|row| row.action == asked);
+        if let Some(row) = row {
+            call.by_action = row.action.is_some() && row.dialect == Dialect::DesktopCloud;
+            return Ok(row);
+        }
+        let known: Vec<&str> = self.rows.iter().filter_map(|row| row.action).collect();
+        let error = Error::bad_input("action-unknown").arg("field", "action");
+        Err(error.arg("action", asked.unwrap_or_default()).arg("known", known.join(", ")))
+    }
+}
+
+enum Body<'r> {
+    Read,
+    Open(Data<'r>),
+}
+
+enum Outgoing<'r> {
+    Answer(super::answer::Answer, Vec<rocket::http::Cookie<'static>>),
+    Response(Response<'r>),
+}
+
+async fn run_blocking<'r>(
+    app: &Arc<App>,
+    row: &'static Endpoint,
+    mut call: Call,
+) -> Result<Outgoing<'r>> {
+    let app = Arc::clone(app);
+    blocking(move || {
+        let Run::Blocking(handler) = &row.run else {
+            return Err(Error::internal("a streaming row among others"));
+        };
+        let result = handler(&app, &mut call);
+        note(&app, row, &call, result.as_ref().err())?;
+        result.map(|answer| Outgoing::Answer(answer, std::mem::take(&mut call.cookies)))
+    })
+    .await
+}
+
+async fn run_streaming<'r>(
+    app: &Arc<App>,
+    row: &'static Endpoint,
+    call: Call,
+    request: &'r Request<'_>,
+    data: Data<'r>,
+) -> Result<Outgoing<'r>> {
+    let Run::Streaming(handler) = row.run else {
+        return Err(Error::internal("not a streaming row"));
+    };
+    match handler(Arc::clone(app), call, request, data).await? {
+        Streamed::Answer(answer) => Ok(Outgoing::Answer(answer, Vec::new())),
+        Streamed::Response(response) => Ok(Outgoing::Response(response)),
+    }
+}
+
+/// Writes the audit entry of a row that declares one. Streaming handlers call it themselves, when
+/// they know the subject.
+pub fn note(app: &App, row: &Endpoint, call: &Call, error: Option<&Error>) -> Result<()> {
+    let Some((action, module)) = row.audit else { return Ok(()) };
+    let fault = error.map(Fault::from);
+    let entry = audit::Entry { action, subject: &call.subject, module, fault: fault.as_ref() };
+    audit::write(&app.store, &call.actor, &entry)
+}
+
+/// Runs blocking work off the async threads.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match rocket::tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => Err(Error::internal("a handler panicked").because(panic)),
+    }
+}
+
+fn permit(row: &Endpoint, call: &Call) -> Result<()> {
+    match (row.access, &call.caller) {
+        (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
+        (_, None) => Err(not_signed_in()),
+        (Access::Needs(permission), Some(caller)) => match caller.may(permission) {
+            true => Ok(()),
+            false => {
+                Err(Error::forbidden("permission-missing").arg("permission", permission.word()))
+            }
+        },
+    }
+}
+
+/// `Authorization` with or without `Bearer`, else the session cookie (`true`).
+fn token_of(request: &Request<'_>) -> Option<(String, bool)> {
+    if let Some(header) = request.headers().get_one("Authorization") {
+        let header = header.trim();
+        let bare = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("bearer "));
+        return Some((bare.unwrap_or(header).trim().to_owned(), false));
+    }
+    request.cookies().get(SESSION_COOKIE).map(|cookie| (cookie.value().to_owned(), true))
+}
+
+/// A page of another site must not act with the visitor's cookie.
+fn same_origin(request: &Request<'_>) -> Result<()> {
+    let headers = request.headers();
+    let foreign = || Error::forbidden("request-from-another-site");
+    if let Some(site) = headers.get_one("Sec-Fetch-Site") {
+        return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(foreign()) };
+    }
+    match (headers.get_one("Origin"), headers.get_one("Host")) {
+        (None, _) => Ok(()),
+        (Some(origin), Some(host)) if origin.split_once("://").is_some_and(|(_, o)| o == host) => {
+            Ok(())
+        }
+        _ => Err(foreign()),
+    }
+}
+
+fn call_of(request: &Request<'_>, dialect: Dialect) -> Call {
+    let headers = request.headers();
+    let tls = request.rocket().config().tls_enabled();
+    let host = headers.get_one("Host").unwrap_or("localhost");
+    let address = request.client_ip();
+    let actor = Actor {
+        user_id: None,
+        name: String::new(),
+        address,
+        request_id: Uuid::new_v4().simple().to_string(),
+    };
+    let query = request.uri().query().map(|query| query.as_str().to_owned()).unwrap_or_default();
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    Call {
+        caller: None::<Caller>,
+        actor,
+        language: Language::negotiate(headers.get_one("Accept-Language"), dialect.language()),
+        path: HashMap::new(),
+        query: pairs.filter(|(name, _)| !name.is_empty()).collect(),
+        body: Value::Null,
+        by_action: false,
+        respond_async: headers.get("Prefer").any(|prefer| prefer.contains("respond-async")),
+        origin: format!("{}://{host}", if tls { "https" } else { "http" }),
+        uri: request.uri().to_string(),
+        subject: String::new(),
+        token: None,
+        cookies: Vec::new(),
+    }
+}
+
+fn path_params(row: &Endpoint, request: &Request<'_>) -> HashMap<&'static str, String> {
+    let given = request.uri().path();
+    let given = given.segments();
+    let names = row.path.split('/').filter(|part| !part.is_empty());
+    let pairs = names.zip(given).filter_map(|(name, value)| {
+        let name = name.strip_prefix('{')?.strip_suffix('}')?;
+        Some((name, value.to_owned()))
+    });
+    pairs.collect()
+}
+
+async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
+    let bytes = data.open(BODY_LIMIT_MIB.mebibytes()).into_bytes().await;
+    let bytes = bytes.map_err(|cause| Error::bad_input("body-unreadable").because(cause))?;
+    if !bytes.is_complete() {
+        return Err(Error::bad_input("body-too-large").arg("limit", BODY_LIMIT_MIB));
+    }
+    let bytes = bytes.into_inner();
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    if request.content_type().is_some_and(|kind| kind.is_form()) {
+        let fields = form_urlencoded::parse(&bytes).into_owned();
+        return Ok(Value::Object(
+            fields.map(|(name, value)| (name, Value::String(value))).collect(),
+        ));
+    }
+    serde_json::from_slice(&bytes).map_err(|cause| {
+        let error = Error::bad_input("body-not-json").arg("cause", &cause);
+        error.because(cause)
+    })
+}
+
+/// Turns results into responses of a dialect.
+pub struct Reply {
+    pub app: Arc<App>,
+    pub dialect: Dialect,
+    pub language: Language,
+}
+
+impl Reply {
+    fn success<'r>(
+        &self,
+        answer: super::answer::Answer,
+        cookies: Vec<rocket::http::Cookie<'static>>,
+        request_id: String,
+    ) -> Response<'r> {
+        let wrapped = envelope::success(self.dialect, &self.app.language, self.language, answer);
+        let mut response = respond(wrapped, request_id);
+        for cookie in cookies {
+            response.adjoin_header(Header::new("Set-Cookie", cookie.to_string()));
+        }
+        response
+    }
+
+    pub fn failure<'r>(&self, error: &Error, request_id: String) -> Response<'r> {
+        let detail = error.detail();
+        match error.kind() {
+            Kind::Internal => {
+                tracing::error!(request.id = request_id, error = detail, "request failed")
+            }
+            _ => tracing::debug!(request.id = request_id, error = detail, "request refused"),
+        }
+        let (messages, language) = (&self.app.language, self.language);
+        respond(envelope::failure(self.dialect, messages, language, error, &request_id), request_id)
+    }
+}
+
+fn respond<'r>(wrapped: Wrapped, request_id: String) -> Response<'r> {
+    let mut response = Response::build();
+    response.status(Status::new(wrapped.status));
+    response.raw_header("X-Request-Id", request_id);
+    response.raw_header("Cache-Control", "no-store");
+    if let Some(body) = wrapped.body {
+        let text = body.to_string();
+        response.header(ContentType::JSON).sized_body(text.len(), Cursor::new(text));
+    }
+    response.finalize()
+}

@@ -1,0 +1,208 @@
+//! The table of everything that can be called: identity, method, path, action, permission, audit
+//! entry, shapes and handler on a few lines each. Routing, permission checks, the audit log and the
+//! OpenAPI document all come from it.
+//!
+//! A row is built by [`get`], [`post`], [`put`], [`patch`] or [`delete`], which give an [`Undeclared`]
+//! endpoint; only [`Undeclared::needs`], [`Undeclared::signed_in`] and [`Undeclared::public`] turn it
+//! into an [`Endpoint`], so that a route without a declared permission does not compile.
+
+use std::sync::Arc;
+
+use rocket::data::Data;
+use rocket::futures::future::BoxFuture;
+use rocket::http::Method;
+use rocket::{Request, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+use super::answer::{Answer, IntoAnswer};
+use super::call::Call;
+use super::envelope::Dialect;
+use super::{App, input};
+use crate::error::Result;
+use crate::identity::Permission;
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, for instance to sign in.
+    Public,
+    /// Anybody who is signed in, for what concerns only oneself.
+    SignedIn,
+    Needs(Permission),
+}
+
+type Blocking = dyn Fn(&App, &mut Call) -> Result<Answer> + Send + Sync;
+
+/// A handler that reads the body or writes the answer itself: uploads, sockets, event streams.
+pub type Streaming =
+    for<'r> fn(Arc<App>, Call, &'r Request<'_>, Data<'r>) -> BoxFuture<'r, Result<Streamed<'r>>>;
+
+/// What a streaming handler gives back.
+pub enum Streamed<'r> {
+    /// To be put into the dialect's envelope.
+    Answer(Answer),
+    /// Bytes as they are.
+    Response(Response<'r>),
+}
+
+pub enum Run {
+    /// On a blocking thread, with the JSON body read.
+    Blocking(Box<Blocking>),
+    Streaming(Streaming),
+}
+
+/// Schema of an input or output, given when the OpenAPI document is made.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Option<Schema>;
+
+/// A row of the table.
+pub struct Endpoint {
+    /// Also the operation id in OpenAPI.
+    pub id: &'static str,
+    pub method: Method,
+    /// With `{name}` for parameters.
+    pub path: &'static str,
+    /// The `action` of the body (or, in document 000, of the query) that selects this row.
+    pub action: Option<&'static str>,
+    pub dialect: Dialect,
+    pub access: Access,
+    /// One English sentence for the OpenAPI document.
+    pub summary: &'static str,
+    /// Message key of the audit entry and the module that it belongs to.
+    pub audit: Option<(&'static str, &'static str)>,
+    pub input: SchemaOf,
+    pub output: SchemaOf,
+    /// The answer is an operation or a file rather than an object of `output`.
+    pub run: Run,
+}
+
+/// An endpoint whose permission is not yet declared.
+pub struct Undeclared(Endpoint);
+
+impl Undeclared {
+    pub fn needs(self, permission: Permission) -> Endpoint {
+        Endpoint { access: Access::Needs(permission), ..self.0 }
+    }
+
+    pub fn signed_in(self) -> Endpoint {
+        Endpoint { access: Access::SignedIn, ..self.0 }
+    }
+
+    pub fn public(self) -> Endpoint {
+        Endpoint { access: Access::Public, ..self.0 }
+    }
+}
+
+impl Endpoint {
+    /// Selects this row among those of the same method and path.
+    pub fn action(self, action: &'static str) -> Self {
+        Self { action: Some(action), ..self }
+    }
+
+    /// Every call is written to the audit log under this message key.
+    pub fn audited(self, module: &'static str, key: &'static str) -> Self {
+        Self { audit: Some((key, module)), ..self }
+    }
+
+    pub fn summary(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// Documents the input of a streaming endpoint.
+    pub fn takes<I: JsonSchema>(self) -> Self {
+        Self { input: schema_of::<I>, ..self }
+    }
+}
+
+type Handler<I, O> = fn(&App, &mut Call, I) -> Result<O>;
+
+pub fn get<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+where
+    I: DeserializeOwned + JsonSchema + 'static,
+    O: IntoAnswer + 'static,
+{
+    blocking(Method::Get, id, path, handler)
+}
+
+pub fn post<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+where
+    I: DeserializeOwned + JsonSchema + 'static,
+    O: IntoAnswer + 'static,
+{
+    blocking(Method::Post, id, path, handler)
+}
+
+pub fn put<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+where
+    I: DeserializeOwned + JsonSchema + 'static,
+    O: IntoAnswer + 'static,
+{
+    blocking(Method::Put, id, path, handler)
+}
+
+pub fn delete<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+where
+    I: DeserializeOwned + JsonSchema + 'static,
+    O: IntoAnswer + 'static,
+{
+    blocking(Method::Delete, id, path, handler)
+}
+
+/// An endpoint that reads the body or writes the answer itself.
+pub fn streaming(
+    method: Method,
+    id: &'static str,
+    path: &'static str,
+    handler: Streaming,
+) -> Undeclared {
+    Undeclared(Endpoint {
+        id,
+        method,
+        path,
+        action: None,
+        dialect: Dialect::DesktopCloud,
+        access: Access::SignedIn,
+        summary: "",
+        audit: None,
+        input: |_| None,
+        output: |_| None,
+        run: Run::Streaming(handler),
+    })
+}
+
+fn blocking<I, O>(
+    method: Method,
+    id: &'static str,
+    path: &'static str,
+    handler: Handler<I, O>,
+) -> Undeclared
+where
+    I: DeserializeOwned + JsonSchema + 'static,
+    O: IntoAnswer + 'static,
+{
+    let run = move |app: &App, call: &mut Call| {
+        let input: I = input::parse(call)?;
+        handler(app, call, input)?.into_answer(app, call)
+    };
+    Undeclared(Endpoint {
+        id,
+        method,
+        path,
+        action: None,
+        dialect: Dialect::DesktopCloud,
+        access: Access::SignedIn,
+        summary: "",
+        audit: None,
+        input: schema_of::<I>,
+        output: O::schema,
+        run: Run::Blocking(Box::new(run)),
+    })
+}
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Option<Schema> {
+    Some(generator.subschema_for::<T>())
+}

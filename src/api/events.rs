@@ -1,0 +1,195 @@
+//! Server-sent events: which lists changed, and how far operations are.
+//!
+//! Changes come from the store's committed transactions, so that none can be forgotten; they are
+//! gathered for a moment, because a batch of 100 desktops is one refresh and not 100.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocket::futures::future::BoxFuture;
+use rocket::futures::{Stream, StreamExt};
+use rocket::http::{ContentType, Method};
+use rocket::tokio::sync::broadcast::Receiver;
+use rocket::tokio::sync::broadcast::error::RecvError;
+use rocket::tokio::time::{Instant, sleep_until};
+use rocket::{Data, Request, Response};
+use serde_json::json;
+use tokio_util::io::StreamReader;
+use uuid::Uuid;
+
+use super::App;
+use super::call::Call;
+use super::dispatch::blocking;
+use super::endpoint::{Endpoint, Streamed, streaming};
+use super::operations::OperationView;
+use crate::error::Result;
+use crate::identity::Permission;
+use crate::store::Changed;
+
+/// Changes are gathered this long before they are sent.
+const GATHER: Duration = Duration::from_millis(200);
+/// A comment at least this often keeps proxies from closing the stream and finds dead clients.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        streaming(Method::Get, "carrel.events", "/api/v1.0/events", open)
+            .signed_in()
+            .summary("Server-sent events: `changed` {topic} and `operation`"),
+    ]
+}
+
+fn open<'r>(
+    app: Arc<App>,
+    call: Call,
+    request: &'r Request<'_>,
+    _: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    let shutdown = request.rocket().shutdown();
+    Box::pin(async move {
+        let events = Events::new(app, call);
+        let stream = events.stream().take_until(shutdown);
+        let mut response = Response::build();
+        response.header(ContentType::EventStream);
+        response.raw_header("Cache-Control", "no-store");
+        response.raw_header("X-Accel-Buffering", "no");
+        response.streamed_body(StreamReader::new(Box::pin(stream)));
+        Ok(Streamed::Response(response.finalize()))
+    })
+}
+
+/// One client's stream.
+struct Events {
+    app: Arc<App>,
+    call: Arc<Call>,
+    changes: Receiver<Changed>,
+    updates: Receiver<Uuid>,
+    topics: BTreeSet<&'static str>,
+    operations: BTreeSet<Uuid>,
+    due: Option<Instant>,
+}
+
+impl Events {
+    fn new(app: Arc<App>, call: Call) -> Self {
+        let (changes, updates) = (app.store.changes(), app.operations.updates());
+        let call = Arc::new(call);
+        Self {
+            app,
+            call,
+            changes,
+            updates,
+            topics: BTreeSet::new(),
+            operations: BTreeSet::new(),
+            due: None,
+        }
+    }
+
+    fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        let hello = rocket::futures::stream::once(async {
+            Ok(Bytes::from_static(b"retry: 2000\n: hello\n\n"))
+        });
+        hello.chain(rocket::futures::stream::unfold(self, |mut events| async move {
+            let text = events.next().await?;
+            Some((Ok(Bytes::from(text)), events))
+        }))
+    }
+
+    /// Waits for something to tell; `None` ends the stream.
+    async fn next(&mut self) -> Option<String> {
+        let heartbeat = Instant::now() + HEARTBEAT;
+        loop {
+            let until = self.due.unwrap_or(heartbeat);
+            rocket::tokio::select! {
+                changed = self.changes.recv() => match changed {
+                    Ok(changed) => self.note_tables(&changed),
+                    Err(RecvError::Lagged(_)) => self.note_all(),
+                    Err(RecvError::Closed) => return None,
+                },
+                update = self.updates.recv() => match update {
+                    Ok(uuid) => { self.operations.insert(uuid); self.gather(); }
+                    Err(RecvError::Lagged(_)) => self.note_all(),
+                    Err(RecvError::Closed) => return None,
+                },
+                () = sleep_until(until) => {
+                    if self.due.take().is_none() {
+                        return Some(": still here\n\n".into());
+                    }
+                    return Some(self.tell().await);
+                }
+            }
+        }
+    }
+
+    fn gather(&mut self) {
+        self.due.get_or_insert_with(|| Instant::now() + GATHER);
+    }
+
+    fn note_tables(&mut self, changed: &Changed) {
+        let topics: Vec<_> = changed.tables.iter().filter_map(|table| topic(table)).collect();
+        if !topics.is_empty() {
+            self.topics.extend(topics);
+            self.gather();
+        }
+    }
+
+    fn note_all(&mut self) {
+        self.topics.extend(TOPICS.iter().map(|(_, topic)| *topic));
+        self.gather();
+    }
+
+    async fn tell(&mut self) -> String {
+        let mut text = String::new();
+        for topic in std::mem::take(&mut self.topics) {
+            text.push_str(&format!("event: changed\ndata: {}\n\n", json!({"topic": topic})));
+        }
+        let uuids = std::mem::take(&mut self.operations);
+        let may =
+            self.call.caller.as_ref().is_some_and(|caller| caller.may(Permission::OperationsView));
+        if may && !uuids.is_empty() {
+            let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
+            let told = blocking(move || Ok(tell_operations(&app, &call, &uuids))).await;
+            text.push_str(&told.unwrap_or_default());
+        }
+        text
+    }
+}
+
+fn tell_operations(app: &App, call: &Call, uuids: &BTreeSet<Uuid>) -> String {
+    let mut text = String::new();
+    for uuid in uuids {
+        // One that is gone since needs no news.
+        let Ok(operation) = app.operations.find(*uuid) else { continue };
+        let view = OperationView::of(app, call, operation);
+        if let Ok(data) = serde_json::to_string(&view) {
+            text.push_str(&format!("event: operation\ndata: {data}\n\n"));
+        }
+    }
+    text
+}
+
+/// Which list a table belongs to.
+const TOPICS: &[(&str, &str)] = &[
+    ("pools", "pools"),
+    ("nodes", "nodes"),
+    ("nics", "nodes"),
+    ("storages", "nodes"),
+    ("base_images", "images"),
+    ("layer_copies", "images"),
+    ("switches", "networks"),
+    ("networks", "networks"),
+    ("subnets", "networks"),
+    ("templates", "templates"),
+    ("template_disks", "templates"),
+    ("education_groups", "groups"),
+    ("desktop_groups", "desktop_groups"),
+    ("desktops", "desktops"),
+    ("operations", "operations"),
+    ("audit", "audit"),
+];
+
+fn topic(table: &str) -> Option<&'static str> {
+    TOPICS.iter().find(|(name, _)| *name == table).map(|(_, topic)| *topic)
+}

@@ -1,0 +1,159 @@
+//! Turns a request into the input type of its handler, naming the field that does not fit.
+//!
+//! Query parameters and body are laid over each other; the documents' types are sometimes text and
+//! sometimes numbers, so the helpers here read either.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde_json::{Map, Value};
+
+use super::call::Call;
+use crate::error::{Error, Result};
+
+/// Longest name of anything, in characters.
+pub const NAME_LIMIT: usize = 64;
+/// Longest description, in characters.
+pub const TEXT_LIMIT: usize = 1_000;
+
+/// Reads `I` out of query and body.
+pub fn parse<I: DeserializeOwned>(call: &Call) -> Result<I> {
+    let mut fields = Map::new();
+    for (name, value) in &call.query {
+        fields.insert(name.clone(), Value::String(value.clone()));
+    }
+    match body(call)? {
+        Value::Null => {}
+        Value::Object(given) => fields.extend(given.clone()),
+        // Some operations take a bare list.
+        list @ Value::Array(_) => return read(list.clone()),
+        _ => return Err(Error::bad_input("body-not-an-object")),
+    }
+    read(Value::Object(fields))
+}
+
+fn body(call: &Call) -> Result<&Value> {
+    if !call.by_action {
+        return Ok(&call.body);
+    }
+    match &call.body {
+        Value::Object(body) => Ok(body.get("param").unwrap_or(&Value::Null)),
+        _ => Err(Error::bad_input("body-not-an-object")),
+    }
+}
+
+fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let cause = error.into_inner();
+        let text = cause.to_string();
+        if let Some(field) = text.strip_prefix("missing field `").and_then(|t| t.split('`').next())
+        {
+            let field = join(&path, field);
+            return Error::bad_input("field-missing").arg("field", field).because(cause);
+        }
+        Error::bad_input("field-wrong").arg("field", path).arg("cause", &text).because(cause)
+    })
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path == "." { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+/// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path.
+pub fn name(field: &'static str, text: &str) -> Result<String> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 {
+        return Err(Error::bad_input("name-empty").arg("field", field));
+    }
+    if length > NAME_LIMIT {
+        return Err(Error::bad_input("name-too-long").arg("field", field).arg("limit", NAME_LIMIT));
+    }
+    let forbidden =
+        |c: char| c.is_control() || matches!(c, '/' | '\\' | '<' | '>' | '"' | '\'' | '&');
+    if let Some(found) = text.chars().find(|c| forbidden(*c)) {
+        let found = if found.is_control() { "␀".to_owned() } else { found.to_string() };
+        return Err(Error::bad_input("name-character").arg("field", field).arg("found", found));
+    }
+    if text.starts_with('.') || text.starts_with('-') {
+        return Err(Error::bad_input("name-start").arg("field", field));
+    }
+    Ok(text.to_owned())
+}
+
+/// A description: at most [`TEXT_LIMIT`] characters.
+pub fn text(field: &'static str, text: &str) -> Result<String> {
+    if text.chars().count() > TEXT_LIMIT {
+        return Err(Error::bad_input("text-too-long").arg("field", field).arg("limit", TEXT_LIMIT));
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// A whole number that may come as text: `#[serde(deserialize_with = "input::integer")]`.
+pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    optional_integer(deserializer)?.ok_or_else(|| D::Error::custom("expected a whole number"))
+}
+
+/// As [`integer`], absent when null or empty text; combine with `#[serde(default)]`.
+pub fn optional_integer<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
+    let wrong = || D::Error::custom("expected a whole number");
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::Bool(flag) => Ok(Some(flag.into())),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Ok(Some(whole)),
+            None => number
+                .as_f64()
+                .filter(|n| n.fract() == 0.0)
+                .map(|n| Some(n as i64))
+                .ok_or_else(wrong),
+        },
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) => match text.trim() {
+            "true" => Ok(Some(1)),
+            "false" => Ok(Some(0)),
+            text => text.parse().map(Some).map_err(|_| wrong()),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+/// A number, possibly with a fraction, that may come as text.
+pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    optional_number(deserializer)?.ok_or_else(|| D::Error::custom("expected a number"))
+}
+
+/// As [`number`], absent when null or empty text; combine with `#[serde(default)]`.
+pub fn optional_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    let wrong = || D::Error::custom("expected a number");
+    let number = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|n: &f64| n.is_finite()).map(Some).ok_or_else(wrong)
+}
+
+/// A flag that may come as true, 1, "1" or "true".
+pub fn optional_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match optional_integer(deserializer)? {
+        None => Ok(None),
+        Some(0) => Ok(Some(false)),
+        Some(1) => Ok(Some(true)),
+        Some(_) => Err(D::Error::custom("expected 0 or 1")),
+    }
+}
+
+/// Text, where null and empty mean "not given"; combine with `#[serde(default)]`.
+pub fn optional_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+}

@@ -1,0 +1,196 @@
+//! The message catalogues (`assets/messages/*.ftl`, Fluent) and the choice of a language.
+
+use std::collections::BTreeSet;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use fluent_langneg::parse_accepted_languages;
+use unic_langid::{LanguageIdentifier, langid};
+
+use crate::error::{Error, Result};
+
+const ENGLISH: LanguageIdentifier = langid!("en");
+const CHINESE: LanguageIdentifier = langid!("zh-CN");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Chinese,
+    English,
+}
+
+impl Language {
+    /// What `Accept-Language` asks for, else the dialect's own.
+    pub fn negotiate(accept: Option<&str>, own: Self) -> Self {
+        let Some(accept) = accept.filter(|text| !text.trim().is_empty() && text.trim() != "*")
+        else {
+            return own;
+        };
+        // By language alone: whoever reads zh-TW is better served by zh-CN than by the default.
+        let wanted = parse_accepted_languages(accept);
+        let known = |language: &str| match language {
+            "zh" => Some(Self::Chinese),
+            "en" => Some(Self::English),
+            _ => None,
+        };
+        wanted.iter().find_map(|range| known(range.language.as_str())).unwrap_or(own)
+    }
+}
+
+/// Both catalogues, parsed.
+pub struct Catalogues {
+    chinese: FluentBundle<FluentResource>,
+    english: FluentBundle<FluentResource>,
+}
+
+impl Catalogues {
+    pub fn load() -> Result<Self> {
+        Ok(Self {
+            chinese: bundle(CHINESE, include_str!("../../assets/messages/zh-CN.ftl"))?,
+            english: bundle(ENGLISH, include_str!("../../assets/messages/en.ftl"))?,
+        })
+    }
+
+    /// The sentence for a key. A missing key is a defect that a test finds; the key itself is shown.
+    pub fn text(&self, language: Language, key: &str, args: &[(&str, &str)]) -> String {
+        let bundle = match language {
+            Language::Chinese => &self.chinese,
+            Language::English => &self.english,
+        };
+        let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
+            return key.to_owned();
+        };
+        let mut values = FluentArgs::new();
+        for (name, value) in args {
+            values.set(*name, FluentValue::from(*value));
+        }
+        let mut problems = Vec::new();
+        bundle.format_pattern(pattern, Some(&values), &mut problems).into_owned()
+    }
+
+    /// The sentence for an error. Arguments that are message keys themselves (`operation`) are
+    /// looked up too.
+    pub fn error(&self, language: Language, error: &Error) -> String {
+        let args: Vec<(&str, String)> = error
+            .args()
+            .map(|(name, value)| match name {
+                "operation" => {
+                    (name, self.text(language, value, &[("name", "")]).trim().to_owned())
+                }
+                _ => (name, value.to_owned()),
+            })
+            .collect();
+        let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        self.text(language, error.key(), &args)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.english.has_message(key) && self.chinese.has_message(key)
+    }
+}
+
+fn bundle(language: LanguageIdentifier, text: &str) -> Result<FluentBundle<FluentResource>> {
+    let resource = FluentResource::try_new(text.to_owned()).map_err(|(_, problems)| {
+        Error::internal(format_args!("messages {language}: {problems:?}"))
+    })?;
+    let mut bundle = FluentBundle::new_concurrent(vec![language]);
+    // Marks of direction around arguments would end up in log lines and file names.
+    bundle.set_use_isolating(false);
+    bundle
+        .add_resource(resource)
+        .map_err(|problems| Error::internal(format_args!("messages: {problems:?}")))?;
+    Ok(bundle)
+}
+
+/// Keys of a catalogue, for comparing the two.
+pub fn keys(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    lines.filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_catalogues_have_the_same_keys() {
+        let chinese = keys(include_str!("../../assets/messages/zh-CN.ftl"));
+        let english = keys(include_str!("../../assets/messages/en.ftl"));
+        let only: Vec<_> = chinese.symmetric_difference(&english).collect();
+        assert!(only.is_empty(), "in one language only: {only:?}");
+    }
+
+    #[test]
+    fn browsers_headers_are_understood() {
+        let negotiate = |text| Language::negotiate(Some(text), Language::Chinese);
+        assert_eq!(negotiate("en-GB,en;q=0.9"), Language::English);
+        assert_eq!(negotiate("zh-TW,zh;q=0.9,en;q=0.8"), Language::Chinese);
+        assert_eq!(negotiate("fr"), Language::Chinese);
+        assert_eq!(Language::negotiate(None, Language::English), Language::English);
+    }
+
+    /// Every key that the code names must have a sentence: a literal given to an error constructor.
+    #[test]
+    fn every_key_in_the_code_has_a_sentence() {
+        let catalogues = Catalogues::load().expect("catalogues");
+        let mut missing = Vec::new();
+        for (file, text) in sources() {
+            for key in named_keys(&text) {
+                if !catalogues.has(&key) {
+                    missing.push(format!("{file}: {key}"));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "no sentence for {missing:#?}");
+    }
+
+    fn named_keys(text: &str) -> Vec<String> {
+        const CALLS: [&str; 11] = [
+            "bad_input(\"",
+            "not_found(\"",
+            "conflict(\"",
+            "busy(\"",
+            "no_room(\"",
+            "forbidden(\"",
+            "unreachable(\"",
+            "Kind::NotSignedIn, \"",
+            "Kind::Cancelled, \"",
+            ".audited(\"",
+            "key: \"",
+        ];
+        let mut keys = Vec::new();
+        for call in CALLS {
+            for rest in text.split(call).skip(1) {
+                let mut literal = rest.split('"');
+                let first = literal.next().unwrap_or_default();
+                let key =
+                    if call == ".audited(\"" { literal.nth(1).unwrap_or_default() } else { first };
+                if !key.is_empty()
+                    && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                {
+                    keys.push(key.to_owned());
+                }
+            }
+        }
+        keys
+    }
+
+    fn sources() -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut folders = vec![std::path::PathBuf::from("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("read src") {
+                let path = entry.expect("entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ext| ext == "rs")
+                    && !path.ends_with("language.rs")
+                {
+                    let text = std::fs::read_to_string(&path).expect("read source");
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                    found.push((path.display().to_string(), code));
+                }
+            }
+        }
+        found
+    }
+}

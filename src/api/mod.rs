@@ -1,0 +1,121 @@
+//! HTTP: one folder per document, and what they share. It translates and nothing else.
+
+mod answer;
+mod assets;
+mod call;
+mod desktop_cloud;
+mod dispatch;
+mod endpoint;
+mod envelope;
+mod events;
+mod input;
+pub mod language;
+mod openapi;
+mod operations;
+mod time;
+
+use std::sync::{Arc, OnceLock};
+
+use rocket::http::{ContentType, Status};
+use rocket::{Build, Catcher, Request, Response, Rocket};
+
+use endpoint::Endpoint;
+use envelope::Dialect;
+use language::{Catalogues, Language};
+
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::operations::Operations;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Name of the cookie that holds a session token.
+pub const SESSION_COOKIE: &str = "carrel_session";
+
+/// Everything that handlers work with. `server.rs` builds it.
+pub struct App {
+    pub settings: Settings,
+    pub language: Catalogues,
+    pub store: Store,
+    pub identity: Identity,
+    pub operations: Operations,
+}
+
+/// The whole table, in the order of the OpenAPI document.
+fn table() -> &'static [Endpoint] {
+    static TABLE: OnceLock<Vec<Endpoint>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let parts = [
+            desktop_cloud::endpoints(),
+            operations::endpoints(),
+            events::endpoints(),
+            openapi::endpoints(),
+        ];
+        parts.into_iter().flatten().collect()
+    })
+}
+
+/// Mounts every endpoint, the console and the catchers.
+pub fn mount(rocket: Rocket<Build>, app: &Arc<App>) -> Rocket<Build> {
+    rocket
+        .mount("/", dispatch::routes(app, table()))
+        .mount("/", assets::routes())
+        .register("/", [Catcher::new(None, catch)])
+        .manage(Arc::clone(app))
+}
+
+/// What no route answers: JSON in the dialect of the path.
+fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFuture<'r> {
+    let response = match request.rocket().state::<Arc<App>>() {
+        Some(app) => {
+            let path = request.uri().path().to_string();
+            let dialect = Dialect::of_path(&path);
+            let accept = request.headers().get_one("Accept-Language");
+            let language = Language::negotiate(accept, dialect.language());
+            let error = match status.code {
+                404 => Error::not_found("route-unknown").arg("path", path),
+                413 => Error::bad_input("body-too-large").arg("limit", ""),
+                400..=499 => Error::bad_input("request-malformed"),
+                _ => Error::internal(format_args!("status {status}")),
+            };
+            let reply = dispatch::Reply { app: Arc::clone(app), dialect, language };
+            reply.failure(&error, uuid::Uuid::new_v4().simple().to_string())
+        }
+        None => Response::build().status(status).header(ContentType::JSON).finalize(),
+    };
+    Box::pin(async move { Ok(response) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rocket::http::Method;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_unique() {
+        let mut seen = HashSet::new();
+        for endpoint in table() {
+            assert!(seen.insert(endpoint.id), "{} twice", endpoint.id);
+        }
+    }
+
+    #[test]
+    fn every_change_is_audited() {
+        for endpoint in table() {
+            let reads = endpoint.method == Method::Get || endpoint.id.ends_with(".read");
+            assert!(
+                reads || endpoint.audit.is_some(),
+                "{} changes and is not audited",
+                endpoint.id
+            );
+        }
+    }
+
+    #[test]
+    fn every_endpoint_says_what_it_does() {
+        for endpoint in table() {
+            assert!(!endpoint.summary.is_empty(), "{} has no summary", endpoint.id);
+        }
+    }
+}

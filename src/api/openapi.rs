@@ -1,0 +1,233 @@
+//! `/api/openapi.json`, made from the endpoint table.
+//!
+//! OpenAPI knows one operation per method and path. Rows that share them and differ by `action` become
+//! one operation with a choice of bodies; each row stands in `x-actions` with its own id, permission
+//! and shapes, so that nothing is lost to those who read the document by program.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, IntoAnswer};
+use super::call::Call;
+use super::endpoint::{Access, Endpoint, get};
+use super::envelope::Dialect;
+use super::{App, table};
+use crate::error::Result;
+use rocket::http::Method;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("carrel.openapi", "/api/openapi.json", read)
+            .public()
+            .dialect(Dialect::Account)
+            .summary("This document"),
+    ]
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Nothing {}
+
+struct Document(Value);
+
+impl IntoAnswer for Document {
+    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
+        Ok(Answer { data: self.0, ..Answer::default() })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<schemars::Schema> {
+        None
+    }
+}
+
+fn read(_: &App, _: &mut Call, _: Nothing) -> Result<Document> {
+    Ok(Document(document()))
+}
+
+/// The OpenAPI 3.1 document of every dialect.
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for endpoint in table() {
+        let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+        let method = endpoint.method.as_str().to_lowercase();
+        match path.get_mut(&method) {
+            None => path[method] = operation(endpoint, &mut generator),
+            Some(existing) => add_action(existing, endpoint, &mut generator),
+        }
+    }
+    let schemas = generator.take_definitions(true);
+    let dialects = [Dialect::DesktopCloud, Dialect::Analysis, Dialect::Account];
+    let tags = dialects.map(|dialect| json!({"name": dialect.tag()}));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Carrel",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Virtual desktops for classrooms and offices. Sign in with \
+                `POST /api/account/login` (session cookie) or `POST /account/?action=login` (token) and send the \
+                token as `Authorization: <token>`, with or without `Bearer`; every dialect takes it."
+        },
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "Authorization"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": super::SESSION_COOKIE}
+            }
+        }
+    })
+}
+
+fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+    let mut operation = json!({
+        "operationId": endpoint.id,
+        "tags": [endpoint.dialect.tag()],
+        "summary": endpoint.summary,
+        "parameters": path_parameters(endpoint),
+        "responses": responses(endpoint, generator),
+        "security": security(endpoint.access),
+        "x-permission": permission(endpoint.access),
+    });
+    let input = (endpoint.input)(generator).map(|schema| schema.to_value());
+    if endpoint.method == Method::Get {
+        let query =
+            input.as_ref().map(|schema| query_parameters(schema, generator)).unwrap_or_default();
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            parameters.extend(query);
+        }
+    } else {
+        operation["requestBody"] =
+            json!({"content": {"application/json": {"schema": body(endpoint, input)}}});
+    }
+    if endpoint.action.is_some() {
+        operation["x-actions"] = json!([action(endpoint, generator)]);
+    }
+    operation
+}
+
+/// Adds a row that shares method and path with others.
+fn add_action(operation: &mut Value, endpoint: &Endpoint, generator: &mut SchemaGenerator) {
+    let input = (endpoint.input)(generator).map(|schema| schema.to_value());
+    let schema = &mut operation["requestBody"]["content"]["application/json"]["schema"];
+    let first = schema.take();
+    let mut choices = match first {
+        Value::Object(ref map) if map.contains_key("oneOf") => {
+            map["oneOf"].as_array().cloned().unwrap_or_default()
+        }
+        other => vec![other],
+    };
+    choices.push(body(endpoint, input));
+    *schema = json!({"oneOf": choices});
+    let row = action(endpoint, generator);
+    match operation["x-actions"].as_array_mut() {
+        Some(actions) => actions.push(row),
+        None => operation["x-actions"] = json!([row]),
+    }
+}
+
+fn action(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+    json!({
+        "id": endpoint.id,
+        "action": endpoint.action,
+        "summary": endpoint.summary,
+        "permission": permission(endpoint.access),
+        "data": (endpoint.output)(generator),
+    })
+}
+
+fn body(endpoint: &Endpoint, input: Option<Value>) -> Value {
+    let input = input.unwrap_or_else(|| json!({"type": "object"}));
+    match (endpoint.action, endpoint.dialect) {
+        (Some(action), Dialect::DesktopCloud) => json!({
+            "type": "object",
+            "title": endpoint.id,
+            "required": ["action", "param"],
+            "properties": {"action": {"const": action}, "param": input}
+        }),
+        _ => input,
+    }
+}
+
+fn path_parameters(endpoint: &Endpoint) -> Value {
+    let names =
+        endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .collect()
+}
+
+fn query_parameters(schema: &Value, generator: &SchemaGenerator) -> Vec<Value> {
+    let resolved =
+        match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()) {
+            Some(name) => generator.definitions().get(name).cloned().unwrap_or_default(),
+            None => schema.clone(),
+        };
+    let required: Vec<&str> =
+        resolved["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = resolved["properties"].as_object().cloned().unwrap_or_default();
+    let parameter = |(name, schema): (String, Value)| {
+        let needed = required.contains(&name.as_str());
+        json!({"name": name, "in": "query", "required": needed, "schema": schema})
+    };
+    properties.into_iter().map(parameter).collect()
+}
+
+fn responses(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+    let data = (endpoint.output)(generator)
+        .map_or_else(|| json!({"type": "object"}), |schema| schema.to_value());
+    let envelope = match endpoint.dialect {
+        Dialect::Account => data,
+        Dialect::Analysis | Dialect::DesktopCloud => json!({
+            "type": "object",
+            "required": ["code", "msg", "data"],
+            "properties": {
+                "code": {"type": "integer", "description": "0 is success"},
+                "msg": {"type": "string"},
+                "data": data
+            }
+        }),
+    };
+    let success =
+        json!({"description": "Success", "content": {"application/json": {"schema": envelope}}});
+    let refusal = json!({"description": "Refused; the message says why", "content": {"application/json": {}}});
+    json!({"200": success, "default": refusal})
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::Public => json!([]),
+        _ => json!([{"token": []}, {"cookie": []}]),
+    }
+}
+
+fn permission(access: Access) -> String {
+    match access {
+        Access::Public => "public".into(),
+        Access::SignedIn => "signed-in".into(),
+        Access::Needs(permission) => permission.word().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_the_document() {
+        let document = document().to_string();
+        for endpoint in table() {
+            assert!(
+                document.contains(&format!("\"{}\"", endpoint.id)),
+                "{} is missing",
+                endpoint.id
+            );
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Times as the documents write them: `2026-02-26 18:58:22` in the server's time zone.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::error::{Error, Result};
+
+const FORM: &str = "%Y-%m-%d %H:%M:%S";
+
+/// Unix seconds as text.
+pub fn text(seconds: i64) -> String {
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.to_zoned(TimeZone::system()).strftime(FORM).to_string()
+}
+
+pub fn optional(seconds: Option<i64>) -> Option<String> {
+    seconds.map(text)
+}
+
+/// Reads text of that form, also with one-digit months and hours, into Unix seconds.
+pub fn parse(field: &'static str, given: &str) -> Result<i64> {
+    let wrong = || Error::bad_input("time-malformed").arg("field", field).arg("value", given);
+    let time = DateTime::strptime(FORM, given.trim()).map_err(|cause| wrong().because(cause))?;
+    let zoned = time.to_zoned(TimeZone::system()).map_err(|cause| wrong().because(cause))?;
+    Ok(zoned.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        assert_eq!(parse("run_date", &text(1_587_282_495)).expect("parse"), 1_587_282_495);
+    }
+
+    #[test]
+    fn one_digit_months_are_read() {
+        assert!(parse("run_date", "2020-4-19 15:48:15").is_ok());
+        assert!(parse("run_date", "tomorrow").is_err());
+    }
+}

@@ -1,0 +1,427 @@
+//! Runs operations: one thread for each, at most [`AT_ONCE`], woken when one is submitted.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rusqlite::Transaction;
+use serde::de::DeserializeOwned;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::recipe::{AnyRecipe, Job, Recipe};
+use super::store::{self, Work};
+use super::{Actor, NewOperation, Operation, State, audit};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::node::cancel::CancelFlag;
+use crate::store::list::{ListQuery, Page};
+use crate::store::{Store, now};
+
+/// Operations that run at the same time; each mostly waits for a node.
+const AT_ONCE: usize = 16;
+/// Progress is written and sent at most this often per operation.
+const REPORT_EVERY: Duration = Duration::from_millis(250);
+/// An undo that failed waits this long before it is tried again, doubled up to the maximum.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Ended operations are kept this long.
+const KEEP: i64 = 90 * 24 * 3600;
+
+/// What a request got for its submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubmittedOperation(pub Uuid);
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Operations {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    recipes: RwLock<HashMap<&'static str, Arc<dyn AnyRecipe>>>,
+    state: Mutex<EngineState>,
+    /// Signalled when something was submitted, ended or is to stop.
+    changed: Condvar,
+    updates: broadcast::Sender<Uuid>,
+}
+
+#[derive(Default)]
+struct EngineState {
+    running: HashMap<Uuid, CancelFlag>,
+    /// Undos that wait for another try.
+    resting: HashMap<Uuid, (Instant, Duration)>,
+    stopping: bool,
+    /// Raised by every submission and end; the dispatcher looks again when it differs.
+    generation: u64,
+}
+
+impl Operations {
+    pub fn new(store: Store) -> Self {
+        let (updates, _) = broadcast::channel(1024);
+        let inner = Inner {
+            store,
+            recipes: RwLock::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            updates,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Makes a kind known. All kinds are registered before [`Operations::start`].
+    pub fn register<D, A>(&self, kind: &'static str, recipe: Recipe<D, A>)
+    where
+        D: Send + Sync + 'static,
+        A: DeserializeOwned + 'static,
+    {
+        let mut recipes = self.inner.recipes.write().unwrap_or_else(PoisonError::into_inner);
+        let previous = recipes.insert(kind, Arc::new(recipe));
+        assert!(previous.is_none(), "operation kind {kind} registered twice");
+    }
+
+    /// Resumes what an earlier process left and from now on runs what is submitted.
+    pub fn start(&self) -> Result<()> {
+        self.inner.store.write(|tx| store::forget_before(tx, now() - KEEP))?;
+        let inner = Arc::clone(&self.inner);
+        std::thread::Builder::new()
+            .name("operations".into())
+            .spawn(move || dispatch(&inner))
+            .map_err(|cause| Error::internal("start the operations thread").because(cause))?;
+        Ok(())
+    }
+
+    /// Starts no further operation and asks nobody to stop: running ones resume after the restart.
+    pub fn stop(&self) {
+        self.inner.lock().stopping = true;
+        self.inner.changed.notify_all();
+    }
+
+    /// Writes the operation and everything that it works on in one transaction, then runs it.
+    pub fn submit(
+        &self,
+        actor: &Actor,
+        prepare: impl FnOnce(&Transaction<'_>) -> Result<NewOperation>,
+    ) -> Result<SubmittedOperation> {
+        let uuid = self.inner.store.write(|tx| {
+            let new = prepare(tx)?;
+            store::insert(tx, &new, actor)
+        })?;
+        self.inner.wake();
+        let _ = self.inner.updates.send(uuid);
+        Ok(SubmittedOperation(uuid))
+    }
+
+    /// Forgets what was scheduled of this kind on the subject; call it in the transaction that
+    /// schedules the successor.
+    pub fn unschedule(&self, tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Result<()> {
+        store::unschedule(tx, kind, subject)
+    }
+
+    /// Asks an operation to stop; it is undone as after a failure.
+    pub fn cancel(&self, uuid: Uuid) -> Result<()> {
+        self.inner.store.write(|tx| store::request_cancel(tx, uuid))?;
+        if let Some(flag) = self.inner.lock().running.get(&uuid) {
+            flag.cancel();
+        }
+        self.inner.wake();
+        Ok(())
+    }
+
+    pub fn find(&self, uuid: Uuid) -> Result<Operation> {
+        self.inner.store.read(|conn| store::find(conn, uuid))
+    }
+
+    pub fn list(&self, query: &ListQuery) -> Result<Page<Operation>> {
+        store::list(&self.inner.store, query)
+    }
+
+    /// Waits until the operation is over, at most so long, and returns it as it is then.
+    pub fn wait(&self, uuid: Uuid, patience: Duration) -> Result<Operation> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let seen = self.inner.lock().generation;
+            let operation = self.find(uuid)?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if operation.state.is_over() || left.is_zero() {
+                return Ok(operation);
+            }
+            let guard = self.inner.lock();
+            if guard.generation == seen {
+                drop(self.inner.changed.wait_timeout(guard, left));
+            }
+        }
+    }
+
+    /// Uuids of operations whose state or progress changed.
+    pub fn updates(&self) -> broadcast::Receiver<Uuid> {
+        self.inner.updates.subscribe()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, EngineState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        self.lock().generation += 1;
+        self.changed.notify_all();
+    }
+}
+
+/// The dispatcher: starts what may start, sleeps until something changes or is due.
+fn dispatch(inner: &Arc<Inner>) {
+    loop {
+        let seen = inner.lock().generation;
+        let due = match start_ready(inner) {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %error.detail(), "operations cannot be read");
+                Some(RETRY_FIRST)
+            }
+        };
+        let guard = inner.lock();
+        if guard.stopping {
+            return;
+        }
+        if guard.generation == seen {
+            match due {
+                Some(due) => drop(inner.changed.wait_timeout(guard, due)),
+                None => drop(inner.changed.wait(guard)),
+            }
+        }
+    }
+}
+
+/// Starts everything that may start; returns how long until the next thing is due.
+fn start_ready(inner: &Arc<Inner>) -> Result<Option<Duration>> {
+    let mut due: Option<Duration> = None;
+    let mut wait_for = |time: Duration| due = Some(due.map_or(time, |known| known.min(time)));
+    for work in inner.store.read(store::open_work)? {
+        let mut state = inner.lock();
+        if state.stopping {
+            return Ok(None);
+        }
+        if state.running.contains_key(&work.uuid) || state.running.len() >= AT_ONCE {
+            continue;
+        }
+        if let Some((until, _)) = state.resting.get(&work.uuid) {
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                wait_for(left);
+                continue;
+            }
+        }
+        if let (State::Scheduled, Some(at), false) = (work.state, work.run_at, work.cancel) {
+            let left = u64::try_from(at - now()).unwrap_or(0);
+            if left > 0 {
+                // An hour at most: a changed clock is noticed.
+                wait_for(Duration::from_secs(left.min(3600)));
+                continue;
+            }
+        }
+        let cancel = CancelFlag::default();
+        if work.cancel {
+            cancel.cancel();
+        }
+        state.running.insert(work.uuid, cancel.clone());
+        drop(state);
+        spawn(inner, work, cancel)?;
+    }
+    Ok(due)
+}
+
+fn spawn(inner: &Arc<Inner>, work: Work, cancel: CancelFlag) -> Result<()> {
+    let inner = Arc::clone(inner);
+    let uuid = work.uuid;
+    let started = std::thread::Builder::new().name("operation".into()).spawn(move || {
+        let outcome = Runner::new(&inner, work, cancel).run();
+        let mut state = inner.lock();
+        state.running.remove(&uuid);
+        match outcome {
+            Ok(Outcome::Over) => {
+                state.resting.remove(&uuid);
+            }
+            Ok(Outcome::Again) => rest(&mut state, uuid),
+            Err(error) => {
+                tracing::error!(operation.uuid = %uuid, error = %error.detail(), "operation stuck");
+                rest(&mut state, uuid);
+            }
+        }
+        drop(state);
+        inner.wake();
+        let _ = inner.updates.send(uuid);
+    });
+    started.map(drop).map_err(|cause| Error::internal("start an operation").because(cause))
+}
+
+fn rest(state: &mut EngineState, uuid: Uuid) {
+    let before = state.resting.get(&uuid).map(|(_, pause)| *pause);
+    let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_MAX));
+    state.resting.insert(uuid, (Instant::now() + pause, pause));
+}
+
+enum Outcome {
+    Over,
+    /// Not yet; to be tried again after a rest.
+    Again,
+}
+
+/// One operation from where its row stands to its end.
+struct Runner<'a> {
+    inner: &'a Arc<Inner>,
+    id: i64,
+    kind: String,
+    args: String,
+    locks: Vec<Uuid>,
+    state: State,
+    step: usize,
+    fault: Option<Fault>,
+    job: Job,
+}
+
+impl<'a> Runner<'a> {
+    fn new(inner: &'a Arc<Inner>, work: Work, cancel: CancelFlag) -> Self {
+        let report = reporter(Arc::clone(inner), work.id, work.uuid);
+        let job = Job {
+            uuid: work.uuid,
+            actor: work.actor,
+            cancel,
+            report: Box::new(report),
+            items: Mutex::new(work.items),
+        };
+        let Work { id, kind, args, locks, state, step, fault, .. } = work;
+        Self { inner, id, kind, args, locks, state, step, fault, job }
+    }
+
+    fn run(mut self) -> Result<Outcome> {
+        let recipes = self.inner.recipes.read().unwrap_or_else(PoisonError::into_inner);
+        let recipe = recipes.get(self.kind.as_str()).cloned();
+        drop(recipes);
+        let Some(recipe) = recipe else {
+            return Err(Error::internal(format_args!("no recipe for operation {}", self.kind)));
+        };
+        if self.state == State::Scheduled && !self.take_locks()? {
+            return Ok(Outcome::Again);
+        }
+        tracing::info!(operation.uuid = %self.job.uuid, operation.kind = self.kind, step = self.step,
+            state = self.state.word(), "operation runs");
+        if self.state != State::Undoing {
+            self.forward(recipe.as_ref())?;
+        }
+        match self.state {
+            State::Undoing => self.backward(recipe.as_ref()),
+            _ => self.end(State::Succeeded).map(|()| Outcome::Over),
+        }
+    }
+
+    fn take_locks(&mut self) -> Result<bool> {
+        let taken = self.inner.store.write(|tx| {
+            store::lock(tx, self.id, &self.locks)?;
+            store::save_step(tx, self.id, State::Queued, 0, None, &[])
+        });
+        match taken {
+            Ok(()) => {
+                self.state = State::Queued;
+                Ok(true)
+            }
+            Err(error) if error.kind() == Kind::Busy => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forward(&mut self, recipe: &dyn AnyRecipe) -> Result<()> {
+        while self.step < recipe.len() {
+            self.save(State::Running)?;
+            let result = match self.job.check_cancelled() {
+                Ok(()) => guarded(|| recipe.run(self.step, &self.args, &self.job)),
+                Err(cancelled) => Err(cancelled),
+            };
+            if let Err(error) = result {
+                tracing::warn!(operation.uuid = %self.job.uuid, operation.kind = self.kind,
+                    step = recipe.name(self.step), error = %error.detail(), "step failed, undoing");
+                self.fault = Some(Fault::from(error));
+                return self.save(State::Undoing);
+            }
+            self.step += 1;
+        }
+        Ok(())
+    }
+
+    fn backward(&mut self, recipe: &dyn AnyRecipe) -> Result<Outcome> {
+        // The failed step may have done half of its work: it is undone too.
+        let mut next = (self.step + 1).min(recipe.len());
+        while next > 0 {
+            let step = next - 1;
+            if let Err(error) = guarded(|| recipe.undo(step, &self.args, &self.job)) {
+                tracing::warn!(operation.uuid = %self.job.uuid, step = recipe.name(step),
+                    error = %error.detail(), "undo failed, trying again later");
+                return Ok(Outcome::Again);
+            }
+            next = step;
+            if step > 0 {
+                self.step = step - 1;
+                self.save(State::Undoing)?;
+            }
+        }
+        let cancelled = self.fault.as_ref().is_some_and(|fault| fault.kind == Kind::Cancelled);
+        self.end(if cancelled { State::Cancelled } else { State::Failed })?;
+        Ok(Outcome::Over)
+    }
+
+    fn save(&mut self, state: State) -> Result<()> {
+        self.state = state;
+        let items = self.job.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (id, step, fault) = (self.id, self.step, self.fault.as_ref());
+        self.inner.store.write(|tx| store::save_step(tx, id, state, step, fault, &items))?;
+        let _ = self.inner.updates.send(self.job.uuid);
+        Ok(())
+    }
+
+    fn end(&mut self, state: State) -> Result<()> {
+        let items = self.job.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (id, step, fault) = (self.id, self.step, self.fault.as_ref());
+        self.inner.store.write(|tx| {
+            store::save_step(tx, id, state, step, fault, &items)?;
+            store::finish(tx, id, state)?;
+            audit::operation_ended(tx, &self.job.actor, id, &items)
+        })?;
+        tracing::info!(operation.uuid = %self.job.uuid, operation.kind = self.kind,
+            state = state.word(), "operation ended");
+        Ok(())
+    }
+}
+
+/// A panic in a step is a failed step, not a lost operation.
+fn guarded(step: impl FnOnce() -> Result<()>) -> Result<()> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(Error::internal(text.unwrap_or_else(|| "a step panicked".into())))
+    })
+}
+
+/// Writes progress at most every [`REPORT_EVERY`].
+fn reporter(inner: Arc<Inner>, id: i64, uuid: Uuid) -> impl Fn(u64, u64) + Send + Sync {
+    let last: Mutex<Option<Instant>> = Mutex::new(None);
+    move |done, total| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < REPORT_EVERY) && done < total {
+            return;
+        }
+        *last = Some(Instant::now());
+        if let Err(error) = inner.store.write(|tx| store::save_progress(tx, id, done, total)) {
+            tracing::warn!(error = %error.detail(), "progress not written");
+        }
+        let _ = inner.updates.send(uuid);
+    }
+}
+
+impl Operations {
+    /// Uuids that running operations hold: reconcilers leave them alone.
+    pub fn locked(&self) -> Result<HashSet<Uuid>> {
+        let work = self.inner.store.read(store::open_work)?;
+        Ok(work.into_iter().filter(|w| w.state != State::Scheduled).flat_map(|w| w.locks).collect())
+    }
+}

@@ -1,0 +1,98 @@
+//! What an operation does: steps with their undo, and what a step is given to work with.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::{Actor, Item};
+use crate::error::{Context, Fault, Result};
+use crate::node::cancel::CancelFlag;
+
+/// A step of a recipe. Both functions may run again after a kill and must then finish what is there.
+pub struct Step<D, A> {
+    /// For the log.
+    pub name: &'static str,
+    pub run: fn(&D, &A, &Job) -> Result<()>,
+    pub undo: fn(&D, &A, &Job) -> Result<()>,
+}
+
+/// The undo of a step that leaves nothing behind.
+pub fn nothing<D, A>(_: &D, _: &A, _: &Job) -> Result<()> {
+    Ok(())
+}
+
+/// The steps of a kind of operation together with what they work on.
+pub struct Recipe<D: 'static, A: 'static> {
+    pub domain: D,
+    pub steps: &'static [Step<D, A>],
+}
+
+/// A recipe with its types hidden.
+pub(super) trait AnyRecipe: Send + Sync {
+    fn len(&self) -> usize;
+    fn name(&self, step: usize) -> &'static str;
+    fn run(&self, step: usize, args: &str, job: &Job) -> Result<()>;
+    fn undo(&self, step: usize, args: &str, job: &Job) -> Result<()>;
+}
+
+impl<D: Send + Sync + 'static, A: DeserializeOwned + 'static> AnyRecipe for Recipe<D, A> {
+    fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    fn name(&self, step: usize) -> &'static str {
+        self.steps[step].name
+    }
+
+    fn run(&self, step: usize, args: &str, job: &Job) -> Result<()> {
+        (self.steps[step].run)(&self.domain, &parse(args)?, job)
+    }
+
+    fn undo(&self, step: usize, args: &str, job: &Job) -> Result<()> {
+        (self.steps[step].undo)(&self.domain, &parse(args)?, job)
+    }
+}
+
+fn parse<A: DeserializeOwned>(args: &str) -> Result<A> {
+    serde_json::from_str(args).context("read the arguments of an operation")
+}
+
+type Report = dyn Fn(u64, u64) + Send + Sync;
+
+/// The running operation as its steps see it.
+pub struct Job {
+    pub uuid: Uuid,
+    pub actor: Actor,
+    pub(super) cancel: CancelFlag,
+    pub(super) report: Box<Report>,
+    pub(super) items: Mutex<Vec<Item>>,
+}
+
+impl Job {
+    /// Says how far it is. Cheap: written and sent at most a few times a second.
+    pub fn progress(&self, done: u64, total: u64) {
+        (self.report)(done, total);
+    }
+
+    /// Fails when somebody asked to stop; long loops ask between their pieces.
+    pub fn check_cancelled(&self) -> Result<()> {
+        self.cancel.check()
+    }
+
+    /// For calls that stop by themselves.
+    pub fn cancel_flag(&self) -> &CancelFlag {
+        &self.cancel
+    }
+
+    /// Notes how it went for one thing of a batch; the step itself goes on. Noting the same thing
+    /// again replaces what was noted.
+    pub fn item(&self, uuid: Uuid, name: &str, result: Result<(), Fault>) {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let item = Item { uuid, name: name.to_owned(), fault: result.err() };
+        match items.iter_mut().find(|known| known.uuid == uuid) {
+            Some(known) => *known = item,
+            None => items.push(item),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Rows of the audit log.
+
+use rusqlite::{Row, Transaction, params};
+
+use crate::error::{Context, Error, Fault, Result};
+use crate::operations::audit::{Entry, Line};
+use crate::operations::{Actor, Item};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, now};
+
+static LINES: Listing = Listing {
+    select: "a.id, a.at, a.user_id, a.user_name, a.user_ip, a.action, a.subject, a.module, \
+         a.fault, a.request_id",
+    from: "audit a",
+    tables: &["audit"],
+    columns: &[
+        Column::integer("id", "a.id"),
+        Column::text("user_name", "a.user_name"),
+        Column::text("user_ip", "a.user_ip"),
+        Column::text("subject", "a.subject"),
+        Column::exact("action", "a.action"),
+        Column::exact("module", "a.module"),
+        Column::exact("request_id", "a.request_id"),
+        Column::integer("failed", "(a.fault IS NOT NULL)"),
+        Column::integer("created_at", "a.at"),
+    ],
+    order: "a.id DESC",
+};
+
+pub fn write(store: &Store, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+    store.write(|tx| write_in_tx(tx, actor, entry))
+}
+
+pub fn write_in_tx(tx: &Transaction<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+    let fault = entry.fault.map(public).transpose()?;
+    tx.prepare_cached(
+        "INSERT INTO audit (at, user_id, user_name, user_ip, action, subject, module, fault, \
+         request_id) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    )?
+    .execute(params![
+        now(),
+        actor.user_id,
+        actor.name,
+        actor.address.map(|address| address.to_string()),
+        entry.action,
+        entry.subject,
+        entry.module,
+        fault,
+        actor.request_id
+    ])?;
+    Ok(())
+}
+
+/// Causes are for the server's log; people with the audit permission read the message only.
+fn public(fault: &Fault) -> Result<String> {
+    let fault = Fault { detail: String::new(), ..fault.clone() };
+    serde_json::to_string(&fault).map_err(Error::internal)
+}
+
+/// What a request started in the background and what failed of it afterwards.
+pub fn operation_ended(
+    tx: &Transaction<'_>,
+    actor: &Actor,
+    operation: i64,
+    items: &[Item],
+) -> Result<()> {
+    let row = tx.query_row(
+        "SELECT kind, subject_name, fault FROM operations WHERE id=?1",
+        [operation],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    );
+    let (kind, subject, fault): (String, String, Option<String>) = row?;
+    let fault = match fault.as_deref() {
+        None | Some("null") => None,
+        Some(text) => Some(serde_json::from_str::<Fault>(text).context("fault of an operation")?),
+    };
+    let action = kind.as_str();
+    let module = "operations";
+    let entry = Entry { action, subject: &subject, module, fault: fault.as_ref() };
+    write_in_tx(tx, actor, &entry)?;
+    for item in items.iter().filter(|item| item.fault.is_some()) {
+        let fault = item.fault.as_ref();
+        write_in_tx(tx, actor, &Entry { action, subject: &item.name, module, fault })?;
+    }
+    Ok(())
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Line>> {
+    LINES.page(store, query, line)
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    let fault: Option<String> = row.get(8)?;
+    Ok(Line {
+        id: row.get(0)?,
+        at: row.get(1)?,
+        user_id: row.get(2)?,
+        user_name: row.get(3)?,
+        user_ip: row.get(4)?,
+        action: row.get(5)?,
+        subject: row.get(6)?,
+        module: row.get(7)?,
+        fault: fault.and_then(|text| serde_json::from_str(&text).ok()),
+        request_id: row.get(9)?,
+    })
+}

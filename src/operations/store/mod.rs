@@ -1,0 +1,264 @@
+//! Rows of operations and their locks.
+
+pub mod audit;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::{Context, Error, Fault, Result};
+use crate::operations::{Actor, Item, NewOperation, Operation, State};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now};
+
+const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
+     o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at";
+
+static OPERATIONS: Listing = Listing {
+    select: COLUMNS,
+    from: "operations o",
+    tables: &["operations"],
+    columns: &[
+        Column::exact("uuid", "o.uuid"),
+        Column::exact("state", "o.state"),
+        Column::exact("kind", "o.kind"),
+        Column::exact("subject", "o.subject"),
+        Column::text("subject_name", "o.subject_name"),
+        Column::text("owner", "o.owner_name"),
+        Column::integer("open", "(o.finished_at IS NULL)"),
+        Column::integer("created_at", "o.created_at"),
+    ],
+    order: "o.id DESC",
+};
+
+/// What the engine needs to go on with an operation.
+pub(super) struct Work {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub kind: String,
+    pub args: String,
+    pub locks: Vec<Uuid>,
+    pub state: State,
+    pub step: usize,
+    pub cancel: bool,
+    pub fault: Option<Fault>,
+    pub items: Vec<Item>,
+    pub actor: Actor,
+    pub run_at: Option<i64>,
+}
+
+pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
+    let uuid = Uuid::new_v4();
+    let state = if new.run_at.is_some() { State::Scheduled } else { State::Queued };
+    let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
+    tx.execute(
+        "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_id, \
+         owner_name, run_at, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+        params![
+            uuid.to_string(),
+            new.kind,
+            new.subject.to_string(),
+            new.subject_name,
+            new.args.to_string(),
+            locks,
+            state.word(),
+            actor.user_id,
+            actor.name,
+            new.run_at,
+            now()
+        ],
+    )?;
+    if state == State::Queued {
+        lock(tx, tx.last_insert_rowid(), &new.locks)?;
+    }
+    Ok(uuid)
+}
+
+/// Takes the locks or names the operation that holds one.
+pub(super) fn lock(tx: &Transaction<'_>, operation: i64, subjects: &[Uuid]) -> Result<()> {
+    let mut statement =
+        tx.prepare_cached("INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)")?;
+    for subject in subjects {
+        match statement.execute(params![subject.to_string(), operation]) {
+            Ok(_) => {}
+            Err(error) if is_duplicate(&error) => return Err(held(tx, *subject)?),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn held(tx: &Transaction<'_>, subject: Uuid) -> Result<Error> {
+    let holder: (String, String) = tx.query_row(
+        "SELECT o.kind, o.subject_name FROM operation_locks l JOIN operations o \
+         ON o.id = l.operation_id WHERE l.subject = ?1",
+        [subject.to_string()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (kind, name) = holder;
+    Ok(Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name))
+}
+
+/// Everything that is not over, oldest first.
+pub(super) fn open_work(conn: &Connection) -> Result<Vec<Work>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, uuid, kind, args, locks, state, step, cancel, fault, items, owner_id, \
+         owner_name, run_at FROM operations WHERE finished_at IS NULL ORDER BY id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut work = Vec::new();
+    while let Some(row) = rows.next()? {
+        work.push(work_of(row)?);
+    }
+    Ok(work)
+}
+
+fn work_of(row: &Row<'_>) -> Result<Work> {
+    let locks: String = row.get(4)?;
+    let items: String = row.get(9)?;
+    let actor =
+        Actor { user_id: row.get(10)?, name: row.get(11)?, address: None, request_id: row.get(1)? };
+    Ok(Work {
+        id: row.get(0)?,
+        uuid: parse_uuid(&row.get::<_, String>(1)?)?,
+        kind: row.get(2)?,
+        args: row.get(3)?,
+        locks: serde_json::from_str(&locks).context("locks of an operation")?,
+        state: State::parse(&row.get::<_, String>(5)?)?,
+        step: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
+        cancel: row.get(7)?,
+        fault: fault_of(row.get(8)?)?,
+        items: serde_json::from_str(&items).context("items of an operation")?,
+        actor,
+        run_at: row.get(12)?,
+    })
+}
+
+pub(super) fn save_step(
+    tx: &Transaction<'_>,
+    id: i64,
+    state: State,
+    step: usize,
+    fault: Option<&Fault>,
+    items: &[Item],
+) -> Result<()> {
+    tx.prepare_cached("UPDATE operations SET state=?2, step=?3, fault=?4, items=?5 WHERE id=?1")?
+        .execute(params![id, state.word(), step as i64, json(&fault)?, json(items)?])?;
+    Ok(())
+}
+
+pub(super) fn save_progress(tx: &Transaction<'_>, id: i64, done: u64, total: u64) -> Result<()> {
+    tx.prepare_cached("UPDATE operations SET done=?2, total=?3 WHERE id=?1")?.execute(params![
+        id,
+        done as i64,
+        total as i64
+    ])?;
+    Ok(())
+}
+
+pub(super) fn finish(tx: &Transaction<'_>, id: i64, state: State) -> Result<()> {
+    tx.execute("DELETE FROM operation_locks WHERE operation_id=?1", [id])?;
+    tx.execute(
+        "UPDATE operations SET state=?2, finished_at=?3 WHERE id=?1",
+        params![id, state.word(), now()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn request_cancel(tx: &Transaction<'_>, uuid: Uuid) -> Result<State> {
+    let state: Option<String> = tx
+        .query_row("SELECT state FROM operations WHERE uuid=?1", [uuid.to_string()], |r| r.get(0))
+        .optional()?;
+    let state = State::parse(
+        &state.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))?,
+    )?;
+    if state.is_over() || state == State::Undoing {
+        return Err(Error::conflict("operation-over").arg("state", state.word()));
+    }
+    tx.execute("UPDATE operations SET cancel=1 WHERE uuid=?1", [uuid.to_string()])?;
+    Ok(state)
+}
+
+/// Forgets scheduled operations of a kind on a subject, which a newer one replaces.
+pub(super) fn unschedule(tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Result<()> {
+    tx.execute(
+        "UPDATE operations SET state='cancelled', finished_at=?3 \
+         WHERE kind=?1 AND subject=?2 AND state='scheduled'",
+        params![kind, subject.to_string(), now()],
+    )?;
+    Ok(())
+}
+
+/// Drops the rows of operations that ended before `time`.
+pub(super) fn forget_before(tx: &Transaction<'_>, time: i64) -> Result<usize> {
+    Ok(tx.execute("DELETE FROM operations WHERE finished_at < ?1", [time])?)
+}
+
+pub(super) fn find(conn: &Connection, uuid: Uuid) -> Result<Operation> {
+    let sql = format!("SELECT {COLUMNS} FROM operations o WHERE o.uuid=?1");
+    let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
+    row.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))?.parse()
+}
+
+pub(super) fn list(store: &Store, query: &ListQuery) -> Result<Page<Operation>> {
+    let Page { count, page, page_size, search, results } = OPERATIONS.page(store, query, raw)?;
+    let results = results.into_iter().map(Raw::parse).collect::<Result<_>>()?;
+    Ok(Page { count, page, page_size, search, results })
+}
+
+/// A row before its words are parsed.
+struct Raw {
+    operation: Operation,
+    uuid: String,
+    state: String,
+    fault: Option<String>,
+    items: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let operation = Operation {
+        id: row.get(0)?,
+        uuid: Uuid::nil(),
+        kind: row.get(2)?,
+        subject: row.get(3)?,
+        subject_name: row.get(4)?,
+        state: State::Queued,
+        done: row.get::<_, i64>(6)?.unsigned_abs(),
+        total: row.get::<_, i64>(7)?.unsigned_abs(),
+        fault: None,
+        items: Vec::new(),
+        owner_name: row.get(10)?,
+        run_at: row.get(11)?,
+        created_at: row.get(12)?,
+        finished_at: row.get(13)?,
+    };
+    let (uuid, state) = (row.get(1)?, row.get(5)?);
+    Ok(Raw { operation, uuid, state, fault: row.get(8)?, items: row.get(9)? })
+}
+
+impl Raw {
+    fn parse(self) -> Result<Operation> {
+        let Raw { operation, uuid, state, fault, items } = self;
+        Ok(Operation {
+            uuid: parse_uuid(&uuid)?,
+            state: State::parse(&state)?,
+            fault: fault_of(fault)?,
+            items: serde_json::from_str(&items).context("items of an operation")?,
+            ..operation
+        })
+    }
+}
+
+fn parse_uuid(text: &str) -> Result<Uuid> {
+    Uuid::parse_str(text).context("uuid in the database")
+}
+
+fn fault_of(text: Option<String>) -> Result<Option<Fault>> {
+    match text.as_deref() {
+        None | Some("null") => Ok(None),
+        Some(text) => serde_json::from_str(text).context("fault in the database"),
+    }
+}
+
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}

@@ -1,0 +1,274 @@
+//! The one list mechanism: pages, search types, white-listed filter and sort columns.
+//!
+//! A [`Listing`] says where rows come from and which names a client may use; a [`ListQuery`] is what
+//! the client asked. Column names of a client never reach SQL, only their white-listed expressions.
+//! Counts are kept until one of the tables they depend on changes, so that a page costs the same in
+//! a table of 100 as in one of 10,000 rows.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::types::{ToSql, Value};
+use rusqlite::{Connection, Row};
+
+use super::Store;
+use crate::error::{Error, Result};
+
+/// Rows of a page when the client names no number.
+pub const PAGE_SIZE: u32 = 20;
+/// Largest page.
+pub const PAGE_LIMIT: u32 = 1_000;
+/// Remembered counts; beyond it the memory starts anew.
+const COUNTS_LIMIT: usize = 1_000;
+
+/// Document 002, 通用查询方法.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SearchType {
+    /// Every given column must be equal.
+    #[default]
+    All,
+    /// Text columns contain the value; at least one column must be given.
+    Contain,
+    /// As `All`, but the first row only; at least one column must be given.
+    Single,
+}
+
+impl SearchType {
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "" | "all" => Ok(Self::All),
+            "contain" => Ok(Self::Contain),
+            "single" => Ok(Self::Single),
+            other => Err(Error::bad_input("searchtype-unknown").arg("value", other)),
+        }
+    }
+}
+
+/// What a client asks of a list.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// From 1; 0 counts as 1.
+    pub page: u32,
+    /// 0 is [`PAGE_SIZE`].
+    pub page_size: u32,
+    pub search: SearchType,
+    /// Column and wanted value; names that the listing does not know are ignored for `All`, because
+    /// clients of the document send parameters that are no columns.
+    pub filters: Vec<(String, String)>,
+    /// Column name; a `-` before it turns the order round.
+    pub sort: Option<String>,
+}
+
+impl ListQuery {
+    pub fn page(&self) -> u32 {
+        self.page.max(1)
+    }
+
+    pub fn page_size(&self) -> u32 {
+        if self.page_size == 0 { PAGE_SIZE } else { self.page_size.min(PAGE_LIMIT) }
+    }
+
+    /// Adds a condition of the server's own, as if the client had asked for it.
+    pub fn with(mut self, column: &str, value: impl ToString) -> Self {
+        self.filters.push((column.to_owned(), value.to_string()));
+        self
+    }
+}
+
+/// How a column compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// Equal, or contained for `searchtype=contain`.
+    Text,
+    /// Equal, also for `contain`: identifiers and words of a fixed set.
+    Exact,
+    /// Equal, as a whole number.
+    Integer,
+}
+
+/// A name that clients may filter and sort by.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub name: &'static str,
+    pub sql: &'static str,
+    pub compare: Compare,
+}
+
+impl Column {
+    pub const fn text(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::Text }
+    }
+
+    pub const fn exact(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::Exact }
+    }
+
+    pub const fn integer(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::Integer }
+    }
+}
+
+/// A list that can be asked for.
+#[derive(Debug)]
+pub struct Listing {
+    /// `a.x, b.y, …`
+    pub select: &'static str,
+    /// `a JOIN b ON …`
+    pub from: &'static str,
+    /// The tables in `from`, for keeping counts.
+    pub tables: &'static [&'static str],
+    pub columns: &'static [Column],
+    /// Order when the client names none, and the tie-breaker; ends in a unique column.
+    pub order: &'static str,
+}
+
+/// One page of rows.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// All rows that match.
+    pub count: u64,
+    pub page: u32,
+    pub page_size: u32,
+    pub search: SearchType,
+    pub results: Vec<T>,
+}
+
+impl<T> Page<T> {
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        let Page { count, page, page_size, search, results } = self;
+        let results = results.into_iter().map(change).collect();
+        Page { count, page, page_size, search, results }
+    }
+}
+
+impl Listing {
+    /// The page that `query` asks for.
+    pub fn page<T>(
+        &self,
+        store: &Store,
+        query: &ListQuery,
+        mut row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Page<T>> {
+        let (conditions, values) = self.conditions(query)?;
+        let order = self.order(query)?;
+        let single = query.search == SearchType::Single;
+        let (page, size) = if single { (1, 1) } else { (query.page(), query.page_size()) };
+        let offset = u64::from(page - 1) * u64::from(size);
+        let sql = format!(
+            "SELECT {} FROM {}{conditions} ORDER BY {order} LIMIT {size} OFFSET {offset}",
+            self.select, self.from
+        );
+        store.read(|conn| {
+            let count = self.count(store, conn, &conditions, &values)?;
+            let mut statement = conn.prepare_cached(&sql)?;
+            let rows = statement.query_map(params(&values).as_slice(), |r| row(r))?;
+            let results = rows.collect::<rusqlite::Result<Vec<T>>>()?;
+            Ok(Page { count, page, page_size: size, search: query.search, results })
+        })
+    }
+
+    fn count(
+        &self,
+        store: &Store,
+        conn: &Connection,
+        conditions: &str,
+        values: &[Value],
+    ) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM {}{conditions}", self.from);
+        let state: Vec<u64> = self.tables.iter().map(|table| store.version(table)).collect();
+        let key = format!("{sql}\u{0}{values:?}");
+        if let Some(count) = store.inner.counts.get(&key, &state) {
+            return Ok(count);
+        }
+        let mut statement = conn.prepare_cached(&sql)?;
+        let count: i64 = statement.query_row(params(values).as_slice(), |r| r.get(0))?;
+        let count = count.unsigned_abs();
+        store.inner.counts.put(key, state, count);
+        Ok(count)
+    }
+
+    fn conditions(&self, query: &ListQuery) -> Result<(String, Vec<Value>)> {
+        let mut parts = Vec::new();
+        let mut values = Vec::new();
+        for (name, value) in &query.filters {
+            let Some(column) = self.columns.iter().find(|column| column.name == name) else {
+                continue;
+            };
+            let contain = query.search == SearchType::Contain && column.compare == Compare::Text;
+            if contain {
+                values.push(Value::Text(format!("%{}%", escape_like(value))));
+                parts.push(format!("{} LIKE ?{} ESCAPE '\\'", column.sql, values.len()));
+            } else {
+                values.push(column.value(value)?);
+                parts.push(format!("{} = ?{}", column.sql, values.len()));
+            }
+        }
+        if parts.is_empty() && query.search != SearchType::All {
+            let known: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+            return Err(Error::bad_input("search-needs-a-column").arg("columns", known.join(", ")));
+        }
+        let sql = match parts.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", parts.join(" AND ")),
+        };
+        Ok((sql, values))
+    }
+
+    fn order(&self, query: &ListQuery) -> Result<String> {
+        let Some(sort) = query.sort.as_deref().filter(|sort| !sort.is_empty()) else {
+            return Ok(self.order.to_owned());
+        };
+        let (name, direction) = match sort.strip_prefix('-') {
+            Some(name) => (name, "DESC"),
+            None => (sort, "ASC"),
+        };
+        let column = self.columns.iter().find(|column| column.name == name);
+        let column =
+            column.ok_or_else(|| Error::bad_input("sort-column-unknown").arg("column", name))?;
+        Ok(format!("{} {direction}, {}", column.sql, self.order))
+    }
+}
+
+impl Column {
+    fn value(&self, text: &str) -> Result<Value> {
+        if self.compare != Compare::Integer {
+            return Ok(Value::Text(text.to_owned()));
+        }
+        let number = match text {
+            "true" => Some(1),
+            "false" => Some(0),
+            other => other.parse().ok(),
+        };
+        let wrong = || Error::bad_input("field-not-a-number").arg("field", self.name);
+        number.map(Value::Integer).ok_or_else(wrong)
+    }
+}
+
+fn params(values: &[Value]) -> Vec<&dyn ToSql> {
+    values.iter().map(|value| value as &dyn ToSql).collect()
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// Counts by statement, valid while the versions of their tables stay.
+#[derive(Default)]
+pub(super) struct CountCache {
+    counts: Mutex<HashMap<String, (Vec<u64>, u64)>>,
+}
+
+impl CountCache {
+    fn get(&self, key: &str, state: &[u64]) -> Option<u64> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(key).filter(|(known, _)| known == state).map(|(_, count)| *count)
+    }
+
+    fn put(&self, key: String, state: Vec<u64>, count: u64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= COUNTS_LIMIT {
+            counts.clear();
+        }
+        counts.insert(key, (state, count));
+    }
+}

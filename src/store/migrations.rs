@@ -1,0 +1,44 @@
+//! Numbered files in `assets/migrations/`, applied in order, never edited after a release.
+
+use rusqlite::Connection;
+use rusqlite_migration::{Error as MigrationError, M, MigrationDefinitionError, Migrations};
+
+use crate::error::{Context, Error, Kind, Result};
+
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("../../assets/migrations/0001_operations.sql")),
+    M::up(include_str!("../../assets/migrations/0002_identity.sql")),
+    M::up(include_str!("../../assets/migrations/0003_inventory.sql")),
+    M::up(include_str!("../../assets/migrations/0004_networks.sql")),
+    M::up(include_str!("../../assets/migrations/0005_images.sql")),
+    M::up(include_str!("../../assets/migrations/0006_desktops.sql")),
+    // next file goes here
+];
+
+/// Brings the database to the newest shape.
+pub fn apply(conn: &mut Connection) -> Result<()> {
+    match Migrations::from_slice(STEPS).to_latest(conn) {
+        Err(MigrationError::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead)) => {
+            Err(Error::new(Kind::Conflict, "database-newer"))
+        }
+        other => other.context("migrate the database"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_valid() {
+        Migrations::from_slice(STEPS).validate().expect("valid migrations");
+    }
+
+    #[test]
+    fn newer_database_is_refused() {
+        let mut conn = Connection::open_in_memory().expect("open");
+        conn.pragma_update(None, "user_version", 9_999).expect("set version");
+        let error = apply(&mut conn).expect_err("must be refused");
+        assert_eq!(error.key(), "database-newer");
+    }
+}

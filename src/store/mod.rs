@@ -1,0 +1,181 @@
+//! SQLite: the pool, migrations and the one list mechanism.
+//!
+//! One writer, many readers, WAL. Every call blocks and belongs on a blocking thread. SQL itself
+//! stands in the domain folders' `store.rs` files.
+
+pub mod list;
+mod migrations;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::hooks::Action;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use tokio::sync::broadcast;
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// How long a reader or the writer waits for a lock held by another process (a backup, the CLI).
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// Readers at the same time; more wait their turn.
+const READERS: u32 = 8;
+/// KiB of page cache per connection: nine connections stay small beside the 60 MB budget.
+const CACHE_KIB: i64 = 1024;
+
+/// The tables that a committed transaction touched.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    pub tables: Arc<BTreeSet<String>>,
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    writer: Mutex<Connection>,
+    touched: Arc<Mutex<BTreeSet<String>>>,
+    versions: Mutex<HashMap<String, u64>>,
+    changes: broadcast::Sender<Changed>,
+    counts: list::CountCache,
+}
+
+impl Store {
+    /// Opens `path`, making and migrating it as needed. A database written by a newer Carrel is
+    /// refused.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut writer = Connection::open(path).context(format_args!("open {}", path.display()))?;
+        prepare(&writer)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        restrict(path)?;
+        migrations::apply(&mut writer)?;
+
+        let touched = Arc::new(Mutex::new(BTreeSet::new()));
+        let seen = Arc::clone(&touched);
+        writer.update_hook(Some(move |_: Action, _: &str, table: &str, _: i64| {
+            let mut tables = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if !tables.contains(table) {
+                tables.insert(table.to_owned());
+            }
+        }))?;
+
+        let manager = SqliteConnectionManager::file(path).with_init(|conn| {
+            prepare(conn).map_err(|_| rusqlite::Error::InvalidQuery)?;
+            conn.pragma_update(None, "query_only", true)
+        });
+        let readers = r2d2::Pool::builder()
+            .max_size(READERS)
+            .min_idle(Some(1))
+            .build(manager)
+            .context("open the database for reading")?;
+        let (changes, _) = broadcast::channel(256);
+        let inner = Inner {
+            readers,
+            writer: Mutex::new(writer),
+            touched,
+            versions: Mutex::default(),
+            changes,
+            counts: list::CountCache::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Runs queries on a reader. They see one committed state each, not one for all.
+    pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let conn = self.inner.readers.get().context("wait for a database reader")?;
+        query(&conn)
+    }
+
+    /// Runs a transaction on the writer. It is on disk when this returns `Ok`, and undone when
+    /// `change` fails.
+    pub fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut conn = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_touched();
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = change(&tx)?;
+        tx.commit()?;
+        self.announce();
+        Ok(value)
+    }
+
+    /// Committed changes by table, for lists that refresh themselves.
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.inner.changes.subscribe()
+    }
+
+    /// Copies the database while it is in use.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        self.read(|conn| Ok(conn.backup("main", to, None::<fn(rusqlite::backup::Progress)>)?))
+    }
+
+    /// Rises with every committed change of the table.
+    fn version(&self, table: &str) -> u64 {
+        let versions = self.inner.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.get(table).copied().unwrap_or(0)
+    }
+
+    fn take_touched(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn announce(&self) {
+        let tables = self.take_touched();
+        if tables.is_empty() {
+            return;
+        }
+        let mut versions = self.inner.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        for table in &tables {
+            *versions.entry(table.clone()).or_default() += 1;
+        }
+        drop(versions);
+        // Nobody listening is fine.
+        let _ = self.inner.changes.send(Changed { tables: Arc::new(tables) });
+    }
+}
+
+fn prepare(conn: &Connection) -> Result<()> {
+    conn.busy_timeout(BUSY_WAIT)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(())
+}
+
+/// The database holds password hashes: nobody but its owner reads it.
+fn restrict(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .context(format_args!("protect {}", path.display()))
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(cause: rusqlite::Error) -> Self {
+        match cause.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Error::no_room("database-disk-full").because(cause),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Error::busy("database-busy").because(cause)
+            }
+            _ => Error::new(Kind::Internal, "internal").because(cause),
+        }
+    }
+}
+
+/// Whether a statement failed because a row of that kind exists already.
+pub fn is_duplicate(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error().map(|inner| inner.extended_code),
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+    )
+}
+
+/// Seconds since 1970, the form in which all times are stored.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
