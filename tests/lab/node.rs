@@ -1,6 +1,12 @@
 //! The lab itself.
 
-use crate::support::LabNode;
+use std::fs;
+use std::time::Duration;
+
+use crate::support::{LabNode, guest_image, wait_for, wait_until};
+
+/// A boot takes 5 s on an idle machine and several times that beside other work.
+const BOOT: Duration = Duration::from_secs(90);
 
 #[test]
 fn a_node_has_a_libvirt_of_its_own_that_stops_and_starts() {
@@ -11,4 +17,32 @@ fn a_node_has_a_libvirt_of_its_own_that_stops_and_starts() {
     assert!(!node.try_exec(&["virsh", "-q", "-c", "qemu:///system", "uri"]).status.success());
     node.start_libvirtd();
     assert!(node.domains().is_empty());
+}
+
+/// What every other test here relies on, without Carrel: the guest boots, asks for its address,
+/// counts its boots, keeps its mark and reboots from inside.
+#[test]
+fn the_tests_guest_boots_and_remembers() {
+    let node = LabNode::up();
+    let image = node.put(&guest_image());
+    node.exec(&["cp", &image, "/var/lib/libvirt/images/lab-guest.qcow2"]);
+    fs::write(node.data_here().join("guest.xml"), include_str!("guest.xml")).expect("write");
+    node.virsh(&["net-start", "default"]);
+    node.virsh(&["define", "/var/lib/carrel/guest.xml"]);
+    node.virsh(&["start", "lab-guest"]);
+    let address = wait_for("a lease", BOOT, || {
+        let leases = node.virsh(&["net-dhcp-leases", "default"]);
+        let lease = leases.lines().find(|line| line.contains("52:54:00:aa:bb:01"))?;
+        let address = lease.split_whitespace().find_map(|word| word.split_once("/24"))?;
+        Some(address.0.to_owned())
+    });
+    assert_eq!(node.guest_status(&address, "boots", BOOT), "1");
+    assert_eq!(node.ask_guest(&address, "mark?hello").as_deref(), Some("ok\n"));
+    node.ask_guest(&address, "reboot");
+    wait_until("the second boot", BOOT, || {
+        node.ask_guest(&address, "status").is_some_and(|status| status.contains("boots=2"))
+    });
+    assert_eq!(node.guest_status(&address, "mark", BOOT), "hello");
+    node.virsh(&["shutdown", "lab-guest"]);
+    wait_until("the guest is off", BOOT, || node.domain_state("lab-guest") == "shut off");
 }
