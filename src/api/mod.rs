@@ -79,7 +79,11 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
                 _ => Error::internal(format_args!("status {status}")),
             };
             let reply = dispatch::Reply { app: Arc::clone(app), dialect, language };
-            reply.failure(&error, uuid::Uuid::new_v4().simple().to_string())
+            let request_id = uuid::Uuid::new_v4().simple().to_string();
+            let mut response = reply.failure(&error, request_id);
+            // also in the dialect that answers its own failures with 200
+            response.set_status(status);
+            response
         }
         None => Response::build().status(status).header(ContentType::JSON).finalize(),
     };

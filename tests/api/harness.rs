@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::differences;
+use crate::support::{Server, differences};
 
 #[test]
 fn a_pattern_names_every_difference_with_its_path() {
@@ -44,4 +44,18 @@ fn a_pattern_for_each_element_and_for_optional_fields() {
         [r#"$.list[1].name: expected <text>, got " ""#, "$.note: expected <string>, got 1"]
     );
     assert_eq!(differences(&json!({"list": {}}), &pattern).len(), 1);
+}
+
+#[test]
+fn a_server_is_killed_stopped_and_started_on_its_data() {
+    let mut server = Server::with().without_admin().start();
+    let first = server.base().to_owned();
+    server.client().get("/api/openapi.json").send().expect_status(200);
+    server.kill();
+    assert!(server.client().get("/api/openapi.json").try_send().is_err());
+    server.start_again();
+    assert_ne!(server.base(), first, "the port is chosen anew");
+    server.client().get("/api/openapi.json").send().expect_status(200);
+    assert!(server.stop().success(), "a clean stop");
+    assert!(!server.files().is_empty());
 }

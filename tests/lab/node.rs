@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{LabNode, guest_image, wait_for, wait_until};
+use crate::support::{LabNode, Server, guest_image, wait_for, wait_until};
 
 /// A boot takes 5 s on an idle machine and several times that beside other work.
 const BOOT: Duration = Duration::from_secs(90);
@@ -45,4 +45,19 @@ fn the_tests_guest_boots_and_remembers() {
     assert_eq!(node.guest_status(&address, "mark", BOOT), "hello");
     node.virsh(&["shutdown", "lab-guest"]);
     wait_until("the guest is off", BOOT, || node.domain_state("lab-guest") == "shut off");
+}
+
+#[test]
+fn a_server_in_a_node_is_reached_from_outside_and_killed() {
+    let node = LabNode::up();
+    let mut server = Server::with().without_admin().on(&node).start();
+    assert!(server.base().contains(&node.address()), "{}", server.base());
+    server.client().get("/api/openapi.json").send().expect_status(200);
+    let pid = server.pid();
+    server.kill();
+    assert!(!fs::exists(format!("/proc/{pid}/exe")).expect("stat"), "it is gone inside too");
+    server.start_again();
+    server.client().get("/api/openapi.json").send().expect_status(200);
+    assert!(server.stop().success(), "a clean stop");
+    assert!(!server.files().is_empty());
 }

@@ -8,6 +8,9 @@ const TABLE: &str = include_str!("operations.tsv");
 pub const COUNTS: [(&str, usize); 5] =
     [("000", 25), ("001", 13), ("002", 142), ("003", 149), ("004", 16)];
 
+/// Method, path in the form of [`shape`], action.
+pub type Route = (String, String, Option<String>);
+
 /// One operation of a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
@@ -23,9 +26,9 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// The path without its trailing slash and with every parameter written alike.
-    pub fn shape(&self) -> String {
-        shape(self.path)
+    /// What a request is told apart by. A few operations of different chapters share it.
+    pub fn route(&self) -> Route {
+        (self.method.to_owned(), shape(self.path), self.action.map(str::to_owned))
     }
 
     /// The path with a uuid that names nothing for every parameter.
