@@ -12,6 +12,7 @@ mod expect;
 mod lab;
 mod log;
 mod server;
+mod site;
 mod wait;
 
 pub use client::{Answer, Client, Part, Request};
@@ -21,4 +22,5 @@ pub use expect::{assert_json, differences};
 pub use lab::{LabNode, guest_image};
 pub use log::Log;
 pub use server::{ADMIN, PASSWORD, Server, Setup};
+pub use site::{LARGE, Range, SMALL, Site, rows, uuid_of};
 pub use wait::{wait_for, wait_until};
