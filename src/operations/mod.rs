@@ -16,6 +16,8 @@ pub mod audit;
 mod engine;
 mod recipe;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

@@ -1,0 +1,238 @@
+//! The engine against a real database: undo, resume, cancel, locks, schedule.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Actor, Job, NewOperation, Operation, Operations, Recipe, State, Step, nothing};
+use crate::error::{Error, Kind, Result};
+use crate::store::{Store, now};
+
+const KIND: &str = "test-work";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the steps did, in order.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Diary {
+    fn note(&self, line: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, line: &str) -> usize {
+        self.lines().iter().filter(|known| *known == line).count()
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Args {
+    fail: bool,
+    panic: bool,
+    wait_for_cancel: bool,
+    /// The first undo of step b fails.
+    stubborn_undo: bool,
+}
+
+const STEPS: &[Step<Diary, Args>] = &[
+    Step { name: "a", run: |d, _, _| say(d, "a"), undo: |d, _, _| say(d, "undo a") },
+    Step { name: "b", run: step_b, undo: undo_b },
+    Step { name: "c", run: |d, _, _| say(d, "c"), undo: nothing },
+];
+
+fn say(diary: &Diary, line: &str) -> Result<()> {
+    diary.note(line);
+    Ok(())
+}
+
+fn step_b(diary: &Diary, args: &Args, job: &Job) -> Result<()> {
+    diary.note("b");
+    job.progress(1, 2);
+    while args.wait_for_cancel {
+        job.check_cancelled()?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!args.panic, "step b panics");
+    match args.fail {
+        true => Err(Error::bad_input("name-empty").arg("field", "b")),
+        false => Ok(()),
+    }
+}
+
+fn undo_b(diary: &Diary, args: &Args, _: &Job) -> Result<()> {
+    diary.note("undo b");
+    match args.stubborn_undo && diary.count("undo b") == 1 {
+        true => Err(Error::unreachable("internal")),
+        false => Ok(()),
+    }
+}
+
+struct Bench {
+    _dir: tempfile::TempDir,
+    store: Store,
+    diary: Diary,
+    operations: Operations,
+}
+
+impl Bench {
+    /// An engine that is not yet started.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::open(&dir.path().join("test.db")).expect("store");
+        let diary = Diary::default();
+        let operations = engine(&store, &diary);
+        Self { _dir: dir, store, diary, operations }
+    }
+
+    fn submit(&self, args: &Args, subject: Uuid) -> Result<Uuid> {
+        let new = NewOperation::new(KIND, args, subject, "thing")?;
+        Ok(self.operations.submit(&Actor::system(), |_| Ok(new))?.0)
+    }
+
+    fn end(&self, uuid: Uuid) -> Operation {
+        let operation = self.operations.wait(uuid, PATIENCE).expect("wait");
+        assert!(operation.state.is_over(), "still {:?}", operation.state);
+        operation
+    }
+
+    fn locks(&self) -> i64 {
+        let count = |conn: &rusqlite::Connection| {
+            Ok(conn.query_row("SELECT count(*) FROM operation_locks", [], |row| row.get(0))?)
+        };
+        self.store.read(count).expect("count locks")
+    }
+}
+
+fn engine(store: &Store, diary: &Diary) -> Operations {
+    let operations = Operations::new(store.clone());
+    operations.register(KIND, Recipe { domain: diary.clone(), steps: STEPS });
+    operations
+}
+
+#[test]
+fn steps_run_in_order_and_locks_go() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
+    assert_eq!(bench.end(uuid).state, State::Succeeded);
+    assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
+    assert_eq!(bench.locks(), 0);
+}
+
+#[test]
+fn a_failed_step_and_those_before_it_are_undone() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let args = Args { fail: true, ..Args::default() };
+    let operation = bench.end(bench.submit(&args, Uuid::new_v4()).expect("submit"));
+    assert_eq!(operation.state, State::Failed);
+    assert_eq!(operation.fault.expect("fault").key, "name-empty");
+    assert_eq!(bench.diary.lines(), ["a", "b", "undo b", "undo a"]);
+    assert_eq!(bench.locks(), 0);
+}
+
+#[test]
+fn a_panic_is_a_failure() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let args = Args { panic: true, ..Args::default() };
+    let operation = bench.end(bench.submit(&args, Uuid::new_v4()).expect("submit"));
+    assert_eq!(operation.state, State::Failed);
+    assert_eq!(operation.fault.expect("fault").kind, Kind::Internal);
+    assert_eq!(bench.diary.lines(), ["a", "b", "undo b", "undo a"]);
+}
+
+#[test]
+fn an_undo_that_fails_is_tried_again() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let args = Args { fail: true, stubborn_undo: true, ..Args::default() };
+    let operation = bench.end(bench.submit(&args, Uuid::new_v4()).expect("submit"));
+    assert_eq!(operation.state, State::Failed);
+    assert_eq!(bench.diary.lines(), ["a", "b", "undo b", "undo b", "undo a"]);
+}
+
+#[test]
+fn cancelling_undoes() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let args = Args { wait_for_cancel: true, ..Args::default() };
+    let uuid = bench.submit(&args, Uuid::new_v4()).expect("submit");
+    bench.operations.cancel(uuid).expect("cancel");
+    assert_eq!(bench.end(uuid).state, State::Cancelled);
+    assert_eq!(bench.diary.lines().last().map(String::as_str), Some("undo a"));
+    let again = bench.operations.cancel(uuid).expect_err("it is over");
+    assert_eq!(again.key(), "operation-over");
+}
+
+#[test]
+fn the_same_subject_is_worked_on_once() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let subject = Uuid::new_v4();
+    let args = Args { wait_for_cancel: true, ..Args::default() };
+    let first = bench.submit(&args, subject).expect("submit");
+    let refused = bench.submit(&Args::default(), subject).expect_err("must be refused");
+    assert_eq!(refused.kind(), Kind::Busy);
+    bench.operations.cancel(first).expect("cancel");
+    bench.end(first);
+    bench.end(bench.submit(&Args::default(), subject).expect("free again"));
+}
+
+/// A killed process leaves a row somewhere between its steps; the next one goes on from there.
+#[test]
+fn every_state_of_a_killed_process_is_taken_up() {
+    let cases: [(&str, i64, &[&str], State); 4] = [
+        ("queued", 0, &["a", "b", "c"], State::Succeeded),
+        ("running", 1, &["b", "c"], State::Succeeded),
+        ("running", 2, &["c"], State::Succeeded),
+        ("undoing", 1, &["undo b", "undo a"], State::Failed),
+    ];
+    for (state, step, expected, end) in cases {
+        let bench = Bench::new();
+        let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
+        let killed = |tx: &rusqlite::Transaction<'_>| {
+            tx.execute("UPDATE operations SET state=?1, step=?2", rusqlite::params![state, step])?;
+            Ok(())
+        };
+        bench.store.write(killed).expect("as a killed process left it");
+        let successor = engine(&bench.store, &bench.diary);
+        successor.start().expect("start");
+        let operation = successor.wait(uuid, PATIENCE).expect("wait");
+        assert_eq!(operation.state, end, "{state} at step {step}");
+        assert_eq!(bench.diary.lines(), expected, "{state} at step {step}");
+    }
+}
+
+#[test]
+fn a_scheduled_operation_waits_and_holds_no_lock() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let subject = Uuid::new_v4();
+    let new = NewOperation::new(KIND, &Args::default(), subject, "thing").expect("new");
+    let new = new.at(now() + 2);
+    let uuid = bench.operations.submit(&Actor::system(), |_| Ok(new)).expect("submit").0;
+    assert_eq!(bench.operations.find(uuid).expect("find").state, State::Scheduled);
+    assert_eq!(bench.locks(), 0);
+    assert!(bench.diary.lines().is_empty());
+    assert_eq!(bench.end(uuid).state, State::Succeeded);
+    assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_scheduled_operation_can_be_cancelled_before_its_time() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let new = NewOperation::new(KIND, &Args::default(), Uuid::new_v4(), "thing").expect("new");
+    let new = new.at(now() + 3_600);
+    let uuid = bench.operations.submit(&Actor::system(), |_| Ok(new)).expect("submit").0;
+    bench.operations.cancel(uuid).expect("cancel");
+    assert_eq!(bench.end(uuid).state, State::Cancelled);
+    assert_eq!(bench.diary.count("a"), 0);
+}

@@ -1,0 +1,193 @@
+//! The rules of the house, read from the sources: who may import whom, where SQL, libvirt, ssh,
+//! processes and Rocket may stand, and how long a file may grow.
+
+use std::path::{Path, PathBuf};
+
+const DOMAINS: [&str; 9] = [
+    "identity",
+    "inventory",
+    "images",
+    "networks",
+    "desktops",
+    "monitor",
+    "automation",
+    "analysis",
+    "operations",
+];
+/// A file beyond this holds two things.
+const FILE_LIMIT: usize = 500;
+
+struct Source {
+    path: String,
+    /// First part of the path below `src`.
+    room: String,
+    text: String,
+}
+
+impl Source {
+    /// Without its unit tests.
+    fn code(&self) -> &str {
+        self.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+    }
+
+    fn is_store(&self) -> bool {
+        self.room == "store" || self.path.contains("/store/") || self.path.ends_with("/store.rs")
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("read a folder of src") {
+            let path: PathBuf = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned();
+            let room =
+                below.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
+            let text = std::fs::read_to_string(&path).expect("read a source");
+            found.push(Source { path: below, room, text });
+        }
+    }
+    found
+}
+
+/// Rooms named by `crate::<room>` paths.
+fn imports(code: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let names = match rest.strip_prefix('{') {
+            Some(group) => group.split('}').next().unwrap_or_default().split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let word: String = name
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            rooms.push(word);
+        }
+    }
+    rooms
+}
+
+/// What a room may import; `None` for the rooms that put everything together.
+fn may_import(room: &str) -> Option<Vec<&'static str>> {
+    let below_domains = ["node", "store", "error"];
+    match room {
+        "main" | "server" => None,
+        "error" => Some(vec![]),
+        "settings" => Some(vec!["error"]),
+        "store" => Some(vec!["error", "store"]),
+        "node" => Some(vec!["error", "node"]),
+        "api" => Some([&DOMAINS[..], &["api", "settings", "store", "node", "error"]].concat()),
+        _ => Some([&DOMAINS[..], &below_domains, &["settings"]].concat()),
+    }
+}
+
+fn complain(rule: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{rule}:\n  {}", found.join("\n  "));
+}
+
+#[test]
+fn imports_point_downward() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some(allowed) = may_import(&source.room) else { continue };
+        for room in imports(source.code()) {
+            if !allowed.contains(&room.as_str()) {
+                wrong.push(format!("{} imports {room}", source.path));
+            }
+        }
+    }
+    complain("api → domains → node and store → error", wrong);
+}
+
+#[test]
+fn domains_do_not_import_each_other_in_a_circle() {
+    let mut edges: Vec<(String, String)> = Vec::new();
+    for source in sources() {
+        if !DOMAINS.contains(&source.room.as_str()) || source.is_test() {
+            continue;
+        }
+        for room in imports(source.code()) {
+            if room != source.room && DOMAINS.contains(&room.as_str()) {
+                edges.push((source.room.clone(), room));
+            }
+        }
+    }
+    let mut circles = Vec::new();
+    for start in DOMAINS {
+        let mut reached: Vec<&str> = vec![start];
+        let mut next = 0;
+        while next < reached.len() {
+            for (from, to) in &edges {
+                if from == reached[next] && to == start {
+                    circles.push(format!("{start} … {from} → {to}"));
+                }
+                if from == reached[next] && !reached.contains(&to.as_str()) {
+                    reached.push(to);
+                }
+            }
+            next += 1;
+        }
+    }
+    complain("no circle among the domains", circles);
+}
+
+#[test]
+fn sql_stands_in_stores() {
+    const WORDS: [&str; 5] = ["\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE ", "\"PRAGMA "];
+    let outside = sources().into_iter().filter(|source| !source.is_store() && !source.is_test());
+    let wrong = outside.filter(|source| WORDS.iter().any(|word| source.code().contains(word)));
+    complain("SQL outside a store", wrong.map(|source| source.path).collect());
+}
+
+#[test]
+fn machines_are_touched_in_node_alone() {
+    const NAMES: [&str; 6] =
+        ["virt::", "ssh2::", "sysinfo::", "std::process::Command", "tokio::process", "\"/proc/"];
+    let mut wrong = Vec::new();
+    for source in sources().into_iter().filter(|source| source.room != "node") {
+        for name in NAMES.iter().filter(|name| source.code().contains(**name)) {
+            wrong.push(format!("{} names {name}", source.path));
+        }
+    }
+    complain("libvirt, ssh, sysinfo and processes stand in node/", wrong);
+}
+
+#[test]
+fn rocket_stands_at_the_top() {
+    let below =
+        sources().into_iter().filter(|s| !matches!(s.room.as_str(), "api" | "server" | "main"));
+    let wrong = below.filter(|source| source.code().contains("rocket::"));
+    complain("Rocket below the api", wrong.map(|source| source.path).collect());
+}
+
+#[test]
+fn files_hold_one_thing() {
+    let long = sources().into_iter().filter(|source| source.text.lines().count() > FILE_LIMIT);
+    let long = long.map(|source| format!("{}: {} lines", source.path, source.text.lines().count()));
+    complain("files beyond 500 lines", long.collect());
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    const WORDS: [&str; 4] = ["todo!(", "unimplemented!(", "dbg!(", "allow(dead_code)"];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for word in WORDS.iter().filter(|word| source.text.contains(**word)) {
+            wrong.push(format!("{}: {word}", source.path));
+        }
+    }
+    complain("left to do", wrong);
+}
