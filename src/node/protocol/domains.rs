@@ -1,0 +1,188 @@
+//! Domains, their disks, layers and networks as the protocol names them.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The installation: agents never touch domains of another one.
+    pub installation: Uuid,
+    pub kind: OwnerKind,
+    /// Name of the desktop or template, for people who look with other tools.
+    pub name: String,
+    /// Desktop group, for a desktop.
+    pub group: Option<Uuid>,
+    pub template: Uuid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OwnerKind {
+    Template,
+    Desktop,
+}
+
+/// Everything that is needed to define a domain, and to restore it without asking the controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainSpec {
+    /// Uuid of the desktop or template and of the libvirt domain.
+    pub uuid: Uuid,
+    pub owner: Owner,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disks: Vec<DiskSpec>,
+    pub nics: Vec<NicSpec>,
+}
+
+/// A disk of a domain: a writable overlay on a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskSpec {
+    /// The template's disk that this is an instance of; the same in all its desktops.
+    pub uuid: Uuid,
+    pub role: DiskRole,
+    /// 0 is the system disk `vda`, 1 is `vdb`, and so on.
+    pub index: u32,
+    pub size: u64,
+    /// Path of the storage that holds the overlay.
+    pub storage: String,
+    /// The layer that the overlay is made on; for a disk with `restore` the template's published
+    /// layer ([`Request::PublishTemplate`]) takes its place at the next restore.
+    pub below: LayerRef,
+    /// Made anew at every start and every reboot, also one from inside the guest.
+    pub restore: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DiskRole {
+    System,
+    Data,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NicSpec {
+    pub mac: String,
+    pub network: Uuid,
+    pub address: Option<Ipv4Addr>,
+}
+
+/// A read-only disk file that others stand on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LayerRef {
+    pub uuid: Uuid,
+    pub kind: LayerKind,
+    /// Path of the storage that holds it.
+    pub storage: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LayerKind {
+    BaseImage,
+    TemplateVersion,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FrozenDisk {
+    pub disk: Uuid,
+    pub layer: LayerRef,
+}
+
+/// The layers of a template's newest version, by disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateLayers {
+    pub version: u32,
+    pub disks: BTreeMap<Uuid, LayerRef>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImageFacts {
+    pub uuid: Uuid,
+    pub path: String,
+    /// Size that a guest sees, in bytes.
+    pub virtual_size: u64,
+    /// Bytes on disk.
+    pub disk_size: u64,
+    /// Empty unless asked for.
+    pub sha256: String,
+    pub exists: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerAction {
+    Start,
+    /// ACPI power button; after [`SHUTDOWN_PATIENCE`] seconds the plug.
+    Stop,
+    /// Pulls the plug.
+    HardStop,
+    /// Shuts down as [`PowerAction::Stop`] does, restores, starts.
+    Reboot,
+    HardReboot,
+    /// The reset button: the machine starts anew without having been off.
+    Reset,
+    Pause,
+    Resume,
+}
+
+/// Seconds that a guest gets to shut itself down before it is switched off.
+pub const SHUTDOWN_PATIENCE: u64 = 60;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PowerState {
+    Running,
+    Paused,
+    Off,
+    /// QEMU died, or the disk is full.
+    Crashed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainState {
+    pub uuid: Uuid,
+    pub owner: Owner,
+    pub power: PowerState,
+    /// libvirt's word for how it came to that: `shutdown`, `destroyed`, `crashed`, `ioerror`, …
+    pub reason: String,
+    /// Unix seconds of the last start, when running.
+    pub started_at: Option<i64>,
+    /// The template version that the disks stand on now.
+    pub version: Option<u32>,
+    /// Addresses and MACs, so that an inventory can be rebuilt.
+    pub nics: Vec<NicSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    pub uuid: Uuid,
+    pub name: String,
+    pub forward: Forward,
+    /// Gateway address with its prefix and the ranges; only for NAT, where the node serves DHCP.
+    pub subnets: Vec<SubnetSpec>,
+    pub hosts: Vec<DhcpHost>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Forward {
+    /// A bridge of libvirt's own, addresses translated behind the node.
+    Nat,
+    /// A bridge on an uplink NIC of the node, with a VLAN tag or none.
+    Bridge { uplink: String, vlan: Option<u16> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetSpec {
+    pub gateway: Ipv4Addr,
+    pub prefix: u8,
+    pub start: Ipv4Addr,
+    pub end: Ipv4Addr,
+    pub dns: Vec<Ipv4Addr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DhcpHost {
+    pub mac: String,
+    pub address: Ipv4Addr,
+    /// A host name that DNS accepts; empty for none.
+    pub name: String,
+}
