@@ -78,3 +78,20 @@ node-version-differs = The node's agent speaks protocol version { $theirs }, thi
 node-too-slow = The node did not answer in time. Look at its load, and whether its libvirt service hangs.
 node-frame-too-large = The request or its answer is too large for one message ({ $size } bytes, at most { $limit }). Do it in smaller parts.
 node-busy = The node works on too many requests now. Try again in a moment.
+socket-taken = Another agent listens on { $path }. Stop it first.
+socket-is-a-file = { $path } is a file and no socket. Choose another path for the agent's socket.
+agent-not-listening = No agent listens on { $path }. Start the service carrel-agent.
+
+## Node: uploads and layers
+
+upload-missing = The upload is no longer on the node ({ $path }). Upload the file again.
+upload-truncated = Only { $received } of { $announced } arrived. Upload the file again.
+upload-too-long = More arrived than the announced { $announced }. Upload the file again.
+upload-damaged = The uploaded disk image is damaged or incomplete: { $message }
+not-a-disk-image = The file is not a disk image. Known are qcow2, VMDK (one file), VDI, VHDX, VHD, ISO, and raw images with a partition table or boot sector.
+image-has-backing-file = The disk image stands on another file ({ $file }) and cannot be used alone. Convert it with: qemu-img convert -O qcow2 OLD NEW
+image-has-data-file = The disk image keeps its data in another file and cannot be used alone. Convert it with: qemu-img convert -O qcow2 OLD NEW
+image-encrypted = The disk image is encrypted. Upload it without encryption.
+image-size-absurd = A disk of { $size } is outside of what Carrel supports (up to 16 TiB).
+layer-in-use = The disk layer { $uuid } is still in use ({ $user }).
+file-name-unknown = { $path } is not a file of Carrel's storages.

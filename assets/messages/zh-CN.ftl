@@ -78,3 +78,20 @@ node-version-differs = 节点代理的协议版本是 { $theirs }，本控制器
 node-too-slow = 节点没有及时响应，请检查其负载以及 libvirt 服务是否停滞。
 node-frame-too-large = 请求或其应答超过单个消息的大小（{ $size } 字节，最多 { $limit }），请分批进行。
 node-busy = 节点正在处理的请求过多，请稍后再试。
+socket-taken = 另一个代理正在监听 { $path }，请先停止它。
+socket-is-a-file = { $path } 是普通文件而不是套接字，请为代理套接字选择其他路径。
+agent-not-listening = 没有代理监听 { $path }，请启动 carrel-agent 服务。
+
+## 节点：上传与磁盘层
+
+upload-missing = 上传的文件已不在节点上（{ $path }），请重新上传。
+upload-truncated = 只收到 { $announced } 中的 { $received }，请重新上传。
+upload-too-long = 收到的数据超过声明的 { $announced }，请重新上传。
+upload-damaged = 上传的磁盘镜像已损坏或不完整：{ $message }
+not-a-disk-image = 该文件不是磁盘镜像。支持 qcow2、VMDK（单文件）、VDI、VHDX、VHD、ISO，以及带分区表或引导扇区的 raw 镜像。
+image-has-backing-file = 该磁盘镜像依赖另一个文件（{ $file }），不能单独使用。请用 qemu-img convert -O qcow2 旧文件 新文件 转换。
+image-has-data-file = 该磁盘镜像的数据保存在另一个文件中，不能单独使用。请用 qemu-img convert -O qcow2 旧文件 新文件 转换。
+image-encrypted = 该磁盘镜像已加密，请上传未加密的镜像。
+image-size-absurd = 磁盘大小 { $size } 超出 Carrel 支持的范围（最大 16 TiB）。
+layer-in-use = 磁盘层 { $uuid } 仍在使用中（{ $user }）。
+file-name-unknown = { $path } 不是 Carrel 存储中的文件。

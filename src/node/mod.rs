@@ -4,5 +4,9 @@ pub mod agent;
 pub mod cancel;
 pub mod client;
 pub mod link;
+pub mod local;
 pub mod protocol;
 pub mod stream;
+
+#[cfg(test)]
+mod tests;

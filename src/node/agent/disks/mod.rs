@@ -14,9 +14,16 @@ use crate::node::agent::qcow2::{self, Header};
 use crate::node::agent::storage::{Storage, Storages};
 use crate::node::protocol::{ImageFacts, LayerRef};
 
+mod adopt;
 mod freeze;
+mod inventory;
+mod layers;
 mod overlays;
+mod probe;
 mod publish;
+mod receive;
+
+pub use receive::Arrived;
 
 /// Clones are the same.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::node::agent::call::Call;
-use crate::node::protocol::{DiskRole, DiskSpec, LayerKind, TemplateLayers};
+use crate::node::protocol::{DiskRole, DiskSpec, FileKind, LayerKind, StoredFile, TemplateLayers};
 
 pub(super) struct Bench {
     pub disks: Disks,
@@ -179,4 +179,92 @@ fn left_work_goes_when_an_agent_starts() {
     fs::write(&left, "half").unwrap();
     Disks::open(std::slice::from_ref(&bench.storage));
     assert!(!left.exists());
+}
+
+#[test]
+fn layers_in_use_stay_and_a_batch_goes_from_the_top() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let (one, two) =
+        (bench.layer(LayerKind::TemplateVersion), bench.layer(LayerKind::TemplateVersion));
+    bench.disks.create_layer(&one, Some(&base), 0).unwrap();
+    bench.disks.create_layer(&two, Some(&one), 0).unwrap();
+    bench.disks.create_layer(&two, Some(&one), 0).unwrap();
+    let (domain, template) = (Uuid::new_v4(), Uuid::new_v4());
+    bench.disks.fresh_overlay(&bench.disk(&two), domain, &two).unwrap();
+    let batch = [base.clone(), one.clone(), two.clone()];
+    let keys = |layers: &[LayerRef]| -> Vec<Option<String>> {
+        let results = bench.disks.remove_layers(layers).unwrap();
+        results.into_iter().map(|item| item.result.err().map(|fault| fault.key)).collect()
+    };
+    let in_use = Some("layer-in-use".to_owned());
+    assert_eq!(keys(&batch), [in_use.clone(), in_use.clone(), in_use.clone()]);
+
+    bench.disks.remove_overlays(domain).unwrap();
+    let current = TemplateLayers { version: 1, disks: [(Uuid::new_v4(), two.clone())].into() };
+    bench.disks.publish(template, &current).unwrap();
+    assert_eq!(keys(&[two.clone(), base.clone()]), [in_use.clone(), in_use]);
+
+    bench.disks.publish(template, &TemplateLayers { version: 2, disks: [].into() }).unwrap();
+    assert_eq!(keys(&batch), [None, None, None]);
+    assert_eq!(keys(&batch), [None, None, None]);
+    assert!(bench.disks.list_files().unwrap().is_empty());
+}
+
+#[test]
+fn a_chain_becomes_one_layer() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let (upper, flat) =
+        (bench.layer(LayerKind::TemplateVersion), bench.layer(LayerKind::TemplateVersion));
+    bench.disks.create_layer(&upper, Some(&base), 96 << 20).unwrap();
+    for _ in 0..2 {
+        let facts = bench.disks.flatten(&upper, &flat, &Call::unwatched()).unwrap();
+        assert_eq!(facts.virtual_size, 96 << 20);
+    }
+    assert_eq!(header(&bench.disks.layer_path(&flat).unwrap()).unwrap().backing, None);
+    let facts = bench
+        .disks
+        .inspect(&[flat, bench.layer(LayerKind::BaseImage)], true, &Call::unwatched())
+        .unwrap();
+    assert!(facts[0].exists && facts[0].sha256.len() == 64);
+    assert!(!facts[1].exists);
+}
+
+#[test]
+fn every_file_of_the_layout_is_listed_and_nothing_else() {
+    let bench = Bench::new();
+    let base = bench.base();
+    let (domain, upload) = (Uuid::new_v4(), Uuid::new_v4());
+    let disk = bench.disk(&base);
+    bench.disks.fresh_overlay(&disk, domain, &base).unwrap();
+    let storage = bench.disks.storages().get(&bench.storage).unwrap();
+    fs::write(storage.upload(upload), "part").unwrap();
+    fs::write(storage.uploads().join("readme"), "of the administrator").unwrap();
+    let mut files = bench.disks.list_files().unwrap();
+    let kinds: Vec<_> = files.iter().map(|file| (file.kind, file.uuid)).collect();
+    assert_eq!(
+        kinds,
+        [
+            (FileKind::Layer(LayerKind::BaseImage), base.uuid),
+            (FileKind::Upload, upload),
+            (FileKind::Overlay, domain),
+        ]
+    );
+    for evil in
+        ["../../etc/passwd", "uploads/../base/x", "/etc/passwd", "uploads/readme", "desktops/.."]
+    {
+        let file = StoredFile { path: evil.to_owned(), ..files[1].clone() };
+        assert_eq!(
+            bench.disks.remove_files(&[file]).unwrap_err().key(),
+            "file-name-unknown",
+            "{evil}"
+        );
+    }
+    files.reverse();
+    bench.disks.remove_files(&files).unwrap();
+    bench.disks.remove_files(&files).unwrap();
+    assert!(bench.disks.list_files().unwrap().is_empty());
+    assert!(!storage.domain_dir(domain).exists());
+    assert!(storage.uploads().join("readme").exists());
 }

@@ -1,0 +1,160 @@
+//! Makes layers: out of uploads, out of chains, and empty ones.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::freeze::place_layer;
+use super::overlays::create_empty;
+use super::{Disks, image_facts, probe};
+use crate::error::{Context, Error, Result};
+use crate::node::agent::call::Call;
+use crate::node::agent::files;
+use crate::node::agent::run::Run;
+use crate::node::agent::storage::Storage;
+use crate::node::protocol::{ImageFacts, LayerRef};
+
+/// Reading the allocation of a large image from a slow disk.
+const MEASURE_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Copying the largest image on the slowest disk.
+const CONVERT_PATIENCE: Duration = Duration::from_secs(12 * 3600);
+
+impl Disks {
+    /// Makes an upload a layer, once it has been found to be a disk image that stands alone. What is not
+    /// qcow2 is converted. A refused upload stays, for the caller to discard.
+    ///
+    /// # Errors
+    /// `upload-missing`, `storage-full`, and why the image is refused: `not-a-disk-image`, `image-has-backing-file`,
+    /// `image-has-data-file`, `image-encrypted`, `image-size-absurd`, `upload-damaged`.
+    pub fn adopt(&self, upload: Uuid, layer: &LayerRef, call: &Call) -> Result<ImageFacts> {
+        let storage = self.storage_of(layer)?;
+        let upload = storage.upload(upload);
+        let target = storage.layer(layer.kind, layer.uuid);
+        if !files::exists(&target)? {
+            if !files::exists(&upload)? {
+                return Err(Error::not_found("upload-missing").arg("path", upload.display()));
+            }
+            let image = probe::probe(&upload, call)?;
+            if image.format == "qcow2" {
+                place_layer(&upload, &target)?;
+            } else {
+                convert(&storage, &upload, &image.format, &target, call)?;
+            }
+        }
+        files::remove_if_there(&upload)?;
+        image_facts(layer.uuid, &target)
+    }
+
+    /// Copies a layer with all it stands on into one self-contained layer.
+    ///
+    /// # Errors
+    /// `layer-missing`, `storage-full`.
+    pub fn flatten(&self, from: &LayerRef, layer: &LayerRef, call: &Call) -> Result<ImageFacts> {
+        let target = self.layer_path(layer)?;
+        if !files::exists(&target)? {
+            let (source, _) = self.layer_header(from)?;
+            convert(&self.storage_of(layer)?, &source, "qcow2", &target, call)?;
+        }
+        image_facts(layer.uuid, &target)
+    }
+
+    /// Makes an empty layer, `size` bytes large or as large as `below` when that is larger.
+    ///
+    /// # Errors
+    /// `layer-missing`, `image-size-absurd`.
+    pub fn create_layer(
+        &self,
+        layer: &LayerRef,
+        below: Option<&LayerRef>,
+        size: u64,
+    ) -> Result<()> {
+        let target = self.layer_path(layer)?;
+        if files::exists(&target)? {
+            return Ok(());
+        }
+        let _layers = self.0.layers.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let below = below.map(|below| self.layer_header(below)).transpose()?;
+        let size = below.as_ref().map_or(size, |(_, header)| size.max(header.virtual_size));
+        if size == 0 || size > probe::VIRTUAL_SIZE_LIMIT {
+            return Err(Error::bad_input("image-size-absurd").arg("size", size));
+        }
+        in_progress(&self.storage_of(layer)?, &target, |temporary| {
+            create_empty(temporary, below.as_ref().map(|(path, _)| path.as_path()), size)
+        })
+    }
+}
+
+/// Makes a file under a temporary name and gives it its own when it is finished.
+fn in_progress(
+    storage: &Storage,
+    target: &Path,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let temporary = storage.temporary();
+    let made = make(&temporary).and_then(|()| place_layer(&temporary, target));
+    if made.is_err() {
+        files::remove_if_there(&temporary)?;
+    }
+    made
+}
+
+/// To a self-contained qcow2.
+fn convert(
+    storage: &Storage,
+    source: &Path,
+    format: &str,
+    target: &Path,
+    call: &Call,
+) -> Result<()> {
+    let Measure { required, .. } = measure(source, format, call)?;
+    storage.require_room(required)?;
+    in_progress(storage, target, |temporary| {
+        Run::new("qemu-img", CONVERT_PATIENCE)
+            .args(["convert", "-p", "-f", format, "-O", "qcow2"])
+            .arg(source)
+            .arg(temporary)
+            .cancel(call.cancel_flag())
+            .output_watched(&mut |piece| report(piece, required, call))
+            .map(drop)
+            .map_err(|error| as_full_storage(error, target))
+    })
+}
+
+#[derive(Deserialize)]
+struct Measure {
+    /// Bytes of the qcow2 to come.
+    required: u64,
+}
+
+fn measure(source: &Path, format: &str, call: &Call) -> Result<Measure> {
+    let output = Run::new("qemu-img", MEASURE_PATIENCE)
+        .args(["measure", "--output=json", "-f", format, "-O", "qcow2"])
+        .arg(source)
+        .cancel(call.cancel_flag())
+        .output()?;
+    serde_json::from_slice(&output).context("read what qemu-img measured")
+}
+
+/// Out of `    (12.34/100%)\r`.
+fn report(piece: &[u8], total: u64, call: &Call) {
+    let text = String::from_utf8_lossy(piece);
+    let percent = text
+        .rsplit('(')
+        .next()
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|word| word.parse().ok());
+    if let Some(percent) = percent.filter(|percent: &f64| (0.0..=100.0).contains(percent)) {
+        call.progress((total as f64 * percent / 100.0) as u64, total);
+    }
+}
+
+fn as_full_storage(error: Error, target: &Path) -> Error {
+    if error.detail().contains("No space left on device") {
+        Error::no_room("storage-ran-full").arg("path", target.display()).because(error)
+    } else {
+        error
+    }
+}

@@ -1,0 +1,444 @@
+//! The client against a real agent, over a link, with real files and the real `qemu-img`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::agent::{keeper::Keeper, listen, serve::serve};
+use super::cancel::CancelFlag;
+use super::client::{NodeClient, Watch};
+use super::link;
+use super::local::{connect_socket, start_in_process};
+use super::protocol::{AgentConfig, Event, Frame, LayerKind, LayerRef, Request};
+use crate::error::{Error, Kind, Result};
+
+struct Node {
+    client: NodeClient,
+    storage: String,
+    dir: TempDir,
+    /// The agent tells into this.
+    _events: UnboundedReceiver<Event>,
+}
+
+fn config(storage: &str) -> AgentConfig {
+    AgentConfig {
+        installation: Uuid::new_v4(),
+        libvirt_uri: "test:///default".into(),
+        virt_type: "auto".into(),
+        storages: vec![storage.to_owned()],
+    }
+}
+
+impl Node {
+    async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let storage = dir.path().join("storage").to_str().unwrap().to_owned();
+        let (sender, events) = unbounded_channel();
+        let client = start_in_process(config(&storage), sender).await.unwrap();
+        Self { client, storage, dir, _events: events }
+    }
+
+    fn layer(&self) -> LayerRef {
+        LayerRef { uuid: Uuid::new_v4(), kind: LayerKind::BaseImage, storage: self.storage.clone() }
+    }
+
+    /// Runs a blocking call where it may block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(NodeClient) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let client = self.client.clone();
+        spawn_blocking(move || call(client)).await.unwrap()
+    }
+
+    async fn upload(
+        &self,
+        content: &[u8],
+        announced: Option<u64>,
+    ) -> (Uuid, Result<super::client::Received>) {
+        let upload = Uuid::new_v4();
+        let mut call = self.client.receive(upload, self.storage.clone(), announced).unwrap();
+        // A refusal breaks the writing off; `received` says why.
+        let _ = call.write_all(content).await;
+        (upload, call.received().await)
+    }
+
+    async fn adopt(&self, upload: Uuid, layer: LayerRef) -> Result<super::protocol::ImageFacts> {
+        self.ask(move |client| {
+            let cancel = CancelFlag::new();
+            client.adopt_image(upload, layer, &mut Watch { progress: &mut |_| (), cancel: &cancel })
+        })
+        .await
+    }
+
+    /// Uploads a file and has it refused.
+    async fn refusal(&self, path: &Path) -> Error {
+        let content = std::fs::read(path).unwrap();
+        let (upload, received) = self.upload(&content, Some(content.len() as u64)).await;
+        received.unwrap();
+        let error = self.adopt(upload, self.layer()).await.unwrap_err();
+        let storage = self.storage.clone();
+        self.ask(move |client| client.discard(upload, storage)).await.unwrap();
+        self.assert_empty();
+        error
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![PathBuf::from(&self.storage)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        found
+    }
+
+    fn assert_empty(&self) {
+        assert_eq!(self.files(), Vec::<PathBuf>::new());
+    }
+
+    async fn until_empty(&self) {
+        let began = Instant::now();
+        while !self.files().is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(10), "left: {:?}", self.files());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn qemu_img<const N: usize>(args: [&str; N]) {
+    let status = Command::new("qemu-img").args(args).stdout(std::process::Stdio::null()).status();
+    assert!(status.expect("qemu-img (package qemu-utils)").success(), "qemu-img {args:?}");
+}
+
+/// A raw disk with a partition table's signature and some content.
+fn raw_disk(path: &Path) -> Vec<u8> {
+    let mut content: Vec<u8> =
+        (0..2_u32 << 20).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    content[510..512].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(path, &content).unwrap();
+    content
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_image_becomes_a_layer() {
+    let node = Node::start().await;
+    let (raw, image) = (node.path("raw"), node.path("image.qcow2"));
+    raw_disk(&raw);
+    qemu_img(["convert", "-O", "qcow2", raw.to_str().unwrap(), image.to_str().unwrap()]);
+    let content = std::fs::read(&image).unwrap();
+    let (upload, received) = node.upload(&content, Some(content.len() as u64)).await;
+    let received = received.unwrap();
+    assert_eq!(received.size, content.len() as u64);
+    let sum = Command::new("sha256sum").arg(&image).output().unwrap().stdout;
+    assert!(String::from_utf8(sum).unwrap().starts_with(&received.sha256));
+    let sum = Command::new("md5sum").arg(&image).output().unwrap().stdout;
+    assert!(String::from_utf8(sum).unwrap().starts_with(&received.md5));
+
+    let layer = node.layer();
+    let facts = node.adopt(upload, layer.clone()).await.unwrap();
+    assert_eq!(facts.virtual_size, 2 << 20);
+    assert!(std::fs::read(&facts.path).unwrap() == content);
+    // A repeated request, as after a crash before the answer was noted.
+    assert_eq!(node.adopt(upload, layer.clone()).await.unwrap().path, facts.path);
+    assert_eq!(node.files().len(), 1);
+
+    let mut back = Vec::new();
+    let mut call = node.client.send(layer.clone()).unwrap();
+    call.read_to_end(&mut back).await.unwrap();
+    call.reply().await.unwrap();
+    assert!(back == content);
+
+    let results = node.ask(move |client| client.remove_layers(vec![layer])).await.unwrap();
+    assert!(results[0].result.is_ok());
+    node.assert_empty();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_formats_are_converted() {
+    let node = Node::start().await;
+    let raw = node.path("raw");
+    let content = raw_disk(&raw);
+    for format in ["raw", "vmdk", "vdi", "vhdx"] {
+        let image = node.path(format!("image.{format}").as_str());
+        qemu_img([
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            format,
+            raw.to_str().unwrap(),
+            image.to_str().unwrap(),
+        ]);
+        let (upload, received) = node.upload(&std::fs::read(&image).unwrap(), None).await;
+        received.unwrap();
+        let facts = node.adopt(upload, node.layer()).await.unwrap();
+        let back = node.path("back");
+        qemu_img(["convert", "-f", "qcow2", "-O", "raw", &facts.path, back.to_str().unwrap()]);
+        assert!(std::fs::read(&back).unwrap().starts_with(&content), "{format}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_image_of_its_own_is_refused() {
+    let node = Node::start().await;
+    let file = |name: &str| node.path(name).to_str().unwrap().to_owned();
+
+    std::fs::write(file("text"), "this is no disk\n".repeat(1000)).unwrap();
+    assert_eq!(node.refusal(&node.path("text")).await.key(), "not-a-disk-image");
+    std::fs::write(file("empty"), "").unwrap();
+    assert_eq!(node.refusal(&node.path("empty")).await.key(), "not-a-disk-image");
+    std::fs::write(file("flat"), "# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/passwd\" 0\n")
+        .unwrap();
+    assert_eq!(node.refusal(&node.path("flat")).await.key(), "not-a-disk-image");
+
+    qemu_img(["create", "-q", "-f", "qcow2", &file("base"), "1M"]);
+    qemu_img(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", &file("base"), &file("backed")]);
+    assert_eq!(node.refusal(&node.path("backed")).await.key(), "image-has-backing-file");
+
+    let options = format!("data_file={},data_file_raw=on", file("data"));
+    qemu_img(["create", "-q", "-f", "qcow2", "-o", &options, &file("external"), "1M"]);
+    assert_eq!(node.refusal(&node.path("external")).await.key(), "image-has-data-file");
+
+    let secret = [
+        "--object",
+        "secret,id=s,data=abc",
+        "-o",
+        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
+    ];
+    qemu_img([
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        secret[0],
+        secret[1],
+        secret[2],
+        secret[3],
+        &file("secret"),
+        "1M",
+    ]);
+    assert_eq!(node.refusal(&node.path("secret")).await.key(), "image-encrypted");
+
+    qemu_img(["create", "-q", "-f", "qcow2", &file("huge"), "20T"]);
+    assert_eq!(node.refusal(&node.path("huge")).await.key(), "image-size-absurd");
+
+    raw_disk(&node.path("raw"));
+    qemu_img(["convert", "-O", "qcow2", &file("raw"), &file("cut")]);
+    std::fs::OpenOptions::new().write(true).open(file("cut")).unwrap().set_len(900_000).unwrap();
+    assert_eq!(node.refusal(&node.path("cut")).await.key(), "upload-damaged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_upload_leaves_nothing() {
+    let node = Node::start().await;
+    let (_, received) = node.upload(&[1; 1000], Some(2000)).await;
+    assert_eq!(received.unwrap_err().key(), "upload-truncated");
+    node.assert_empty();
+    let (_, received) = node.upload(&[1; 3000], Some(2000)).await;
+    assert_eq!(received.unwrap_err().key(), "upload-too-long");
+    node.assert_empty();
+    let (_, received) = node.upload(&[1; 1000], Some(1 << 60)).await;
+    let error = received.unwrap_err();
+    assert_eq!((error.key(), error.kind()), ("storage-full", Kind::NoRoom));
+    node.assert_empty();
+
+    // The browser goes away in the middle.
+    let mut call =
+        node.client.receive(Uuid::new_v4(), node.storage.clone(), Some(10 << 20)).unwrap();
+    call.write_all(&[1; 1 << 20]).await.unwrap();
+    while node.files().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(call);
+    node.until_empty().await;
+
+    // The whole controller goes away.
+    let mut call = node.client.receive(Uuid::new_v4(), node.storage.clone(), None).unwrap();
+    call.write_all(&[1; 1 << 20]).await.unwrap();
+    while node.files().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    node.client.close();
+    node.until_empty().await;
+    assert_eq!(call.received().await.unwrap_err().key(), "node-link-lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_holds_up_nobody() {
+    let node = Node::start().await;
+    let (upload, received) = node.upload(&raw_disk(&node.path("raw")), None).await;
+    received.unwrap();
+    let layer = node.layer();
+    node.adopt(upload, layer.clone()).await.unwrap();
+    // Nobody reads from these: their bytes fill the credit and wait.
+    let waiting: Vec<_> = (0..8).map(|_| node.client.send(layer.clone()).unwrap()).collect();
+    let mut uploading = node.client.receive(Uuid::new_v4(), node.storage.clone(), None).unwrap();
+    uploading.write_all(&[0; 8 << 20]).await.unwrap();
+    assert_eq!(uploading.received().await.unwrap().size, 8 << 20);
+    assert!(!node.ask(|client| client.list_files()).await.unwrap().is_empty());
+    drop(waiting);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_work_is_watched_and_stopped() {
+    let node = Node::start().await;
+    let raw = node.path("raw");
+    raw_disk(&raw);
+    std::fs::OpenOptions::new().write(true).open(&raw).unwrap().set_len(64 << 20).unwrap();
+    let (upload, received) = node.upload(&std::fs::read(&raw).unwrap(), None).await;
+    received.unwrap();
+    let layer = node.layer();
+    let wanted = layer.clone();
+    let last = node
+        .ask(move |client| {
+            let cancel = CancelFlag::new();
+            let mut last = None;
+            let mut progress = |progress| last = Some(progress);
+            client.adopt_image(
+                upload,
+                wanted,
+                &mut Watch { progress: &mut progress, cancel: &cancel },
+            )?;
+            Ok(last)
+        })
+        .await
+        .unwrap()
+        .expect("some progress");
+    assert!(last.done <= last.total && last.total > 0);
+
+    let outcome = node
+        .ask(move |client| {
+            let cancel = CancelFlag::new();
+            cancel.cancel();
+            client.inspect_layers(
+                vec![layer],
+                true,
+                &mut Watch { progress: &mut |_| (), cancel: &cancel },
+            )
+        })
+        .await;
+    assert_eq!(outcome.unwrap_err().kind(), Kind::Cancelled);
+}
+
+/// The agent's side of a greeting, and then whatever a test does with the link.
+async fn mute_agent(mut far: DuplexStream) -> DuplexStream {
+    link::exchange_prefaces(&mut far).await.unwrap();
+    let (mut near_end, mut far_end) = tokio::io::split(far);
+    {
+        let (mut frames, _) = link::reader(&mut near_end);
+        assert!(matches!(frames.next().await, Some(Ok(Frame::Hello { config: Some(_) }))));
+        let mut hello = Vec::new();
+        let (outbox, writing) = link::outbox(&mut hello);
+        outbox.send(&Frame::Hello { config: None }).unwrap();
+        drop(outbox);
+        writing.await.unwrap();
+        far_end.write_all(&hello).await.unwrap();
+    }
+    near_end.unsplit(far_end)
+}
+
+async fn mute_link() -> (NodeClient, DuplexStream, UnboundedReceiver<Event>) {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let (sender, events) = unbounded_channel();
+    let (client, far) =
+        tokio::join!(NodeClient::connect(near, config("/nowhere"), sender), mute_agent(far));
+    (client.unwrap(), far, events)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_link_fails_all_its_calls() {
+    let (client, far, mut events) = mute_link().await;
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let client = client.clone();
+            spawn_blocking(move || client.describe())
+        })
+        .collect();
+    let opened = client.open(Request::ListFiles).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(far);
+    for call in waiting {
+        assert_eq!(call.await.unwrap().unwrap_err().key(), "node-link-lost");
+    }
+    assert_eq!(opened.reply().await.unwrap_err().key(), "node-link-lost");
+    assert!(events.recv().await.is_none());
+    assert!(!client.is_alive());
+    // Also from here, where blocking is not allowed, a dead link answers at once.
+    assert_eq!(client.describe().unwrap_err().key(), "node-link-lost");
+    assert!(client.open(Request::ListFiles).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_link_is_given_up() {
+    let (client, _far, _events) = mute_link().await;
+    let began = Instant::now();
+    let error = spawn_blocking(move || client.describe()).await.unwrap().unwrap_err();
+    assert_eq!(error.key(), "node-link-lost");
+    assert!(began.elapsed() < Duration::from_secs(12), "took {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_serve_the_newest_controller() {
+    let dir = TempDir::new().unwrap();
+    let storage = dir.path().join("storage").to_str().unwrap().to_owned();
+    let socket = dir.path().join("agent.sock");
+    // Left by an agent that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let listener = listen::bind(&socket).await.unwrap();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&socket.metadata().unwrap().permissions()) & 0o777,
+        0o660
+    );
+    assert_eq!(listen::bind(&socket).await.unwrap_err().key(), "socket-taken");
+    let stop = CancelFlag::new();
+    let stopped = stop.clone();
+    let agent = tokio::spawn(async move { listen::accept(listener, stopped.cancelled()).await });
+
+    let config = config(&storage);
+    let (sender, _first_events) = unbounded_channel();
+    let first = connect_socket(&socket, config.clone(), sender).await.unwrap();
+    let (sender, _second_events) = unbounded_channel();
+    let second = connect_socket(&socket, config, sender).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), first.closed())
+        .await
+        .expect("the older one is let go");
+    assert!(spawn_blocking(move || second.list_files()).await.unwrap().unwrap().is_empty());
+    stop.cancel();
+    agent.await.unwrap();
+
+    let file = dir.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    assert_eq!(listen::bind(&file).await.unwrap_err().key(), "socket-is-a-file");
+    let (sender, _events) = unbounded_channel();
+    let absent =
+        connect_socket(&dir.path().join("absent"), super::tests::config(&storage), sender).await;
+    assert_eq!(absent.err().unwrap().key(), "agent-not-listening");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_is_told_so() {
+    let (near, mut far) = tokio::io::duplex(1 << 10);
+    far.write_all(b"carrel\x00\x63").await.unwrap();
+    let (sender, _events) = unbounded_channel();
+    let error = NodeClient::connect(near, config("/nowhere"), sender).await.err().unwrap();
+    assert_eq!(error.key(), "node-version-differs");
+    assert!(error.args().any(|arg| arg == ("theirs", "99")));
+
+    let (mut near, far) = tokio::io::duplex(1 << 10);
+    near.write_all(b"carrel\x00\x63").await.unwrap();
+    assert_eq!(serve(far, &Keeper::default()).await.unwrap_err().key(), "node-version-differs");
+}
