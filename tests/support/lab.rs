@@ -195,6 +195,23 @@ pub fn guest_image() -> PathBuf {
     BUILT.get_or_init(build).clone()
 }
 
+/// An empty disk of 64 MiB, for desktops that need not boot.
+///
+/// # Panics
+/// When it cannot be made.
+#[track_caller]
+pub fn empty_image() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty.qcow2");
+        succeed(
+            Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&file).arg("64M"),
+        );
+        file
+    };
+    MADE.get_or_init(make).clone()
+}
+
 /// The lab of this test process.
 struct Lab {
     slot: u8,

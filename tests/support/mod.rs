@@ -19,7 +19,7 @@ pub use client::{Answer, Client, Part, Request};
 pub use console::Console;
 pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
-pub use lab::{LabNode, guest_image};
+pub use lab::{LabNode, empty_image, guest_image};
 pub use log::Log;
 pub use server::{ADMIN, PASSWORD, Server, Setup};
 pub use site::{LARGE, Range, SMALL, Site, rows, uuid_of};

@@ -1,0 +1,11 @@
+#!/bin/bash
+# run.sh [ROW...]: measures a release build side by side with what one would use otherwise, and prints one
+# table. Rows: clones start pages memory answer. Needs root (lab nodes). Nothing passes or fails here.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+runner=()
+if [ "$(id -u)" != 0 ]; then
+  host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+  runner=(env "CARGO_TARGET_${host}_RUNNER=sudo -E")
+fi
+exec "${runner[@]}" cargo bench --locked --bench carrel -- "$@"
