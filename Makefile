@@ -1,4 +1,7 @@
 # Carrel. `make help` lists the targets; the work is in the small scripts under packaging/ and tests/.
+# cargo may have been installed a moment ago
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
 .PHONY: help run test check bench deb rpm clean
 
 help:      ## this list
