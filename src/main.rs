@@ -1,6 +1,7 @@
 //! Carrel: an appliance for virtual desktops. This file is the command line.
 
 mod api;
+mod desktops;
 mod error;
 mod identity;
 mod node;

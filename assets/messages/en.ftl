@@ -95,3 +95,9 @@ image-encrypted = The disk image is encrypted. Upload it without encryption.
 image-size-absurd = A disk of { $size } is outside of what Carrel supports (up to 16 TiB).
 layer-in-use = The disk layer { $uuid } is still in use ({ $user }).
 file-name-unknown = { $path } is not a file of Carrel's storages.
+
+## Templates
+
+template-unknown = There is no template { $uuid }.
+template-classify-unknown = Field { $field } must be 1 (education) or 2 (personal), not { $value }.
+template-version-missing = Version { $version } of template “{ $name }” is not on this node. Distribute the template to the node again.

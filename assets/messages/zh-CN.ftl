@@ -95,3 +95,9 @@ image-encrypted = 该磁盘镜像已加密，请上传未加密的镜像。
 image-size-absurd = 磁盘大小 { $size } 超出 Carrel 支持的范围（最大 16 TiB）。
 layer-in-use = 磁盘层 { $uuid } 仍在使用中（{ $user }）。
 file-name-unknown = { $path } 不是 Carrel 存储中的文件。
+
+## 模板
+
+template-unknown = 模板 { $uuid } 不存在。
+template-classify-unknown = 字段 { $field } 必须是 1（教学）或 2（个人），而不是 { $value }。
+template-version-missing = 该节点上没有模板“{ $name }”的版本 { $version }，请重新分发该模板。

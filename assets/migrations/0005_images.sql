@@ -7,9 +7,10 @@ CREATE TABLE base_images (
     name         TEXT NOT NULL,
     os_type      TEXT NOT NULL,
     md5          TEXT NOT NULL,            -- of the file as it was uploaded
-    sha256       TEXT NOT NULL,            -- of the layer
+    sha256       TEXT NOT NULL,            -- of the layer; empty while it is checked
     virtual_size INTEGER NOT NULL,
     disk_size    INTEGER NOT NULL,
+    state        TEXT NOT NULL,            -- 'checking', 'ready', 'deleting'
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER,
     UNIQUE (pool_id, name)
@@ -19,8 +20,9 @@ CREATE TABLE base_images (
 CREATE TABLE layer_copies (
     layer    TEXT NOT NULL,                -- uuid
     node_id  INTEGER NOT NULL REFERENCES nodes(id) ON DELETE CASCADE,
-    storage  TEXT NOT NULL,                -- path
-    state    TEXT NOT NULL,                -- 'ready', 'copying', 'failed'
+    storage  TEXT NOT NULL,                -- path of the storage
+    path     TEXT NOT NULL DEFAULT '',     -- of the file, as the node told it
+    state    TEXT NOT NULL,                -- 'copying', 'ready', 'failed'
     progress INTEGER NOT NULL DEFAULT 0,   -- 0 to 100
     fault    TEXT,                         -- JSON
     PRIMARY KEY (layer, node_id)

@@ -14,9 +14,11 @@ CREATE TABLE templates (
     vcpu         INTEGER NOT NULL,
     memory_mib   INTEGER NOT NULL,
     base_image   TEXT NOT NULL REFERENCES base_images(uuid),
-    version      INTEGER NOT NULL DEFAULT 0, -- newest saved one
+    version      INTEGER NOT NULL DEFAULT 0, -- newest saved one; 0 while it is being made
     state        TEXT NOT NULL,            -- 'creating', 'ready', 'updating', 'deleting', 'failed'
-    power        TEXT NOT NULL DEFAULT 'off', -- as the node reports it
+    fault        TEXT,                     -- JSON, why the last change of it failed
+    editing      INTEGER NOT NULL DEFAULT 0, -- started for editing and not saved since
+    power        TEXT NOT NULL DEFAULT 'off', -- as the node reports it: 'off', 'running', 'paused', 'crashed'
     power_reason TEXT NOT NULL DEFAULT '',
     started_at   INTEGER,
     owner_name   TEXT NOT NULL,
@@ -35,19 +37,32 @@ CREATE TABLE template_disks (
     position    INTEGER NOT NULL,          -- 0 is vda
     size        INTEGER NOT NULL,
     used        INTEGER NOT NULL DEFAULT 0,
+    top         TEXT NOT NULL,             -- uuid of the layer that the template's own disk stands on
     UNIQUE (template_id, position)
 );
 
--- The layers that saving made: version n of a disk stands on version n-1.
+-- The layers that a template's disks consist of. Every one was written here before its file was made,
+-- and goes from here after its file is gone.
 CREATE TABLE template_layers (
     uuid        TEXT PRIMARY KEY,
     template_id INTEGER NOT NULL REFERENCES templates(id),
     disk_id     INTEGER NOT NULL REFERENCES template_disks(id),
-    version     INTEGER NOT NULL,
-    below       TEXT,                      -- uuid of the layer under it: a base image or an earlier version
+    version     INTEGER,                   -- null: a link of the chain that is no version's top
+    below       TEXT,                      -- uuid of the layer under it: a base image or an earlier layer
     size        INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
     UNIQUE (disk_id, version)
+) WITHOUT ROWID;
+CREATE INDEX template_layers_template ON template_layers(template_id, version);
+CREATE INDEX template_layers_below ON template_layers(below);
+
+-- Self-contained copies of a system disk, made to be downloaded once.
+CREATE TABLE template_exports (
+    uuid        TEXT PRIMARY KEY,          -- also the layer's
+    template_id INTEGER NOT NULL REFERENCES templates(id),
+    node_id     INTEGER NOT NULL REFERENCES nodes(id),
+    storage     TEXT NOT NULL,
+    created_at  INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE education_groups (

@@ -1,0 +1,4 @@
+//! Templates, desktop groups, desktops, who gets which.
+
+pub mod spec;
+pub mod templates;

@@ -1,0 +1,151 @@
+//! From rows to the [`DomainSpec`] that a node defines; the same for templates and desktops.
+
+use uuid::Uuid;
+
+use crate::node::protocol::{DiskRole, DiskSpec, DomainSpec, LayerRef, NicSpec, Owner, OwnerKind};
+
+/// What a disk of a domain is made on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskLayer {
+    /// The template's disk.
+    pub disk: Uuid,
+    pub role: DiskRole,
+    /// 0 is the system disk.
+    pub index: u32,
+    /// Bytes that the guest sees.
+    pub size: u64,
+    pub layer: LayerRef,
+}
+
+/// Which disks are made anew at every start and reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Restore {
+    pub system: bool,
+    pub data: bool,
+}
+
+impl Restore {
+    /// A template's own disks, and a personal desktop's, keep what is written.
+    pub const NEVER: Self = Self { system: false, data: false };
+
+    fn covers(self, role: DiskRole) -> bool {
+        match role {
+            DiskRole::System => self.system,
+            DiskRole::Data => self.data,
+        }
+    }
+}
+
+/// The storages of a node that hold a domain's own disks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storages {
+    pub system: String,
+    pub data: String,
+}
+
+impl Storages {
+    pub fn of(&self, role: DiskRole) -> &str {
+        match role {
+            DiskRole::System => &self.system,
+            DiskRole::Data => &self.data,
+        }
+    }
+}
+
+/// A domain to be: a template's own or a desktop's.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    pub installation: Uuid,
+    /// Of the template or desktop, and of its domain.
+    pub uuid: Uuid,
+    pub kind: OwnerKind,
+    pub name: &'a str,
+    /// Desktop group, for a desktop.
+    pub group: Option<Uuid>,
+    pub template: Uuid,
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disks: &'a [DiskLayer],
+    pub storages: &'a Storages,
+    pub restore: Restore,
+    pub nic: &'a NicSpec,
+}
+
+impl Plan<'_> {
+    pub fn spec(&self) -> DomainSpec {
+        DomainSpec {
+            uuid: self.uuid,
+            owner: Owner {
+                installation: self.installation,
+                kind: self.kind,
+                name: self.name.to_owned(),
+                group: self.group,
+                template: self.template,
+            },
+            vcpus: self.vcpus,
+            memory_mib: self.memory_mib,
+            disks: self.disks.iter().map(|disk| self.disk(disk)).collect(),
+            nics: vec![self.nic.clone()],
+        }
+    }
+
+    fn disk(&self, disk: &DiskLayer) -> DiskSpec {
+        DiskSpec {
+            uuid: disk.disk,
+            role: disk.role,
+            index: disk.index,
+            size: disk.size,
+            storage: self.storages.of(disk.role).to_owned(),
+            below: disk.layer.clone(),
+            restore: self.restore.covers(disk.role),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::protocol::LayerKind;
+
+    #[test]
+    fn restore_and_storage_go_by_role() {
+        let layer = |storage: &str| LayerRef {
+            uuid: Uuid::new_v4(),
+            kind: LayerKind::TemplateVersion,
+            storage: storage.to_owned(),
+        };
+        let disk = |role, index| DiskLayer {
+            disk: Uuid::new_v4(),
+            role,
+            index,
+            size: 1 << 30,
+            layer: layer("/layers"),
+        };
+        let disks = [disk(DiskRole::System, 0), disk(DiskRole::Data, 1)];
+        let nic = NicSpec {
+            mac: "52:54:00:00:00:01".into(),
+            network: Uuid::new_v4(),
+            address: "10.0.0.2".parse().ok(),
+        };
+        let storages = Storages { system: "/fast".into(), data: "/slow".into() };
+        let spec = Plan {
+            installation: Uuid::new_v4(),
+            uuid: Uuid::new_v4(),
+            kind: OwnerKind::Desktop,
+            name: "pc1",
+            group: None,
+            template: Uuid::new_v4(),
+            vcpus: 1,
+            memory_mib: 512,
+            disks: &disks,
+            storages: &storages,
+            restore: Restore { system: true, data: false },
+            nic: &nic,
+        }
+        .spec();
+        let seen: Vec<_> = spec.disks.iter().map(|d| (d.storage.as_str(), d.restore)).collect();
+        assert_eq!(seen, [("/fast", true), ("/slow", false)]);
+        assert_eq!(spec.disks[1].below, disks[1].layer);
+        assert_eq!(spec.nics, [nic]);
+    }
+}

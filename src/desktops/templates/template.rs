@@ -1,0 +1,169 @@
+//! What a template is.
+
+use uuid::Uuid;
+
+use crate::error::{Error, Fault, Result};
+use crate::node::protocol::{DiskRole, PowerState};
+
+/// What a template is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Classify {
+    Education,
+    Personal,
+}
+
+impl Classify {
+    /// Number on the wire and in the store.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Education => 1,
+            Self::Personal => 2,
+        }
+    }
+
+    pub fn parse(number: i64) -> Result<Self> {
+        match number {
+            1 => Ok(Self::Education),
+            2 => Ok(Self::Personal),
+            other => Err(Error::bad_input("template-classify-unknown")
+                .arg("field", "classify")
+                .arg("value", other)),
+        }
+    }
+}
+
+/// What is being done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateState {
+    Creating,
+    Ready,
+    /// A version is being saved, or its disks are worked on.
+    Updating,
+    Deleting,
+    /// A change ended half way; it can only be deleted.
+    Failed,
+}
+
+impl TemplateState {
+    const ALL: [Self; 5] =
+        [Self::Creating, Self::Ready, Self::Updating, Self::Deleting, Self::Failed];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Ready => "ready",
+            Self::Updating => "updating",
+            Self::Deleting => "deleting",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(super) fn parse(word: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|state| state.word() == word);
+        found.ok_or_else(|| Error::internal(format_args!("template state {word} in the database")))
+    }
+}
+
+/// Power as rows keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Power(pub PowerState);
+
+impl Power {
+    pub const fn word(self) -> &'static str {
+        match self.0 {
+            PowerState::Running => "running",
+            PowerState::Paused => "paused",
+            PowerState::Off => "off",
+            PowerState::Crashed => "crashed",
+        }
+    }
+
+    pub fn parse(word: &str) -> Result<Self> {
+        match word {
+            "running" => Ok(Self(PowerState::Running)),
+            "paused" => Ok(Self(PowerState::Paused)),
+            "off" => Ok(Self(PowerState::Off)),
+            "crashed" => Ok(Self(PowerState::Crashed)),
+            other => Err(Error::internal(format_args!("power {other} in the database"))),
+        }
+    }
+
+    /// Whether a guest's disks may be written now.
+    pub const fn is_on(self) -> bool {
+        matches!(self.0, PowerState::Running | PowerState::Paused)
+    }
+}
+
+/// A template as its row tells it. Sizes in bytes.
+#[derive(Debug, Clone)]
+pub struct Template {
+    pub id: i64,
+    /// Also its domain's.
+    pub uuid: Uuid,
+    pub name: String,
+    pub desc: String,
+    pub os_type: String,
+    pub classify: Classify,
+    pub pool_id: i64,
+    /// Where its own domain is.
+    pub node_id: i64,
+    pub network_id: i64,
+    pub subnet_id: i64,
+    pub vcpu: u32,
+    pub memory_mib: u64,
+    pub base_image: Uuid,
+    /// Newest saved version; 0 while it is being made.
+    pub version: u32,
+    pub state: TemplateState,
+    /// Why the last change of it failed.
+    pub fault: Option<Fault>,
+    /// Started for editing and not saved since.
+    pub editing: bool,
+    pub power: Power,
+    pub power_reason: String,
+    pub owner_name: String,
+    pub saved_at: Option<i64>,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+/// A disk of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateDisk {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub template_id: i64,
+    pub role: DiskRole,
+    /// 0 is `vda`.
+    pub position: u32,
+    /// Of the template's own disk; versions saved before it grew are smaller.
+    pub size: u64,
+    /// Bytes on disk of all its layers, as of the last save.
+    pub used: u64,
+    /// The layer that the template's own disk stands on.
+    pub top: Uuid,
+}
+
+/// `vda` for 0.
+pub fn device_name(position: u32) -> String {
+    let letter = u8::try_from(position).ok().and_then(|p| b'a'.checked_add(p)).unwrap_or(b'z');
+    format!("vd{}", char::from(letter))
+}
+
+/// The word of a disk's role on the wire and in the store.
+pub const fn role_word(role: DiskRole) -> &'static str {
+    match role {
+        DiskRole::System => "system",
+        DiskRole::Data => "data",
+    }
+}
+
+/// # Errors
+/// An unknown word is a defect of the database.
+pub fn parse_role(word: &str) -> Result<DiskRole> {
+    match word {
+        "system" => Ok(DiskRole::System),
+        "data" => Ok(DiskRole::Data),
+        other => Err(Error::internal(format_args!("disk role {other} in the database"))),
+    }
+}
