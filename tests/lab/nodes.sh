@@ -19,7 +19,8 @@
 #
 # Environment: LAB_SLOT  1..250, tells labs on one machine apart (default 200)
 #              LAB_DIR   where the lab keeps its state (default /tmp/carrel-lab-$LAB_SLOT)
-#              LAB_BIN_DIR  LAB_UPPER=1g (size of a node's tmpfs)  LAB_PASSWORD=lab (root's, for ssh)
+#              LAB_BIN_DIR  LAB_TREE (a directory to be seen at the same path)
+#              LAB_UPPER=1g (size of a node's tmpfs)  LAB_PASSWORD=lab (root's, for ssh)
 # Only processes whose recorded pid and start time still match are ever ended.
 set -euo pipefail
 export LC_ALL=C
@@ -51,6 +52,8 @@ make_root() {
   mount -t tmpfs -o mode=755 tmpfs "$R/run"
   mount -t tmpfs -o mode=1777 tmpfs "$R/tmp"
   mount -t tmpfs -o mode=700 tmpfs "$R/root"    # empty: a .bashrc would cost time at every ssh call
+  # the sources at their own path: a debug build reads the web console from there
+  if [ -n "${LAB_TREE:-}" ]; then mkdir -p "$R$LAB_TREE"; mount --bind -o ro "$LAB_TREE" "$R$LAB_TREE"; fi
   mount -t proc proc "$R/proc"
   mount -t sysfs sysfs "$R/sys"
 }

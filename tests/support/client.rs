@@ -9,6 +9,7 @@ use ureq::tls::TlsConfig;
 use ureq::{SendBody, http};
 
 use super::expect::assert_json;
+use super::log::Log;
 
 /// Letters, digits and these stand for themselves in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -228,14 +229,8 @@ impl Request {
 
     /// Like [`Request::send`], for servers that may be gone.
     pub fn try_send(self) -> Result<Answer, ureq::Error> {
-        let Self { client, method, path, headers, body } = self;
-        let what = format!("{method} {path}");
-        let mut request =
-            http::Request::builder().method(method.as_str()).uri(format!("{}{path}", client.base));
-        for (name, value) in client.headers.iter().chain(&headers) {
-            request = request.header(name, value);
-        }
-        let mut response = client.agent.run(request.body(body).map_err(ureq::Error::Http)?)?;
+        let what = format!("{} {}", self.method, self.path);
+        let mut response = self.open()?;
         let bytes = response.body_mut().with_config().limit(256 << 20).read_to_vec()?;
         Ok(Answer {
             what,
@@ -244,6 +239,28 @@ impl Request {
             body: String::from_utf8_lossy(&bytes).into_owned(),
             bytes,
         })
+    }
+
+    /// Sends it and collects the lines of an answer that does not end, such as server-sent events,
+    /// as they come.
+    #[track_caller]
+    pub fn follow(self) -> Log {
+        let what = format!("{} {}", self.method, self.path);
+        let response = self.open().unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(response.status().as_u16(), 200, "{what}");
+        let lines = Log::default();
+        lines.follow(response.into_body().into_reader());
+        lines
+    }
+
+    fn open(self) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let Self { client, method, path, headers, body } = self;
+        let mut request =
+            http::Request::builder().method(method.as_str()).uri(format!("{}{path}", client.base));
+        for (name, value) in client.headers.iter().chain(&headers) {
+            request = request.header(name, value);
+        }
+        client.agent.run(request.body(body).map_err(ureq::Error::Http)?)
     }
 }
 

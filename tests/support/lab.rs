@@ -290,7 +290,8 @@ fn script(slot: u8, state: &Path, action: &str) -> Command {
         .arg(action)
         .env("LAB_SLOT", slot.to_string())
         .env("LAB_DIR", state)
-        .env("LAB_BIN_DIR", binary.parent().expect("a folder"));
+        .env("LAB_BIN_DIR", binary.parent().expect("a folder"))
+        .env("LAB_TREE", env!("CARGO_MANIFEST_DIR"));
     command
 }
 
