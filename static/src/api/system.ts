@@ -1,0 +1,27 @@
+/** Session, overview, operations, log. */
+import { action, call, get, type Page, type Query } from './http'
+import type { LogEntry, Operation, Session, Statistic, TopData } from './types'
+
+export const session = {
+  read: () => get<Session>('/api/v1.0/session'),
+  signIn: (input: { username: string; password: string; remember: boolean }) =>
+    call('POST', '/api/account/login', { body: input }),
+  signOut: () => call('GET', '/api/account/logout'),
+  setup: (input: { token: string; username: string; password: string }) =>
+    call('POST', '/api/v1.0/setup', { body: input }),
+}
+
+export const overview = {
+  statistic: () => get<Statistic>('/api/v1.0/index/get_resource_statistic/'),
+  /** `seconds` is the window that the figures are averaged over, 2 to 59. */
+  top: async (seconds = 15) =>
+    (await call<TopData>('POST', '/api/v1.0/index/get_top_data/', { body: { statis_period: seconds } })).data,
+  log: (query: Query) => get<Page<LogEntry>>('/api/v1.0/index/get_operation_log/', query),
+}
+
+export const operations = {
+  list: (query: Query) => get<Page<Operation>>('/api/v1.0/operations', query),
+  cancel: (uuid: string) => action('/api/v1.0/operations', 'cancel', { uuid }),
+}
+
+export const eventsUrl = '/api/v1.0/events'

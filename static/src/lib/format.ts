@@ -1,0 +1,23 @@
+import dayjs from 'dayjs'
+import prettyBytes from 'pretty-bytes'
+
+export const bytes = (value: number, locale: string): string => prettyBytes(value, { binary: true, locale })
+
+export const rate = (value: number, locale: string): string => `${prettyBytes(value, { locale })}/s`
+
+/** A percentage that the server sends as text or number, between 0 and 100. */
+export const percent = (value: string | number | null | undefined): number =>
+  Math.min(100, Math.max(0, Math.round(Number(value ?? 0) * 10) / 10))
+
+/** The server's time, in the form that the whole console uses. */
+export function moment(value: string | null | undefined): string {
+  if (!value) return ''
+  const time = dayjs(value)
+  return time.isValid() ? time.format('YYYY-MM-DD HH:mm:ss') : value
+}
+
+/** Seconds as hours and minutes, such as `3:07`. */
+export function hours(seconds: number | string): string {
+  const minutes = Math.floor(Number(seconds || 0) / 60)
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`
+}

@@ -1,0 +1,18 @@
+import type { Component } from 'vue'
+
+/** Something that can be done with a row of a list, or with several. */
+export interface RowAction<T> {
+  key: string
+  label: string
+  icon?: Component
+  /** Stands as a button in the row; the others are in its menu. */
+  main?: boolean
+  /** Also offered for several selected rows. */
+  bulk?: boolean
+  danger?: boolean
+  /** Draws a line above it in the menu. */
+  divided?: boolean
+  /** Left out where it makes no sense. */
+  when?: (row: T) => boolean
+  run: (rows: T[]) => unknown
+}

@@ -1,0 +1,31 @@
+import type { FormItemRule } from 'element-plus'
+import { i18n } from '@/i18n'
+import { isAddress, isNetmask, rangeSize } from './address'
+
+const { t } = i18n.global
+
+/** The server checks everything again; these only spare a round trip. */
+export const required = (): FormItemRule => ({ required: true, message: t('rule.required'), trigger: 'blur' })
+
+/** Names as the server takes them: not empty, at most 64 characters. */
+export const named = (): FormItemRule[] => [required(), { max: 64, message: t('rule.long'), trigger: 'blur' }]
+
+export const address = (optional = false): FormItemRule => ({
+  required: !optional,
+  validator: (_rule, value: string, done) =>
+    done((optional && !value) || isAddress(value) ? undefined : new Error(t('rule.address'))),
+  trigger: 'blur',
+})
+
+export const netmask = (): FormItemRule => ({
+  required: true,
+  validator: (_rule, value: string, done) => done(isNetmask(value) ? undefined : new Error(t('rule.netmask'))),
+  trigger: 'blur',
+})
+
+/** The end of a range, which `start` gives the beginning of. */
+export const rangeEnd = (start: () => string): FormItemRule => ({
+  required: true,
+  validator: (_rule, value: string, done) => done(rangeSize(start(), value) > 0 ? undefined : new Error(t('rule.range'))),
+  trigger: 'blur',
+})

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import en from './en.json'
+import zh from './zh-CN.json'
+
+type Tree = { [key: string]: string | Tree }
+
+function leaves(tree: Tree, path = ''): [string, string][] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    typeof value === 'string' ? [[path + key, value] as [string, string]] : leaves(value, `${path}${key}.`),
+  )
+}
+
+const slots = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort()
+
+test('both catalogues have the same keys', () => {
+  const keys = (tree: Tree) => leaves(tree).map(([key]) => key).sort()
+  expect(keys(zh)).toEqual(keys(en))
+})
+
+test('every sentence takes the same arguments in both languages', () => {
+  const chinese = new Map(leaves(zh))
+  for (const [key, text] of leaves(en)) expect([key, slots(chinese.get(key) ?? '')]).toEqual([key, slots(text)])
+})

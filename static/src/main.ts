@@ -1,0 +1,29 @@
+import 'element-plus/dist/index.css'
+import 'element-plus/theme-chalk/dark/css-vars.css'
+import './styles.css'
+
+import { createPinia } from 'pinia'
+import { createApp } from 'vue'
+import { connectHttp } from './api/http'
+import App from './App.vue'
+import { i18n, locale } from './i18n'
+import { router } from './router'
+import { useLive } from './stores/live'
+import { useSession } from './stores/session'
+
+const app = createApp(App).use(createPinia()).use(i18n)
+
+connectHttp({
+  language: () => locale.value,
+  unreachable: () => i18n.global.t('common.unreachable'),
+  signedOut: () => {
+    const session = useSession()
+    if (!session.current.user) return
+    session.forget()
+    useLive().disconnect()
+    const { fullPath } = router.currentRoute.value
+    void router.replace({ name: 'sign-in', query: { next: fullPath } })
+  },
+})
+
+app.use(router).mount('#app')

@@ -1,0 +1,86 @@
+import { CircleCheck, Delete, Edit, Grid, Hide, Refresh, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
+import { computed, ref, shallowRef } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { useRouter } from 'vue-router'
+import { desktopGroups, type GroupPower } from '@/api/teaching'
+import type { DesktopGroup } from '@/api/types'
+import { useAction } from '@/composables/useAction'
+import type { RowAction } from '@/lib/rowAction'
+
+/** While its template is written anew, nothing may be done with a group. */
+const free = ({ template_status: status }: DesktopGroup) => status !== 'updating'
+
+/** What can be done with desktop groups. */
+export function useGroupActions(options: { removed?: () => void } = {}) {
+  const { t } = useI18n()
+  const router = useRouter()
+  const { run } = useAction()
+  const editing = ref(false)
+  const edited = shallowRef<DesktopGroup>()
+
+  const power = (verb: GroupPower, rows: DesktopGroup[]) => run(() => desktopGroups.power(verb, rows))
+
+  /** Desktops that are on and come back clean lose what was not saved: ask once. */
+  function ask(verb: 'stop' | 'reboot', rows: DesktopGroup[]) {
+    const running = rows.filter((row) => row.active_count > 0)
+    if (!running.length) return undefined
+    return {
+      title: t(`deskgroup.${verb}`),
+      text: t(running.some((row) => row.sys_restore) ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved'),
+      names: running.map(({ name, active_count: count }) => t('deskgroup.withRunning', { name, count })),
+      button: t(`power.${verb}`),
+    }
+  }
+
+  const actions = computed<RowAction<DesktopGroup>[]>(() => [
+    {
+      key: 'open', label: t('deskgroup.open'), icon: Grid, main: true,
+      run: ([group]) => router.push({ name: 'desktops', params: { uuid: group!.uuid } }),
+    },
+    {
+      key: 'start', label: t('power.start'), icon: VideoPlay, main: true, bulk: true,
+      when: (group) => free(group) && group.inactive_count > 0, run: (rows) => power('start', rows),
+    },
+    {
+      key: 'stop', label: t('power.stop'), icon: SwitchButton, bulk: true,
+      when: (group) => free(group) && group.active_count > 0,
+      run: (rows) => run(() => desktopGroups.power('stop', rows), { ask: ask('stop', rows) }),
+    },
+    {
+      key: 'reboot', label: t('power.reboot'), icon: Refresh, bulk: true,
+      when: (group) => free(group) && group.active_count > 0,
+      run: (rows) => run(() => desktopGroups.power('reboot', rows), { ask: ask('reboot', rows) }),
+    },
+    {
+      key: 'active', label: t('deskgroup.activate'), icon: CircleCheck, divided: true, bulk: true,
+      when: (group) => free(group) && !group.active, run: (rows) => power('active', rows),
+    },
+    {
+      key: 'inactive', label: t('deskgroup.deactivate'), icon: Hide, bulk: true,
+      when: (group) => free(group) && group.active, run: (rows) => power('inactive', rows),
+    },
+    {
+      key: 'edit', label: t('common.edit'), icon: Edit, when: free,
+      run: ([group]) => {
+        edited.value = group
+        editing.value = true
+      },
+    },
+    {
+      key: 'delete', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true, when: free,
+      run: async (rows) => {
+        const taken = await run(() => desktopGroups.remove(rows), {
+          ask: {
+            title: t('deskgroup.delete'),
+            text: t('deskgroup.deleteText'),
+            names: rows.map(({ name, instance_num: count }) => t('group.withDesktops', { name, count })),
+            button: t('common.delete'),
+          },
+        })
+        if (taken) options.removed?.()
+      },
+    },
+  ])
+
+  return { actions, editing, edited }
+}

@@ -1,0 +1,56 @@
+import { Delete, Monitor, Refresh, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
+import { computed, type Ref } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { useRouter } from 'vue-router'
+import { desktops } from '@/api/teaching'
+import type { Desktop, DesktopGroup } from '@/api/types'
+import { useAction } from '@/composables/useAction'
+import type { RowAction } from '@/lib/rowAction'
+
+const on = ({ status }: Desktop) => status === 'active' || status === 'paused'
+const off = ({ status }: Desktop) => status === 'inactive' || status === 'error'
+
+/** What can be done with the desktops of a group. */
+export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
+  const { t } = useI18n()
+  const router = useRouter()
+  const { run } = useAction()
+
+  function openConsole({ uuid, name }: Desktop): void {
+    const query = { name, group: group.value?.uuid, groupName: group.value?.name }
+    window.open(router.resolve({ name: 'console', params: { kind: 'desktop', uuid }, query }).href, `carrel-${uuid}`)
+  }
+
+  const names = (rows: Desktop[]) => rows.map(({ name }) => name)
+  const loses = () => t(group.value?.sys_restore ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved')
+
+  function interrupt(verb: 'stop' | 'reboot', rows: Desktop[]) {
+    const ask = { title: t(`desktop.${verb}`), text: loses(), names: names(rows), button: t(`power.${verb}`) }
+    return run(() => desktops.power(verb, group.value!, rows), { ask })
+  }
+
+  const actions = computed<RowAction<Desktop>[]>(() => [
+    { key: 'console', label: t('console.open'), icon: Monitor, main: true, when: on, run: ([row]) => openConsole(row!) },
+    {
+      key: 'start', label: t('power.start'), icon: VideoPlay, main: true, bulk: true, when: off,
+      run: (rows) => run(() => desktops.power('start', group.value!, rows)),
+    },
+    {
+      key: 'stop', label: t('power.stop'), icon: SwitchButton, bulk: true, when: on,
+      run: (rows) => interrupt('stop', rows),
+    },
+    {
+      key: 'reboot', label: t('power.reboot'), icon: Refresh, bulk: true, when: on,
+      run: (rows) => interrupt('reboot', rows),
+    },
+    {
+      key: 'delete', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true,
+      run: (rows) =>
+        run(() => desktops.remove(group.value!, rows), {
+          ask: { title: t('desktop.delete'), text: t('desktop.deleteText'), names: names(rows), button: t('common.delete') },
+        }),
+    },
+  ])
+
+  return { actions }
+}

@@ -1,0 +1,92 @@
+import {
+  CircleClose, CopyDocument, Delete, Download, EditPen, Files, FolderChecked, Monitor, Refresh, RefreshLeft, Setting,
+  SwitchButton, VideoPlay,
+} from '@element-plus/icons-vue'
+import { computed, reactive, shallowRef } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { useRouter } from 'vue-router'
+import { templates, type TemplatePower } from '@/api/teaching'
+import type { Template } from '@/api/types'
+import { useAction, type Question } from '@/composables/useAction'
+import type { RowAction } from '@/lib/rowAction'
+
+export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download'
+
+const on = ({ status }: Template) => status === 'active'
+const off = ({ status }: Template) => status === 'inactive' || status === 'error'
+
+/** What can be done with templates, and the dialogs that it needs. */
+export function useTemplateActions() {
+  const { t } = useI18n()
+  const router = useRouter()
+  const { run } = useAction()
+  const dialog = reactive<Record<TemplateDialog, boolean>>({
+    create: false, save: false, copy: false, properties: false, images: false, download: false,
+  })
+  const subject = shallowRef<Template>()
+
+  function open(what: TemplateDialog | 'console', template?: Template): void {
+    if (what === 'console') {
+      openConsole(template!)
+      return
+    }
+    subject.value = template
+    dialog[what] = true
+  }
+
+  function openConsole({ uuid, name }: Template): Window | null {
+    const { href } = router.resolve({ name: 'console', params: { kind: 'template', uuid }, query: { name } })
+    return window.open(href, `carrel-${uuid}`)
+  }
+
+  async function edit(template: Template): Promise<void> {
+    // Opened at the click itself: later a browser would take it for a pop-up. The console waits for the guest.
+    const tab = openConsole(template)
+    if (!(await run(() => templates.edit(template), { done: t('template.editStarted', { name: template.name }) }))) tab?.close()
+  }
+
+  const power = (verb: TemplatePower, rows: Template[], ask?: Omit<Question, 'names'>) =>
+    run(() => templates.power(verb, rows), ask && { ask: { ...ask, names: rows.map(({ name }) => name) } })
+
+  const ask = (verb: string) => ({
+    title: t(`template.${verb}`), text: t(`template.${verb}Text`), button: t(`template.${verb}`),
+  })
+
+  const actions = computed<RowAction<Template>[]>(() => [
+    { key: 'edit', label: t('template.edit'), icon: EditPen, main: true, when: off, run: ([row]) => edit(row!) },
+    { key: 'save', label: t('template.save'), icon: FolderChecked, main: true, when: on, run: ([row]) => open('save', row) },
+    { key: 'console', label: t('console.open'), icon: Monitor, main: true, when: on, run: ([row]) => open('console', row) },
+    { key: 'start', label: t('power.start'), icon: VideoPlay, bulk: true, when: off, run: (rows) => power('start', rows) },
+    { key: 'stop', label: t('power.stop'), icon: SwitchButton, bulk: true, when: on, run: (rows) => power('stop', rows) },
+    { key: 'reboot', label: t('power.reboot'), icon: Refresh, when: on, run: (rows) => power('reboot', rows) },
+    {
+      key: 'hard_stop', label: t('template.hardStop'), icon: CircleClose, when: on,
+      run: (rows) => power('hard_stop', rows, ask('hardStop')),
+    },
+    {
+      key: 'hard_reboot', label: t('template.hardReboot'), icon: Refresh, when: on,
+      run: (rows) => power('hard_reboot', rows, ask('hardReboot')),
+    },
+    {
+      key: 'reset', label: t('template.reset'), icon: RefreshLeft, danger: true,
+      run: (rows) => power('reset', rows, ask('reset')),
+    },
+    {
+      key: 'properties', label: t('template.properties'), icon: Setting, divided: true,
+      run: ([row]) => open('properties', row),
+    },
+    { key: 'images', label: t('template.images'), icon: Files, run: ([row]) => open('images', row) },
+    { key: 'copy', label: t('template.copy'), icon: CopyDocument, run: ([row]) => open('copy', row) },
+    { key: 'download', label: t('template.download'), icon: Download, run: ([row]) => open('download', row) },
+    {
+      key: 'delete', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true,
+      run: (rows) => {
+        const names = rows.map(({ name }) => name)
+        const question = { title: t('template.delete'), text: t('template.deleteText'), names, button: t('common.delete') }
+        return run(() => templates.remove(rows), { ask: question })
+      },
+    },
+  ])
+
+  return { actions, dialog, subject, open }
+}

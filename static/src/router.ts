@@ -1,0 +1,79 @@
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { i18n } from './i18n'
+import { useSession } from './stores/session'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Key of the page's title. */
+    title?: string
+    /** Reachable without a session. */
+    open?: boolean
+  }
+}
+
+const page = (path: string, name: string, component: RouteRecordRaw['component']) =>
+  ({ path, name, component, meta: { title: `nav.${name}` } }) as RouteRecordRaw
+
+const routes: RouteRecordRaw[] = [
+  {
+    path: '/sign-in',
+    name: 'sign-in',
+    component: () => import('./pages/SignIn.vue'),
+    meta: { open: true, title: 'signIn.title' },
+  },
+  { path: '/setup', name: 'setup', component: () => import('./pages/Setup.vue'), meta: { open: true, title: 'setup.title' } },
+  {
+    path: '/console/:kind(desktop|template)/:uuid',
+    name: 'console',
+    component: () => import('./pages/console/Console.vue'),
+    meta: { title: 'console.title' },
+  },
+  {
+    path: '/',
+    component: () => import('./components/Shell.vue'),
+    children: [
+      page('', 'dashboard', () => import('./pages/dashboard/Dashboard.vue')),
+      page('pools', 'pools', () => import('./pages/pools/Pools.vue')),
+      page('nodes', 'nodes', () => import('./pages/nodes/Nodes.vue')),
+      page('images', 'images', () => import('./pages/images/Images.vue')),
+      page('networks', 'networks', () => import('./pages/networks/Networks.vue')),
+      page('templates', 'templates', () => import('./pages/templates/Templates.vue')),
+      page('groups', 'groups', () => import('./pages/groups/Groups.vue')),
+      page('desktop-groups', 'desktop-groups', () => import('./pages/desktopGroups/DesktopGroups.vue')),
+      page('desktop-groups/:uuid', 'desktops', () => import('./pages/desktops/Desktops.vue')),
+      page('log', 'log', () => import('./pages/log/Log.vue')),
+      page(':rest(.*)*', 'missing', () => import('./pages/Missing.vue')),
+    ],
+  },
+]
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes,
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+})
+
+router.beforeEach(async (to) => {
+  // The setup link may carry its route behind a `#`.
+  if (to.hash.startsWith('#/')) return to.hash.slice(1)
+  const session = useSession()
+  if (!session.known) {
+    try {
+      await session.load()
+    } catch {
+      // The page shows why; a guard that fails would leave it blank.
+      return to.meta.open ? true : { name: 'sign-in', query: { next: to.fullPath } }
+    }
+  }
+  const { user, setup_needed: setupNeeded } = session.current
+  if (setupNeeded && to.name !== 'setup') return { name: 'setup' }
+  if (!setupNeeded && to.name === 'setup') return { path: '/' }
+  if (!user && !to.meta.open) return { name: 'sign-in', query: { next: to.fullPath } }
+  if (user && to.name === 'sign-in') return { path: '/' }
+  return true
+})
+
+router.afterEach((to) => {
+  const title = to.meta.title ? i18n.global.t(to.meta.title) : ''
+  document.title = title ? `${title} · Carrel` : 'Carrel'
+})

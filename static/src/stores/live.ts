@@ -1,0 +1,82 @@
+import { useDebounceFn, useEventBus, type EventBusKey } from '@vueuse/core'
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+import { eventsUrl } from '@/api/system'
+import type { Operation } from '@/api/types'
+
+export type Topic =
+  | 'pools'
+  | 'nodes'
+  | 'images'
+  | 'networks'
+  | 'templates'
+  | 'groups'
+  | 'desktop_groups'
+  | 'desktops'
+  | 'operations'
+  | 'audit'
+
+export interface Change {
+  /** `*` after a pause in the stream: anything may have changed. */
+  topic: Topic | '*'
+  uuid?: string
+}
+
+const changes: EventBusKey<Change> = Symbol('changes')
+const operations: EventBusKey<Operation> = Symbol('operations')
+const samples: EventBusKey<void> = Symbol('samples')
+
+const RETRY_MS = 3000
+
+/** The server's event stream, one connection for the whole page. */
+export const useLive = defineStore('live', () => {
+  const connected = ref(false)
+  const changed = useEventBus(changes)
+  const operation = useEventBus(operations)
+  const sample = useEventBus(samples)
+  let source: EventSource | undefined
+  let retry: ReturnType<typeof setTimeout> | undefined
+  let opened = 0
+
+  function connect(): void {
+    if (source) return
+    const stream = new EventSource(eventsUrl)
+    source = stream
+    stream.onopen = () => {
+      connected.value = true
+      opened += 1
+      if (opened > 1) changed.emit({ topic: '*' })
+    }
+    stream.onerror = () => {
+      connected.value = false
+      // The browser reconnects by itself, except after an answer that is no stream.
+      if (stream.readyState !== EventSource.CLOSED) return
+      source = undefined
+      retry = setTimeout(connect, RETRY_MS)
+    }
+    stream.addEventListener('changed', (event) => changed.emit(JSON.parse(event.data) as Change))
+    stream.addEventListener('operation', (event) => operation.emit(JSON.parse(event.data) as Operation))
+    stream.addEventListener('sample', () => sample.emit())
+  }
+
+  function disconnect(): void {
+    clearTimeout(retry)
+    source?.close()
+    source = undefined
+    connected.value = false
+    opened = 0
+  }
+
+  return { connected, connect, disconnect }
+})
+
+/** Calls `refresh` soon after one of the topics changed; a burst of changes is one call. */
+export function onChange(topics: Topic[], refresh: () => unknown): void {
+  const soon = useDebounceFn(refresh, 300, { maxWait: 1500 })
+  useEventBus(changes).on((change) => {
+    if (change.topic === '*' || topics.includes(change.topic)) void soon()
+  })
+}
+
+export const onOperation = (listener: (operation: Operation) => void) => useEventBus(operations).on(listener)
+export const onSample = (listener: () => void) => useEventBus(samples).on(listener)

@@ -1,0 +1,68 @@
+import { ElMessage, ElNotification } from 'element-plus'
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+import { operations as api } from '@/api/system'
+import type { Operation } from '@/api/types'
+import { i18n } from '@/i18n'
+import { onChange, onOperation } from './live'
+
+const RECENT = 50
+const FAILED_SHOWN = 5
+
+const ENDS = ['succeeded', 'failed', 'cancelled']
+export const isOpen = ({ state }: Operation): boolean => !ENDS.includes(state)
+
+/** Long work: what runs now and what ended lately. */
+export const useOperations = defineStore('operations', () => {
+  const all = ref<Operation[]>([])
+  const drawer = ref(false)
+  /** Operations that this page asked for; their end is announced. */
+  const mine = new Set<string>()
+
+  const running = computed(() => all.value.filter((operation) => isOpen(operation) && operation.state !== 'scheduled'))
+  const scheduled = computed(() => all.value.filter(({ state }) => state === 'scheduled'))
+  const ended = computed(() => all.value.filter((operation) => !isOpen(operation)))
+
+  async function refresh(): Promise<void> {
+    const [open, recent] = await Promise.all([
+      api.list({ open: 1, page_size: 100 }),
+      api.list({ page_size: RECENT }),
+    ])
+    const known = new Set(open.results.map(({ uuid }) => uuid))
+    all.value = [...open.results, ...recent.results.filter(({ uuid }) => !known.has(uuid))]
+    all.value.filter((operation) => !isOpen(operation)).forEach(announce)
+  }
+
+  function take(operation: Operation): void {
+    const index = all.value.findIndex(({ uuid }) => uuid === operation.uuid)
+    if (index >= 0) all.value[index] = operation
+    else all.value.unshift(operation)
+    if (!isOpen(operation)) announce(operation)
+  }
+
+  function follow(uuid: string): void {
+    mine.add(uuid)
+    const known = all.value.find((operation) => operation.uuid === uuid)
+    if (known && !isOpen(known)) announce(known)
+  }
+
+  function announce(operation: Operation): void {
+    if (!mine.delete(operation.uuid)) return
+    const { t } = i18n.global
+    const title = operation.title
+    if (operation.failed.length) {
+      const message = operation.failed.slice(0, FAILED_SHOWN).map(({ name, reason }) => `${name}: ${reason}`).join('\n')
+      ElNotification.warning({ title, message, duration: 15000, customClass: 'lines' })
+    } else if (operation.state === 'succeeded') ElMessage.success(t('operation.succeeded', { title }))
+    else if (operation.state === 'cancelled') ElMessage.info(t('operation.cancelled', { title }))
+    else {
+      const message = operation.error ?? t('state.failed')
+      ElNotification.error({ title, message, duration: 15000 })
+    }
+  }
+
+  onOperation(take)
+  onChange(['operations'], refresh)
+
+  return { all, running, scheduled, ended, drawer, refresh, follow }
+})
