@@ -10,6 +10,7 @@ use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 
 use crate::api::{self, App, language::Catalogues};
+use crate::desktops::Desktops;
 use crate::error::{Context, Error, Kind, Result};
 use crate::identity::Identity;
 use crate::operations::Operations;
@@ -40,7 +41,8 @@ fn build(settings: Settings) -> Result<App> {
     let store = Store::open(&settings.database())?;
     let operations = Operations::new(store.clone());
     let identity = Identity::new(store.clone());
-    Ok(App { language: Catalogues::load()?, settings, store, identity, operations })
+    let desktops = Desktops::new(store.clone());
+    Ok(App { language: Catalogues::load()?, settings, store, identity, operations, desktops })
 }
 
 fn make_data_dir(path: &Path) -> Result<()> {

@@ -23,6 +23,7 @@ use endpoint::Endpoint;
 use envelope::Dialect;
 use language::{Catalogues, Language};
 
+use crate::desktops::Desktops;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::operations::Operations;
@@ -39,6 +40,7 @@ pub struct App {
     pub store: Store,
     pub identity: Identity,
     pub operations: Operations,
+    pub desktops: Desktops,
 }
 
 /// The whole table, in the order of the OpenAPI document.

@@ -1,4 +1,22 @@
-//! Templates, desktop groups, desktops, who gets which.
+//! Templates, education groups, desktop groups, desktops, and who gets which.
 
+mod education;
 pub mod spec;
+mod store;
 pub mod templates;
+
+pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
+
+use crate::store::Store;
+
+/// The desktops of this installation and what they are made of. Cheap to clone.
+#[derive(Clone)]
+pub struct Desktops {
+    store: Store,
+}
+
+impl Desktops {
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod list;
 mod migrations;
+pub mod rows;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;

@@ -1,0 +1,160 @@
+//! Education groups: a class room's network and the addresses of its terminals.
+
+use std::net::Ipv4Addr;
+
+use uuid::Uuid;
+
+use super::{Desktops, store};
+use crate::error::{Error, Result};
+use crate::store::list::{ListQuery, Page};
+use crate::store::now;
+
+/// Most terminals of a group; more is a slip of the pen.
+const TERMINALS: u32 = 65_536;
+/// Users of a thing that a refusal names.
+const NAMED: usize = 5;
+
+/// A row of the list.
+#[derive(Debug, Clone)]
+pub struct EducationGroup {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub name: String,
+    pub desc: String,
+    pub network: Uuid,
+    pub network_name: String,
+    pub subnet: Uuid,
+    pub subnet_name: String,
+    pub subnet_start: Ipv4Addr,
+    pub subnet_end: Ipv4Addr,
+    /// First and last address of the terminals.
+    pub start: Ipv4Addr,
+    pub end: Ipv4Addr,
+    /// Desktop groups.
+    pub desktop_count: u64,
+    /// Desktops in them.
+    pub instance_count: u64,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+#[derive(Debug)]
+pub struct NewEducationGroup {
+    pub name: String,
+    pub desc: String,
+    pub network: Uuid,
+    pub subnet: Uuid,
+    pub start: Ipv4Addr,
+    pub end: Ipv4Addr,
+}
+
+/// What is `None` stays.
+#[derive(Debug, Default)]
+pub struct EducationGroupChange {
+    pub name: Option<String>,
+    pub desc: Option<String>,
+    pub network: Option<Uuid>,
+    pub subnet: Option<Uuid>,
+    pub start: Option<Ipv4Addr>,
+    pub end: Option<Ipv4Addr>,
+}
+
+impl Desktops {
+    pub fn create_education_group(&self, new: &NewEducationGroup) -> Result<Uuid> {
+        check_range(new.start, new.end)?;
+        self.store.write(|tx| {
+            let network = store::education::network(tx, new.network, new.subnet)?;
+            store::education::insert(tx, new, network, now())
+        })
+    }
+
+    /// `name` is the one that the caller saw: a group that was renamed meanwhile is not changed.
+    pub fn change_education_group(
+        &self,
+        uuid: Uuid,
+        name: &str,
+        change: &EducationGroupChange,
+    ) -> Result<()> {
+        self.store.write(|tx| {
+            let old = store::education::find(tx, uuid, name)?;
+            let subnet = match (change.network, change.subnet) {
+                (None, None) => (old.network, old.subnet),
+                (network, subnet) => (network.unwrap_or(old.network), subnet.unwrap_or(old.subnet)),
+            };
+            let new = NewEducationGroup {
+                name: change.name.clone().unwrap_or(old.name),
+                desc: change.desc.clone().unwrap_or(old.desc),
+                network: subnet.0,
+                subnet: subnet.1,
+                start: change.start.unwrap_or(old.start),
+                end: change.end.unwrap_or(old.end),
+            };
+            check_range(new.start, new.end)?;
+            let network = store::education::network(tx, new.network, new.subnet)?;
+            store::education::update(tx, uuid, &new, network, now())
+        })
+    }
+
+    /// Deletes a group that no desktop group belongs to.
+    pub fn delete_education_group(&self, uuid: Uuid, name: &str) -> Result<()> {
+        self.store.write(|tx| {
+            let group = store::education::find(tx, uuid, name)?;
+            let users = store::education::users(tx, uuid)?;
+            if !users.is_empty() {
+                return Err(Error::conflict("education-group-in-use")
+                    .arg("name", group.name)
+                    .arg("count", users.len())
+                    .arg("users", some_names(&users)));
+            }
+            store::education::delete(tx, uuid)
+        })
+    }
+
+    pub fn education_groups(&self, query: &ListQuery) -> Result<Page<EducationGroup>> {
+        store::education::list(&self.store, query)
+    }
+}
+
+fn check_range(start: Ipv4Addr, end: Ipv4Addr) -> Result<()> {
+    if start > end {
+        return Err(Error::bad_input("terminal-range-backwards")
+            .arg("field", "end_ip")
+            .arg("start", start)
+            .arg("end", end));
+    }
+    if u32::from(end) - u32::from(start) >= TERMINALS {
+        return Err(Error::bad_input("terminal-range-too-large")
+            .arg("field", "end_ip")
+            .arg("limit", TERMINALS));
+    }
+    Ok(())
+}
+
+/// The first few names, for a sentence.
+pub(super) fn some_names(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        text.push_str(", …");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_range_goes_upward_and_has_an_end() {
+        let ip = |text: &str| text.parse().expect("address");
+        assert!(check_range(ip("10.0.0.1"), ip("10.0.0.1")).is_ok());
+        assert!(check_range(ip("10.0.0.2"), ip("10.0.0.1")).is_err());
+        assert!(check_range(ip("10.0.0.0"), ip("11.0.0.0")).is_err());
+    }
+
+    #[test]
+    fn many_names_are_cut_short() {
+        let names: Vec<String> = (1..=7).map(|n| format!("g{n}")).collect();
+        assert_eq!(some_names(&names), "g1, g2, g3, g4, g5, …");
+        assert_eq!(some_names(&names[..2]), "g1, g2");
+    }
+}

@@ -1,0 +1,202 @@
+//! Rows of education groups.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::address;
+use crate::desktops::education::{EducationGroup, NewEducationGroup};
+use crate::error::{Error, Result};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows::{self, in_numbers};
+use crate::store::{Store, is_duplicate};
+
+const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
+     JOIN subnets s ON s.id = e.subnet_id";
+const SELECT: &str = "e.id, e.uuid, e.name, e.desc, n.uuid, n.name, s.uuid, s.name, s.start_ip, \
+     s.end_ip, e.start_ip, e.end_ip, e.created_at, e.updated_at";
+
+static GROUPS: Listing = Listing {
+    select: SELECT,
+    from: FROM,
+    tables: &["education_groups", "networks", "subnets"],
+    columns: &[
+        Column::integer("id", "e.id"),
+        Column::exact("uuid", "e.uuid"),
+        Column::text("name", "e.name"),
+        Column::text("desc", "e.desc"),
+        Column::integer("group_type", "1"),
+        Column::exact("network", "n.uuid"),
+        Column::exact("network_uuid", "n.uuid"),
+        Column::text("network_name", "n.name"),
+        Column::exact("subnet", "s.uuid"),
+        Column::exact("subnet_uuid", "s.uuid"),
+        Column::text("subnet_name", "s.name"),
+        Column::integer("created_at", "e.created_at"),
+    ],
+    order: "e.id",
+};
+
+/// Row ids of a network and a subnet of it.
+pub type NetworkIds = (i64, i64);
+
+/// Finds the subnet and checks that it belongs to the network.
+pub fn network(conn: &Connection, network: Uuid, subnet: Uuid) -> Result<NetworkIds> {
+    let id: Option<i64> = conn
+        .prepare_cached("SELECT id FROM networks WHERE uuid = ?1")?
+        .query_row([network.to_string()], |row| row.get(0))
+        .optional()?;
+    let id = id.ok_or_else(|| Error::not_found("desktop-network-unknown").arg("uuid", network))?;
+    let found: Option<(i64, i64, String)> = conn
+        .prepare_cached("SELECT id, network_id, name FROM subnets WHERE uuid = ?1")?
+        .query_row([subnet.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let (subnet_id, network_id, name) =
+        found.ok_or_else(|| Error::not_found("desktop-subnet-unknown").arg("uuid", subnet))?;
+    if network_id != id {
+        return Err(Error::bad_input("desktop-subnet-elsewhere")
+            .arg("field", "subnet_uuid")
+            .arg("name", name));
+    }
+    Ok((id, subnet_id))
+}
+
+pub fn insert(
+    tx: &Transaction<'_>,
+    new: &NewEducationGroup,
+    (network, subnet): NetworkIds,
+    now: i64,
+) -> Result<Uuid> {
+    let uuid = Uuid::new_v4();
+    let done = tx
+        .prepare_cached(
+            "INSERT INTO education_groups (uuid, name, desc, network_id, subnet_id, start_ip, \
+             end_ip, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+        )?
+        .execute(params![
+            uuid.to_string(),
+            new.name,
+            new.desc,
+            network,
+            subnet,
+            u32::from(new.start),
+            u32::from(new.end),
+            now
+        ]);
+    unique(done, &new.name)?;
+    Ok(uuid)
+}
+
+pub fn update(
+    tx: &Transaction<'_>,
+    uuid: Uuid,
+    new: &NewEducationGroup,
+    (network, subnet): NetworkIds,
+    now: i64,
+) -> Result<()> {
+    let done = tx
+        .prepare_cached(
+            "UPDATE education_groups SET name=?2, desc=?3, network_id=?4, subnet_id=?5, \
+             start_ip=?6, end_ip=?7, updated_at=?8 WHERE uuid=?1",
+        )?
+        .execute(params![
+            uuid.to_string(),
+            new.name,
+            new.desc,
+            network,
+            subnet,
+            u32::from(new.start),
+            u32::from(new.end),
+            now
+        ]);
+    unique(done, &new.name)
+}
+
+fn unique(done: rusqlite::Result<usize>, name: &str) -> Result<()> {
+    match done {
+        Ok(_) => Ok(()),
+        Err(error) if is_duplicate(&error) => Err(Error::conflict("education-group-name-taken")
+            .arg("field", "name")
+            .arg("name", name)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The group of that uuid, if it is still called so.
+pub fn find(conn: &Connection, uuid: Uuid, name: &str) -> Result<EducationGroup> {
+    let sql = format!("SELECT {SELECT} FROM {FROM} WHERE e.uuid = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], group).optional()?;
+    let group =
+        found.ok_or_else(|| Error::not_found("education-group-unknown").arg("uuid", uuid))?;
+    if group.name != name {
+        return Err(Error::conflict("education-group-renamed")
+            .arg("field", "name")
+            .arg("given", name)
+            .arg("name", group.name));
+    }
+    Ok(group)
+}
+
+/// Names of the desktop groups that belong to it.
+pub fn users(conn: &Connection, uuid: Uuid) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT g.name FROM desktop_groups g JOIN education_groups e ON e.id = g.group_id \
+         WHERE e.uuid = ?1 ORDER BY g.id",
+    )?;
+    let names = statement.query_map([uuid.to_string()], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+    tx.execute("DELETE FROM education_groups WHERE uuid = ?1", [uuid.to_string()])?;
+    Ok(())
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<EducationGroup>> {
+    let mut page = GROUPS.page(store, query, group)?;
+    let counts = store.read(|conn| counts(conn, page.results.iter().map(|group| group.id)))?;
+    for group in &mut page.results {
+        (group.desktop_count, group.instance_count) =
+            counts.get(&group.id).copied().unwrap_or_default();
+    }
+    Ok(page)
+}
+
+/// Desktop groups and desktops of each group.
+fn counts(
+    conn: &Connection,
+    groups: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, (u64, u64)>> {
+    let sql = format!(
+        "SELECT g.group_id, count(DISTINCT g.id), count(d.id) FROM desktop_groups g \
+         LEFT JOIN desktops d ON d.group_id = g.id WHERE g.group_id IN {} GROUP BY g.group_id",
+        in_numbers(groups)
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, (rows::unsigned(row, 1)?, rows::unsigned(row, 2)?)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn group(row: &Row<'_>) -> rusqlite::Result<EducationGroup> {
+    Ok(EducationGroup {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        desc: row.get(3)?,
+        network: rows::uuid(row, 4)?,
+        network_name: row.get(5)?,
+        subnet: rows::uuid(row, 6)?,
+        subnet_name: row.get(7)?,
+        subnet_start: address(row, 8)?,
+        subnet_end: address(row, 9)?,
+        start: address(row, 10)?,
+        end: address(row, 11)?,
+        desktop_count: 0,
+        instance_count: 0,
+        created_at: row.get(12)?,
+        updated_at: row.get(13)?,
+    })
+}
