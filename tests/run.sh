@@ -17,16 +17,18 @@ for main in tests/*/main.rs; do main=${main#tests/}; all+=("${main%/main.rs}"); 
 echo "== build"
 cargo test --locked --no-run || exit 1
 
+# a test that hangs fails, instead of holding up everything
+limit() { timeout --kill-after=10 "${SUITE_LIMIT:-1500}" "$@"; }
 host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 run_suite() {
   case $1 in
-    unit) cargo test --locked --bins ;;
-    console) packaging/build-console.sh test ;;
+    unit) limit cargo test --locked --bins ;;
+    console) limit packaging/build-console.sh test ;;
     *)
       if [ "$(id -u)" != 0 ] && [[ " $ROOT_SUITES " == *" $1 "* ]]; then
         export "CARGO_TARGET_${host}_RUNNER=sudo -E"
       fi
-      cargo test --locked --test "$1" ;;
+      limit cargo test --locked --test "$1" ;;
   esac
 }
 # counts of "test result: ok. 3 passed; 1 failed; …" and of vitest's "Tests  2 failed | 5 passed (7)"
