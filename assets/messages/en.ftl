@@ -37,6 +37,7 @@ operation-goes-on = Accepted. The work goes on in the background.
 operation-in-the-way = "{ $name }" is being worked on ({ $operation }). Try again when that is done.
 operation-unknown = There is no operation { $uuid }.
 operation-over = The operation is { $state } already.
+batch-empty = Name at least one.
 batch-counts = { $succeeded } succeeded, { $failed } failed
 batch-failed = All { $failed } failed. The first reason: { $reason }
 log-operation-cancel = Cancel the operation on "{ $name }"

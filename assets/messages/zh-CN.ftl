@@ -37,6 +37,7 @@ operation-goes-on = 已接受，正在后台执行。
 operation-in-the-way = “{ $name }”正在执行其他操作（{ $operation }），请等待完成后重试。
 operation-unknown = 操作 { $uuid } 不存在。
 operation-over = 操作已经结束（{ $state }）。
+batch-empty = 请至少选择一项。
 batch-counts = 成功 { $succeeded } 个，失败 { $failed } 个
 batch-failed = { $failed } 个全部失败。第一个原因：{ $reason }
 log-operation-cancel = 取消对“{ $name }”的操作

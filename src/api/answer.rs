@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::App;
 use super::call::Call;
 use crate::error::{Error, Fault, Kind, Result};
-use crate::operations::{Item, Operation, State, SubmittedOperation};
+use crate::operations::{BatchSubmission, Item, Operation, State, SubmittedOperation};
 use crate::store::list::{Page, SearchType};
 
 /// How long a request waits for its operation unless it prefers not to: clients of the document
@@ -164,6 +164,20 @@ impl IntoAnswer for SubmittedOperation {
             return Ok(Answer { data: data.into(), message, ..Answer::default() });
         }
         counted(app, call, operation.items, data)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        Some(counts_schema())
+    }
+}
+
+/// Many things: what an operation does with them, or why none was let in.
+impl IntoAnswer for BatchSubmission {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        match self {
+            Self::Running(operation) => operation.into_answer(app, call),
+            Self::Refused(items) => counted(app, call, items, Map::new()),
+        }
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {

@@ -103,13 +103,25 @@ impl Operations {
         actor: &Actor,
         prepare: impl FnOnce(&Transaction<'_>) -> Result<NewOperation>,
     ) -> Result<SubmittedOperation> {
+        let submitted = self.submit_if(actor, |tx| prepare(tx).map(Some))?;
+        submitted.ok_or_else(|| Error::internal("an operation was not submitted"))
+    }
+
+    /// As [`Operations::submit`]; without an operation only what `prepare` wrote is kept.
+    pub(super) fn submit_if(
+        &self,
+        actor: &Actor,
+        prepare: impl FnOnce(&Transaction<'_>) -> Result<Option<NewOperation>>,
+    ) -> Result<Option<SubmittedOperation>> {
         let uuid = self.inner.store.write(|tx| {
             let new = prepare(tx)?;
-            store::insert(tx, &new, actor)
+            new.map(|new| store::insert(tx, &new, actor)).transpose()
         })?;
-        self.inner.wake();
-        let _ = self.inner.updates.send(uuid);
-        Ok(SubmittedOperation(uuid))
+        if let Some(uuid) = uuid {
+            self.inner.wake();
+            let _ = self.inner.updates.send(uuid);
+        }
+        Ok(uuid.map(SubmittedOperation))
     }
 
     /// Forgets what was scheduled of this kind on the subject; call it in the transaction that

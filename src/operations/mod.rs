@@ -13,6 +13,7 @@
 //! after a kill. An undo that cannot reach its node stays `undoing` and is tried again.
 
 pub mod audit;
+mod batch;
 mod engine;
 mod recipe;
 mod store;
@@ -24,6 +25,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use batch::{Admitted, BatchSubmission};
 pub use engine::{Operations, SubmittedOperation};
 pub use recipe::{Job, Recipe, Step, nothing};
 

@@ -95,4 +95,11 @@ impl Job {
             None => items.push(item),
         }
     }
+
+    /// Notes things that were refused when the batch was submitted.
+    pub fn note_refused(&self, refused: &[Item]) {
+        for item in refused {
+            self.item(item.uuid, &item.name, item.fault.clone().map_or(Ok(()), Err));
+        }
+    }
 }

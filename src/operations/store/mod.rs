@@ -88,14 +88,22 @@ pub(super) fn lock(tx: &Transaction<'_>, operation: i64, subjects: &[Uuid]) -> R
 }
 
 fn held(tx: &Transaction<'_>, subject: Uuid) -> Result<Error> {
-    let holder: (String, String) = tx.query_row(
+    let busy = holder(tx, subject)?;
+    busy.ok_or_else(|| Error::internal(format_args!("lock of {subject} without its operation")))
+}
+
+/// The refusal that names the operation which works on `subject`, when one does.
+pub(super) fn holder(tx: &Transaction<'_>, subject: Uuid) -> Result<Option<Error>> {
+    let mut statement = tx.prepare_cached(
         "SELECT o.kind, o.subject_name FROM operation_locks l JOIN operations o \
          ON o.id = l.operation_id WHERE l.subject = ?1",
-        [subject.to_string()],
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let (kind, name) = holder;
-    Ok(Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name))
+    let holder: Option<(String, String)> = statement
+        .query_row([subject.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(holder.map(|(kind, name)| {
+        Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
+    }))
 }
 
 /// Everything that is not over, oldest first.

@@ -1,0 +1,80 @@
+//! One operation on many things, some of which may be refused from the start.
+
+use std::collections::HashSet;
+
+use rusqlite::Transaction;
+use uuid::Uuid;
+
+use super::{Actor, Item, NewOperation, Operations, SubmittedOperation, store};
+use crate::error::{Error, Kind, Result};
+
+/// What became of a request for many things.
+#[derive(Debug)]
+pub enum BatchSubmission {
+    /// Works on those that were admitted; the others are among its items.
+    Running(SubmittedOperation),
+    /// None was admitted: there is no operation.
+    Refused(Vec<Item>),
+}
+
+/// Things of a batch that the operation may work on.
+#[derive(Debug)]
+pub struct Admitted {
+    pub things: Vec<Uuid>,
+    /// For the operation's title: the name of the first, and how many more there are.
+    pub title: String,
+    /// To be noted with [`super::Job::note_refused`] when the operation runs.
+    pub refused: Vec<Item>,
+}
+
+impl Operations {
+    /// Submits one operation on those of `wanted` that `admit` lets in, and that nothing else works
+    /// on. `admit` gives the thing's name and may write its rows; a refusal must leave them alone.
+    /// `build` makes the operation, which must lock what was admitted.
+    ///
+    /// # Errors
+    /// Only of the whole: why single things are refused stands in the items.
+    pub fn submit_batch(
+        &self,
+        actor: &Actor,
+        wanted: &[Uuid],
+        mut admit: impl FnMut(&Transaction<'_>, Uuid) -> Result<String>,
+        build: impl FnOnce(&Transaction<'_>, Admitted) -> Result<NewOperation>,
+    ) -> Result<BatchSubmission> {
+        if wanted.is_empty() {
+            return Err(Error::bad_input("batch-empty"));
+        }
+        let mut refused = Vec::new();
+        let submitted = self.submit_if(actor, |tx| {
+            let mut seen = HashSet::new();
+            let (mut things, mut names) = (Vec::new(), Vec::new());
+            for uuid in wanted.iter().copied().filter(|uuid| seen.insert(*uuid)) {
+                let admitted = match store::holder(tx, uuid)? {
+                    Some(busy) => Err(busy),
+                    None => admit(tx, uuid),
+                };
+                match admitted {
+                    Ok(name) => {
+                        things.push(uuid);
+                        names.push(name);
+                    }
+                    Err(error) if error.kind() == Kind::Internal => return Err(error),
+                    Err(error) => refused.push(refusal(uuid, &error)),
+                }
+            }
+            let Some(first) = names.first() else { return Ok(None) };
+            let title = match names.len() - 1 {
+                0 => first.clone(),
+                more => format!("{first} (+{more})"),
+            };
+            let refused = refused.clone();
+            build(tx, Admitted { things, title, refused }).map(Some)
+        })?;
+        Ok(submitted.map_or(BatchSubmission::Refused(refused), BatchSubmission::Running))
+    }
+}
+
+fn refusal(uuid: Uuid, error: &Error) -> Item {
+    let name = error.args().find(|(name, _)| *name == "name").map(|(_, value)| value.to_owned());
+    Item { uuid, name: name.unwrap_or_else(|| uuid.to_string()), fault: Some(error.into()) }
+}
