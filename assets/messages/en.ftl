@@ -117,3 +117,28 @@ desktop-subnet-elsewhere = The subnet "{ $name }" does not belong to that data n
 log-education-group-create = Create education group "{ $name }"
 log-education-group-update = Change education group "{ $name }"
 log-education-group-delete = Delete education group "{ $name }"
+
+## Node: what the doctor looks at
+
+check-qemu-img = qemu-img { $version } makes the disks.
+check-qemu-img-repair = Nothing to do.
+check-qemu-img-missing = qemu-img is missing or does not run: no disk can be made.
+check-qemu-img-missing-repair = Install it: apt-get install qemu-utils, or dnf install qemu-img.
+check-storage-room = The storage { $path } has { $free } of { $total } free.
+check-storage-room-repair = Delete desktops, templates or images that nobody uses, or enlarge the file system. Desktops stop when it is full.
+check-storage-missing = The storage { $path } is not there or cannot be written.
+check-storage-missing-repair = Mount it or correct its permissions, then restart Carrel.
+check-storage-way = QEMU cannot reach the storage { $path }: the folder { $folder } is closed to its user.
+check-storage-way-repair = Open the folder for passing through: chmod o+x FOLDER
+check-clock = The clock is kept right by a time service.
+check-clock-repair = Nothing to do.
+check-clock-free = No time service keeps the clock right.
+check-clock-free-repair = Install and start one: apt-get install chrony, or dnf install chrony.
+check-clock-past = The clock is wrong: it stands before the day when this program was installed.
+check-clock-past-repair = Set the clock: timedatectl set-ntp true, or date --set.
+check-apparmor = AppArmor confines the desktops, with libvirt's profiles.
+check-apparmor-repair = Nothing to do.
+check-apparmor-profiles = AppArmor is on, but libvirt's profiles are missing: desktops run unconfined.
+check-apparmor-profiles-repair = Install the profiles with libvirt: apt-get install --reinstall libvirt-daemon-system
+check-selinux = SELinux is enforcing; the storage { $path } has the type { $type }.
+check-selinux-repair = Give the storage the type virt_image_t: semanage fcontext -a -t virt_image_t "STORAGE(/.*)?", then restorecon -R STORAGE

@@ -117,3 +117,28 @@ desktop-subnet-elsewhere = 子网“{ $name }”不属于该数据网络。
 log-education-group-create = 添加教学分组“{ $name }”
 log-education-group-update = 修改教学分组“{ $name }”
 log-education-group-delete = 删除教学分组“{ $name }”
+
+## 节点：环境检查
+
+check-qemu-img = 磁盘由 qemu-img { $version } 创建。
+check-qemu-img-repair = 无需处理。
+check-qemu-img-missing = 缺少 qemu-img 或其无法运行：不能创建磁盘。
+check-qemu-img-missing-repair = 请安装：apt-get install qemu-utils，或 dnf install qemu-img。
+check-storage-room = 存储 { $path } 共 { $total }，剩余 { $free }。
+check-storage-room-repair = 请删除无人使用的桌面、模板或镜像，或扩大文件系统。存储满时桌面会停止运行。
+check-storage-missing = 存储 { $path } 不存在或不可写。
+check-storage-missing-repair = 请挂载它或修正其权限，然后重启 Carrel。
+check-storage-way = QEMU 无法到达存储 { $path }：文件夹 { $folder } 不允许其用户通过。
+check-storage-way-repair = 请允许通过该文件夹：chmod o+x 文件夹
+check-clock = 时钟由时间服务校准。
+check-clock-repair = 无需处理。
+check-clock-free = 没有时间服务校准时钟。
+check-clock-free-repair = 请安装并启动：apt-get install chrony，或 dnf install chrony。
+check-clock-past = 时钟错误：早于本程序的安装日期。
+check-clock-past-repair = 请设置时钟：timedatectl set-ntp true，或 date --set。
+check-apparmor = AppArmor 使用 libvirt 的配置限制桌面。
+check-apparmor-repair = 无需处理。
+check-apparmor-profiles = AppArmor 已启用，但缺少 libvirt 的配置：桌面运行时不受限制。
+check-apparmor-profiles-repair = 请重新安装 libvirt 及其配置：apt-get install --reinstall libvirt-daemon-system
+check-selinux = SELinux 处于强制模式；存储 { $path } 的类型是 { $type }。
+check-selinux-repair = 请将存储的类型设为 virt_image_t：semanage fcontext -a -t virt_image_t "存储(/.*)?"，然后 restorecon -R 存储

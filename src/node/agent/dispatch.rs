@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Agent;
 use super::call::Call;
 use super::disks::Arrived;
+use super::nics;
 use crate::error::{Error, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::protocol::{Reply, Request};
@@ -43,6 +44,10 @@ pub fn weight(request: &Request) -> Weight {
 pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Result<Reply> {
     let disks = agent.disks();
     match request {
+        Request::Describe => agent.describe().map(|facts| Reply::Node(Box::new(facts))),
+        Request::Sample => agent.sample().map(|sample| Reply::Sample(Box::new(sample))),
+        Request::UsedPrefixes => nics::used_prefixes().map(Reply::Prefixes),
+        Request::Doctor => Ok(Reply::Checks(agent.doctor())),
         Request::Receive { upload, storage, size } => {
             let mut from = ends.incoming;
             let Arrived { size, md5, sha256 } =

@@ -51,10 +51,12 @@ impl Storages {
     pub fn get(&self, path: &str) -> Result<Storage> {
         let root = self.roots.iter().find(|root| root.as_os_str() == path);
         let root = root.ok_or_else(|| Error::bad_input("storage-unknown").arg("path", path))?;
-        if !root.join("tmp").is_dir() {
-            return Err(Error::new(Kind::Internal, "storage-missing").arg("path", path));
+        let storage = Storage { root: root.clone() };
+        if storage.is_prepared() {
+            Ok(storage)
+        } else {
+            Err(Error::new(Kind::Internal, "storage-missing").arg("path", path))
         }
-        Ok(Storage { root: root.clone() })
     }
 
     pub fn all(&self) -> impl Iterator<Item = Storage> + '_ {
@@ -63,7 +65,7 @@ impl Storages {
 
     /// Storages that are there.
     pub fn usable(&self) -> impl Iterator<Item = Storage> + '_ {
-        self.all().filter(|storage| storage.root.join("tmp").is_dir())
+        self.all().filter(Storage::is_prepared)
     }
 
     /// # Errors
@@ -86,6 +88,11 @@ impl Storage {
 
     pub fn name(&self) -> String {
         self.root.to_string_lossy().into_owned()
+    }
+
+    /// Whether it is there and has its folders: a mount point without its disk does not.
+    pub fn is_prepared(&self) -> bool {
+        self.root.join("tmp").is_dir()
     }
 
     pub fn layers(&self, kind: LayerKind) -> PathBuf {

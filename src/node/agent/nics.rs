@@ -1,0 +1,230 @@
+//! The network interfaces of the node, its routes and name servers.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use ipnet::Ipv4Net;
+use sysinfo::Networks;
+
+use crate::error::{Context, Error, Result};
+use crate::node::protocol::NicFacts;
+
+const CLASS: &str = "/sys/class/net";
+
+/// `RTF_GATEWAY` of `linux/route.h`.
+const HAS_GATEWAY: u32 = 2;
+
+/// Interfaces that an administrator thinks of: physical ones, bonds, and others with an address. Not the
+/// ports of bridges that belong to guests.
+pub fn nics() -> Result<Vec<NicFacts>> {
+    let routes = routes()?;
+    let mut nics = Vec::new();
+    for (name, data) in &networks()? {
+        // A name that is no text can be in none of our requests.
+        let Some(name) = name.to_str() else { continue };
+        let link = Link::of(name);
+        let addresses = addresses(data);
+        let physical = link.is_physical()?;
+        if name == "lo" || !(physical || link.is_bond() || !addresses.is_empty()) {
+            continue;
+        }
+        let gateway = gateway(&routes, name);
+        nics.push(NicFacts {
+            name: name.to_owned(),
+            mac: data.mac_address().to_string(),
+            speed: speed(data),
+            up: link.is_up()?,
+            physical,
+            addresses,
+            gateway,
+            // The machine has one list of name servers; it is shown at the NIC that leads to them.
+            dns: if gateway.is_some() { name_servers()? } else { Vec::new() },
+        });
+    }
+    nics.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(nics)
+}
+
+/// IPv4 prefixes that a new network must not overlap: of all interfaces and all routes.
+pub fn used_prefixes() -> Result<Vec<(Ipv4Addr, u8)>> {
+    let mut used = Vec::new();
+    for (_, data) in &networks()? {
+        for (address, prefix) in addresses(data) {
+            used.push(Ipv4Net::new(address, prefix).context("read an interface's prefix")?.trunc());
+        }
+    }
+    used.extend(routes()?.iter().filter(|route| route.net.prefix_len() > 0).map(|route| route.net));
+    used.sort();
+    used.dedup();
+    Ok(used.into_iter().map(|net| (net.addr(), net.prefix_len())).collect())
+}
+
+fn networks() -> Result<Networks> {
+    Networks::new_with_refreshed_list()
+        .map_err(|cause| Error::internal(format!("list interfaces: {cause}")))
+}
+
+fn addresses(data: &sysinfo::NetworkData) -> Vec<(Ipv4Addr, u8)> {
+    let mut found: Vec<_> = data
+        .ip_networks()
+        .iter()
+        .filter_map(|net| match net.addr {
+            IpAddr::V4(address) => Some((address, net.prefix)),
+            IpAddr::V6(_) => None,
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// Mbit/s, 0 when unknown, as for a NIC without a cable.
+fn speed(data: &sysinfo::NetworkData) -> u32 {
+    u32::try_from(data.receive_link_speed().unwrap_or(0) / 1_000_000).unwrap_or(u32::MAX)
+}
+
+/// What the kernel tells of an interface below `/sys/class/net`.
+struct Link(PathBuf);
+
+impl Link {
+    fn of(name: &str) -> Self {
+        Self(Path::new(CLASS).join(name))
+    }
+
+    /// A device of its own; or, where the node is itself a container, a cable that leads out of it.
+    fn is_physical(&self) -> Result<bool> {
+        if self.0.join("device").exists() {
+            return Ok(true);
+        }
+        let (Some(own), Some(other_end)) = (self.number("ifindex")?, self.number("iflink")?) else {
+            return Ok(false);
+        };
+        let virtual_device = other_end == own || other_end == 0;
+        Ok(!virtual_device && !self.0.join("master").exists() && !here(other_end)?)
+    }
+
+    fn is_bond(&self) -> bool {
+        self.0.join("bonding").exists()
+    }
+
+    fn is_up(&self) -> Result<bool> {
+        Ok(self.number("carrier")? == Some(1))
+    }
+
+    /// `None` when the kernel has no answer: interfaces come and go, and one that is down has no carrier to read.
+    fn number(&self, file: &str) -> Result<Option<i64>> {
+        let path = self.0.join(file);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().parse().ok()),
+            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                Ok(None)
+            }
+            Err(cause) => Err(cause).context(format_args!("read {}", path.display())),
+        }
+    }
+}
+
+/// Whether an interface with this number is visible from here.
+fn here(index: i64) -> Result<bool> {
+    for entry in fs::read_dir(CLASS).context("list interfaces")? {
+        let entry = entry.context("list interfaces")?;
+        if Link(entry.path()).number("ifindex")? == Some(index) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Route {
+    interface: String,
+    net: Ipv4Net,
+    gateway: Option<Ipv4Addr>,
+    metric: u32,
+}
+
+fn routes() -> Result<Vec<Route>> {
+    let table = fs::read_to_string("/proc/net/route").context("read the routes")?;
+    Ok(table.lines().skip(1).filter_map(route).collect())
+}
+
+/// A line of `/proc/net/route`; addresses stand there in hexadecimal, in the machine's byte order.
+fn route(line: &str) -> Option<Route> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let address = |index: usize| {
+        u32::from_str_radix(words.get(index)?, 16)
+            .ok()
+            .map(|bits| Ipv4Addr::from(bits.to_ne_bytes()))
+    };
+    let flags = u32::from_str_radix(words.get(3)?, 16).ok()?;
+    Some(Route {
+        interface: (*words.first()?).to_owned(),
+        net: Ipv4Net::with_netmask(address(1)?, address(7)?).ok()?,
+        gateway: address(2).filter(|_| flags & HAS_GATEWAY != 0),
+        metric: words.get(6)?.parse().ok()?,
+    })
+}
+
+fn gateway(routes: &[Route], interface: &str) -> Option<Ipv4Addr> {
+    let defaults =
+        routes.iter().filter(|route| route.interface == interface && route.net.prefix_len() == 0);
+    defaults.min_by_key(|route| route.metric)?.gateway
+}
+
+/// The name servers, behind systemd's own where that runs.
+fn name_servers() -> Result<Vec<Ipv4Addr>> {
+    for path in ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"] {
+        match fs::read_to_string(path) {
+            Ok(text) => return Ok(listed(&text)),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            Err(cause) => return Err(cause).context(format_args!("read {path}")),
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn listed(resolv_conf: &str) -> Vec<Ipv4Addr> {
+    let words = resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    words.filter_map(|word| word.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_routing_table() {
+        let line = "eth0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0";
+        let route = route(line).unwrap();
+        assert_eq!(route.gateway, Some(Ipv4Addr::new(192, 168, 2, 1)));
+        assert_eq!((route.net.prefix_len(), route.metric), (0, 100));
+        assert_eq!(super::route("Iface Destination"), None);
+    }
+
+    #[test]
+    fn the_way_out_with_the_least_metric_counts() {
+        let line = |gateway: &str, metric| {
+            format!("eth0 00000000 {gateway} 0003 0 0 {metric} 00000000 0 0 0")
+        };
+        let routes: Vec<_> = [line("0102A8C0", 200), line("0202A8C0", 100)]
+            .iter()
+            .filter_map(|line| route(line))
+            .collect();
+        assert_eq!(gateway(&routes, "eth0"), Some(Ipv4Addr::new(192, 168, 2, 2)));
+        assert_eq!(gateway(&routes, "eth1"), None);
+    }
+
+    #[test]
+    fn name_servers_are_listed() {
+        let text = "# made by dhcp\nsearch lan\nnameserver 10.1.2.3\nnameserver fe80::1\n nameserver\t10.1.2.4\n";
+        assert_eq!(listed(text), [Ipv4Addr::new(10, 1, 2, 3), Ipv4Addr::new(10, 1, 2, 4)]);
+    }
+
+    #[test]
+    fn this_machine_can_be_asked() {
+        nics().unwrap();
+        let used = used_prefixes().unwrap();
+        assert!(used.contains(&(Ipv4Addr::new(127, 0, 0, 0), 8)), "{used:?}");
+    }
+}
