@@ -31,6 +31,8 @@ CREATE TABLE nodes (
     gpu          TEXT NOT NULL DEFAULT '',
     versions     TEXT NOT NULL DEFAULT '',   -- operating system, libvirt, QEMU
     virt_type    TEXT NOT NULL DEFAULT '',
+    status       TEXT NOT NULL DEFAULT 'shutdown', -- 'active', 'error' (hypervisor down), 'shutdown' (link down)
+    fault        TEXT,                       -- JSON, why it is not active
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER
 );

@@ -55,6 +55,8 @@ pub struct ListQuery {
     /// Column and wanted value; names that the listing does not know are ignored for `All`, because
     /// clients of the document send parameters that are no columns.
     pub filters: Vec<(String, String)>,
+    /// Conditions of the server's own: always equality, and none of those that a search type needs.
+    pub scope: Vec<(&'static str, String)>,
     /// Column name; a `-` before it turns the order round.
     pub sort: Option<String>,
 }
@@ -68,9 +70,9 @@ impl ListQuery {
         if self.page_size == 0 { PAGE_SIZE } else { self.page_size.min(PAGE_LIMIT) }
     }
 
-    /// Adds a condition of the server's own, as if the client had asked for it.
-    pub fn with(mut self, column: &str, value: impl ToString) -> Self {
-        self.filters.push((column.to_owned(), value.to_string()));
+    /// Adds a condition of the server's own.
+    pub fn with(mut self, column: &'static str, value: impl ToString) -> Self {
+        self.scope.push((column, value.to_string()));
         self
     }
 }
@@ -206,6 +208,13 @@ impl Listing {
         if parts.is_empty() && query.search != SearchType::All {
             let known: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
             return Err(Error::bad_input("search-needs-a-column").arg("columns", known.join(", ")));
+        }
+        for (name, value) in &query.scope {
+            let column = self.columns.iter().find(|column| column.name == *name);
+            let column = column
+                .ok_or_else(|| Error::internal(format_args!("{} has no column {name}", self.from)))?;
+            values.push(column.value(value)?);
+            parts.push(format!("{} = ?{}", column.sql, values.len()));
         }
         let sql = match parts.is_empty() {
             true => String::new(),

@@ -1,0 +1,168 @@
+//! The registry of live links: who is connected, why others are not, and what they last said.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast;
+
+use super::NodeStatus;
+use crate::error::{Error, Fault};
+use crate::node::client::NodeClient;
+use crate::node::link;
+use crate::node::protocol::{Event, Sample};
+
+/// How long a caller waits for the first connection after the start of the server.
+const FIRST_PATIENCE: Duration = Duration::from_secs(5);
+/// Events that a slow listener may be behind; then it compares the whole state instead.
+const EVENTS_KEPT: usize = 2048;
+
+pub struct Links {
+    nodes: Mutex<HashMap<i64, Live>>,
+    /// Signalled when a node's first connection succeeded or failed.
+    settled: Condvar,
+    events: broadcast::Sender<(i64, Event)>,
+    arrivals: broadcast::Sender<i64>,
+}
+
+/// A node's link as it is now.
+#[derive(Default)]
+struct Live {
+    client: Option<NodeClient>,
+    /// Why there is no client; `None` while the first connection is being made.
+    link: Option<Fault>,
+    /// Why its hypervisor does not answer.
+    hypervisor: Option<Fault>,
+    sample: Option<Arc<Sample>>,
+}
+
+impl Links {
+    pub fn new() -> Self {
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let (arrivals, _) = broadcast::channel(64);
+        Self { nodes: Mutex::default(), settled: Condvar::new(), events, arrivals }
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, HashMap<i64, Live>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn client(&self, node: i64) -> Result<NodeClient, Fault> {
+        let deadline = Instant::now() + FIRST_PATIENCE;
+        let mut nodes = self.nodes();
+        loop {
+            let live = nodes.entry(node).or_default();
+            if let Some(client) = &live.client
+                && client.is_alive()
+            {
+                return Ok(client.clone());
+            }
+            if let Some(fault) = &live.link {
+                return Err(fault.clone());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || live.client.is_some() {
+                return Err(link::lost().into());
+            }
+            let waited = self.settled.wait_timeout(nodes, left);
+            nodes = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub fn connected(&self, node: i64, client: NodeClient, hypervisor: Option<Fault>) {
+        let mut nodes = self.nodes();
+        let live = nodes.entry(node).or_default();
+        live.client = Some(client);
+        live.link = None;
+        live.hypervisor = hypervisor;
+        drop(nodes);
+        self.settled.notify_all();
+    }
+
+    pub fn disconnected(&self, node: i64, why: Fault) {
+        let mut nodes = self.nodes();
+        *nodes.entry(node).or_default() = Live { link: Some(why), ..Live::default() };
+        drop(nodes);
+        self.settled.notify_all();
+    }
+
+    pub fn set_hypervisor(&self, node: i64, why_down: Option<Fault>) {
+        self.nodes().entry(node).or_default().hypervisor = why_down;
+    }
+
+    pub fn set_sample(&self, node: i64, sample: Sample) {
+        self.nodes().entry(node).or_default().sample = Some(Arc::new(sample));
+    }
+
+    pub fn sample(&self, node: i64) -> Option<Arc<Sample>> {
+        self.nodes().get(&node)?.sample.clone()
+    }
+
+    pub fn why_down(&self, node: i64) -> Option<Fault> {
+        self.state(node).1
+    }
+
+    /// Status and, when it is not active, the reason.
+    pub fn state(&self, node: i64) -> (NodeStatus, Option<Fault>) {
+        let nodes = self.nodes();
+        let Some(live) = nodes.get(&node) else {
+            return (NodeStatus::Shutdown, Some(not_yet()));
+        };
+        match (&live.client, &live.link, &live.hypervisor) {
+            (Some(client), _, None) if client.is_alive() => (NodeStatus::Active, None),
+            (Some(client), _, Some(why)) if client.is_alive() => {
+                (NodeStatus::Error, Some(why.clone()))
+            }
+            (_, Some(why), _) => (NodeStatus::Shutdown, Some(why.clone())),
+            (Some(_), None, _) => (NodeStatus::Shutdown, Some(link::lost().into())),
+            (None, None, _) => (NodeStatus::Shutdown, Some(not_yet())),
+        }
+    }
+
+    pub fn events(&self) -> broadcast::Receiver<(i64, Event)> {
+        self.events.subscribe()
+    }
+
+    pub fn arrivals(&self) -> broadcast::Receiver<i64> {
+        self.arrivals.subscribe()
+    }
+
+    pub fn announce(&self, node: i64, event: Event) {
+        // Nobody listening is fine.
+        let _ = self.events.send((node, event));
+    }
+
+    pub fn announce_arrival(&self, node: i64) {
+        let _ = self.arrivals.send(node);
+    }
+}
+
+fn not_yet() -> Fault {
+    Error::unreachable("node-not-yet-connected").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_failed_answers_at_once_and_says_why() {
+        let links = Links::new();
+        links.disconnected(1, Error::unreachable("agent-not-listening").into());
+        let begun = Instant::now();
+        let fault = links.client(1).err().expect("no client");
+        assert_eq!(fault.key, "agent-not-listening");
+        assert!(begun.elapsed() < Duration::from_millis(500));
+        assert_eq!(links.state(1).0, NodeStatus::Shutdown);
+    }
+
+    #[test]
+    fn the_first_connection_is_waited_for_until_it_fails() {
+        let links = Arc::new(Links::new());
+        let other = Arc::clone(&links);
+        let waiting = std::thread::spawn(move || other.client(7).err().map(|fault| fault.key));
+        std::thread::sleep(Duration::from_millis(50));
+        links.disconnected(7, Error::unreachable("node-link-noise").into());
+        assert_eq!(waiting.join().expect("join").as_deref(), Some("node-link-noise"));
+    }
+}

@@ -1,0 +1,296 @@
+//! Pools, nodes, what is in a node, and the links to the nodes' agents.
+//!
+//! ```text
+//!   pools.rs   resource pools            first_start.rs  what a fresh installation begins with
+//!   nodes.rs   nodes as people see them  facts.rs        what a node said of itself → rows
+//!   links.rs   who is connected, last samples            local.rs   keeps the link to this machine's agent
+//! ```
+
+mod facts;
+mod first_start;
+mod links;
+mod local;
+mod nodes;
+mod pools;
+mod store;
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+pub use local::LocalAgent;
+pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
+pub use pools::{NewPool, PoolLine};
+
+use crate::error::{Error, Fault, Result};
+use crate::node::client::NodeClient;
+use crate::node::protocol::{Event, Sample};
+use crate::store::Store;
+use links::Links;
+
+/// Name of the pool and of the other things that a fresh installation has.
+pub const DEFAULT_NAME: &str = "default";
+
+/// A resource pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub name: String,
+    pub desc: Option<String>,
+    pub is_default: bool,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+/// What a node is for; the numbers are document 002's `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeRole {
+    ControllerAndCompute = 1,
+    StandbyAndCompute = 2,
+    Controller = 3,
+    Standby = 4,
+    Compute = 5,
+}
+
+impl NodeRole {
+    pub const fn number(self) -> i64 {
+        self as i64
+    }
+
+    pub fn parse(number: i64) -> Result<Self> {
+        match number {
+            1 => Ok(Self::ControllerAndCompute),
+            2 => Ok(Self::StandbyAndCompute),
+            3 => Ok(Self::Controller),
+            4 => Ok(Self::Standby),
+            5 => Ok(Self::Compute),
+            other => Err(Error::internal(format_args!("node role {other} in the database"))),
+        }
+    }
+
+    /// Whether desktops can run there.
+    pub const fn computes(self) -> bool {
+        matches!(self, Self::ControllerAndCompute | Self::StandbyAndCompute | Self::Compute)
+    }
+
+    /// Whether it is, or may become, the controller.
+    pub const fn controls(self) -> bool {
+        !matches!(self, Self::Compute)
+    }
+
+    /// The role with desktops added.
+    pub const fn with_compute(self) -> Self {
+        match self {
+            Self::Controller => Self::ControllerAndCompute,
+            Self::Standby => Self::StandbyAndCompute,
+            other => other,
+        }
+    }
+}
+
+/// How a node is, as its link and its hypervisor tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeStatus {
+    Active,
+    /// The agent answers, libvirt does not.
+    Error,
+    /// The agent does not answer.
+    Shutdown,
+}
+
+impl NodeStatus {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Error => "error",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Active, Self::Error, Self::Shutdown].into_iter().find(|s| s.word() == word)
+    }
+}
+
+/// A machine. Memory in bytes.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub name: String,
+    pub pool_id: i64,
+    pub role: NodeRole,
+    pub is_local: bool,
+    pub ip: String,
+    /// Empty until the node has been connected once, as the other facts.
+    pub hostname: String,
+    pub cpu_model: String,
+    pub cpu_count: u32,
+    pub memory: u64,
+    pub gpu: String,
+    /// Operating system, libvirt and QEMU.
+    pub versions: String,
+    pub virt_type: String,
+    pub status: NodeStatus,
+    /// Why it is not active.
+    pub fault: Option<Fault>,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+/// What a storage is for; the numbers are document 002's `role`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StorageRole {
+    TemplateSystem = 1,
+    TemplateData = 2,
+    DesktopSystem = 3,
+    DesktopData = 4,
+}
+
+impl StorageRole {
+    pub const ALL: [Self; 4] =
+        [Self::TemplateSystem, Self::TemplateData, Self::DesktopSystem, Self::DesktopData];
+
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Pools, nodes and their links. Cheap to clone.
+#[derive(Clone)]
+pub struct Inventory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    installation: Uuid,
+    links: Links,
+}
+
+impl Inventory {
+    /// Reads who this installation is; a fresh one gets its identity, the pool `default` and this
+    /// machine as its first node. No node is connected yet: see [`Inventory::connect_local`].
+    pub fn open(store: Store) -> Result<Self> {
+        let installation = first_start::prepare(&store)?;
+        let inner = Inner { store, installation, links: Links::new() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Identity of this installation: agents touch nothing of another one.
+    pub fn installation(&self) -> Uuid {
+        self.inner.installation
+    }
+
+    /// The machine that the controller runs on.
+    pub fn local_node(&self) -> Result<Node> {
+        self.inner.store.read(store::nodes::local)
+    }
+
+    /// # Errors
+    /// `node-unknown`
+    pub fn node(&self, uuid: Uuid) -> Result<Node> {
+        self.inner.store.read(|conn| store::nodes::find(conn, uuid))
+    }
+
+    pub fn node_by_id(&self, id: i64) -> Result<Node> {
+        self.inner.store.read(|conn| store::nodes::by_id(conn, id))
+    }
+
+    /// All nodes, oldest first.
+    pub fn nodes(&self) -> Result<Vec<Node>> {
+        self.inner.store.read(store::nodes::all)
+    }
+
+    /// The nodes of a pool on which desktops can run, oldest first.
+    pub fn compute_nodes(&self, pool_id: i64) -> Result<Vec<Node>> {
+        let nodes = self.inner.store.read(|conn| store::nodes::in_pool(conn, pool_id))?;
+        Ok(nodes.into_iter().filter(|node| node.role.computes()).collect())
+    }
+
+    /// # Errors
+    /// `pool-unknown`
+    pub fn pool(&self, uuid: Uuid) -> Result<Pool> {
+        self.inner.store.read(|conn| store::pools::find(conn, uuid))
+    }
+
+    pub fn pool_by_id(&self, id: i64) -> Result<Pool> {
+        self.inner.store.read(|conn| store::pools::by_id(conn, id))
+    }
+
+    pub fn default_pool(&self) -> Result<Pool> {
+        self.inner.store.read(store::pools::default)
+    }
+
+    /// Path of the node's storage with this role.
+    ///
+    /// # Errors
+    /// `node-without-storage` when the node was never connected.
+    pub fn storage_for(&self, node_id: i64, role: StorageRole) -> Result<String> {
+        self.inner.store.read(|conn| self.storage_in(conn, node_id, role))
+    }
+
+    /// As [`Inventory::storage_for`], within a transaction.
+    pub fn storage_in_tx(
+        &self,
+        tx: &Transaction<'_>,
+        node_id: i64,
+        role: StorageRole,
+    ) -> Result<String> {
+        self.storage_in(tx, node_id, role)
+    }
+
+    fn storage_in(&self, conn: &Connection, node_id: i64, role: StorageRole) -> Result<String> {
+        let storages = store::facts::storages(conn, &[node_id])?;
+        let found = storages.into_iter().find(|storage| storage.has(role));
+        match found {
+            Some(storage) => Ok(storage.path),
+            None => {
+                let node = store::nodes::by_id(conn, node_id)?;
+                Err(Error::unreachable("node-without-storage").arg("name", node.name))
+            }
+        }
+    }
+
+    /// The link to a node's agent. While the very first connection is being made it waits a few
+    /// seconds for it, otherwise it answers at once.
+    ///
+    /// # Errors
+    /// `node-unreachable` naming the node.
+    pub fn client(&self, node_id: i64) -> Result<NodeClient> {
+        self.inner.links.client(node_id).or_else(|fault| {
+            let node = self.node_by_id(node_id)?;
+            let error = Error::unreachable("node-unreachable").arg("name", node.name);
+            Err(error.because(Error::from(fault)))
+        })
+    }
+
+    /// What agents tell on their own accord, with the id of their node.
+    pub fn events(&self) -> broadcast::Receiver<(i64, Event)> {
+        self.inner.links.events()
+    }
+
+    /// Ids of nodes whose agent was just connected, or whose hypervisor came back: whoever keeps a
+    /// wanted state compares it now.
+    pub fn arrivals(&self) -> broadcast::Receiver<i64> {
+        self.inner.links.arrivals()
+    }
+
+    /// The newest figures of a node, while it is connected.
+    pub fn sample(&self, node_id: i64) -> Option<Arc<Sample>> {
+        self.inner.links.sample(node_id)
+    }
+
+    /// Whether agent and hypervisor answer.
+    pub fn is_up(&self, node_id: i64) -> bool {
+        self.why_down(node_id).is_none()
+    }
+
+    /// Why the agent or the hypervisor does not answer.
+    pub fn why_down(&self, node_id: i64) -> Option<Fault> {
+        self.inner.links.why_down(node_id)
+    }
+}

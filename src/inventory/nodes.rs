@@ -1,0 +1,167 @@
+//! Nodes as people see them: the row, what is in it, what runs on it, and its newest figures.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Inventory, Node, Pool, StorageRole, store};
+use crate::error::{Error, Result};
+use crate::node::protocol::Sample;
+use crate::store::list::{ListQuery, Page};
+
+/// A network card.
+#[derive(Debug, Clone)]
+pub struct Nic {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub node_id: i64,
+    pub name: String,
+    pub mac: String,
+    /// Mbit/s, 0 when unknown.
+    pub speed: u32,
+    pub is_up: bool,
+    pub is_physical: bool,
+    pub gateway: Option<String>,
+    pub dns: Vec<String>,
+    pub addresses: Vec<Address>,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+/// An address of a network card.
+#[derive(Debug, Clone)]
+pub struct Address {
+    pub uuid: Uuid,
+    pub address: String,
+    pub prefix: u8,
+    /// Serves management.
+    pub is_manage: bool,
+    /// Serves the distribution of images.
+    pub is_image: bool,
+}
+
+/// A storage and how full it is, in bytes.
+#[derive(Debug, Clone)]
+pub struct StorageUse {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub node_id: i64,
+    pub path: String,
+    /// Numbers of [`StorageRole`].
+    pub roles: Vec<u8>,
+    pub total: u64,
+    pub used: u64,
+}
+
+impl StorageUse {
+    pub fn has(&self, role: StorageRole) -> bool {
+        self.roles.contains(&role.number())
+    }
+}
+
+/// How many templates and desktops are on a node, and what the running ones may use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    pub machines: u32,
+    pub running: u32,
+    pub running_vcpus: u32,
+    pub running_memory_mib: u64,
+}
+
+/// Everything that a list shows of a node.
+#[derive(Debug, Clone)]
+pub struct NodeDetail {
+    pub node: Node,
+    pub usage: Usage,
+    pub nics: Vec<Nic>,
+    pub storages: Vec<StorageUse>,
+    pub sample: Option<Arc<Sample>>,
+}
+
+impl Inventory {
+    pub fn list_controllers(&self, query: ListQuery) -> Result<Page<NodeDetail>> {
+        self.list_nodes(&query.with("is_controller", 1))
+    }
+
+    pub fn list_nodes_of(&self, pool: &Pool, query: ListQuery) -> Result<Page<NodeDetail>> {
+        self.list_nodes(&query.with("pool_id", pool.id))
+    }
+
+    fn list_nodes(&self, query: &ListQuery) -> Result<Page<NodeDetail>> {
+        let Page { count, page, page_size, search, results } =
+            store::nodes::list(&self.inner.store, query)?;
+        Ok(Page { count, page, page_size, search, results: self.details(results)? })
+    }
+
+    pub fn node_detail(&self, uuid: Uuid) -> Result<NodeDetail> {
+        let details = self.details(vec![self.node(uuid)?])?;
+        details.into_iter().next().ok_or_else(|| Error::internal("a node without detail"))
+    }
+
+    /// Three queries for all of them together.
+    fn details(&self, nodes: Vec<Node>) -> Result<Vec<NodeDetail>> {
+        let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
+        let (mut usage, nics, storages) = self.inner.store.read(|conn| {
+            let usage = store::nodes::usage(conn, &ids)?;
+            let nics = store::facts::nics(conn, &ids)?;
+            Ok((usage, nics, store::facts::storages(conn, &ids)?))
+        })?;
+        let mut nics = by_node(nics, |nic| nic.node_id);
+        let mut storages = by_node(storages, |storage| storage.node_id);
+        let detail = |node: Node| {
+            let id = node.id;
+            let sample = self.sample(id);
+            let mut storages = storages.remove(&id).unwrap_or_default();
+            if let Some(sample) = &sample {
+                refresh(&mut storages, sample);
+            }
+            NodeDetail {
+                usage: usage.remove(&id).unwrap_or_default(),
+                nics: nics.remove(&id).unwrap_or_default(),
+                storages,
+                sample,
+                node,
+            }
+        };
+        Ok(nodes.into_iter().map(detail).collect())
+    }
+
+    /// Renames a controller; `add_compute` lets it run desktops as well.
+    ///
+    /// # Errors
+    /// `node-unknown`, `node-not-a-controller`, `node-name-taken`
+    pub fn edit_controller(
+        &self,
+        uuid: Uuid,
+        name: Option<String>,
+        add_compute: bool,
+    ) -> Result<Node> {
+        self.inner.store.write(|tx| {
+            let node = store::nodes::find(tx, uuid)?;
+            if !node.role.controls() {
+                return Err(Error::not_found("node-not-a-controller").arg("name", node.name));
+            }
+            let role = if add_compute { node.role.with_compute() } else { node.role };
+            store::nodes::rename(tx, node.id, &name.unwrap_or(node.name), role)?;
+            store::nodes::by_id(tx, node.id)
+        })
+    }
+}
+
+fn by_node<T>(things: Vec<T>, node: impl Fn(&T) -> i64) -> HashMap<i64, Vec<T>> {
+    let mut groups: HashMap<i64, Vec<T>> = HashMap::new();
+    for thing in things {
+        groups.entry(node(&thing)).or_default().push(thing);
+    }
+    groups
+}
+
+/// The row has what the node said when it was connected; the sample is seconds old.
+fn refresh(storages: &mut [StorageUse], sample: &Sample) {
+    for storage in storages {
+        if let Some(now) = sample.storages.iter().find(|now| now.path == storage.path) {
+            (storage.total, storage.used) = (now.total, now.used);
+        }
+    }
+}

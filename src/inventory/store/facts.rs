@@ -1,0 +1,258 @@
+//! Rows of what is in a node: its network cards, their addresses, its storages.
+
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+
+use rusqlite::{Connection, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::inventory::{Address, Nic, StorageUse};
+use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
+use crate::store::{now, rows};
+
+/// Writes what a node is. The name that it got before its host name was known gives way to it.
+pub fn save_node(
+    tx: &Transaction<'_>,
+    id: i64,
+    facts: &NodeFacts,
+    address: Option<Ipv4Addr>,
+) -> Result<()> {
+    let versions = [
+        facts.os.clone(),
+        labelled("libvirt", &facts.libvirt_version),
+        labelled("QEMU", &facts.qemu_version),
+    ];
+    let versions: Vec<String> = versions.into_iter().filter(|text| !text.is_empty()).collect();
+    tx.execute(
+        "UPDATE nodes SET name=?2 WHERE id=?1 AND hostname='' AND ?2<>'' \
+         AND NOT EXISTS (SELECT 1 FROM nodes WHERE name=?2)",
+        params![id, facts.hostname],
+    )?;
+    tx.execute(
+        "UPDATE nodes SET hostname=?2, cpu_model=?3, cpu_count=?4, memory=?5, gpu=?6, versions=?7, \
+         virt_type=?8, ip=coalesce(?9, ip), updated_at=?10 WHERE id=?1",
+        params![
+            id,
+            facts.hostname,
+            facts.cpu_model,
+            facts.cpu_count,
+            facts.memory.cast_signed(),
+            facts.gpu.join(", "),
+            versions.join(", "),
+            facts.virt_type,
+            address.map(|address| address.to_string()),
+            now()
+        ],
+    )?;
+    // The address by which the node is known serves management and images until told otherwise.
+    Ok(())
+}
+
+fn labelled(label: &str, version: &str) -> String {
+    if version.is_empty() { String::new() } else { format!("{label} {version}") }
+}
+
+/// Makes the rows of cards and addresses equal to what is there.
+pub fn save_nics(tx: &Transaction<'_>, node: i64, nics: &[&NicFacts]) -> Result<()> {
+    for nic in nics {
+        let dns: Vec<String> = nic.dns.iter().map(Ipv4Addr::to_string).collect();
+        let id: i64 = tx
+            .prepare_cached(
+                "INSERT INTO nics (uuid, node_id, name, mac, speed, is_up, is_physical, gateway, \
+                 dns, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) \
+                 ON CONFLICT (node_id, name) DO UPDATE SET mac=excluded.mac, \
+                 speed=excluded.speed, is_up=excluded.is_up, is_physical=excluded.is_physical, \
+                 gateway=excluded.gateway, dns=excluded.dns, updated_at=?10 RETURNING id",
+            )?
+            .query_row(
+                params![
+                    Uuid::new_v4().to_string(),
+                    node,
+                    nic.name,
+                    nic.mac,
+                    nic.speed,
+                    nic.up,
+                    nic.physical,
+                    nic.gateway.map(|gateway| gateway.to_string()),
+                    dns.join(","),
+                    now()
+                ],
+                |row| row.get(0),
+            )?;
+        save_addresses(tx, id, &nic.addresses)?;
+    }
+    let known: HashSet<&str> = nics.iter().map(|nic| nic.name.as_str()).collect();
+    forget(tx, "SELECT id, name FROM nics WHERE node_id=?1", "DELETE FROM nics WHERE id=?1", node, |name| {
+        known.contains(name)
+    })?;
+    mark_main_address(tx, node)
+}
+
+fn save_addresses(tx: &Transaction<'_>, nic: i64, addresses: &[(Ipv4Addr, u8)]) -> Result<()> {
+    for (address, prefix) in addresses {
+        tx.prepare_cached(
+            "INSERT INTO nic_addresses (uuid, nic_id, address, prefix) VALUES (?1,?2,?3,?4) \
+             ON CONFLICT (nic_id, address) DO UPDATE SET prefix=excluded.prefix",
+        )?
+        .execute(params![Uuid::new_v4().to_string(), nic, address.to_string(), prefix])?;
+    }
+    let known: HashSet<String> = addresses.iter().map(|(a, _)| a.to_string()).collect();
+    let select = "SELECT id, address FROM nic_addresses WHERE nic_id=?1";
+    forget(tx, select, "DELETE FROM nic_addresses WHERE id=?1", nic, |a| known.contains(a))
+}
+
+/// The address by which the node is known serves management and images until told otherwise.
+fn mark_main_address(tx: &Transaction<'_>, node: i64) -> Result<()> {
+    for column in ["is_manage", "is_image"] {
+        tx.execute(
+            &format!(
+                "UPDATE nic_addresses SET {column}=1 WHERE id=(SELECT a.id FROM nic_addresses a \
+                 JOIN nics c ON c.id=a.nic_id JOIN nodes n ON n.id=c.node_id \
+                 WHERE n.id=?1 AND a.address=n.ip LIMIT 1) AND NOT EXISTS (SELECT 1 \
+                 FROM nic_addresses a JOIN nics c ON c.id=a.nic_id \
+                 WHERE c.node_id=?1 AND a.{column}=1)"
+            ),
+            [node],
+        )?;
+    }
+    Ok(())
+}
+
+/// Deletes the rows (id, name) of a parent whose name is not wanted any more.
+fn forget(
+    tx: &Transaction<'_>,
+    select: &str,
+    delete: &str,
+    parent: i64,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let mut statement = tx.prepare_cached(select)?;
+    let found = statement.query_map([parent], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found: Vec<(i64, String)> = found.collect::<rusqlite::Result<_>>()?;
+    for (id, _) in found.into_iter().filter(|(_, name)| !wanted(name)) {
+        tx.prepare_cached(delete)?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Makes the rows of storages equal to what is there; roles that nobody holds go to the first.
+pub fn save_storages(tx: &Transaction<'_>, node: i64, storages: &[StorageFacts]) -> Result<()> {
+    let known: HashSet<&str> = storages.iter().map(|storage| storage.path.as_str()).collect();
+    let select = "SELECT id, path FROM storages WHERE node_id=?1";
+    forget(tx, select, "DELETE FROM storages WHERE id=?1", node, |path| known.contains(path))?;
+    let first = self::storages(tx, &[node])?.is_empty();
+    for (position, storage) in storages.iter().enumerate() {
+        let roles = if first { first_roles(position, storages.len()) } else { "" };
+        tx.execute(
+            "INSERT INTO storages (uuid, node_id, path, roles, total, used) \
+             VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (node_id, path) \
+             DO UPDATE SET total=excluded.total, used=excluded.used",
+            params![
+                Uuid::new_v4().to_string(),
+                node,
+                storage.path,
+                roles,
+                storage.total.cast_signed(),
+                storage.used.cast_signed()
+            ],
+        )?;
+    }
+    give_out_roles(tx, node)
+}
+
+/// Templates on the first storage, desktops on the second, when there is more than one.
+const fn first_roles(position: usize, count: usize) -> &'static str {
+    match (position, count) {
+        (0, 1) => "1,2,3,4",
+        (0, _) => "1,2",
+        (1, _) => "3,4",
+        _ => "",
+    }
+}
+
+fn give_out_roles(tx: &Transaction<'_>, node: i64) -> Result<()> {
+    let storages = storages(tx, &[node])?;
+    let Some(first) = storages.first() else { return Ok(()) };
+    let held: HashSet<u8> = storages.iter().flat_map(|s| s.roles.iter().copied()).collect();
+    let mut roles: Vec<u8> = first.roles.clone();
+    roles.extend((1..=4).filter(|role| !held.contains(role)));
+    roles.sort_unstable();
+    if roles == first.roles {
+        return Ok(());
+    }
+    let roles: Vec<String> = roles.iter().map(u8::to_string).collect();
+    let (id, roles) = (first.id, roles.join(","));
+    tx.execute("UPDATE storages SET roles=?2 WHERE id=?1", params![id, roles])?;
+    Ok(())
+}
+
+/// Storages of these nodes, in the order in which they were set up.
+pub fn storages(conn: &Connection, nodes: &[i64]) -> Result<Vec<StorageUse>> {
+    let nodes = rows::in_numbers(nodes.iter().copied());
+    let mut statement = conn.prepare(&format!(
+        "SELECT id, uuid, node_id, path, roles, total, used FROM storages \
+         WHERE node_id IN {nodes} ORDER BY node_id, id"
+    ))?;
+    let found = statement.query_map([], |row| {
+        let roles: String = row.get(4)?;
+        Ok(StorageUse {
+            id: row.get(0)?,
+            uuid: rows::uuid(row, 1)?,
+            node_id: row.get(2)?,
+            path: row.get(3)?,
+            roles: roles.split(',').filter_map(|role| role.parse().ok()).collect(),
+            total: rows::unsigned(row, 5)?,
+            used: rows::unsigned(row, 6)?,
+        })
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Network cards of these nodes with their addresses, in two queries.
+pub fn nics(conn: &Connection, nodes: &[i64]) -> Result<Vec<Nic>> {
+    let nodes = rows::in_numbers(nodes.iter().copied());
+    let mut by_nic: HashMap<i64, Vec<Address>> = HashMap::new();
+    let mut statement = conn.prepare(&format!(
+        "SELECT a.nic_id, a.uuid, a.address, a.prefix, a.is_manage, a.is_image \
+         FROM nic_addresses a JOIN nics c ON c.id=a.nic_id WHERE c.node_id IN {nodes} ORDER BY a.id"
+    ))?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        by_nic.entry(row.get(0)?).or_default().push(address(row)?);
+    }
+    let mut statement = conn.prepare(&format!(
+        "SELECT id, uuid, node_id, name, mac, speed, is_up, is_physical, gateway, dns, created_at, \
+         updated_at FROM nics WHERE node_id IN {nodes} ORDER BY node_id, id"
+    ))?;
+    let found = statement.query_map([], |row| {
+        let id: i64 = row.get(0)?;
+        let dns: String = row.get(9)?;
+        Ok(Nic {
+            id,
+            uuid: rows::uuid(row, 1)?,
+            node_id: row.get(2)?,
+            name: row.get(3)?,
+            mac: row.get(4)?,
+            speed: row.get(5)?,
+            is_up: row.get(6)?,
+            is_physical: row.get(7)?,
+            gateway: row.get(8)?,
+            dns: dns.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+            addresses: by_nic.remove(&id).unwrap_or_default(),
+            created_at: row.get(10)?,
+            updated_at: row.get(11)?,
+        })
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn address(row: &Row<'_>) -> rusqlite::Result<Address> {
+    Ok(Address {
+        uuid: rows::uuid(row, 1)?,
+        address: row.get(2)?,
+        prefix: row.get(3)?,
+        is_manage: row.get(4)?,
+        is_image: row.get(5)?,
+    })
+}

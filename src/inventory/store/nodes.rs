@@ -1,0 +1,189 @@
+//! Rows of nodes, and how much runs on them.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::{Error, Fault, Result};
+use crate::inventory::{Node, NodeRole, NodeStatus, Usage};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now, rows};
+
+const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.is_local, n.ip, n.hostname, \
+     n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
+     n.created_at, n.updated_at";
+
+static NODES: Listing = Listing {
+    select: COLUMNS,
+    from: "nodes n",
+    tables: &["nodes"],
+    columns: &[
+        Column::integer("id", "n.id"),
+        Column::exact("uuid", "n.uuid"),
+        Column::text("name", "n.name"),
+        Column::text("hostname", "n.hostname"),
+        Column::text("ip", "n.ip"),
+        Column::exact("status", "n.status"),
+        Column::integer("type", "n.role"),
+        Column::integer("pool_id", "n.pool_id"),
+        Column::integer("is_controller", "(n.role < 5)"),
+        Column::integer("created_at", "n.created_at"),
+    ],
+    order: "n.id",
+};
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Node>> {
+    NODES.page(store, query, node)
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Node> {
+    let found = one(conn, "n.uuid = ?1", uuid.to_string())?;
+    found.ok_or_else(|| Error::not_found("node-unknown").arg("uuid", uuid))
+}
+
+pub fn by_id(conn: &Connection, id: i64) -> Result<Node> {
+    let found = one(conn, "n.id = ?1", id)?;
+    found.ok_or_else(|| Error::not_found("node-unknown").arg("uuid", id))
+}
+
+pub fn find_local(conn: &Connection) -> Result<Option<Node>> {
+    one(conn, "n.is_local = ?1", true)
+}
+
+pub fn local(conn: &Connection) -> Result<Node> {
+    find_local(conn)?.ok_or_else(|| Error::internal("this machine is not among the nodes"))
+}
+
+pub fn all(conn: &Connection) -> Result<Vec<Node>> {
+    many(conn, "n.id > ?1", 0)
+}
+
+pub fn in_pool(conn: &Connection, pool: i64) -> Result<Vec<Node>> {
+    many(conn, "n.pool_id = ?1", pool)
+}
+
+fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Node>> {
+    let sql = format!("SELECT {COLUMNS} FROM nodes n WHERE {condition}");
+    Ok(conn.prepare_cached(&sql)?.query_row([value], node).optional()?)
+}
+
+fn many(conn: &Connection, condition: &str, value: i64) -> Result<Vec<Node>> {
+    let sql = format!("SELECT {COLUMNS} FROM nodes n WHERE {condition} ORDER BY n.id");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let nodes = statement.query_map([value], node)?;
+    Ok(nodes.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn insert(
+    tx: &Transaction<'_>,
+    name: &str,
+    pool: i64,
+    role: NodeRole,
+    is_local: bool,
+    ip: &str,
+) -> Result<i64> {
+    tx.execute(
+        "INSERT INTO nodes (uuid, name, pool_id, role, is_local, ip, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        params![Uuid::new_v4().to_string(), name, pool, role.number(), is_local, ip, now()],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn rename(tx: &Transaction<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
+    let updated = tx.execute(
+        "UPDATE nodes SET name=?2, role=?3, updated_at=?4 WHERE id=?1",
+        params![id, name, role.number(), now()],
+    );
+    match updated {
+        Err(cause) if is_duplicate(&cause) => {
+            Err(Error::conflict("node-name-taken").arg("field", "name").arg("name", name))
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// Writes how the node is; nothing is written when it is so already.
+pub fn save_status(
+    tx: &Transaction<'_>,
+    id: i64,
+    status: NodeStatus,
+    fault: Option<&Fault>,
+) -> Result<bool> {
+    let fault = fault.map(serde_json::to_string).transpose().map_err(Error::internal)?;
+    let changed = tx.execute(
+        "UPDATE nodes SET status=?2, fault=?3 WHERE id=?1 AND (status<>?2 OR fault IS NOT ?3)",
+        params![id, status.word(), fault],
+    )?;
+    Ok(changed > 0)
+}
+
+/// What was known of the nodes' links is no longer so.
+pub fn forget_status(tx: &Transaction<'_>) -> Result<()> {
+    let fault = Fault::from(Error::unreachable("node-not-yet-connected"));
+    let fault = serde_json::to_string(&fault).map_err(Error::internal)?;
+    tx.execute("UPDATE nodes SET status='shutdown', fault=?1", [fault])?;
+    Ok(())
+}
+
+/// What runs on these nodes, in one pass over each of the two tables.
+pub fn usage(conn: &Connection, ids: &[i64]) -> Result<HashMap<i64, Usage>> {
+    let ids = rows::in_numbers(ids.iter().copied());
+    let mut statement = conn.prepare(&format!(
+        "SELECT node_id, sum(machines), sum(running), sum(vcpus), sum(memory) FROM ( \
+         SELECT d.node_id AS node_id, count(*) AS machines, \
+         sum(d.power IN ('running','paused')) AS running, \
+         sum(CASE WHEN d.power IN ('running','paused') THEN g.vcpu ELSE 0 END) AS vcpus, \
+         sum(CASE WHEN d.power IN ('running','paused') THEN g.memory_mib ELSE 0 END) AS memory \
+         FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         WHERE d.node_id IN {ids} GROUP BY d.node_id \
+         UNION ALL \
+         SELECT t.node_id, count(*), sum(t.power IN ('running','paused')), \
+         sum(CASE WHEN t.power IN ('running','paused') THEN t.vcpu ELSE 0 END), \
+         sum(CASE WHEN t.power IN ('running','paused') THEN t.memory_mib ELSE 0 END) \
+         FROM templates t WHERE t.node_id IN {ids} GROUP BY t.node_id \
+         ) GROUP BY node_id"
+    ))?;
+    let found = statement.query_map([], |row| {
+        let usage = Usage {
+            machines: rows::unsigned(row, 1)?,
+            running: rows::unsigned(row, 2)?,
+            running_vcpus: rows::unsigned(row, 3)?,
+            running_memory_mib: rows::unsigned(row, 4)?,
+        };
+        Ok((row.get(0)?, usage))
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
+    let role: i64 = row.get(4)?;
+    let status: String = row.get(14)?;
+    Ok(Node {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        pool_id: row.get(3)?,
+        role: NodeRole::parse(role).map_err(|cause| {
+            rusqlite::Error::FromSqlConversionFailure(
+                4,
+                rusqlite::types::Type::Integer,
+                Box::new(cause),
+            )
+        })?,
+        is_local: row.get(5)?,
+        ip: row.get(6)?,
+        hostname: row.get(7)?,
+        cpu_model: row.get(8)?,
+        cpu_count: rows::unsigned(row, 9)?,
+        memory: rows::unsigned(row, 10)?,
+        gpu: row.get(11)?,
+        versions: row.get(12)?,
+        virt_type: row.get(13)?,
+        status: NodeStatus::parse(&status).unwrap_or(NodeStatus::Shutdown),
+        fault: rows::json(row, 15)?,
+        created_at: row.get(16)?,
+        updated_at: row.get(17)?,
+    })
+}

@@ -1,0 +1,120 @@
+//! Rows of resource pools.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::inventory::{Pool, PoolLine};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now, rows};
+
+const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
+
+static POOLS: Listing = Listing {
+    // Each count touches an index and only the rows of the page.
+    select: "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at, \
+         (SELECT count(*) FROM nodes n WHERE n.pool_id = p.id), \
+         (SELECT group_concat(n.name, ', ') FROM nodes n \
+          WHERE n.pool_id = p.id AND n.status <> 'active'), \
+         EXISTS (SELECT 1 FROM nodes n JOIN layer_copies c ON c.node_id = n.id \
+          WHERE n.pool_id = p.id AND c.state = 'copying')",
+    from: "pools p",
+    tables: &["pools"],
+    columns: &[
+        Column::integer("id", "p.id"),
+        Column::exact("uuid", "p.uuid"),
+        Column::text("name", "p.name"),
+        Column::text("desc", "p.desc"),
+        Column::integer("default", "p.is_default"),
+        Column::integer("created_at", "p.created_at"),
+    ],
+    order: "p.id",
+};
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<PoolLine>> {
+    POOLS.page(store, query, |row| {
+        Ok(PoolLine {
+            pool: pool(row)?,
+            host_count: rows::unsigned(row, 7)?,
+            nodes_down: row.get(8)?,
+            is_copying: row.get(9)?,
+        })
+    })
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Pool> {
+    let found = one(conn, "p.uuid = ?1", uuid.to_string())?;
+    found.ok_or_else(|| Error::not_found("pool-unknown").arg("uuid", uuid))
+}
+
+pub fn by_id(conn: &Connection, id: i64) -> Result<Pool> {
+    let found = one(conn, "p.id = ?1", id)?;
+    found.ok_or_else(|| Error::not_found("pool-unknown").arg("uuid", id))
+}
+
+pub fn find_default(conn: &Connection) -> Result<Option<Pool>> {
+    one(conn, "p.is_default = ?1", true)
+}
+
+pub fn default(conn: &Connection) -> Result<Pool> {
+    find_default(conn)?.ok_or_else(|| Error::internal("there is no default pool"))
+}
+
+fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Pool>> {
+    let sql = format!("SELECT {COLUMNS} FROM pools p WHERE {condition}");
+    Ok(conn.prepare_cached(&sql)?.query_row([value], pool).optional()?)
+}
+
+pub fn insert(tx: &Transaction<'_>, name: &str, desc: Option<&str>, default: bool) -> Result<i64> {
+    let inserted = tx.execute(
+        "INSERT INTO pools (uuid, name, desc, is_default, created_at) VALUES (?1,?2,?3,?4,?5)",
+        params![Uuid::new_v4().to_string(), name, desc, default, now()],
+    );
+    inserted.map_err(|cause| taken(cause, name))?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn update(tx: &Transaction<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()> {
+    let updated = tx.execute(
+        "UPDATE pools SET name=?2, desc=?3, updated_at=?4 WHERE id=?1",
+        params![id, name, desc, now()],
+    );
+    updated.map_err(|cause| taken(cause, name))?;
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM pools WHERE id=?1", [id])?;
+    Ok(())
+}
+
+/// Names of what is in a pool: nodes, base images, templates, desktop groups.
+pub fn contents(conn: &Connection, id: i64) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT name FROM nodes WHERE pool_id=?1 UNION ALL \
+         SELECT name FROM base_images WHERE pool_id=?1 UNION ALL \
+         SELECT name FROM templates WHERE pool_id=?1 UNION ALL \
+         SELECT name FROM desktop_groups WHERE pool_id=?1",
+    )?;
+    let names = statement.query_map([id], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+fn pool(row: &Row<'_>) -> rusqlite::Result<Pool> {
+    Ok(Pool {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        desc: row.get(3)?,
+        is_default: row.get(4)?,
+        created_at: row.get(5)?,
+        updated_at: row.get(6)?,
+    })
+}
+
+fn taken(cause: rusqlite::Error, name: &str) -> Error {
+    if is_duplicate(&cause) {
+        return Error::conflict("pool-name-taken").arg("field", "name").arg("name", name);
+    }
+    cause.into()
+}
