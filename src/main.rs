@@ -4,6 +4,7 @@ mod api;
 mod desktops;
 mod error;
 mod identity;
+mod inventory;
 mod node;
 mod operations;
 mod server;

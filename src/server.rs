@@ -13,6 +13,7 @@ use crate::api::{self, App, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::error::{Context, Error, Kind, Result};
 use crate::identity::Identity;
+use crate::inventory::{Inventory, LocalAgent};
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -26,6 +27,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let figment = rocket_config(&app.settings)?;
     let rocket = api::mount(rocket::custom(figment), &app).attach(announce(&app));
     let rocket = ignite(rocket).await?;
+    app.inventory.connect_local(local_agent(&app.settings))?;
     app.operations.start()?;
     let watchdog = rocket::tokio::spawn(feed_watchdog());
     let result = rocket.launch().await;
@@ -41,8 +43,21 @@ fn build(settings: Settings) -> Result<App> {
     let store = Store::open(&settings.database())?;
     let operations = Operations::new(store.clone());
     let identity = Identity::new(store.clone());
+    let inventory = Inventory::open(store.clone())?;
     let desktops = Desktops::new(store.clone());
-    Ok(App { language: Catalogues::load()?, settings, store, identity, operations, desktops })
+    let language = Catalogues::load()?;
+    Ok(App { language, settings, store, identity, inventory, operations, desktops })
+}
+
+/// How the agent of this machine is reached and what it is told.
+fn local_agent(settings: &Settings) -> LocalAgent {
+    let storages = settings.storages.iter().map(|path| path.to_string_lossy().into_owned());
+    LocalAgent {
+        socket: settings.agent_socket.clone(),
+        libvirt_uri: settings.libvirt_uri.clone(),
+        virt_type: settings.virt_type.word().to_owned(),
+        storages: storages.collect(),
+    }
 }
 
 fn make_data_dir(path: &Path) -> Result<()> {

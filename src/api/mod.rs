@@ -26,6 +26,7 @@ use language::{Catalogues, Language};
 use crate::desktops::Desktops;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::inventory::Inventory;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -39,6 +40,7 @@ pub struct App {
     pub language: Catalogues,
     pub store: Store,
     pub identity: Identity,
+    pub inventory: Inventory,
     pub operations: Operations,
     pub desktops: Desktops,
 }

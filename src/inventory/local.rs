@@ -90,7 +90,10 @@ impl Keeper {
         };
         let (inventory, node, asked) = (self.inventory.clone(), self.node, client.clone());
         let hypervisor = on_thread(move || {
-            inventory.take_facts(node, &asked)?;
+            // A node that cannot say what it is may still work: what was known of it stays.
+            if let Err(error) = inventory.take_facts(node, &asked) {
+                tracing::warn!(node.id = node, error = error.detail(), "facts not taken");
+            }
             // Asking it for something is the one sure way to learn whether the hypervisor answers.
             Ok(asked.list_domains().err().map(Fault::from))
         })
@@ -146,9 +149,10 @@ impl Keeper {
         let (inventory, node) = (self.inventory.clone(), self.node);
         let saved = on_thread(move || {
             let (status, fault) = inventory.inner.links.state(node);
-            inventory.inner.store.write(|tx| {
-                store::nodes::save_status(tx, node, status, fault.as_ref()).map(drop)
-            })
+            inventory
+                .inner
+                .store
+                .write(|tx| store::nodes::save_status(tx, node, status, fault.as_ref()).map(drop))
         });
         if let Err(error) = saved.await {
             tracing::error!(node.id = self.node, error = error.detail(), "status not written");

@@ -211,8 +211,9 @@ impl Listing {
         }
         for (name, value) in &query.scope {
             let column = self.columns.iter().find(|column| column.name == *name);
-            let column = column
-                .ok_or_else(|| Error::internal(format_args!("{} has no column {name}", self.from)))?;
+            let column = column.ok_or_else(|| {
+                Error::internal(format_args!("{} has no column {name}", self.from))
+            })?;
             values.push(column.value(value)?);
             parts.push(format!("{} = ?{}", column.sql, values.len()));
         }

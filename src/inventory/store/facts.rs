@@ -45,7 +45,6 @@ pub fn save_node(
             now()
         ],
     )?;
-    // The address by which the node is known serves management and images until told otherwise.
     Ok(())
 }
 
@@ -83,9 +82,13 @@ pub fn save_nics(tx: &Transaction<'_>, node: i64, nics: &[&NicFacts]) -> Result<
         save_addresses(tx, id, &nic.addresses)?;
     }
     let known: HashSet<&str> = nics.iter().map(|nic| nic.name.as_str()).collect();
-    forget(tx, "SELECT id, name FROM nics WHERE node_id=?1", "DELETE FROM nics WHERE id=?1", node, |name| {
-        known.contains(name)
-    })?;
+    forget(
+        tx,
+        "SELECT id, name FROM nics WHERE node_id=?1",
+        "DELETE FROM nics WHERE id=?1",
+        node,
+        |name| known.contains(name),
+    )?;
     mark_main_address(tx, node)
 }
 
