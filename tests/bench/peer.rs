@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{LabNode, Server};
+use crate::support::LabNode;
 
 /// Domains like those of Carrel's desktops, to be made with shell tools in the same node.
 pub struct Peer {
@@ -17,7 +17,7 @@ pub struct Peer {
 
 impl Peer {
     /// Takes a desktop of Carrel as the pattern.
-    pub fn like(node: &LabNode, server: &Server, desktop: &str) -> Self {
+    pub fn like(node: &LabNode, desktop: &str) -> Self {
         let xml = node.virsh(&["dumpxml", "--inactive", desktop]);
         let disk = attribute(&xml, "<source file=").expect("a disk file");
         let info = node.exec(&["qemu-img", "info", "-U", "--output=json", &disk]);
@@ -29,7 +29,7 @@ impl Peer {
         let name = attribute_text(&xml, "<name>", "</name>").expect("a name");
         let xml = xml.replace(&format!("<name>{name}</name>"), "<name>peer-@</name>");
         let xml = xml.replace(&disk, &format!("{}/peer/peer-@.qcow2", LabNode::DATA_DIR));
-        Self { base, xml, here: server.data_here() }
+        Self { base, xml, here: node.data_here() }
     }
 
     /// Writes the definitions of `count` domains, and the scripts that make them.

@@ -18,7 +18,7 @@ pub fn measure(table: &mut Table) {
     // the first group also brings the template to the node
     let first = site.deploy("first", &classroom, &template, 1);
     let desktop = node.domains().into_iter().next_back().expect("a domain");
-    let peer = Peer::like(&node, &server, &desktop);
+    let peer = Peer::like(&node, &desktop);
     peer.prepare(COUNT as usize);
     site.delete_group(&first, "first");
 

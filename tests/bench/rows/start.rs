@@ -16,7 +16,7 @@ pub fn measure(table: &mut Table) {
     let classroom = site.classroom("bench");
     let group = site.deploy("starts", &classroom, &template, 20);
     let desktop = node.domains().into_iter().next_back().expect("a domain");
-    let peer = Peer::like(&node, &server, &desktop);
+    let peer = Peer::like(&node, &desktop);
     peer.prepare(COUNT);
     let running =
         || node.virsh(&["list", "--name"]).lines().filter(|name| !name.is_empty()).count();
