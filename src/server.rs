@@ -13,6 +13,7 @@ use crate::api::{self, App, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::error::{Context, Error, Kind, Result};
 use crate::identity::Identity;
+use crate::images::Images;
 use crate::inventory::{Inventory, LocalAgent};
 use crate::operations::Operations;
 use crate::settings::Settings;
@@ -27,7 +28,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let figment = rocket_config(&app.settings)?;
     let rocket = api::mount(rocket::custom(figment), &app).attach(announce(&app));
     let rocket = ignite(rocket).await?;
-    app.identity.purge()?;
+    app.images.start();
     app.inventory.connect_local(local_agent(&app.settings))?;
     app.operations.start()?;
     let watchdog = rocket::tokio::spawn(feed_watchdog());
@@ -40,13 +41,15 @@ pub async fn serve(settings: Settings) -> Result<()> {
 
 /// Opens the store and builds the domain parts, in the order of their dependence.
 fn build(settings: Settings) -> Result<App> {
+    make_data_dir(&settings.data_dir)?;
     let store = Store::open(&settings.database())?;
     let operations = Operations::new(store.clone());
     let identity = Identity::new(store.clone());
     let inventory = Inventory::open(store.clone())?;
+    let images = Images::new(store.clone(), operations.clone(), inventory.clone());
     let desktops = Desktops::new(store.clone());
     let language = Catalogues::load()?;
-    Ok(App { language, settings, store, identity, inventory, operations, desktops })
+    Ok(App { language, settings, store, identity, inventory, images, operations, desktops })
 }
 
 /// How the agent of this machine is reached and what it is told.
@@ -58,6 +61,12 @@ fn local_agent(settings: &Settings) -> LocalAgent {
         virt_type: settings.virt_type.word().to_owned(),
         storages: storages.collect(),
     }
+}
+
+fn make_data_dir(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|cause| {
+        Error::new(Kind::BadInput, "settings-path-wrong").arg("path", path.display()).because(cause)
+    })
 }
 
 fn rocket_config(settings: &Settings) -> Result<Config> {
@@ -109,21 +118,9 @@ fn announce(app: &Arc<App>) -> AdHoc {
             let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = SocketAddr::new(config.address, config.port);
             tracing::info!("listening on {scheme}://{address}");
-            print_setup_link(&app, &format!("{scheme}://{address}")).await;
-            let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+            let _ = (&app, sd_notify::notify(false, &[sd_notify::NotifyState::Ready]));
         })
     })
-}
-
-/// As long as there is no administrator: prints the link that makes one, once at each start. On
-/// standard output and not in the log, so that no choice of log level hides it.
-async fn print_setup_link(app: &Arc<App>, base: &str) {
-    let identity = app.identity.clone();
-    match api::blocking(move || identity.setup_token()).await {
-        Ok(Some(token)) => println!("setup link: {base}/setup?token={}", token.text()),
-        Ok(None) => {}
-        Err(error) => tracing::error!(error = error.detail(), "no set-up link"),
-    }
 }
 
 /// Tells systemd that the process is alive, at half the interval that the unit asks for.

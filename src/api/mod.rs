@@ -1,7 +1,5 @@
 //! HTTP: one folder per document, and what they share. It translates and nothing else.
 
-mod account;
-mod analysis;
 mod answer;
 mod assets;
 mod call;
@@ -14,7 +12,6 @@ mod input;
 pub mod language;
 mod openapi;
 mod operations;
-mod session;
 mod time;
 
 use std::sync::{Arc, OnceLock};
@@ -22,7 +19,6 @@ use std::sync::{Arc, OnceLock};
 use rocket::http::{ContentType, Status};
 use rocket::{Build, Catcher, Request, Response, Rocket};
 
-pub use dispatch::blocking;
 use endpoint::Endpoint;
 use envelope::Dialect;
 use language::{Catalogues, Language};
@@ -30,6 +26,7 @@ use language::{Catalogues, Language};
 use crate::desktops::Desktops;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::images::Images;
 use crate::inventory::Inventory;
 use crate::operations::Operations;
 use crate::settings::Settings;
@@ -45,6 +42,7 @@ pub struct App {
     pub store: Store,
     pub identity: Identity,
     pub inventory: Inventory,
+    pub images: Images,
     pub operations: Operations,
     pub desktops: Desktops,
 }
@@ -55,11 +53,8 @@ fn table() -> &'static [Endpoint] {
     TABLE.get_or_init(|| {
         let parts = [
             desktop_cloud::endpoints(),
-            session::endpoints(),
             operations::endpoints(),
             events::endpoints(),
-            account::endpoints(),
-            analysis::endpoints(),
             openapi::endpoints(),
         ];
         parts.into_iter().flatten().collect()

@@ -20,11 +20,19 @@ pub enum BatchSubmission {
 /// Things of a batch that the operation may work on.
 #[derive(Debug)]
 pub struct Admitted {
-    pub things: Vec<Uuid>,
+    /// With their names.
+    pub things: Vec<(Uuid, String)>,
     /// For the operation's title: the name of the first, and how many more there are.
     pub title: String,
     /// To be noted with [`super::Job::note_refused`] when the operation runs.
     pub refused: Vec<Item>,
+}
+
+impl Admitted {
+    /// What the operation must lock.
+    pub fn uuids(&self) -> Vec<Uuid> {
+        self.things.iter().map(|(uuid, _)| *uuid).collect()
+    }
 }
 
 impl Operations {
@@ -47,23 +55,20 @@ impl Operations {
         let mut refused = Vec::new();
         let submitted = self.submit_if(actor, |tx| {
             let mut seen = HashSet::new();
-            let (mut things, mut names) = (Vec::new(), Vec::new());
+            let mut things = Vec::new();
             for uuid in wanted.iter().copied().filter(|uuid| seen.insert(*uuid)) {
                 let admitted = match store::holder(tx, uuid)? {
                     Some(busy) => Err(busy),
                     None => admit(tx, uuid),
                 };
                 match admitted {
-                    Ok(name) => {
-                        things.push(uuid);
-                        names.push(name);
-                    }
+                    Ok(name) => things.push((uuid, name)),
                     Err(error) if error.kind() == Kind::Internal => return Err(error),
                     Err(error) => refused.push(refusal(uuid, &error)),
                 }
             }
-            let Some(first) = names.first() else { return Ok(None) };
-            let title = match names.len() - 1 {
+            let Some((_, first)) = things.first() else { return Ok(None) };
+            let title = match things.len() - 1 {
                 0 => first.clone(),
                 more => format!("{first} (+{more})"),
             };

@@ -3,8 +3,5 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod cli;
 mod contract;
 mod harness;
-mod login;
-mod setup;

@@ -1,0 +1,295 @@
+//! Uploading a base image: a multipart body that is read as a stream and never held whole.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use rocket::data::{ByteUnit, Data};
+use rocket::futures::Stream;
+use rocket::futures::future::BoxFuture;
+use rocket::http::Method;
+use rocket::{Request, Shutdown};
+use schemars::JsonSchema;
+use serde_json::json;
+use tokio_util::io::ReaderStream;
+use uuid::Uuid;
+
+use super::base_images::{MODULE, PATH};
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::dispatch::blocking;
+use crate::api::endpoint::{Endpoint, Streamed, streaming};
+use crate::api::{App, input};
+use crate::error::{Error, Fault, Result};
+use crate::identity::Permission;
+use crate::images::{Arrived, NewImage, Upload};
+use crate::operations::{State, audit};
+
+const LOG: &str = "log-image-upload";
+/// A text field longer than this is none.
+const TEXT_LIMIT: u64 = 4096;
+/// How long a refused client is listened to, so that it gets to read why.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Bytes read at once.
+const PIECE: usize = 128 << 10;
+/// Checking an image mostly takes less; a large conversion goes on after the answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn endpoint() -> Endpoint {
+    streaming(Method::Post, "vdi.base-images.upload", PATH, upload)
+        .needs(Permission::ImagesManage)
+        .audited(MODULE, LOG)
+        .takes::<UploadInput>()
+        .summary(
+            "Upload a base image as multipart/form-data; it is checked before it becomes visible",
+        )
+}
+
+/// Query parameters or form fields, besides the `file`.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which come in the query or the form")]
+struct UploadInput {
+    name: String,
+    os_type: String,
+}
+
+fn upload<'r>(
+    app: Arc<App>,
+    call: Call,
+    request: &'r Request<'_>,
+    data: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    Box::pin(async move {
+        let mut receiving = Receiving::new(app, call);
+        let result = receiving.run(request, data).await;
+        let result = receiving.note(result).await;
+        result.map(Streamed::Answer)
+    })
+}
+
+struct Receiving {
+    app: Arc<App>,
+    call: Arc<Call>,
+    name: Option<String>,
+    os_type: Option<String>,
+    arrived: Option<Arrived>,
+}
+
+impl Receiving {
+    fn new(app: Arc<App>, call: Call) -> Self {
+        let given = |name| call.query(name).map(str::to_owned);
+        let (name, os_type) = (given("name"), given("os_type"));
+        Self { app, call: Arc::new(call), name, os_type, arrived: None }
+    }
+
+    async fn run(&mut self, request: &Request<'_>, data: Data<'_>) -> Result<Answer> {
+        let pool = self.call.uuid("resource_pool_uuid")?;
+        let limit = self.app.settings.upload_limit;
+        let refused = self.refuse_early(pool, request, limit).await.err();
+        let boundary = boundary(request)?;
+        let body = data.open(ByteUnit::from(limit));
+        let stream = OnePerPoll::new(ReaderStream::with_capacity(body, PIECE));
+        let limits =
+            SizeLimit::new().for_field("name", TEXT_LIMIT).for_field("os_type", TEXT_LIMIT);
+        let constraints = Constraints::new().size_limit(limits);
+        let mut multipart = Multipart::with_constraints(stream, boundary, constraints);
+        let mut shutdown = request.rocket().shutdown();
+        let refused = match refused {
+            Some(refused) => Some(refused),
+            None => self.fields(pool, &mut multipart, &mut shutdown).await.err(),
+        };
+        if let Some(refused) = refused {
+            // A client that is still sending would see a broken connection instead of the reason.
+            let _ = tokio::time::timeout(DRAIN, drain(&mut multipart)).await;
+            return Err(refused);
+        }
+        self.adopt(pool).await
+    }
+
+    async fn refuse_early(&self, pool: Uuid, request: &Request<'_>, limit: u64) -> Result<()> {
+        let announced = announced(request)?;
+        if announced.is_some_and(|size| size > limit) {
+            return Err(too_large(limit));
+        }
+        if self.name.is_some() {
+            self.checked()?;
+        }
+        self.check(pool, announced).await
+    }
+
+    async fn fields(
+        &mut self,
+        pool: Uuid,
+        multipart: &mut Multipart<'_>,
+        shutdown: &mut Shutdown,
+    ) -> Result<()> {
+        while let Some(field) = multipart.next_field().await.map_err(broken)? {
+            match field.name() {
+                Some("name") => self.name = Some(field.text().await.map_err(broken)?),
+                Some("os_type") => self.os_type = Some(field.text().await.map_err(broken)?),
+                Some("file") if self.arrived.is_some() => {
+                    return Err(Error::bad_input("upload-two-files").arg("field", "file"));
+                }
+                Some("file") => {
+                    if self.name.is_some() {
+                        self.checked()?;
+                        self.check(pool, None).await?;
+                    }
+                    self.arrived = Some(self.file(field, shutdown).await?);
+                }
+                // Other fields are other clients' business; multer skips their content.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn file(&self, mut field: Field<'_>, shutdown: &mut Shutdown) -> Result<Arrived> {
+        let images = self.app.images.clone();
+        let mut upload: Upload = blocking(move || images.open_upload()).await?;
+        loop {
+            let piece = tokio::select! {
+                piece = field.chunk() => piece.map_err(broken)?,
+                () = &mut *shutdown => return Err(Error::busy("server-stopping")),
+            };
+            match piece {
+                Some(piece) => upload.write(&piece).await?,
+                None => return upload.finish().await,
+            }
+        }
+    }
+
+    /// Name and operating system, once they are complete.
+    fn checked(&self) -> Result<NewImage> {
+        let missing = |field| Error::bad_input("field-missing").arg("field", field);
+        let name = self.name.as_deref().ok_or_else(|| missing("name"))?;
+        let name = input::name("name", name)?;
+        let os_type = self.os_type.as_deref().map(|text| input::name("os_type", text));
+        let os_type = os_type.transpose()?.unwrap_or_default();
+        Ok(NewImage { name, os_type })
+    }
+
+    async fn check(&self, pool: Uuid, announced: Option<u64>) -> Result<()> {
+        let (images, name) = (self.app.images.clone(), self.name.clone());
+        blocking(move || images.check_upload(pool, name.as_deref().map(str::trim), announced)).await
+    }
+
+    async fn adopt(&mut self, pool: Uuid) -> Result<Answer> {
+        let missing = |field| Error::bad_input("field-missing").arg("field", field);
+        let new = self.checked()?;
+        if new.os_type.is_empty() {
+            return Err(missing("os_type"));
+        }
+        let arrived = self.arrived.take().ok_or_else(|| missing("file"))?;
+        let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
+        blocking(move || {
+            let uuid = arrived.uuid;
+            let submitted = app.images.add(&call.actor, pool, &new, arrived)?;
+            let patience = if call.respond_async { Duration::ZERO } else { PATIENCE };
+            let operation = app.operations.wait(submitted.0, patience)?;
+            if let (true, Some(fault)) = (operation.state.is_over(), operation.fault) {
+                return Err(fault.into());
+            }
+            let goes_on = operation.state != State::Succeeded;
+            let message = goes_on.then(|| ("operation-goes-on", Vec::new()));
+            let data = json!({
+                "uuid": uuid,
+                "operation_uuid": operation.uuid,
+                "operation_state": operation.state.word(),
+            });
+            Ok(Answer { data, message, ..Answer::default() })
+        })
+        .await
+    }
+
+    async fn note(&mut self, result: Result<Answer>) -> Result<Answer> {
+        // An upload that was not taken over goes before the answer does.
+        self.discard().await;
+        let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
+        let subject = self.name.clone().unwrap_or_default();
+        let fault = result.as_ref().err().map(Fault::from);
+        blocking(move || {
+            let entry = audit::Entry {
+                action: LOG,
+                subject: &subject,
+                module: MODULE,
+                fault: fault.as_ref(),
+            };
+            audit::write(&app.store, &call.actor, &entry)
+        })
+        .await?;
+        result
+    }
+
+    async fn discard(&mut self) {
+        let Some(arrived) = self.arrived.take() else { return };
+        let images = self.app.images.clone();
+        if let Err(error) = blocking(move || images.discard(arrived)).await {
+            tracing::warn!(error = error.detail(), "an upload was not thrown away");
+        }
+    }
+}
+
+/// Reads what a refused client still sends.
+async fn drain(multipart: &mut Multipart<'_>) {
+    while let Ok(Some(mut field)) = multipart.next_field().await {
+        while let Ok(Some(_)) = field.chunk().await {}
+    }
+}
+
+/// Length of the whole body: a little more than the file's.
+fn announced(request: &Request<'_>) -> Result<Option<u64>> {
+    let Some(text) = request.headers().get_one("Content-Length") else { return Ok(None) };
+    text.trim().parse().map(Some).map_err(|_| Error::bad_input("request-malformed"))
+}
+
+fn boundary(request: &Request<'_>) -> Result<String> {
+    let kind = request.headers().get_one("Content-Type").unwrap_or_default();
+    multer::parse_boundary(kind).map_err(|cause| {
+        Error::bad_input("upload-not-multipart").arg("field", "file").because(cause)
+    })
+}
+
+fn too_large(limit: u64) -> Error {
+    Error::bad_input("upload-too-large").arg("limit", limit >> 30)
+}
+
+fn broken(cause: multer::Error) -> Error {
+    let error = match &cause {
+        multer::Error::FieldSizeExceeded { field_name, .. } => Error::bad_input("text-too-long")
+            .arg("field", field_name.as_deref().unwrap_or_default())
+            .arg("limit", input::NAME_LIMIT),
+        _ => Error::bad_input("upload-broken-off"),
+    };
+    error.because(cause)
+}
+
+/// Gives at most one piece each time it is asked for as many as there are: multer takes all that is
+/// ready into memory, which for a client faster than the disk would be the whole file.
+struct OnePerPoll<S> {
+    inner: S,
+    paused: bool,
+}
+
+impl<S> OnePerPoll<S> {
+    fn new(inner: S) -> Self {
+        Self { inner, paused: false }
+    }
+}
+
+impl<S: Stream<Item = std::io::Result<Bytes>> + Unpin> Stream for OnePerPoll<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.paused) {
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.inner).poll_next(task);
+        self.paused = matches!(polled, Poll::Ready(Some(_)));
+        polled
+    }
+}

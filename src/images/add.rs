@@ -1,0 +1,186 @@
+//! From a whole upload to a base image: checks it, makes it a layer, copies it to the pool's nodes.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::copies::{CopyState, LayerCopy, note_copy};
+use super::upload::Arrived;
+use super::{BaseImage, ImageState, Images, require_free_name, store};
+use crate::error::{Error, Result};
+use crate::inventory::StorageRole;
+use crate::node::client::Watch;
+use crate::node::protocol::{LayerKind, LayerRef};
+use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::store::now;
+
+/// Message key of the operation's title too.
+const KIND: &str = "image-add";
+
+/// What the administrator says of an upload.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    pub name: String,
+    pub os_type: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    image: Uuid,
+    node_id: i64,
+    storage: String,
+    /// The layer's hash, when the upload is stored as it came.
+    sha256: Option<String>,
+}
+
+impl Args {
+    fn layer(&self) -> LayerRef {
+        let storage = self.storage.clone();
+        LayerRef { uuid: self.image, kind: LayerKind::BaseImage, storage }
+    }
+}
+
+pub(super) fn register(images: &Images) {
+    const STEPS: &[Step<Images, Args>] = &[
+        Step { name: "rows", run: nothing, undo: remove_rows },
+        Step { name: "adopt", run: adopt, undo: remove_layer },
+        Step { name: "distribute", run: distribute, undo: nothing },
+    ];
+    images.operations.register(KIND, Recipe { domain: images.clone(), steps: STEPS });
+}
+
+impl Images {
+    /// Takes over a whole upload. From now on it is either made an image or thrown away.
+    ///
+    /// # Errors
+    /// `pool-unknown`, `image-name-taken`: the upload is thrown away.
+    pub fn add(
+        &self,
+        actor: &Actor,
+        pool: Uuid,
+        new: &NewImage,
+        arrived: Arrived,
+    ) -> Result<SubmittedOperation> {
+        let submitted = self.submit_add(actor, pool, new, &arrived);
+        if submitted.is_err()
+            && let Err(error) = self.discard(arrived)
+        {
+            // Found again when the node connects next.
+            tracing::warn!(error = error.detail(), "an upload was not thrown away");
+        }
+        submitted
+    }
+
+    /// Throws a whole upload away.
+    ///
+    /// # Errors
+    /// `node-unreachable`
+    pub fn discard(&self, arrived: Arrived) -> Result<()> {
+        self.inventory.client(arrived.node_id)?.discard(arrived.uuid, arrived.storage)
+    }
+
+    fn submit_add(
+        &self,
+        actor: &Actor,
+        pool: Uuid,
+        new: &NewImage,
+        arrived: &Arrived,
+    ) -> Result<SubmittedOperation> {
+        let pool = self.inventory.pool(pool)?;
+        let image = BaseImage {
+            id: 0,
+            uuid: arrived.uuid,
+            pool_id: pool.id,
+            name: new.name.clone(),
+            os_type: new.os_type.clone(),
+            md5: arrived.md5.clone(),
+            sha256: String::new(),
+            virtual_size: 0,
+            disk_size: arrived.size,
+            state: ImageState::Checking,
+            created_at: now(),
+            updated_at: None,
+        };
+        let args = Args {
+            image: arrived.uuid,
+            node_id: arrived.node_id,
+            storage: arrived.storage.clone(),
+            sha256: arrived.is_qcow2.then(|| arrived.sha256.clone()),
+        };
+        self.operations.submit(actor, |tx| {
+            require_free_name(tx, pool.id, &new.name, None)?;
+            store::insert(tx, &image)?;
+            note_copy(tx, &copy(&args, CopyState::Copying(0), ""))?;
+            NewOperation::new(KIND, &args, image.uuid, &image.name)
+        })
+    }
+}
+
+fn copy(args: &Args, state: CopyState, path: &str) -> LayerCopy {
+    LayerCopy {
+        layer: args.image,
+        node_id: args.node_id,
+        storage: args.storage.clone(),
+        path: path.to_owned(),
+        state,
+    }
+}
+
+fn remove_rows(images: &Images, args: &Args, _: &Job) -> Result<()> {
+    images.store.write(|tx| store::remove(tx, args.image))
+}
+
+fn adopt(images: &Images, args: &Args, job: &Job) -> Result<()> {
+    let node = images.inventory.client(args.node_id)?;
+    let mut watch = Watch {
+        progress: &mut |progress| job.progress(progress.done, progress.total),
+        cancel: job.cancel_flag(),
+    };
+    let facts = node.adopt_image(args.image, args.layer(), &mut watch)?;
+    let sha256 = match &args.sha256 {
+        Some(sha256) => sha256.clone(),
+        None => hash(&node, args.layer(), &mut watch)?,
+    };
+    images.store.write(|tx| {
+        let image = store::find(tx, args.image)?;
+        let (virtual_size, disk_size) = (facts.virtual_size, facts.disk_size);
+        store::adopted(tx, &BaseImage { sha256, virtual_size, disk_size, ..image })?;
+        note_copy(tx, &copy(args, CopyState::Ready, &facts.path))
+    })
+}
+
+pub(super) fn hash(
+    node: &crate::node::client::NodeClient,
+    layer: LayerRef,
+    watch: &mut Watch<'_>,
+) -> Result<String> {
+    let facts = node.inspect_layers(vec![layer], true, watch)?.into_iter().next();
+    facts.map(|facts| facts.sha256).ok_or_else(|| Error::internal("a layer was not inspected"))
+}
+
+fn remove_layer(images: &Images, args: &Args, _: &Job) -> Result<()> {
+    let node = images.inventory.client(args.node_id)?;
+    node.discard(args.image, args.storage.clone())?;
+    for item in node.remove_layers(vec![args.layer()])? {
+        item.result.map_err(Error::from)?;
+    }
+    Ok(())
+}
+
+/// To the other nodes of the pool. A node that cannot take it now shows it in its copy's row: the image
+/// itself is good.
+fn distribute(images: &Images, args: &Args, job: &Job) -> Result<()> {
+    let image = images.base_image(args.image)?;
+    for node in images.inventory.compute_nodes(image.pool_id)? {
+        if node.id == args.node_id {
+            continue;
+        }
+        job.check_cancelled()?;
+        let storage = images.inventory.storage_for(node.id, StorageRole::TemplateSystem);
+        let copied = storage.and_then(|storage| images.copy_to(&image, &node, storage, job));
+        if let Err(error) = copied {
+            tracing::warn!(image.uuid = %image.uuid, node.id = node.id, error = error.detail(),
+                "image not copied");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Rows of base images and of layers' copies.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::copies::{CopyState, LayerCopy};
+use super::{BaseImage, ImageState};
+use crate::error::{Error, Fault, Result};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows::{json, unsigned, uuid};
+use crate::store::{Store, is_duplicate, now};
+
+const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
+     b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
+
+static IMAGES: Listing = Listing {
+    select: COLUMNS,
+    from: "base_images b",
+    tables: &["base_images"],
+    columns: &[
+        Column::integer("id", "b.id"),
+        Column::exact("uuid", "b.uuid"),
+        Column::text("name", "b.name"),
+        Column::text("os_type", "b.os_type"),
+        Column::exact("md5_sum", "b.md5"),
+        Column::integer("pool_id", "b.pool_id"),
+        Column::integer("size", "b.disk_size"),
+        Column::integer("created_at", "b.created_at"),
+    ],
+    order: "b.id",
+};
+
+/// An image with its copies.
+#[derive(Debug, Clone)]
+pub struct ImageLine {
+    pub image: BaseImage,
+    pub copies: Vec<CopyLine>,
+}
+
+/// A copy with the node that it is on.
+#[derive(Debug, Clone)]
+pub struct CopyLine {
+    pub copy: LayerCopy,
+    pub node_uuid: Uuid,
+    pub node_name: String,
+    pub node_ip: String,
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<ImageLine>> {
+    let page = IMAGES.page(store, query, raw)?;
+    let Page { count, page, page_size, search, results } = page;
+    let images = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
+    let results = store.read(|conn| lines(conn, images))?;
+    Ok(Page { count, page, page_size, search, results })
+}
+
+pub fn line(conn: &Connection, image: BaseImage) -> Result<ImageLine> {
+    let mut lines = lines(conn, vec![image])?;
+    lines.pop().ok_or_else(|| Error::internal("an image without its line"))
+}
+
+fn lines(conn: &Connection, images: Vec<BaseImage>) -> Result<Vec<ImageLine>> {
+    let layers: Vec<Uuid> = images.iter().map(|image| image.uuid).collect();
+    let copies = copies_with_nodes(conn, &layers)?;
+    let line = |image: BaseImage| {
+        let own = copies.iter().filter(|line| line.copy.layer == image.uuid);
+        ImageLine { copies: own.cloned().collect(), image }
+    };
+    Ok(images.into_iter().map(line).collect())
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<BaseImage> {
+    let sql = format!("SELECT {COLUMNS} FROM base_images b WHERE b.uuid = ?1");
+    let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
+    row.ok_or_else(|| Error::not_found("image-unknown").arg("uuid", uuid))?.parse()
+}
+
+pub fn names(conn: &Connection, images: &[Uuid]) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT b.name FROM json_each(?1) w JOIN base_images b ON b.uuid = w.value ORDER BY w.key",
+    )?;
+    let names = statement.query_map([uuid_list(images)?], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+/// For `json_each`.
+fn uuid_list(uuids: &[Uuid]) -> Result<String> {
+    let texts: Vec<String> = uuids.iter().map(Uuid::to_string).collect();
+    serde_json::to_string(&texts).map_err(Error::internal)
+}
+
+pub fn uuid_of_name(conn: &Connection, pool_id: i64, name: &str) -> Result<Option<Uuid>> {
+    let mut statement =
+        conn.prepare_cached("SELECT uuid FROM base_images WHERE pool_id = ?1 AND name = ?2")?;
+    Ok(statement.query_row(params![pool_id, name], |row| uuid(row, 0)).optional()?)
+}
+
+pub fn insert(tx: &Transaction<'_>, image: &BaseImage) -> Result<()> {
+    let inserted = tx.execute(
+        "INSERT INTO base_images (uuid, pool_id, name, os_type, md5, sha256, virtual_size, \
+         disk_size, state, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+        params![
+            image.uuid.to_string(),
+            image.pool_id,
+            image.name,
+            image.os_type,
+            image.md5,
+            image.sha256,
+            image.virtual_size as i64,
+            image.disk_size as i64,
+            image.state.word(),
+            image.created_at
+        ],
+    );
+    match inserted {
+        Err(cause) if is_duplicate(&cause) => {
+            Err(Error::conflict("image-name-taken").arg("field", "name").arg("name", &image.name))
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// What checking the upload has found.
+pub fn adopted(tx: &Transaction<'_>, image: &BaseImage) -> Result<()> {
+    tx.execute(
+        "UPDATE base_images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
+         updated_at = ?5 WHERE uuid = ?1",
+        params![
+            image.uuid.to_string(),
+            image.sha256,
+            image.virtual_size as i64,
+            image.disk_size as i64,
+            now()
+        ],
+    )?;
+    Ok(())
+}
+
+pub fn edit(tx: &Transaction<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Result<()> {
+    tx.execute(
+        "UPDATE base_images SET name = ?2, os_type = ?3, updated_at = ?4 WHERE uuid = ?1",
+        params![uuid.to_string(), name, os_type, now],
+    )?;
+    Ok(())
+}
+
+pub fn set_state(tx: &Transaction<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
+    tx.execute(
+        "UPDATE base_images SET state = ?2, updated_at = ?3 WHERE uuid = ?1",
+        params![uuid.to_string(), state.word(), now()],
+    )?;
+    Ok(())
+}
+
+/// The image and the rows of its copies.
+pub fn remove(tx: &Transaction<'_>, image: Uuid) -> Result<()> {
+    tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [image.to_string()])?;
+    tx.execute("DELETE FROM base_images WHERE uuid = ?1", [image.to_string()])?;
+    Ok(())
+}
+
+/// Names of the templates made of an image, by name, at most `limit`, and how many there are.
+pub fn users(conn: &Connection, image: Uuid, limit: usize) -> Result<(Vec<String>, usize)> {
+    let mut statement =
+        conn.prepare_cached("SELECT name FROM templates WHERE base_image = ?1 ORDER BY name")?;
+    let names = statement.query_map([image.to_string()], |row| row.get(0))?;
+    let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
+    let count = names.len();
+    names.truncate(limit);
+    Ok((names, count))
+}
+
+pub fn copy_put(tx: &Transaction<'_>, copy: &LayerCopy) -> Result<()> {
+    let fault = match &copy.state {
+        CopyState::Failed(fault) => Some(serde_json::to_string(fault).map_err(Error::internal)?),
+        _ => None,
+    };
+    tx.prepare_cached(
+        "INSERT INTO layer_copies (layer, node_id, storage, path, state, progress, fault) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (layer, node_id) DO UPDATE SET \
+         storage = ?3, path = CASE ?4 WHEN '' THEN path ELSE ?4 END, state = ?5, progress = ?6, \
+         fault = ?7",
+    )?
+    .execute(params![
+        copy.layer.to_string(),
+        copy.node_id,
+        copy.storage,
+        copy.path,
+        copy.state.word(),
+        copy.state.progress(),
+        fault
+    ])?;
+    Ok(())
+}
+
+pub fn copies_remove(tx: &Transaction<'_>, layers: &[Uuid], node_id: i64) -> Result<()> {
+    let mut statement =
+        tx.prepare_cached("DELETE FROM layer_copies WHERE layer = ?1 AND node_id = ?2")?;
+    for layer in layers {
+        statement.execute(params![layer.to_string(), node_id])?;
+    }
+    Ok(())
+}
+
+pub fn copies(conn: &Connection, layers: &[Uuid]) -> Result<Vec<LayerCopy>> {
+    Ok(copies_with_nodes(conn, layers)?.into_iter().map(|line| line.copy).collect())
+}
+
+fn copies_with_nodes(conn: &Connection, layers: &[Uuid]) -> Result<Vec<CopyLine>> {
+    let wanted = uuid_list(layers)?;
+    let mut statement = conn.prepare_cached(
+        "SELECT c.layer, c.node_id, c.storage, c.path, c.state, c.progress, c.fault, n.uuid, \
+         n.name, n.ip FROM json_each(?1) w JOIN layer_copies c ON c.layer = w.value \
+         JOIN nodes n ON n.id = c.node_id ORDER BY w.key, n.id",
+    )?;
+    let mut rows = statement.query([wanted])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(4)?;
+        let copy = LayerCopy {
+            layer: uuid(row, 0)?,
+            node_id: row.get(1)?,
+            storage: row.get(2)?,
+            path: row.get(3)?,
+            state: CopyState::parse(&word, row.get(5)?, json::<Fault>(row, 6)?)?,
+        };
+        lines.push(CopyLine {
+            copy,
+            node_uuid: uuid(row, 7)?,
+            node_name: row.get(8)?,
+            node_ip: row.get(9)?,
+        });
+    }
+    Ok(lines)
+}
+
+/// A row before its words are parsed.
+struct Raw {
+    image: BaseImage,
+    state: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let image = BaseImage {
+        id: row.get(0)?,
+        uuid: uuid(row, 1)?,
+        pool_id: row.get(2)?,
+        name: row.get(3)?,
+        os_type: row.get(4)?,
+        md5: row.get(5)?,
+        sha256: row.get(6)?,
+        virtual_size: unsigned(row, 7)?,
+        disk_size: unsigned(row, 8)?,
+        state: ImageState::Checking,
+        created_at: row.get(10)?,
+        updated_at: row.get(11)?,
+    };
+    Ok(Raw { image, state: row.get(9)? })
+}
+
+impl Raw {
+    fn parse(self) -> Result<BaseImage> {
+        Ok(BaseImage { state: ImageState::parse(&self.state)?, ..self.image })
+    }
+}

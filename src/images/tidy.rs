@@ -1,0 +1,75 @@
+//! Throws away uploads that nobody continues: the server was killed, or its link to the node was cut.
+
+use std::collections::HashSet;
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::{ImageState, Images, store};
+use crate::error::{Kind, Result};
+use crate::node::protocol::FileKind;
+
+impl Images {
+    pub(super) fn uploads_under_way(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on looks for left uploads on every node that connects. Within the runtime; returns at
+    /// once.
+    pub fn start(&self) {
+        let images = self.clone();
+        let mut arrivals = self.inventory.arrivals();
+        self.runtime.spawn(async move {
+            loop {
+                let nodes = match arrivals.recv().await {
+                    Ok(node) => Some(node),
+                    // Some arrivals were missed: looks everywhere.
+                    Err(RecvError::Lagged(_)) => None,
+                    Err(RecvError::Closed) => return,
+                };
+                let images = images.clone();
+                let swept = tokio::task::spawn_blocking(move || images.sweep(nodes)).await;
+                match swept {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(error = error.detail(), "left uploads were not looked for");
+                    }
+                    Err(panic) => tracing::error!(error = %panic, "the look for uploads panicked"),
+                }
+            }
+        });
+    }
+
+    fn sweep(&self, node: Option<i64>) -> Result<()> {
+        let nodes = match node {
+            Some(node) => vec![node],
+            None => self.inventory.nodes()?.into_iter().map(|node| node.id).collect(),
+        };
+        nodes.into_iter().try_for_each(|node| self.discard_left(node))
+    }
+
+    fn discard_left(&self, node_id: i64) -> Result<()> {
+        let client = self.inventory.client(node_id)?;
+        for file in client.list_files()? {
+            if file.kind != FileKind::Upload || self.is_wanted(file.uuid)? {
+                continue;
+            }
+            tracing::info!(upload.uuid = %file.uuid, node.id = node_id, "unfinished upload discarded");
+            client.discard(file.uuid, file.storage)?;
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, upload: Uuid) -> Result<bool> {
+        if self.uploads_under_way().contains(&upload) {
+            return Ok(true);
+        }
+        match self.base_image(upload) {
+            // Its operation adopts it; or another node's copy of it is on its way.
+            Ok(image) => Ok(image.state != ImageState::Deleting),
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

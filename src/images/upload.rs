@@ -1,0 +1,136 @@
+//! An upload on its way: bytes go from the client's connection to this machine's storage, nowhere else.
+
+use tokio::io::AsyncWriteExt;
+use uuid::Uuid;
+
+use super::{Images, require_free_name};
+use crate::error::{Error, Result};
+use crate::inventory::StorageRole;
+use crate::node::agent::storage::human;
+use crate::node::client::OpenCall;
+
+/// The first bytes of a qcow2 file.
+const QCOW2: &[u8] = b"QFI\xfb";
+
+/// Keeps an upload from being taken for a left one.
+struct UnderWay {
+    images: Images,
+    upload: Uuid,
+}
+
+impl UnderWay {
+    fn new(images: &Images, upload: Uuid) -> Self {
+        images.uploads_under_way().insert(upload);
+        Self { images: images.clone(), upload }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.images.uploads_under_way().remove(&self.upload);
+    }
+}
+
+/// An upload under way. When it is dropped, because the client broke off or sent something else, the
+/// node throws away what has arrived.
+pub struct Upload {
+    /// The image to be.
+    uuid: Uuid,
+    under_way: UnderWay,
+    node_id: i64,
+    storage: String,
+    stream: OpenCall,
+    head: Vec<u8>,
+}
+
+/// An upload that is whole, but not yet looked at.
+pub struct Arrived {
+    pub uuid: Uuid,
+    pub node_id: i64,
+    pub storage: String,
+    /// Bytes.
+    pub size: u64,
+    pub md5: String,
+    pub sha256: String,
+    /// It is stored as it came, so that its hash is the layer's.
+    pub is_qcow2: bool,
+    _under_way: UnderWay,
+}
+
+impl Images {
+    /// Refuses an upload before its first byte. `size`: what the client announced.
+    ///
+    /// # Errors
+    /// `pool-unknown`, `image-name-taken`, `upload-no-room`, `node-unreachable`.
+    pub fn check_upload(&self, pool: Uuid, name: Option<&str>, size: Option<u64>) -> Result<()> {
+        let pool = self.inventory.pool(pool)?;
+        if let Some(name) = name {
+            self.store.write(|tx| require_free_name(tx, pool.id, name, None))?;
+        }
+        let node = self.inventory.local_node()?;
+        let path = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
+        let sample = self.inventory.sample(node.id);
+        let known = sample.iter().flat_map(|sample| &sample.storages).find(|s| s.path == path);
+        let free = known.map(|storage| storage.total.saturating_sub(storage.used));
+        match (size, free) {
+            (Some(size), Some(free)) if size > free => Err(Error::no_room("upload-no-room")
+                .arg("path", path)
+                .arg("needed", human(size))
+                .arg("free", human(free))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the way to the storage. Within the runtime, on a thread that may block.
+    ///
+    /// # Errors
+    /// `node-unreachable`
+    pub fn open_upload(&self) -> Result<Upload> {
+        let node = self.inventory.local_node()?;
+        let storage = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
+        let uuid = Uuid::new_v4();
+        let client = self.inventory.client(node.id)?;
+        let under_way = UnderWay::new(self, uuid);
+        let _inside = self.runtime.enter();
+        let stream = client.receive(uuid, storage.clone(), None)?;
+        Ok(Upload { uuid, under_way, node_id: node.id, storage, stream, head: Vec::new() })
+    }
+}
+
+impl Upload {
+    /// Passes bytes on; waits while the storage is slower than the client.
+    ///
+    /// # Errors
+    /// Why the node takes no more, for instance `storage-ran-full`.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let missing = QCOW2.len().saturating_sub(self.head.len());
+        self.head.extend(bytes.iter().take(missing));
+        if let Err(broken) = self.stream.write_all(bytes).await {
+            // The node says by itself why it stopped reading.
+            let answer = (&mut self.stream.reply).await;
+            let why = answer.err().unwrap_or_else(|| Error::internal("an upload ended early"));
+            tracing::debug!(cause = %broken, "upload stopped");
+            return Err(why);
+        }
+        Ok(())
+    }
+
+    /// Says that these were all bytes.
+    ///
+    /// # Errors
+    /// As [`Upload::write`].
+    pub async fn finish(self) -> Result<Arrived> {
+        let Self { uuid, under_way, node_id, storage, stream, head } = self;
+        let received = stream.received().await?;
+        Ok(Arrived {
+            uuid,
+            node_id,
+            storage,
+            size: received.size,
+            md5: received.md5,
+            sha256: received.sha256,
+            is_qcow2: head == QCOW2,
+            _under_way: under_way,
+        })
+    }
+}
