@@ -32,6 +32,8 @@ pub enum Kind {
     NoRoom,
     /// The node, or libvirt on it, does not answer.
     NodeUnreachable,
+    /// Asked too often; later it may work.
+    TooMany,
     /// The caller asked to stop.
     Cancelled,
     /// A defect or a broken environment; the details are in the log only.
@@ -175,6 +177,25 @@ impl From<Fault> for Error {
         let Fault { kind, key, args, detail } = fault;
         let args = args.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
         Self { kind, key: Cow::Owned(key), args, source: Some(detail.into()) }
+    }
+}
+
+/// A sentence for people, as a message key with arguments, that is no error.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub key: &'static str,
+    pub args: Vec<(&'static str, String)>,
+}
+
+impl Message {
+    pub const fn new(key: &'static str) -> Self {
+        Self { key, args: Vec::new() }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.args.push((name, value.to_string()));
+        self
     }
 }
 

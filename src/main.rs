@@ -18,7 +18,8 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use api::language::{Catalogues, Language};
-use error::{Error, Result};
+use error::{Error, Message, Result};
+use identity::cli::AdminCommand;
 use settings::{Flags, ServeFlags, Settings};
 
 /// Requests that may wait for the store or a node at the same time.
@@ -38,12 +39,18 @@ struct CommandLine {
 enum Command {
     /// Run the controller: web console, APIs and, unless told otherwise, the agent of this machine
     Serve(ServeFlags),
+    /// Users, from the command line of the controller, also while the server runs
+    #[command(subcommand)]
+    Admin(AdminCommand),
 }
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     match run(line) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(said) => {
+            tell(&said);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
@@ -51,14 +58,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(line: CommandLine) -> Result<()> {
+/// Does what the line says; gives what is to be answered on standard output.
+fn run(line: CommandLine) -> Result<Vec<Message>> {
     let serve_flags = match &line.command {
         Command::Serve(flags) => flags.clone(),
+        Command::Admin(_) => ServeFlags::default(),
     };
     let settings = Settings::load(&line.flags, &serve_flags)?;
     start_log(&settings)?;
     match line.command {
-        Command::Serve(_) => runtime()?.block_on(server::serve(settings)),
+        Command::Serve(_) => runtime()?.block_on(server::serve(settings)).map(|()| Vec::new()),
+        Command::Admin(command) => identity::cli::run(&settings, command),
     }
 }
 
@@ -88,12 +98,25 @@ fn start_log(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// The message in the language of the terminal, the causes below it.
-fn report(error: &Error) {
+/// The language of the terminal.
+fn language() -> Language {
     let spoken = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
     let chinese = spoken.is_some_and(|language| language.starts_with("zh"));
-    let language = if chinese { Language::Chinese } else { Language::English };
-    let message = Catalogues::load().map(|messages| messages.error(language, error));
+    if chinese { Language::Chinese } else { Language::English }
+}
+
+/// What a command answers.
+fn tell(said: &[Message]) {
+    let Ok(catalogues) = Catalogues::load() else { return };
+    for Message { key, args } in said {
+        let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        println!("{}", catalogues.text(language(), key, &args));
+    }
+}
+
+/// The message for people, the causes below it.
+fn report(error: &Error) {
+    let message = Catalogues::load().map(|messages| messages.error(language(), error));
     eprintln!("carrel: {}", message.unwrap_or_else(|_| error.to_string()));
     eprintln!("  ({})", error.detail());
 }

@@ -28,6 +28,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let figment = rocket_config(&app.settings)?;
     let rocket = api::mount(rocket::custom(figment), &app).attach(announce(&app));
     let rocket = ignite(rocket).await?;
+    app.identity.purge()?;
     app.images.start();
     app.inventory.connect_local(local_agent(&app.settings))?;
     app.operations.start()?;
@@ -41,7 +42,6 @@ pub async fn serve(settings: Settings) -> Result<()> {
 
 /// Opens the store and builds the domain parts, in the order of their dependence.
 fn build(settings: Settings) -> Result<App> {
-    make_data_dir(&settings.data_dir)?;
     let store = Store::open(&settings.database())?;
     let operations = Operations::new(store.clone());
     let identity = Identity::new(store.clone());
@@ -61,12 +61,6 @@ fn local_agent(settings: &Settings) -> LocalAgent {
         virt_type: settings.virt_type.word().to_owned(),
         storages: storages.collect(),
     }
-}
-
-fn make_data_dir(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|cause| {
-        Error::new(Kind::BadInput, "settings-path-wrong").arg("path", path.display()).because(cause)
-    })
 }
 
 fn rocket_config(settings: &Settings) -> Result<Config> {
@@ -118,9 +112,21 @@ fn announce(app: &Arc<App>) -> AdHoc {
             let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = SocketAddr::new(config.address, config.port);
             tracing::info!("listening on {scheme}://{address}");
-            let _ = (&app, sd_notify::notify(false, &[sd_notify::NotifyState::Ready]));
+            print_setup_link(&app, &format!("{scheme}://{address}")).await;
+            let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
         })
     })
+}
+
+/// As long as there is no administrator: prints the link that makes one, once at each start. On
+/// standard output and not in the log, so that no choice of log level hides it.
+async fn print_setup_link(app: &Arc<App>, base: &str) {
+    let identity = app.identity.clone();
+    match api::blocking(move || identity.setup_token()).await {
+        Ok(Some(token)) => println!("setup link: {base}/setup?token={}", token.text()),
+        Ok(None) => {}
+        Err(error) => tracing::error!(error = error.detail(), "no set-up link"),
+    }
 }
 
 /// Tells systemd that the process is alive, at half the interval that the unit asks for.

@@ -103,7 +103,6 @@ template-unknown = There is no template { $uuid }.
 template-classify-unknown = Field { $field } must be 1 (education) or 2 (personal), not { $value }.
 template-version-missing = Version { $version } of template “{ $name }” is not on this node. Distribute the template to the node again.
 ## Education groups, desktop groups, desktops
-batch-empty = The list { $field } is empty.
 education-group-unknown = There is no education group { $uuid }.
 education-group-renamed = The education group is called "{ $name }" now, not "{ $given }". Load the list again.
 education-group-name-taken = There is an education group "{ $name }" already. Choose another name.
@@ -160,6 +159,43 @@ log-pool-edit = Edit resource pool "{ $name }"
 log-pool-delete = Delete resource pools { $name }
 log-node-rename = Rename node "{ $name }"
 
+## Identity: passwords, sessions, set-up, users
+password-too-short = The password is shorter than { $limit } characters. Choose a longer one.
+password-too-long = The password is longer than { $limit } bytes. Choose a shorter one.
+password-missing = No password came on standard input. Give it there, for instance: echo 'the password' | carrel admin set-password admin
+password-not-text = The password is not valid UTF-8 text.
+sign-in-failed = Invalid username or password
+sign-in-locked = Too many failed attempts. Try again in { $seconds } seconds, or ask an administrator to run "carrel admin unlock" on the controller.
+sign-in-busy = Too many people are signing in at the same time. Try again in a moment.
+account-disabled = The account { $name } is switched off. Ask an administrator to switch it on again.
+account-changed = The account was changed while you signed in. Sign in again.
+old-password-wrong = The old password is wrong.
+setup-done = There is an administrator already. Sign in with that account.
+setup-link-wrong = This set-up link is not valid. Use the latest one that the server printed when it started, or run "carrel admin set-password admin" on the controller.
+user-unknown = There is no user { $name }.
+user-exists = There is a user { $name } already. Choose another name.
+user-name-character = The field { $field } must consist of letters, digits and . _ - @ +, not { $found }.
+last-administrator = { $name } is the last administrator who can sign in. Make another one first.
+admin-made = The administrator { $name } was made.
+admin-password-set = The password of { $name } was set; all sessions of that user ended.
+admin-user-added = The user { $name } was made.
+admin-disabled = { $name } was switched off; all sessions of that user ended.
+admin-enabled = { $name } was switched on.
+admin-unlocked = { $name } may try to sign in again, and so may all addresses.
+admin-no-users = There are no users yet. Make an administrator with: carrel admin set-password admin
+admin-list-seen = { $name }  { $roles }  last signed in { $at }
+admin-list-unseen = { $name }  { $roles }  never signed in
+admin-list-disabled = { $name }  { $roles }  switched off
+database-missing = There is no database { $path }. Name the right directory with --data-dir.
+log-sign-in = Sign in
+log-sign-out = Sign out
+log-setup = Make the first administrator "{ $name }"
+log-own-password = Change one's own password
+log-user-password = Set the password of "{ $name }"
+log-user-create = Make the user "{ $name }"
+log-user-disable = Switch off the user "{ $name }"
+log-user-enable = Switch on the user "{ $name }"
+log-user-unlock = Unlock the user "{ $name }"
 ## Base images
 
 image-add = Check and add base image { $name }

@@ -103,7 +103,6 @@ template-unknown = 模板 { $uuid } 不存在。
 template-classify-unknown = 字段 { $field } 必须是 1（教学）或 2（个人），而不是 { $value }。
 template-version-missing = 该节点上没有模板“{ $name }”的版本 { $version }，请重新分发该模板。
 ## 教学分组、桌面组、桌面
-batch-empty = 列表 { $field } 为空。
 education-group-unknown = 教学分组 { $uuid } 不存在。
 education-group-renamed = 教学分组现在的名称是“{ $name }”，而不是“{ $given }”，请刷新列表。
 education-group-name-taken = 教学分组“{ $name }”已存在，请使用其他名称。
@@ -160,6 +159,43 @@ log-pool-edit = 编辑资源池“{ $name }”
 log-pool-delete = 删除资源池 { $name }
 log-node-rename = 修改节点“{ $name }”的名称
 
+## 身份：密码、会话、初始设置、用户
+password-too-short = 密码少于 { $limit } 个字符，请使用更长的密码。
+password-too-long = 密码超过 { $limit } 字节，请使用更短的密码。
+password-missing = 标准输入中没有密码。请从标准输入提供，例如：echo '密码' | carrel admin set-password admin
+password-not-text = 密码不是有效的 UTF-8 文本。
+sign-in-failed = 用户名或密码错误
+sign-in-locked = 失败次数过多。请在 { $seconds } 秒后重试，或请管理员在控制节点上运行 "carrel admin unlock"。
+sign-in-busy = 同时登录的人数过多，请稍后重试。
+account-disabled = 账号 { $name } 已停用，请联系管理员启用。
+account-changed = 登录过程中该账号被修改，请重新登录。
+old-password-wrong = 原密码错误。
+setup-done = 已有管理员，请使用该账号登录。
+setup-link-wrong = 此设置链接无效。请使用服务器启动时输出的最新链接，或在控制节点上运行 "carrel admin set-password admin"。
+user-unknown = 用户 { $name } 不存在。
+user-exists = 用户 { $name } 已存在，请使用其他名称。
+user-name-character = 字段 { $field } 只能包含字母、数字和 . _ - @ +，不能包含 { $found }。
+last-administrator = { $name } 是最后一个可以登录的管理员，请先创建另一个管理员。
+admin-made = 已创建管理员 { $name }。
+admin-password-set = 已设置 { $name } 的密码，该用户的所有会话已结束。
+admin-user-added = 已创建用户 { $name }。
+admin-disabled = 已停用 { $name }，该用户的所有会话已结束。
+admin-enabled = 已启用 { $name }。
+admin-unlocked = { $name } 以及所有地址可以重新尝试登录。
+admin-no-users = 还没有用户。创建管理员：carrel admin set-password admin
+admin-list-seen = { $name }  { $roles }  最近登录 { $at }
+admin-list-unseen = { $name }  { $roles }  从未登录
+admin-list-disabled = { $name }  { $roles }  已停用
+database-missing = 数据库 { $path } 不存在。请用 --data-dir 指定正确的目录。
+log-sign-in = 登录
+log-sign-out = 退出登录
+log-setup = 创建首个管理员“{ $name }”
+log-own-password = 修改自己的密码
+log-user-password = 设置“{ $name }”的密码
+log-user-create = 创建用户“{ $name }”
+log-user-disable = 停用用户“{ $name }”
+log-user-enable = 启用用户“{ $name }”
+log-user-unlock = 解锁用户“{ $name }”
 ## 基础镜像
 
 image-add = 检查并添加基础镜像 { $name }

@@ -27,9 +27,11 @@ CREATE TABLE sessions (
     address      TEXT,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
+    slide        INTEGER NOT NULL DEFAULT 0, -- seconds from each use to the end; 0: the end stays
     last_seen_at INTEGER NOT NULL
 );
 CREATE INDEX sessions_user ON sessions(user_id);
+CREATE INDEX sessions_end ON sessions(expires_at);
 
 -- One row for each account and for each address that failed lately.
 CREATE TABLE login_failures (
@@ -39,8 +41,8 @@ CREATE TABLE login_failures (
     locked_until INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
+-- At most one row, while there is no administrator.
 CREATE TABLE setup_links (
     token_hash BLOB PRIMARY KEY,
-    created_at INTEGER NOT NULL,
-    used_at    INTEGER
+    created_at INTEGER NOT NULL
 ) WITHOUT ROWID;

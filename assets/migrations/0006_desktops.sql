@@ -94,7 +94,7 @@ CREATE TABLE desktop_groups (
     data_restore INTEGER NOT NULL,
     prefix       TEXT NOT NULL,
     postfix      INTEGER NOT NULL,         -- digits
-    next_number  INTEGER NOT NULL,
+    first_number INTEGER NOT NULL,         -- of seat 1; seat n is named after first_number + n - 1
     is_active    INTEGER NOT NULL DEFAULT 0,
     order_num    INTEGER NOT NULL DEFAULT 99,
     state        TEXT NOT NULL,            -- 'creating', 'ready', 'deleting'
@@ -116,7 +116,8 @@ CREATE TABLE desktops (
     state        TEXT NOT NULL,            -- 'creating', 'ready', 'deleting'
     power        TEXT NOT NULL DEFAULT 'off', -- 'off', 'running', 'paused', 'crashed'
     power_reason TEXT NOT NULL DEFAULT '',
-    started_at   INTEGER,
+    started_at   INTEGER,                  -- last start; null: never
+    fault        TEXT,                     -- JSON, why the last start failed
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER,
     UNIQUE (group_id, name),

@@ -124,6 +124,7 @@ pub const fn status(kind: Kind) -> u16 {
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
         Kind::Conflict | Kind::Busy | Kind::Cancelled => 409,
+        Kind::TooMany => 429,
         Kind::NoRoom => 507,
         Kind::NodeUnreachable => 503,
         Kind::Internal => 500,
@@ -138,6 +139,7 @@ fn account_id(error: &Error) -> &'static str {
         Kind::NotFound => "not_found",
         Kind::Conflict | Kind::Busy | Kind::Cancelled => "conflict",
         Kind::BadInput => "bad_request",
+        Kind::TooMany => "too_many_requests",
         Kind::NoRoom | Kind::NodeUnreachable | Kind::Internal => "server_error",
     }
 }

@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn named_keys(text: &str) -> Vec<String> {
-        const CALLS: [&str; 11] = [
+        const CALLS: [&str; 13] = [
             "bad_input(\"",
             "not_found(\"",
             "conflict(\"",
@@ -154,6 +154,8 @@ mod tests {
             "unreachable(\"",
             "Kind::NotSignedIn, \"",
             "Kind::Cancelled, \"",
+            "Kind::TooMany, \"",
+            "Message::new(\"",
             ".audited(\"",
             "key: \"",
         ];

@@ -1,5 +1,7 @@
 //! HTTP: one folder per document, and what they share. It translates and nothing else.
 
+mod account;
+mod analysis;
 mod answer;
 mod assets;
 mod call;
@@ -12,6 +14,7 @@ mod input;
 pub mod language;
 mod openapi;
 mod operations;
+mod session;
 mod time;
 
 use std::sync::{Arc, OnceLock};
@@ -19,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use rocket::http::{ContentType, Status};
 use rocket::{Build, Catcher, Request, Response, Rocket};
 
+pub use dispatch::blocking;
 use endpoint::Endpoint;
 use envelope::Dialect;
 use language::{Catalogues, Language};
@@ -53,8 +57,11 @@ fn table() -> &'static [Endpoint] {
     TABLE.get_or_init(|| {
         let parts = [
             desktop_cloud::endpoints(),
+            session::endpoints(),
             operations::endpoints(),
             events::endpoints(),
+            account::endpoints(),
+            analysis::endpoints(),
             openapi::endpoints(),
         ];
         parts.into_iter().flatten().collect()

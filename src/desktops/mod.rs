@@ -1,11 +1,16 @@
 //! Templates, education groups, desktop groups, desktops, and who gets which.
 
 mod education;
+mod group;
+mod seat;
 pub mod spec;
+mod spread;
 mod store;
 pub mod templates;
 
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
+pub use group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
+pub use seat::{Desktop, SeatStatus};
 
 use crate::store::Store;
 

@@ -1,16 +1,29 @@
 //! People and what they may do.
+//!
+//! ```text
+//!   sign_in.rs   sessions and their lifetimes    password.rs  rules and hashes     lockout.rs  after failures
+//!   setup.rs     the first administrator         users.rs     accounts             token.rs    random secrets
+//!   permission.rs  roles and rights              cli.rs       `carrel admin`
+//! ```
 
+pub mod cli;
+mod lockout;
+mod password;
 mod permission;
+mod setup;
+mod sign_in;
 mod store;
+mod token;
+mod users;
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
+pub use password::Password;
 pub use permission::{Permission, Role};
+pub use sign_in::{Attempt, Lifetime, NewSession};
+pub use users::{NewUser, User};
 
-use crate::error::Result;
-use crate::store::{Store, now};
+use crate::store::Store;
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
@@ -35,21 +48,11 @@ impl Caller {
 #[derive(Clone)]
 pub struct Identity {
     store: Store,
+    hashing: password::Hashing,
 }
 
 impl Identity {
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, hashing: password::Hashing::default() }
     }
-
-    /// Whose session a token is; `None` when it is unknown, expired, or its user switched off.
-    pub fn authenticate(&self, token: &str) -> Result<Option<Caller>> {
-        let hash = hash_token(token);
-        self.store.read(|conn| store::caller_by_token(conn, &hash, now()))
-    }
-}
-
-/// Tokens are random and long: one round of SHA-256 keeps a copy of the database useless.
-fn hash_token(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
 }

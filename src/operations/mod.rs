@@ -28,6 +28,7 @@ use uuid::Uuid;
 pub use batch::{Admitted, BatchSubmission};
 pub use engine::{Operations, SubmittedOperation};
 pub use recipe::{Job, Recipe, Step, nothing};
+pub use store::holders;
 
 use crate::error::{Error, Fault, Result};
 

@@ -3,6 +3,7 @@
 //! One writer, many readers, WAL. Every call blocks and belongs on a blocking thread. SQL itself
 //! stands in the domain folders' `store.rs` files.
 
+pub mod files;
 pub mod list;
 mod migrations;
 pub mod rows;
@@ -51,10 +52,14 @@ impl Store {
     /// Opens `path`, making and migrating it as needed. A database written by a newer Carrel is
     /// refused.
     pub fn open(path: &Path) -> Result<Self> {
+        if let Some(dir) = path.parent() {
+            files::make_dir(dir)?;
+        }
         let mut writer = Connection::open(path).context(format_args!("open {}", path.display()))?;
+        // It holds password hashes. Before the first write: SQLite's other files take after it.
+        files::protect(path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
-        restrict(path)?;
         migrations::apply(&mut writer)?;
 
         let touched = Arc::new(Mutex::new(BTreeSet::new()));
@@ -87,6 +92,17 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// As [`Store::open`], but makes none.
+    ///
+    /// # Errors
+    /// `database-missing`.
+    pub fn open_existing(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::not_found("database-missing").arg("path", path.display()));
+        }
+        Self::open(path)
+    }
+
     /// Runs queries on a reader. They see one committed state each, not one for all.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let conn = self.inner.readers.get().context("wait for a database reader")?;
@@ -108,11 +124,6 @@ impl Store {
     /// Committed changes by table, for lists that refresh themselves.
     pub fn changes(&self) -> broadcast::Receiver<Changed> {
         self.inner.changes.subscribe()
-    }
-
-    /// Copies the database while it is in use.
-    pub fn backup(&self, to: &Path) -> Result<()> {
-        self.read(|conn| Ok(conn.backup("main", to, None::<fn(rusqlite::backup::Progress)>)?))
     }
 
     /// Rises with every committed change of the table.
@@ -147,13 +158,6 @@ fn prepare(conn: &Connection) -> Result<()> {
     conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(())
-}
-
-/// The database holds password hashes: nobody but its owner reads it.
-fn restrict(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .context(format_args!("protect {}", path.display()))
 }
 
 impl From<rusqlite::Error> for Error {

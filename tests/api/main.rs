@@ -3,5 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
 mod contract;
 mod harness;
+mod login;
+mod setup;

@@ -1,12 +1,22 @@
 //! Rows of templates, groups and desktops.
 
 pub mod education;
+pub mod groups;
+pub mod seats;
 
 use std::net::Ipv4Addr;
 
 use rusqlite::Row;
+use uuid::Uuid;
+
+use crate::error::{Context, Result};
 
 /// An address that is kept as a number.
 pub(super) fn address(row: &Row<'_>, index: usize) -> rusqlite::Result<Ipv4Addr> {
     Ok(Ipv4Addr::from(row.get::<_, u32>(index)?))
+}
+
+/// For `IN (SELECT value FROM json_each(?))`, which takes any number of them.
+pub(super) fn json_uuids(uuids: &[Uuid]) -> Result<String> {
+    serde_json::to_string(uuids).context("write uuids as JSON")
 }

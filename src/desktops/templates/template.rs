@@ -58,7 +58,7 @@ impl TemplateState {
         }
     }
 
-    pub(super) fn parse(word: &str) -> Result<Self> {
+    pub(in crate::desktops) fn parse(word: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|state| state.word() == word);
         found.ok_or_else(|| Error::internal(format_args!("template state {word} in the database")))
     }

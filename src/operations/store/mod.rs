@@ -2,6 +2,8 @@
 
 pub mod audit;
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
@@ -104,6 +106,22 @@ pub(super) fn holder(tx: &Transaction<'_>, subject: Uuid) -> Result<Option<Error
     Ok(holder.map(|(kind, name)| {
         Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
     }))
+}
+
+/// Which of these things are being worked on: kind of the operation and name of its subject.
+pub fn holders(conn: &Connection, subjects: &[Uuid]) -> Result<HashMap<Uuid, (String, String)>> {
+    let subjects = serde_json::to_string(subjects).map_err(Error::internal)?;
+    let mut statement = conn.prepare_cached(
+        "SELECT l.subject, o.kind, o.subject_name FROM operation_locks l \
+         JOIN operations o ON o.id = l.operation_id \
+         WHERE l.subject IN (SELECT value FROM json_each(?1))",
+    )?;
+    let mut rows = statement.query([subjects])?;
+    let mut held = HashMap::new();
+    while let Some(row) = rows.next()? {
+        held.insert(parse_uuid(&row.get::<_, String>(0)?)?, (row.get(1)?, row.get(2)?));
+    }
+    Ok(held)
 }
 
 /// Everything that is not over, oldest first.

@@ -1,0 +1,151 @@
+//! Who is signed in, for the console: the session, its password, the first administrator.
+
+use rocket::http::{Cookie, SameSite};
+use rocket::time::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Data, Done};
+use super::call::Call;
+use super::endpoint::{Endpoint, get, post, put};
+use super::{App, SESSION_COOKIE};
+use crate::error::Result;
+use crate::identity::{Attempt, Lifetime, NewSession, Password};
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("carrel.session.get", "/api/v1.0/session", session)
+            .public()
+            .summary("Who is signed in and what they may do"),
+        put("carrel.session.password", "/api/v1.0/session/password", change_password)
+            .signed_in()
+            .audited("identity", "log-own-password")
+            .summary("Change one's own password; other sessions end"),
+        post("carrel.setup", "/api/v1.0/setup", set_up)
+            .public()
+            .audited("identity", "log-setup")
+            .summary("Make the first administrator with the token of the set-up link, and sign in"),
+    ]
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NoInput {}
+
+/// The session that a request belongs to.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SessionView {
+    /// null when nobody is signed in
+    user: Option<UserView>,
+    /// What the user may do, for instance `desktops.view`.
+    permissions: Vec<&'static str>,
+    /// There is no administrator yet.
+    setup_needed: bool,
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct UserView {
+    uuid: String,
+    name: String,
+    full_name: String,
+    roles: Vec<&'static str>,
+}
+
+fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> {
+    let caller = call.caller.as_ref();
+    let user = caller.map(|caller| UserView {
+        uuid: caller.uuid.clone(),
+        name: caller.name.clone(),
+        full_name: caller.full_name.clone(),
+        roles: caller.roles.iter().map(|role| role.word()).collect(),
+    });
+    let permissions = caller.iter().flat_map(|caller| &caller.permissions);
+    Ok(Data(SessionView {
+        user,
+        permissions: permissions.map(|permission| permission.word()).collect(),
+        setup_needed: app.identity.needs_setup()?,
+        version: env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PasswordInput {
+    old_password: String,
+    /// At least 8 characters.
+    password: String,
+}
+
+fn change_password(app: &App, call: &mut Call, input: PasswordInput) -> Result<Done> {
+    let (old, new) = (Password::new(input.old_password), Password::new(input.password));
+    call.about(call.caller()?.name.clone());
+    app.identity.change_password(call.caller()?, &old, &new, call.actor.address)?;
+    Ok(Done)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SetupInput {
+    token: String,
+    username: String,
+    /// At least 8 characters.
+    password: String,
+}
+
+fn set_up(app: &App, call: &mut Call, input: SetupInput) -> Result<Done> {
+    name_caller(call, &input.username);
+    let password = Password::new(input.password);
+    let session =
+        app.identity.set_up(&input.token, &input.username, &password, call.actor.address)?;
+    welcome(app, call, &session);
+    Ok(Done)
+}
+
+/// Signs in as `login`; good and bad attempts get their name in the audit log.
+pub fn sign_in(
+    app: &App,
+    call: &mut Call,
+    login: &str,
+    password: String,
+    lifetime: Lifetime,
+) -> Result<NewSession> {
+    name_caller(call, login);
+    let (password, address) = (Password::new(password), call.actor.address);
+    let session =
+        app.identity.sign_in(&Attempt { login, password: &password, lifetime, address })?;
+    call.actor.user_id = Some(session.user.id);
+    name_caller(call, &session.user.name);
+    Ok(session)
+}
+
+/// Sends the session's token as a cookie.
+pub fn welcome(app: &App, call: &mut Call, session: &NewSession) {
+    call.actor.user_id = Some(session.user.id);
+    let mut cookie = cookie(app, session.token.text().to_owned());
+    // A session that is not remembered goes with the browser.
+    if session.lifetime == Lifetime::Remembered {
+        cookie.set_max_age(Duration::seconds(session.lifetime.seconds()));
+    }
+    call.cookies.push(cookie);
+}
+
+/// Takes the cookie back.
+pub fn farewell(app: &App, call: &mut Call) {
+    let mut cookie = cookie(app, String::new());
+    cookie.set_max_age(Duration::ZERO);
+    call.cookies.push(cookie);
+}
+
+fn cookie(app: &App, value: String) -> Cookie<'static> {
+    Cookie::build((SESSION_COOKIE, value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(!app.settings.is_plain())
+        .build()
+}
+
+/// The name that the audit entry shows: what was typed, bounded.
+fn name_caller(call: &mut Call, name: &str) {
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
+    call.actor.name.clone_from(&name);
+    call.about(name);
+}

@@ -1,0 +1,302 @@
+//! Rows of desktop groups.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::desktops::group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
+use crate::desktops::spec::Restore;
+use crate::desktops::templates::{TemplateState, parse_role};
+use crate::error::{Error, Result};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows::{self, in_numbers};
+use crate::store::{Store, is_duplicate, now};
+
+const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
+     JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
+     JOIN subnets s ON s.id = g.subnet_id LEFT JOIN education_groups e ON e.id = g.group_id";
+const SELECT: &str = "g.id, g.uuid, g.name, e.uuid, e.name, t.id, t.uuid, t.name, t.state, t.os_type, \
+     p.uuid, p.name, n.uuid, n.name, s.uuid, s.name, g.vcpu, g.memory_mib, g.sys_restore, \
+     g.data_restore, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
+     g.owner_name, g.created_at, g.updated_at";
+
+static GROUPS: Listing = Listing {
+    select: SELECT,
+    from: FROM,
+    tables: &["desktop_groups", "templates", "pools", "networks", "subnets", "education_groups"],
+    columns: &[
+        Column::integer("id", "g.id"),
+        Column::exact("uuid", "g.uuid"),
+        Column::text("name", "g.name"),
+        Column::integer("kind", "g.kind"),
+        Column::exact("group", "e.uuid"),
+        Column::exact("group_uuid", "e.uuid"),
+        Column::text("group_name", "e.name"),
+        Column::exact("template", "t.uuid"),
+        Column::exact("template_uuid", "t.uuid"),
+        Column::text("template_name", "t.name"),
+        Column::exact("pool", "p.uuid"),
+        Column::exact("pool_uuid", "p.uuid"),
+        Column::text("pool_name", "p.name"),
+        Column::exact("network", "n.uuid"),
+        Column::exact("network_uuid", "n.uuid"),
+        Column::exact("subnet_uuid", "s.uuid"),
+        Column::text("owner", "g.owner_name"),
+        Column::text("prefix", "g.prefix"),
+        Column::text("os_type", "t.os_type"),
+        Column::integer("active", "g.is_active"),
+        Column::integer("sys_restore", "g.sys_restore"),
+        Column::integer("data_restore", "g.data_restore"),
+        Column::integer("order_num", "g.order_num"),
+        Column::integer("created_at", "g.created_at"),
+    ],
+    order: "g.order_num, g.id",
+};
+
+/// A group to be written.
+pub struct NewGroup<'a> {
+    pub name: &'a str,
+    pub kind: GroupKind,
+    pub education_group: Uuid,
+    pub template_id: i64,
+    pub pool_id: i64,
+    /// Network and subnet.
+    pub network: (i64, i64),
+    pub vcpu: u32,
+    pub memory_mib: u64,
+    pub restore: Restore,
+    pub prefix: &'a str,
+    pub digits: u32,
+    pub first_number: u32,
+    pub owner_name: &'a str,
+}
+
+pub fn insert(tx: &Transaction<'_>, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
+    let education: Option<i64> = tx
+        .prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?
+        .query_row([new.education_group.to_string()], |row| row.get(0))
+        .optional()?;
+    let education = education.ok_or_else(|| {
+        Error::not_found("education-group-unknown").arg("uuid", new.education_group)
+    })?;
+    let uuid = Uuid::new_v4();
+    let done = tx
+        .prepare_cached(
+            "INSERT INTO desktop_groups (uuid, name, kind, group_id, template_id, pool_id, \
+             network_id, subnet_id, vcpu, memory_mib, sys_restore, data_restore, prefix, postfix, \
+             first_number, state, owner_name, created_at) \
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
+        )?
+        .execute(params![
+            uuid.to_string(),
+            new.name,
+            new.kind.number(),
+            education,
+            new.template_id,
+            new.pool_id,
+            new.network.0,
+            new.network.1,
+            new.vcpu,
+            new.memory_mib.cast_signed(),
+            new.restore.system,
+            new.restore.data,
+            new.prefix,
+            new.digits,
+            new.first_number,
+            Stage::Creating.word(),
+            new.owner_name,
+            now()
+        ]);
+    unique(done, new.name)?;
+    Ok((tx.last_insert_rowid(), uuid))
+}
+
+fn unique(done: rusqlite::Result<usize>, name: &str) -> Result<()> {
+    match done {
+        Ok(_) => Ok(()),
+        Err(error) if is_duplicate(&error) => {
+            Err(Error::conflict("desktop-group-name-taken").arg("field", "name").arg("name", name))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The group of that uuid.
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<DesktopGroup> {
+    let sql = format!("SELECT {SELECT} FROM {FROM} WHERE g.uuid = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
+    found.ok_or_else(|| Error::not_found("desktop-group-unknown").arg("uuid", uuid))?.parse()
+}
+
+/// As [`find`], if the group is still called so.
+pub fn find_named(conn: &Connection, uuid: Uuid, name: &str) -> Result<DesktopGroup> {
+    let group = find(conn, uuid)?;
+    if group.name != name {
+        return Err(Error::conflict("desktop-group-renamed")
+            .arg("field", "name")
+            .arg("given", name)
+            .arg("name", group.name));
+    }
+    Ok(group)
+}
+
+/// What can be changed of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupValues {
+    pub name: String,
+    pub restore: Restore,
+    pub order_num: i64,
+}
+
+pub fn update(tx: &Transaction<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
+    let done = tx
+        .prepare_cached(
+            "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
+             updated_at=?6 WHERE uuid=?1",
+        )?
+        .execute(params![
+            uuid.to_string(),
+            values.name,
+            values.restore.system,
+            values.restore.data,
+            values.order_num,
+            now()
+        ]);
+    unique(done, &values.name)
+}
+
+pub fn set_active(tx: &Transaction<'_>, uuid: Uuid, active: bool) -> Result<()> {
+    tx.execute(
+        "UPDATE desktop_groups SET is_active=?2, updated_at=?3 WHERE uuid=?1",
+        params![uuid.to_string(), active, now()],
+    )?;
+    Ok(())
+}
+
+pub fn set_stage(tx: &Transaction<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
+    tx.execute(
+        "UPDATE desktop_groups SET state=?2, updated_at=?3 WHERE uuid=?1",
+        params![uuid.to_string(), stage.word(), now()],
+    )?;
+    Ok(())
+}
+
+/// Deletes a group that has no desktops any more.
+pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+    tx.execute("DELETE FROM desktop_groups WHERE uuid=?1", [uuid.to_string()])?;
+    Ok(())
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<DesktopGroup>> {
+    let Page { count, page, page_size, search, results } = GROUPS.page(store, query, raw)?;
+    let results = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
+    let mut page = Page { count, page, page_size, search, results };
+    store.read(|conn| {
+        let counts = counts(conn, page.results.iter().map(|group| group.id))?;
+        let mut disks = disks(conn, page.results.iter().map(|group| group.template_id))?;
+        for group in &mut page.results {
+            group.counts = counts.get(&group.id).copied().unwrap_or_default();
+            group.disks = disks.entry(group.template_id).or_default().clone();
+        }
+        Ok(())
+    })?;
+    Ok(page)
+}
+
+fn counts(conn: &Connection, groups: impl Iterator<Item = i64>) -> Result<HashMap<i64, Counts>> {
+    let sql = format!(
+        "SELECT d.group_id, count(*), sum(d.power = 'running'), sum(n.status <> 'active') \
+         FROM desktops d JOIN nodes n ON n.id = d.node_id WHERE d.group_id IN {} \
+         GROUP BY d.group_id",
+        in_numbers(groups)
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let counts = statement.query_map([], |row| {
+        let counts = Counts {
+            total: rows::unsigned(row, 1)?,
+            running: rows::unsigned(row, 2)?,
+            unknown: rows::unsigned(row, 3)?,
+        };
+        Ok((row.get(0)?, counts))
+    })?;
+    Ok(counts.collect::<rusqlite::Result<_>>()?)
+}
+
+fn disks(
+    conn: &Connection,
+    templates: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, Vec<GroupDisk>>> {
+    let sql = format!(
+        "SELECT template_id, role, position, size FROM template_disks WHERE template_id IN {} \
+         ORDER BY template_id, position",
+        in_numbers(templates)
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut disks: HashMap<i64, Vec<GroupDisk>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let disk = GroupDisk {
+            role: parse_role(&row.get::<_, String>(1)?)?,
+            position: row.get(2)?,
+            size: rows::unsigned(row, 3)?,
+        };
+        disks.entry(row.get(0)?).or_default().push(disk);
+    }
+    Ok(disks)
+}
+
+/// A row before its words are parsed.
+struct Raw {
+    group: DesktopGroup,
+    template_state: String,
+    stage: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let education: Option<String> = row.get(4)?;
+    let education = match education {
+        Some(name) => Some((rows::uuid(row, 3)?, name)),
+        None => None,
+    };
+    let group = DesktopGroup {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        group: education,
+        template_id: row.get(5)?,
+        template: rows::uuid(row, 6)?,
+        template_name: row.get(7)?,
+        template_state: TemplateState::Ready,
+        os_type: row.get(9)?,
+        pool: rows::uuid(row, 10)?,
+        pool_name: row.get(11)?,
+        network: rows::uuid(row, 12)?,
+        network_name: row.get(13)?,
+        subnet: rows::uuid(row, 14)?,
+        subnet_name: row.get(15)?,
+        vcpu: row.get(16)?,
+        memory_mib: rows::unsigned(row, 17)?,
+        restore: Restore { system: row.get(18)?, data: row.get(19)? },
+        prefix: row.get(20)?,
+        digits: row.get(21)?,
+        first_number: row.get(22)?,
+        is_active: row.get(23)?,
+        order_num: row.get(24)?,
+        stage: Stage::Ready,
+        owner_name: row.get(26)?,
+        created_at: row.get(27)?,
+        updated_at: row.get(28)?,
+        counts: Counts::default(),
+        disks: Vec::new(),
+    };
+    Ok(Raw { group, template_state: row.get(8)?, stage: row.get(25)? })
+}
+
+impl Raw {
+    fn parse(self) -> Result<DesktopGroup> {
+        let Self { group, template_state, stage } = self;
+        let template_state = TemplateState::parse(&template_state)?;
+        Ok(DesktopGroup { template_state, stage: Stage::parse(&stage)?, ..group })
+    }
+}

@@ -1,0 +1,306 @@
+//! Rows of desktops.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::json_uuids;
+use crate::desktops::group::Stage;
+use crate::desktops::seat::{Desktop, STOPPING, SeatStatus};
+use crate::desktops::templates::Power;
+use crate::error::{Error, Fault, Result};
+use crate::node::protocol::PowerState;
+use crate::operations;
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows;
+use crate::store::{Store, now};
+
+const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
+     JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
+const STATUS: &str = "CASE WHEN n.status <> 'active' THEN 'error' \
+     WHEN d.power = 'running' THEN 'active' WHEN d.power = 'off' AND d.fault IS NULL \
+     THEN 'inactive' ELSE 'error' END";
+const ADDRESS: &str = "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || '.' || \
+     ((a.address >> 8) & 255) || '.' || (a.address & 255)";
+const SELECT: &str = "d.id, d.uuid, d.name, g.uuid, g.name, d.node_id, n.uuid, n.name, n.ip, \
+     n.hostname, n.fault, d.seat, d.version, d.state, d.power, d.power_reason, d.started_at, \
+     d.fault, a.address, a.mac, d.created_at, d.updated_at, \
+     CASE WHEN n.status <> 'active' THEN 'error' \
+     WHEN d.power = 'running' THEN 'active' WHEN d.power = 'off' AND d.fault IS NULL \
+     THEN 'inactive' ELSE 'error' END";
+
+static DESKTOPS: Listing = Listing {
+    select: SELECT,
+    from: FROM,
+    tables: &["desktops", "desktop_groups", "nodes", "addresses"],
+    columns: &[
+        Column::integer("id", "d.id"),
+        Column::exact("uuid", "d.uuid"),
+        Column::text("name", "d.name"),
+        Column::integer("kind", "g.kind"),
+        Column::exact("desktop_uuid", "g.uuid"),
+        Column::exact("desktop", "g.uuid"),
+        Column::text("desktop_name", "g.name"),
+        Column::exact("status", STATUS),
+        Column::text("ipaddr", ADDRESS),
+        Column::exact("mac", "a.mac"),
+        Column::text("host_name", "n.name"),
+        Column::text("hostname", "n.name"),
+        Column::exact("host_uuid", "n.uuid"),
+        Column::exact("host_ip", "n.ip"),
+        Column::integer("seat", "d.seat"),
+        Column::integer("up_time", "d.started_at"),
+        Column::integer("created_at", "d.created_at"),
+    ],
+    order: "d.group_id, d.seat",
+};
+
+/// A desktop to be written.
+pub struct NewSeat {
+    pub uuid: Uuid,
+    pub name: String,
+    pub node_id: i64,
+    pub seat: u32,
+    pub version: u32,
+}
+
+pub fn insert(tx: &Transaction<'_>, group_id: i64, seats: &[NewSeat]) -> Result<()> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO desktops (uuid, name, group_id, node_id, seat, version, state, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+    )?;
+    let (stage, now) = (Stage::Creating.word(), now());
+    for new in seats {
+        statement.execute(params![
+            new.uuid.to_string(),
+            new.name,
+            group_id,
+            new.node_id,
+            new.seat,
+            new.version,
+            stage,
+            now
+        ])?;
+    }
+    Ok(())
+}
+
+/// Seats of a group that are taken, in order.
+pub fn taken(conn: &Connection, group_id: i64) -> Result<Vec<u32>> {
+    let mut statement =
+        conn.prepare_cached("SELECT seat FROM desktops WHERE group_id = ?1 ORDER BY seat")?;
+    let seats = statement.query_map([group_id], |row| row.get(0))?;
+    Ok(seats.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn set_stage(tx: &Transaction<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE desktops SET state=?2, updated_at=?3 \
+         WHERE uuid IN (SELECT value FROM json_each(?1))",
+    )?
+    .execute(params![json_uuids(desktops)?, stage.word(), now()])?;
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, desktops: &[Uuid]) -> Result<()> {
+    tx.prepare_cached("DELETE FROM desktops WHERE uuid IN (SELECT value FROM json_each(?1))")?
+        .execute([json_uuids(desktops)?])?;
+    Ok(())
+}
+
+/// A desktop as batches see it.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    pub uuid: Uuid,
+    pub name: String,
+    pub group: Uuid,
+    pub node_id: i64,
+    pub stage: Stage,
+    pub power: Power,
+}
+
+const SEAT: &str = "d.uuid, d.name, g.uuid, d.node_id, d.state, d.power \
+     FROM desktops d JOIN desktop_groups g ON g.id = d.group_id";
+
+/// The desktops of these that exist.
+pub fn seats(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Seat>> {
+    let sql = format!(
+        "SELECT {SEAT} WHERE d.uuid IN (SELECT value FROM json_each(?1)) ORDER BY d.group_id, d.seat"
+    );
+    collect(conn, &sql, &json_uuids(desktops)?)
+}
+
+/// All desktops of a group.
+pub fn of_group(conn: &Connection, group: Uuid) -> Result<Vec<Seat>> {
+    let sql = format!("SELECT {SEAT} WHERE g.uuid = ?1 ORDER BY d.seat");
+    collect(conn, &sql, &group.to_string())
+}
+
+fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    let mut seats = Vec::new();
+    while let Some(row) = rows.next()? {
+        seats.push(Seat {
+            uuid: rows::uuid(row, 0)?,
+            name: row.get(1)?,
+            group: rows::uuid(row, 2)?,
+            node_id: row.get(3)?,
+            stage: Stage::parse(&row.get::<_, String>(4)?)?,
+            power: Power::parse(&row.get::<_, String>(5)?)?,
+        });
+    }
+    Ok(seats)
+}
+
+/// Notes that Carrel presses the power buttons: what goes off now does so because it was asked to.
+pub fn note_stopping(tx: &Transaction<'_>, desktops: &[Uuid]) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE desktops SET power_reason=?2 \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off'",
+    )?
+    .execute(params![json_uuids(desktops)?, STOPPING])?;
+    Ok(())
+}
+
+/// Notes how starting each desktop went.
+pub fn note_starts(tx: &Transaction<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> {
+    let mut statement =
+        tx.prepare_cached("UPDATE desktops SET fault=?2 WHERE uuid=?1 AND fault IS NOT ?2")?;
+    for (uuid, fault) in starts {
+        let fault =
+            fault.as_ref().map(serde_json::to_string).transpose().map_err(Error::internal)?;
+        statement.execute(params![uuid.to_string(), fault])?;
+    }
+    Ok(())
+}
+
+/// How many of these are on, or off.
+pub fn count_power(conn: &Connection, desktops: &[Uuid], on: bool) -> Result<usize> {
+    let mut statement = conn.prepare_cached(
+        "SELECT count(*) FROM desktops \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND (power <> 'off') = ?2",
+    )?;
+    let count: i64 = statement.query_row(params![json_uuids(desktops)?, on], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Desktop> {
+    let sql = format!("SELECT {SELECT} FROM {FROM} WHERE d.uuid = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
+    found.ok_or_else(|| Error::not_found("desktop-unknown").arg("uuid", uuid))?.parse()
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {
+    let Page { count, page, page_size, search, results } = DESKTOPS.page(store, query, raw)?;
+    let mut results = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
+    let uuids: Vec<Uuid> = results.iter().map(|desktop| desktop.uuid).collect();
+    let mut held = store.read(|conn| operations::holders(conn, &uuids))?;
+    for desktop in &mut results {
+        desktop.work = held.remove(&desktop.uuid);
+    }
+    Ok(Page { count, page, page_size, search, results })
+}
+
+/// A row before its words are parsed.
+struct Raw {
+    desktop: Desktop,
+    stage: String,
+    power: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let address: Option<u32> = row.get(18)?;
+    let desktop = Desktop {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        group: rows::uuid(row, 3)?,
+        group_name: row.get(4)?,
+        node_id: row.get(5)?,
+        node: rows::uuid(row, 6)?,
+        node_name: row.get(7)?,
+        node_ip: row.get(8)?,
+        node_hostname: row.get(9)?,
+        node_fault: rows::json(row, 10)?,
+        seat: row.get(11)?,
+        version: row.get(12)?,
+        stage: Stage::Ready,
+        power: Power(PowerState::Off),
+        power_reason: row.get(15)?,
+        status: SeatStatus::parse(&row.get::<_, String>(22)?),
+        started_at: row.get(16)?,
+        fault: rows::json(row, 17)?,
+        address: address.map(Into::into),
+        mac: row.get(19)?,
+        created_at: row.get(20)?,
+        updated_at: row.get(21)?,
+        work: None,
+    };
+    Ok(Raw { desktop, stage: row.get(13)?, power: row.get(14)? })
+}
+
+impl Raw {
+    fn parse(self) -> Result<Desktop> {
+        let Self { desktop, stage, power } = self;
+        Ok(Desktop { stage: Stage::parse(&stage)?, power: Power::parse(&power)?, ..desktop })
+    }
+}
+
+/// Everything about a desktop that its domain is made of.
+#[derive(Debug, Clone)]
+pub struct Build {
+    pub uuid: Uuid,
+    pub name: String,
+    pub group: Uuid,
+    pub template: Uuid,
+    pub version: u32,
+    pub node_id: i64,
+    pub vcpu: u32,
+    pub memory_mib: u64,
+    pub sys_restore: bool,
+    pub data_restore: bool,
+    pub address: std::net::Ipv4Addr,
+    pub mac: String,
+    pub network: Uuid,
+}
+
+/// What the domains of these desktops are made of. A desktop without an address is a defect.
+pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT d.uuid, d.name, g.uuid, t.uuid, d.version, d.node_id, g.vcpu, g.memory_mib, \
+         g.sys_restore, g.data_restore, a.address, a.mac, n.uuid \
+         FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \
+         JOIN networks n ON n.id = a.network_id \
+         WHERE d.uuid IN (SELECT value FROM json_each(?1)) ORDER BY d.group_id, d.seat",
+    )?;
+    let builds = statement.query_map([json_uuids(desktops)?], |row| {
+        Ok(Build {
+            uuid: rows::uuid(row, 0)?,
+            name: row.get(1)?,
+            group: rows::uuid(row, 2)?,
+            template: rows::uuid(row, 3)?,
+            version: row.get(4)?,
+            node_id: row.get(5)?,
+            vcpu: row.get(6)?,
+            memory_mib: rows::unsigned(row, 7)?,
+            sys_restore: row.get(8)?,
+            data_restore: row.get(9)?,
+            address: super::address(row, 10)?,
+            mac: row.get(11)?,
+            network: rows::uuid(row, 12)?,
+        })
+    })?;
+    Ok(builds.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Where each of these desktops is, by node.
+pub fn by_node(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<i64, Vec<Uuid>>> {
+    let mut nodes: HashMap<i64, Vec<Uuid>> = HashMap::new();
+    for seat in seats(conn, desktops)? {
+        nodes.entry(seat.node_id).or_default().push(seat.uuid);
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,210 @@
+//! Passwords: what is accepted, and argon2id.
+//!
+//! A hash needs 19 MiB and a core for a while. Few run at once and few may wait, so that a flood of
+//! sign-ins costs neither the memory nor the threads that other requests need.
+
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Kind, Result};
+
+/// Shortest password, in characters.
+pub const SHORTEST: usize = 8;
+/// Longest password, in bytes.
+pub const LONGEST: usize = 1024;
+/// Hashes computed at the same time.
+const AT_ONCE: usize = 2;
+/// Callers that may wait for their turn; more are sent away.
+const WAITING: usize = 60;
+
+/// A password as somebody typed it, wiped from memory after use and never printed.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// Whether a new password is good enough: long enough, and not so long that it is a mistake.
+    pub fn accept(&self) -> Result<()> {
+        if self.0.chars().count() < SHORTEST {
+            return Err(Error::bad_input("password-too-short").arg("limit", SHORTEST));
+        }
+        if self.0.len() > LONGEST {
+            return Err(Error::bad_input("password-too-long").arg("limit", LONGEST));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// The form in which a password is stored; never printed either.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredPassword(pub String);
+
+impl std::fmt::Debug for StoredPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredPassword")
+    }
+}
+
+/// Computes hashes, a few at a time. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Hashing {
+    gate: Arc<Gate>,
+}
+
+impl Hashing {
+    /// Waits for a turn; what is done while it is held is done by few at once.
+    pub fn turn(&self) -> Result<Turn> {
+        let mut counts = lock(&self.gate);
+        if counts.running >= AT_ONCE && counts.waiting >= WAITING {
+            return Err(Error::new(Kind::TooMany, "sign-in-busy"));
+        }
+        counts.waiting += 1;
+        while counts.running >= AT_ONCE {
+            counts = self.gate.freed.wait(counts).unwrap_or_else(PoisonError::into_inner);
+        }
+        counts.waiting -= 1;
+        counts.running += 1;
+        drop(counts);
+        Ok(Turn { gate: Arc::clone(&self.gate) })
+    }
+
+    pub fn hash(&self, password: &Password) -> Result<StoredPassword> {
+        let _turn = self.turn()?;
+        hash(password.0.as_bytes()).map(StoredPassword)
+    }
+}
+
+/// The right to compute a hash; given back when dropped.
+pub struct Turn {
+    gate: Arc<Gate>,
+}
+
+impl Turn {
+    /// Whether `password` belongs to `stored`. Without a stored hash it takes as long and is wrong,
+    /// so that nobody learns by the clock which names exist.
+    pub fn verify(&self, password: &Password, stored: Option<&StoredPassword>) -> Result<bool> {
+        let against = match stored {
+            Some(stored) => &stored.0,
+            None => nobodys()?,
+        };
+        // What is longer than a password may be is wrong; hashing it would only cost.
+        let bytes = password.0.as_bytes();
+        let bytes = &bytes[..bytes.len().min(LONGEST + 1)];
+        match Argon2::default().verify_password(bytes, against) {
+            Ok(()) => Ok(stored.is_some()),
+            Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(cause) => Err(Error::internal(format_args!("a stored password hash: {cause}"))),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        lock(&self.gate).running -= 1;
+        self.gate.freed.notify_one();
+    }
+}
+
+#[derive(Default)]
+struct Gate {
+    counts: Mutex<Counts>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct Counts {
+    running: usize,
+    waiting: usize,
+}
+
+fn lock(gate: &Gate) -> std::sync::MutexGuard<'_, Counts> {
+    gate.counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hash(password: &[u8]) -> Result<String> {
+    let hash = Argon2::default().hash_password(password);
+    let hash = hash.map_err(|cause| Error::internal(format_args!("hash a password: {cause}")))?;
+    Ok(hash.to_string())
+}
+
+/// A hash that belongs to nobody, made as all others are.
+fn nobodys() -> Result<&'static str> {
+    static HASH: OnceLock<String> = OnceLock::new();
+    match HASH.get() {
+        Some(hash) => Ok(hash),
+        None => {
+            let made = hash(&super::token::random_bytes()?)?;
+            Ok(HASH.get_or_init(|| made))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    #[test]
+    fn the_right_password_and_no_other_is_verified() {
+        let hashing = Hashing::default();
+        let stored = hashing.hash(&password("quiet desk 7")).expect("hash");
+        assert!(stored.0.starts_with("$argon2id$"), "{}", stored.0);
+        let turn = hashing.turn().expect("turn");
+        assert!(turn.verify(&password("quiet desk 7"), Some(&stored)).expect("verify"));
+        assert!(!turn.verify(&password("quiet desk 8"), Some(&stored)).expect("verify"));
+        assert!(!turn.verify(&password("quiet desk 7"), None).expect("verify"));
+        assert!(!turn.verify(&password(&"x".repeat(5_000)), Some(&stored)).expect("verify"));
+    }
+
+    #[test]
+    fn passwords_have_a_shortest_and_a_longest() {
+        let key =
+            |text: &str| password(text).accept().expect_err("must be refused").key().to_owned();
+        assert_eq!(key("1234567"), "password-too-short");
+        assert_eq!(key(&"x".repeat(1_025)), "password-too-long");
+        assert!(password("八个字的密码可以").accept().is_ok());
+        assert!(password(&"x".repeat(1_024)).accept().is_ok());
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        assert_eq!(format!("{:?}", password("secret-word")), "Password");
+    }
+
+    #[test]
+    fn few_hash_at_once_and_few_wait() {
+        let hashing = Hashing::default();
+        let turns: Vec<_> = (0..AT_ONCE).map(|_| hashing.turn().expect("turn")).collect();
+        let waiting: Vec<_> = (0..WAITING)
+            .map(|_| {
+                let hashing = hashing.clone();
+                std::thread::spawn(move || hashing.turn().map(drop))
+            })
+            .collect();
+        let started = std::time::Instant::now();
+        while lock(&hashing.gate).waiting < WAITING {
+            assert!(started.elapsed().as_secs() < 20, "threads do not come to wait");
+            std::thread::yield_now();
+        }
+        let error = hashing.turn().err().expect("one too many");
+        assert_eq!(error.key(), "sign-in-busy");
+        drop(turns);
+        for thread in waiting {
+            thread.join().expect("no panic").expect("gets its turn");
+        }
+    }
+}

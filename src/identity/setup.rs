@@ -1,0 +1,86 @@
+//! The first administrator: made by a link that the server prints once, or on the command line.
+
+use std::net::IpAddr;
+
+use super::lockout::{self, Subject};
+use super::password::{Password, StoredPassword};
+use super::sign_in::{Lifetime, NewSession};
+use super::store::{setup, users};
+use super::token::{self, Token};
+use super::{Identity, NewUser, Role};
+use crate::error::{Error, Result};
+use crate::store::now;
+
+impl Identity {
+    /// Whether there is nobody yet who may do everything.
+    pub fn needs_setup(&self) -> Result<bool> {
+        self.store.read(|conn| Ok(users::administrators(conn)? == 0))
+    }
+
+    /// A new token for the set-up link in place of any older; `None` when there is an administrator.
+    pub fn setup_token(&self) -> Result<Option<Token>> {
+        let token = Token::random()?;
+        let hash = token.hash();
+        self.store.write(|tx| {
+            setup::forget_all(tx)?;
+            if users::administrators(tx)? > 0 {
+                return Ok(None);
+            }
+            setup::insert(tx, &hash, now())?;
+            Ok(Some(token))
+        })
+    }
+
+    /// Makes the first administrator and signs in. Of two at the same time one wins.
+    ///
+    /// # Errors
+    /// `setup-done` when there is an administrator, `setup-link-wrong` for any other token than
+    /// that of the latest link.
+    pub fn set_up(
+        &self,
+        token: &str,
+        name: &str,
+        password: &Password,
+        address: Option<IpAddr>,
+    ) -> Result<NewSession> {
+        let hash = token::hash(token);
+        let guesser: Vec<Subject> = address.map(Subject::address).into_iter().collect();
+        self.store.read(|conn| lockout::check(conn, &guesser, now()))?;
+        if let Err(error) = self.store.read(|conn| setup::check(conn, &hash)) {
+            self.store.write(|tx| lockout::note(tx, &guesser, now()))?;
+            return Err(error);
+        }
+        let user = NewUser::new(name, vec![Role::Admin], self.hash_new(password)?)?;
+        let user = self.store.write(|tx| {
+            setup::check(tx, &hash)?;
+            setup::forget_all(tx)?;
+            users::insert(tx, &user, now())
+        })?;
+        self.begin(user, Lifetime::Short, address)
+    }
+
+    /// Checks and hashes a password that is to be stored.
+    pub(super) fn hash_new(&self, password: &Password) -> Result<StoredPassword> {
+        password.accept()?;
+        self.hashing.hash(password)
+    }
+}
+
+impl Identity {
+    /// What is over does not stay in the store.
+    pub fn purge(&self) -> Result<()> {
+        let now = now();
+        self.store.write(|tx| {
+            super::store::sessions::purge(tx, now)?;
+            super::store::failures::purge(tx, now - lockout::MEMORY)
+        })
+    }
+}
+
+/// Both words for a refused link, told apart for whoever holds an old one.
+pub(super) fn refuse(is_done: bool) -> Error {
+    match is_done {
+        true => Error::conflict("setup-done"),
+        false => Error::forbidden("setup-link-wrong"),
+    }
+}

@@ -1,0 +1,48 @@
+//! Rows of failed sign-ins.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::error::Result;
+
+/// What is known of one account or address. Times are Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failures {
+    pub failures: u32,
+    pub last_at: i64,
+    pub locked_until: i64,
+}
+
+pub fn find(conn: &Connection, subject: &str) -> Result<Option<Failures>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT failures, last_at, locked_until FROM login_failures WHERE subject = ?1",
+    )?;
+    let row = statement.query_row([subject], |row| {
+        Ok(Failures { failures: row.get(0)?, last_at: row.get(1)?, locked_until: row.get(2)? })
+    });
+    Ok(row.optional()?)
+}
+
+pub fn put(tx: &Transaction<'_>, subject: &str, row: &Failures) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO login_failures (subject, failures, last_at, locked_until) \
+         VALUES (?1,?2,?3,?4)",
+    )?
+    .execute(params![subject, row.failures, row.last_at, row.locked_until])?;
+    Ok(())
+}
+
+pub fn forget(tx: &Transaction<'_>, subject: &str) -> Result<()> {
+    tx.execute("DELETE FROM login_failures WHERE subject = ?1", [subject])?;
+    Ok(())
+}
+
+pub fn forget_addresses(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute("DELETE FROM login_failures WHERE subject LIKE 'address:%'", [])?;
+    Ok(())
+}
+
+/// Forgets what did not fail since `time`.
+pub fn purge(tx: &Transaction<'_>, time: i64) -> Result<()> {
+    tx.execute("DELETE FROM login_failures WHERE last_at <= ?1 AND locked_until <= ?1", [time])?;
+    Ok(())
+}

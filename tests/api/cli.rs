@@ -1,0 +1,104 @@
+//! The command line, without a server and beside one.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{ADMIN, PASSWORD, Server};
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn complained(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn passwords_come_from_standard_input_and_have_rules() {
+    let server = Server::start();
+    let set = |input: &str| server.run(&["admin", "set-password", "boss"], input);
+    for (input, why) in [
+        ("", "No password"),
+        ("\n", "No password"),
+        ("short\n", "8 characters"),
+        (&"x".repeat(2_000), "1024 bytes"),
+    ] {
+        let output = set(input);
+        assert_eq!(output.status.code(), Some(1), "{input:?}");
+        assert!(complained(&output).contains(why), "{}", complained(&output));
+    }
+    assert!(
+        said(&set("a first password\r\nsecond line\n")).contains("administrator boss was made")
+    );
+    let old = server.client().sign_in("boss", "a first password");
+    assert!(said(&set("a second password")).contains("password of boss was set"));
+    old.get("/api/account").send().expect_status(401);
+    server.client().sign_in("boss", "a second password");
+}
+
+#[test]
+fn users_are_added_listed_and_switched_off_but_not_the_last_administrator() {
+    let server = Server::start();
+    let run = |arguments: &[&str], input: &str| server.run(arguments, input);
+    assert!(run(&["admin", "add", "lee", "--role", "normal"], "a good password").status.success());
+    let again = run(&["admin", "add", "LEE", "--role", "normal"], "a good password");
+    assert!(complained(&again).contains("lee already"), "{}", complained(&again));
+    let list = said(&run(&["admin", "list"], ""));
+    assert!(list.contains("admin") && list.contains("lee") && list.contains("normal"), "{list}");
+    assert!(!list.contains("argon2"), "{list}");
+
+    let last = run(&["admin", "disable", ADMIN], "");
+    assert_eq!(last.status.code(), Some(1));
+    assert!(complained(&last).contains("last administrator"), "{}", complained(&last));
+    server.client().sign_in(ADMIN, PASSWORD);
+    server.set_password("second", "a good password");
+    assert!(run(&["admin", "disable", ADMIN], "").status.success());
+    assert!(said(&run(&["admin", "list"], "")).contains("switched off"));
+    assert_eq!(run(&["admin", "disable", "second"], "").status.code(), Some(1));
+    for command in ["disable", "enable", "unlock"] {
+        let output = run(&["admin", command, "ghost"], "");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(complained(&output).contains("no user ghost"), "{}", complained(&output));
+    }
+
+    let client = server.client().sign_in("second", "a good password");
+    let log = client.get("/api/v1.0/index/get_operation_log/").query("user_name", "carrel admin");
+    let rows = log.header("Accept-Language", "en").send().data()["results"].take();
+    let has = |content: &str, succeeded: bool| {
+        let matches = |row: &&Value| row["content"] == content && row["succeeded"] == succeeded;
+        rows.as_array().is_some_and(|rows| rows.iter().any(|row| matches(&row)))
+    };
+    assert!(has("Make the user \"lee\"", true), "{rows:#}");
+    assert!(
+        has("Switch off the user \"admin\"", true) && has("Switch off the user \"admin\"", false)
+    );
+}
+
+#[test]
+fn wrong_usage_is_2_and_a_wrong_directory_makes_nothing() {
+    let server = Server::start();
+    for arguments in [
+        &["admin"][..],
+        &["admin", "list", "too", "much"],
+        &["admin", "add", "x", "--role", "emperor"],
+        &["admin", "add", "x"],
+        &["frobnicate"],
+        &["agent", "--stdio", "--socket", "x"],
+    ] {
+        assert_eq!(server.run(arguments, "").status.code(), Some(2), "{arguments:?}");
+    }
+    let missing = server.data_here().join("not-there");
+    let path = missing.to_string_lossy().into_owned();
+    let output = server.run(&["admin", "list", "--data-dir", &path], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complained(&output).contains("no database"), "{}", complained(&output));
+    assert!(!missing.exists());
+}
+
+#[test]
+fn the_terminals_language_is_spoken() {
+    let server = Server::with().env("LC_ALL", "zh_CN.UTF-8").start();
+    let output = server.run(&["admin", "disable", "ghost"], "");
+    assert!(complained(&output).contains("用户 ghost 不存在"), "{}", complained(&output));
+}
