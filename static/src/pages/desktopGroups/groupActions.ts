@@ -34,7 +34,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
 
   const actions = computed<RowAction<DesktopGroup>[]>(() => [
     {
-      key: 'open', label: t('deskgroup.open'), icon: Grid, main: true,
+      key: 'open', label: t('deskgroup.open'), icon: Grid,
       run: ([group]) => router.push({ name: 'desktops', params: { uuid: group!.uuid } }),
     },
     {
