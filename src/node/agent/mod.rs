@@ -24,6 +24,7 @@ pub mod events;
 mod facts;
 pub mod files;
 pub mod keeper;
+pub mod libvirt;
 pub mod listen;
 mod nics;
 pub mod qcow2;

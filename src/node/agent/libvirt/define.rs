@@ -1,0 +1,129 @@
+//! Makes and updates domains.
+
+use virt::connect::Connect;
+use virt::domain::Domain;
+
+use super::errors::Libvirt;
+use super::metadata::Metadata;
+use super::xml::{self, Rendered, Setting};
+use super::{Hypervisor, Inner, batch, states};
+use crate::error::Result;
+use crate::node::agent::call::Call;
+use crate::node::protocol::{DiskSpec, DomainSpec, ItemResult, LayerRef, TemplateLayers};
+
+impl Hypervisor {
+    /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
+    ///
+    /// Nothing is forced to the disk here: an overlay that a loss of power swallows before a guest wrote to
+    /// it is made again at the domain's start, as empty as it was.
+    pub fn define_domains(&self, specs: &[DomainSpec], call: &Call) -> Vec<ItemResult> {
+        let inner = &self.inner;
+        batch::run(specs, batch::width(), call, |spec| spec.uuid, |spec| inner.define(spec))
+    }
+}
+
+impl Inner {
+    fn define(&self, spec: &DomainSpec) -> Result<()> {
+        let _claim = self.claims.hold(spec.uuid);
+        let virt_type = self.virt_type.get(&self.link)?;
+        let connect = self.connect()?;
+        let existing = self.find_domain(spec.uuid)?;
+        let published = self.disks.published(spec.owner.template)?;
+        let version = match &existing {
+            Some((domain, metadata)) => {
+                self.complete_disks(spec, domain, published.as_ref())?;
+                metadata.version
+            }
+            None => {
+                self.make_disks(spec, published.as_ref())?;
+                version(spec, published.as_ref())
+            }
+        };
+        let name = match &existing {
+            // A name given once stays, so that logs can be followed; the title follows the desktop's name.
+            Some((domain, _)) => domain.name().libvirt("ask for the name of", spec.uuid)?,
+            None => xml::domain_name(spec),
+        };
+        let rendered = self.render(spec, &name, &virt_type, version)?;
+        if existing.is_some_and(|(_, metadata)| metadata.fingerprint == rendered.fingerprint) {
+            return Ok(());
+        }
+        define_xml(&connect, &rendered, &spec.owner.name).map(drop)
+    }
+
+    fn make_disks(&self, spec: &DomainSpec, published: Option<&TemplateLayers>) -> Result<()> {
+        for disk in &spec.disks {
+            self.disks.ensure_overlay(disk, spec.uuid, below(disk, published))?;
+        }
+        Ok(())
+    }
+
+    /// Disks of a running domain are not touched, only made when missing.
+    fn complete_disks(
+        &self,
+        spec: &DomainSpec,
+        domain: &Domain,
+        published: Option<&TemplateLayers>,
+    ) -> Result<()> {
+        if !states::power(domain)?.has_process() {
+            return self.make_disks(spec, published);
+        }
+        for disk in &spec.disks {
+            if self.disks.overlay_header(disk, spec.uuid)?.is_none() {
+                self.disks.fresh_overlay(disk, spec.uuid, below(disk, published))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn render(
+        &self,
+        spec: &DomainSpec,
+        name: &str,
+        virt_type: &str,
+        version: Option<u32>,
+    ) -> Result<Rendered> {
+        let mut paths = Vec::with_capacity(spec.disks.len());
+        for disk in &spec.disks {
+            let path = self.disks.overlay_path(disk, spec.uuid)?;
+            paths.push(path.to_string_lossy().into_owned());
+        }
+        xml::domain(spec, &Setting { virt_type, name, paths: &paths, version })
+    }
+
+    /// Defines a domain again whose disks or spec changed.
+    pub(super) fn redefine(
+        &self,
+        domain: &Domain,
+        metadata: &Metadata,
+        spec: &DomainSpec,
+        version: Option<u32>,
+    ) -> Result<()> {
+        let connect = self.connect()?;
+        let virt_type = self.virt_type.get(&self.link)?;
+        let name = domain.name().libvirt("ask for the name of", spec.uuid)?;
+        let rendered = self.render(spec, &name, &virt_type, version)?;
+        if rendered.fingerprint == metadata.fingerprint {
+            return Ok(());
+        }
+        define_xml(&connect, &rendered, &spec.owner.name).map(drop)
+    }
+}
+
+fn define_xml(connect: &Connect, rendered: &Rendered, name: &str) -> Result<Domain> {
+    connect.define_domain_xml(&rendered.xml).libvirt("define", name)
+}
+
+/// What a disk's new overlay is made on.
+pub(super) fn below<'a>(disk: &'a DiskSpec, published: Option<&'a TemplateLayers>) -> &'a LayerRef {
+    let current = published.filter(|_| disk.restore);
+    current.and_then(|layers| layers.disks.get(&disk.uuid)).unwrap_or(&disk.below)
+}
+
+/// The template's published version when new overlays of all disks stand on its layers.
+pub(super) fn version(spec: &DomainSpec, published: Option<&TemplateLayers>) -> Option<u32> {
+    let published = published?;
+    let stands =
+        |disk: &DiskSpec| published.disks.get(&disk.uuid) == Some(below(disk, Some(published)));
+    spec.disks.iter().all(stands).then_some(published.version)
+}

@@ -1,0 +1,222 @@
+//! Everything that talks to libvirt on a node.
+//!
+//! ```text
+//!   connection.rs   opens, watches, opens again          events.rs    libvirt's events, by its C interface
+//!   watcher.rs      turns events into ours               restorer.rs  starts anew what the guest reset
+//!   define.rs power.rs remove.rs freeze.rs               one file per verb, batches of domains
+//!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
+//!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
+//!   xml.rs metadata.rs states.rs errors.rs               to libvirt's words and back
+//!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
+//!   batch.rs claims.rs departures.rs memory.rs           many domains at once, without hurting each other
+//! ```
+//!
+//! All methods of [`Hypervisor`] block; asynchronous callers put them on a thread for such work.
+//!
+//! # Restoring disks
+//!
+//! A disk with `restore` is made anew at every start by the agent ([`Hypervisor::power`]) and at every reboot. A guest
+//! that resets itself must not find its old disk; so the domain of one with such a disk is defined to end at a
+//! reset (`on_reboot` destroy). QEMU's last word tells a reset from a shutdown, and after a reset the agent
+//! restores the disks and starts the domain again.
+//!
+//! It fails closed. Without an agent to see it, a guest that resets itself is off afterwards, and whoever starts it next
+//! through Carrel restores it first. libvirt keeps no difference between a guest that shut itself down and one
+//! that reset itself (both are `shut off (shutdown)`, and what QEMU logs depends on a race), so an agent that
+//! comes back leaves such a domain off: starting what its user had shut down would be worse.
+//! `virsh reboot` is a shutdown for such a domain, which libvirt decides.
+
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::ErrorNumber;
+
+use self::claims::{Claims, Marks};
+use self::connection::{Link, Turn};
+use self::departures::Departures;
+use self::domains::UsedBefore;
+use self::errors::{Libvirt, optional};
+use self::events::Signal;
+use self::memory::Memory;
+use self::metadata::{Metadata, Which};
+use self::probe::VirtType;
+use self::restorer::Restorer;
+use self::watcher::Known;
+use crate::error::{Error, Result};
+use crate::node::agent::disks::Disks;
+use crate::node::agent::events::EventSink;
+use crate::node::protocol::{AgentConfig, Event};
+
+mod batch;
+mod checks;
+mod claims;
+mod connection;
+mod console;
+mod define;
+mod departures;
+mod domains;
+mod errors;
+mod events;
+mod freeze;
+mod keys;
+mod memory;
+mod metadata;
+mod networks;
+mod power;
+mod probe;
+mod remove;
+mod restorer;
+mod screenshot;
+mod states;
+mod watcher;
+mod xml;
+
+/// The node's hypervisor. Clones are the same; when the last is dropped the connection is closed.
+#[derive(Clone)]
+pub struct Hypervisor {
+    inner: Arc<Inner>,
+    _guard: Arc<Guard>,
+}
+
+/// What the methods and the threads share.
+struct Inner {
+    config: AgentConfig,
+    disks: Disks,
+    events: EventSink,
+    link: Link,
+    virt_type: VirtType,
+    claims: Claims,
+    departures: Departures,
+    /// Domains that are being switched off: when one resets itself meanwhile, it stays off.
+    switching_off: Marks,
+    /// Domains between a reset by their guest and their new start: their being off is no news.
+    restoring: Marks,
+    known: Known,
+    restorer: Restorer,
+    memory: Memory,
+    used: Mutex<UsedBefore>,
+    /// Changes of one network come one after another.
+    networks: Mutex<()>,
+}
+
+/// Ends the threads, which hold the shared part themselves.
+struct Guard {
+    inner: Arc<Inner>,
+    signals: Mutex<Sender<Signal>>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.inner.link.stop();
+        let signals = self.signals.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The watcher has ended by itself when this fails.
+        let _ = signals.send(Signal::Stop);
+    }
+}
+
+impl Hypervisor {
+    /// Begins to connect and returns at once. Never fails: without libvirt every request answers `libvirt-down`, and
+    /// events tell when it comes and goes.
+    pub fn start(config: &AgentConfig, disks: Disks, events: EventSink) -> Self {
+        let (signals, source) = mpsc::channel();
+        let link = Link::new(&config.libvirt_uri);
+        let virt_type = VirtType::new(&config.virt_type, link.is_simulator());
+        let inner = Arc::new(Inner {
+            config: config.clone(),
+            disks,
+            events,
+            link,
+            virt_type,
+            claims: Claims::default(),
+            departures: Departures::default(),
+            switching_off: Marks::default(),
+            restoring: Marks::default(),
+            known: Known::default(),
+            restorer: Restorer::default(),
+            memory: Memory::default(),
+            used: Mutex::default(),
+            networks: Mutex::default(),
+        });
+        spawn("libvirt-watcher", {
+            let inner = inner.clone();
+            move || watcher::run(&inner, &source)
+        });
+        spawn("libvirt-link", {
+            let (inner, signals) = (inner.clone(), signals.clone());
+            move || keep_connection(&inner, &signals)
+        });
+        let guard = Guard { inner: inner.clone(), signals: Mutex::new(signals) };
+        Self { inner, _guard: Arc::new(guard) }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(cause) = thread::Builder::new().name(name.to_owned()).spawn(work) {
+        tracing::error!(%cause, name, "no thread: the agent cannot manage desktops");
+    }
+}
+
+fn keep_connection(inner: &Inner, signals: &Sender<Signal>) {
+    inner.link.keep(signals, |turn| match turn {
+        Turn::Up => {
+            tracing::info!(uri = inner.config.libvirt_uri, "connected to libvirt");
+            inner.events.send(Event::Hypervisor { up: true, reason: String::new() });
+            // The watcher tells of every domain after this.
+            let _ = signals.send(Signal::Connected);
+        }
+        Turn::Down { reason } => inner.events.send(Event::Hypervisor { up: false, reason }),
+    });
+}
+
+impl Inner {
+    fn connect(&self) -> Result<Connect> {
+        self.link.get()
+    }
+
+    /// A domain of this installation.
+    ///
+    /// # Errors
+    /// `domain-missing`; `domain-foreign` when a domain of someone else has this uuid.
+    fn domain(&self, uuid: Uuid) -> Result<(Domain, Metadata)> {
+        self.find_domain(uuid)?
+            .ok_or_else(|| Error::not_found("domain-missing").arg("object", uuid))
+    }
+
+    /// A domain of this installation that has a screen and a keyboard now.
+    ///
+    /// # Errors
+    /// Those of [`Inner::domain`]; `domain-not-running`.
+    fn running_domain(&self, uuid: Uuid) -> Result<(Domain, Metadata)> {
+        let (domain, metadata) = self.domain(uuid)?;
+        if states::power(&domain)?.has_process() {
+            return Ok((domain, metadata));
+        }
+        Err(Error::conflict("domain-not-running").arg("object", metadata.spec.owner.name))
+    }
+
+    fn find_domain(&self, uuid: Uuid) -> Result<Option<(Domain, Metadata)>> {
+        let found = self.connect()?.lookup_domain_by_uuid(uuid);
+        let Some(domain) = optional(found, ErrorNumber::NoDomain, "look for", uuid)? else {
+            return Ok(None);
+        };
+        let metadata = metadata::read(&domain, Which::Stored)?;
+        match metadata.filter(|metadata| self.is_ours(metadata)) {
+            Some(metadata) => Ok(Some((domain, metadata))),
+            None => {
+                let name = domain.name().libvirt("ask for the name of", uuid)?;
+                Err(Error::conflict("domain-foreign").arg("object", name))
+            }
+        }
+    }
+
+    fn is_ours(&self, metadata: &Metadata) -> bool {
+        metadata.spec.owner.installation == self.config.installation
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! Networks of the node: NAT networks with addresses by reservation, and bridges.
+//!
+//! ```text
+//!   mod.rs      makes, updates, removes                plan.rs     from a spec to libvirt's definition
+//!   reserve.rs  adds and takes away reservations       dnsmasq.rs  reservations of a running network
+//!   lease.rs    gives back what a guest had leased     bridges.rs  finds the bridge on an uplink
+//! ```
+
+use std::sync::{MutexGuard, PoisonError};
+
+use uuid::Uuid;
+use virt::error::ErrorNumber;
+use virt::network::Network;
+use virt::sys;
+
+use self::plan::Stored;
+use super::errors::{Libvirt, is_code, optional};
+use super::{Hypervisor, Inner, metadata, states, xml};
+use crate::error::{Error, Kind, Result};
+use crate::node::protocol::NetworkSpec;
+
+mod bridges;
+mod dnsmasq;
+mod lease;
+mod plan;
+mod reserve;
+
+impl Hypervisor {
+    /// Makes or updates a network with its reservations and starts it. Reservations and names change while guests use
+    /// it; other changes only while none does, because libvirt has to take the network down for them.
+    ///
+    /// # Errors
+    /// `network-in-use` with the names of the guests; `bridge-missing`; `network-foreign` when someone else's
+    /// network has this uuid. The network is as it was then.
+    pub fn ensure_network(&self, spec: &NetworkSpec) -> Result<()> {
+        let _order = self.inner.network_order();
+        self.inner.ensure_network(spec)
+    }
+
+    /// An absent one counts as removed.
+    ///
+    /// # Errors
+    /// `network-in-use` with the names of the guests.
+    pub fn remove_network(&self, uuid: Uuid) -> Result<()> {
+        let _order = self.inner.network_order();
+        let Some((network, stored)) = self.inner.find_network(uuid)? else { return Ok(()) };
+        let name = &stored.spec.name;
+        self.inner.refuse_in_use(uuid, name)?;
+        take_down(&network, name)?;
+        match network.undefine() {
+            Err(cause) if is_code(&cause, ErrorNumber::NoNetwork) => Ok(()),
+            undefined => undefined.libvirt("undefine network", name),
+        }
+    }
+
+    /// The networks of this installation.
+    pub fn list_networks(&self) -> Result<Vec<Uuid>> {
+        let all = self
+            .inner
+            .connect()?
+            .list_all_networks(0)
+            .libvirt("list the networks of", "libvirt")?;
+        let start = xml::network_name_start(self.inner.config.installation);
+        let mut ours = Vec::new();
+        for network in &all {
+            if network.name().libvirt("ask for the name of", "a network")?.starts_with(&start) {
+                ours.push(network.uuid().libvirt("ask for the uuid of", "a network")?);
+            }
+        }
+        Ok(ours)
+    }
+}
+
+impl Inner {
+    fn network_order(&self) -> MutexGuard<'_, ()> {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ensure_network(&self, spec: &NetworkSpec) -> Result<()> {
+        let view = plan::view(spec, self.config.installation)?;
+        let definition = xml::network(&view)?;
+        match self.find_network(spec.uuid)? {
+            None => self.make_network(spec, &definition),
+            Some((network, stored)) if plan::same_structure(&stored.spec, spec) => {
+                if !plan::same_hosts(&stored.spec, spec) || stored.spec.name != spec.name {
+                    self.define_network(&definition, &spec.name)?;
+                }
+                self.bring_up(&network, &spec.name)?;
+                self.serve_reservations(&network, spec, &view, &stored)
+            }
+            Some((network, stored)) => self.replace_network(&network, &stored, spec, &definition),
+        }
+    }
+
+    fn make_network(&self, spec: &NetworkSpec, definition: &str) -> Result<()> {
+        let network = self.define_network(definition, &spec.name)?;
+        let up = self.bring_up(&network, &spec.name);
+        if up.is_err()
+            && let Err(cause) = network.undefine()
+        {
+            tracing::error!(name = spec.name, %cause, "a network that does not start was left");
+        }
+        up
+    }
+
+    /// Takes the network down and makes it anew; back to the old definition when the new does not work.
+    fn replace_network(
+        &self,
+        network: &Network,
+        stored: &Stored,
+        spec: &NetworkSpec,
+        definition: &str,
+    ) -> Result<()> {
+        self.refuse_in_use(spec.uuid, &stored.spec.name)?;
+        let old = self.stored_network(network)?;
+        take_down(network, &stored.spec.name)?;
+        let made = self
+            .define_network(definition, &spec.name)
+            .and_then(|network| self.bring_up(&network, &spec.name));
+        if made.is_err() {
+            let restored = self
+                .define_network(&old, &stored.spec.name)
+                .and_then(|network| self.bring_up(&network, &stored.spec.name));
+            if let Err(error) = restored {
+                tracing::error!(name = stored.spec.name, error = error.detail(), "network is down");
+            }
+        }
+        made
+    }
+
+    fn define_network(&self, definition: &str, name: &str) -> Result<Network> {
+        self.connect()?.define_network_xml(definition).libvirt("define network", name)
+    }
+
+    fn bring_up(&self, network: &Network, name: &str) -> Result<()> {
+        if !network.is_active().libvirt("look at network", name)? {
+            network.create().libvirt("start network", name)?;
+        }
+        if !network.autostart().libvirt("look at network", name)? {
+            network.set_autostart(true).libvirt("set the autostart of network", name)?;
+        }
+        Ok(())
+    }
+
+    /// The definition that starts next. The simulator gives no other than the current one.
+    fn stored_network(&self, network: &Network) -> Result<String> {
+        let flags = if self.link.is_simulator() { 0 } else { sys::VIR_NETWORK_XML_INACTIVE };
+        network.xml_desc(flags).libvirt("read the definition of", "a network")
+    }
+
+    /// # Errors
+    /// `network-foreign` when the network is not of this installation.
+    fn find_network(&self, uuid: Uuid) -> Result<Option<(Network, Stored)>> {
+        let found = self.connect()?.lookup_network_by_uuid(uuid);
+        let found = optional(found, ErrorNumber::NoNetwork, "look for network", uuid)?;
+        let Some(network) = found else { return Ok(None) };
+        match plan::parse(&self.stored_network(&network)?)?
+            .filter(|it| it.installation == self.config.installation)
+        {
+            Some(stored) => Ok(Some((network, stored))),
+            None => {
+                let name = network.name().libvirt("ask for the name of network", uuid)?;
+                Err(Error::conflict("network-foreign").arg("object", name))
+            }
+        }
+    }
+
+    /// # Errors
+    /// `network-in-use` when a running guest has a NIC on it.
+    fn refuse_in_use(&self, uuid: Uuid, name: &str) -> Result<()> {
+        let mut users = Vec::new();
+        let domains =
+            self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
+        for domain in &domains {
+            let metadata = match metadata::read(domain, metadata::Which::Current) {
+                Err(error) if error.kind() == Kind::NotFound => continue,
+                read => read?,
+            };
+            let Some(metadata) = metadata.filter(|metadata| self.is_ours(metadata)) else {
+                continue;
+            };
+            let spec = metadata.spec;
+            if spec.nics.iter().any(|nic| nic.network == uuid)
+                && states::power(domain)?.has_process()
+            {
+                users.push(spec.owner.name);
+            }
+        }
+        if users.is_empty() {
+            return Ok(());
+        }
+        users.sort();
+        let users = users.join(", ");
+        Err(Error::conflict("network-in-use").arg("object", name).arg("users", users))
+    }
+
+    /// After libvirt was away: it has given its running networks the reservations that it knew of when they
+    /// were started.
+    pub(super) fn refresh_networks(&self) -> Result<()> {
+        let _order = self.network_order();
+        let all =
+            self.connect()?.list_all_networks(0).libvirt("list the networks of", "libvirt")?;
+        for network in &all {
+            let stored = plan::parse(&self.stored_network(network)?)?;
+            let Some(stored) = stored.filter(|it| it.installation == self.config.installation)
+            else {
+                continue;
+            };
+            let view = plan::view(&stored.spec, self.config.installation)?;
+            if network.is_active().libvirt("look at network", &stored.spec.name)? {
+                self.serve_reservations(network, &stored.spec, &view, &stored)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn take_down(network: &Network, name: &str) -> Result<()> {
+    match network.destroy() {
+        Err(cause) if is_code(&cause, ErrorNumber::OperationInvalid) => Ok(()),
+        destroyed => destroyed.libvirt("stop network", name),
+    }
+}

@@ -1,0 +1,90 @@
+//! Adds and takes away reservations.
+//!
+//! libvirt's own update of a running network takes half a second for each, in which it takes away all
+//! firewall rules of the network and puts them back. So the stored definition gets all of a request
+//! at once, and the running dnsmasq is told directly (`dnsmasq.rs`).
+
+use uuid::Uuid;
+use virt::network::Network;
+
+use super::plan::{self, Stored};
+use super::{dnsmasq, lease};
+use crate::error::{Error, Result};
+use crate::node::agent::libvirt::errors::Libvirt;
+use crate::node::agent::libvirt::xml::{self, NetworkView};
+use crate::node::agent::libvirt::{Hypervisor, Inner};
+use crate::node::protocol::{DhcpHost, NetworkSpec};
+
+impl Hypervisor {
+    /// Adds reservations, replacing those of the same MAC or address.
+    ///
+    /// # Errors
+    /// `network-missing`.
+    pub fn reserve(&self, network: Uuid, hosts: &[DhcpHost]) -> Result<()> {
+        self.change(network, hosts, |spec| spec.hosts.extend_from_slice(hosts))
+    }
+
+    /// Takes reservations away, and with them what their guests had leased.
+    ///
+    /// # Errors
+    /// `network-missing`.
+    pub fn release(&self, network: Uuid, hosts: &[DhcpHost]) -> Result<()> {
+        self.change(network, hosts, |_| ())
+    }
+
+    /// Takes away what has the MAC or address of one of `hosts`, then lets `add`.
+    fn change(
+        &self,
+        uuid: Uuid,
+        hosts: &[DhcpHost],
+        add: impl FnOnce(&mut NetworkSpec),
+    ) -> Result<()> {
+        let inner = &self.inner;
+        let _order = inner.network_order();
+        let (network, stored) = inner
+            .find_network(uuid)?
+            .ok_or_else(|| Error::not_found("network-missing").arg("object", uuid))?;
+        let mut spec = stored.spec.clone();
+        let meant = |known: &DhcpHost| {
+            hosts.iter().any(|host| host.mac == known.mac || host.address == known.address)
+        };
+        spec.hosts.retain(|known| !meant(known));
+        add(&mut spec);
+        if spec.hosts == stored.spec.hosts {
+            return Ok(());
+        }
+        let view = plan::view(&spec, inner.config.installation)?;
+        inner.define_network(&xml::network(&view)?, &spec.name)?;
+        if network.is_active().libvirt("look at network", &spec.name)? {
+            inner.serve_reservations(&network, &spec, &view, &stored)?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Gives the running network the reservations of `spec`, and back the leases of those in `before` that are no more.
+    pub(super) fn serve_reservations(
+        &self,
+        network: &Network,
+        spec: &NetworkSpec,
+        view: &NetworkView,
+        before: &Stored,
+    ) -> Result<()> {
+        let Some(nat) = &view.nat else { return Ok(()) };
+        if self.link.is_simulator() {
+            return dnsmasq::update_by_libvirt(network, spec.uuid, &spec.hosts);
+        }
+        dnsmasq::serve(network, &view.name, nat, spec)?;
+        let is_kept = |host: &DhcpHost| {
+            spec.hosts.iter().any(|kept| kept.mac == host.mac && kept.address == host.address)
+        };
+        for host in before.spec.hosts.iter().filter(|host| !is_kept(host)) {
+            let gateway = nat.gateways.iter().find(|gateway| gateway.contains(host.address));
+            if let Some(gateway) = gateway {
+                lease::give_back(&view.bridge, gateway.address, host)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Whether guests run under KVM here, or by QEMU's own emulation.
+//!
+//! `/dev/kvm` is no proof: there are machines, mostly virtual ones themselves, where it can be opened and a
+//! guest never executes its first instruction. So a tiny guest is started that does nothing but let its
+//! BIOS say a line on the serial console. No line, no KVM.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::stream::Stream;
+use virt::sys;
+
+use super::connection::Link;
+use super::errors::Libvirt;
+use super::xml;
+use crate::error::{Context, Error, Result};
+
+/// A BIOS takes a tenth of a second under KVM, even on a loaded machine less than one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const DEVICE: &str = "/dev/kvm";
+
+/// Gone at the next boot, which is when the answer may change.
+const CACHE: &str = "/run/carrel/kvm.json";
+
+/// How guests are run.
+pub struct VirtType {
+    wanted: Wanted,
+    /// Held while it is found out: who comes meanwhile waits for the same answer.
+    found: Mutex<Option<Finding>>,
+}
+
+enum Wanted {
+    Simulator,
+    Auto,
+    Fixed(&'static str),
+    Unknown(String),
+}
+
+/// What the probe found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Finding {
+    Works,
+    /// There is no device.
+    Absent,
+    /// libvirt or QEMU could not start a guest with it.
+    Refused {
+        message: String,
+    },
+    /// A guest was started and did nothing.
+    Hangs,
+}
+
+impl VirtType {
+    pub fn new(wanted: &str, simulator: bool) -> Self {
+        let wanted = match wanted {
+            _ if simulator => Wanted::Simulator,
+            "auto" => Wanted::Auto,
+            "kvm" => Wanted::Fixed("kvm"),
+            "qemu" => Wanted::Fixed("qemu"),
+            other => Wanted::Unknown(other.to_owned()),
+        };
+        Self { wanted, found: Mutex::new(None) }
+    }
+
+    /// `kvm`, `qemu` or `test`. The first call may take seconds.
+    ///
+    /// # Errors
+    /// `virt-type-unknown` for a setting that is none; `libvirt-down`.
+    pub fn get(&self, link: &Link) -> Result<String> {
+        match &self.wanted {
+            Wanted::Simulator => Ok("test".to_owned()),
+            Wanted::Fixed(wanted) => Ok((*wanted).to_owned()),
+            Wanted::Unknown(wanted) => {
+                Err(Error::bad_input("virt-type-unknown").arg("value", wanted))
+            }
+            Wanted::Auto => {
+                let works = self.finding(link)? == Finding::Works;
+                Ok(if works { "kvm" } else { "qemu" }.to_owned())
+            }
+        }
+    }
+
+    /// What the probe found, whatever is wanted.
+    pub fn finding(&self, link: &Link) -> Result<Finding> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(finding) = &*found {
+            return Ok(finding.clone());
+        }
+        let finding = find(&link.get()?)?;
+        tracing::info!(?finding, "looked whether KVM executes guests");
+        *found = Some(finding.clone());
+        Ok(finding)
+    }
+
+    pub fn is_simulator(&self) -> bool {
+        matches!(self.wanted, Wanted::Simulator)
+    }
+}
+
+fn find(connect: &Connect) -> Result<Finding> {
+    if !Path::new(DEVICE).exists() {
+        return Ok(Finding::Absent);
+    }
+    let circumstances = circumstances(connect)?;
+    if let Some(finding) = remembered(&circumstances) {
+        return Ok(finding);
+    }
+    let finding = probe(connect, "kvm")?;
+    // A refusal is mended without a new boot, by permissions for example, and costs little to find again.
+    if matches!(finding, Finding::Works | Finding::Hangs) {
+        remember(&circumstances, &finding);
+    }
+    Ok(finding)
+}
+
+/// Starts a guest of this type and waits for its first word.
+fn probe(connect: &Connect, virt_type: &str) -> Result<Finding> {
+    let name = format!("carrel-probe-{}", &Uuid::new_v4().simple().to_string()[..8]);
+    let flags = sys::VIR_DOMAIN_START_PAUSED | sys::VIR_DOMAIN_START_AUTODESTROY;
+    let guest = match connect.create_domain_xml(&xml::probe(&name, virt_type)?, flags) {
+        Ok(guest) => guest,
+        Err(cause) if super::errors::is_connection_lost(&cause) => {
+            return Err(cause).libvirt("start", &name);
+        }
+        Err(cause) => return Ok(Finding::Refused { message: cause.message().to_owned() }),
+    };
+    let began = Instant::now();
+    let spoke = speaks(connect, &guest);
+    // It is gone by itself when it ended meanwhile.
+    if guest.is_active().unwrap_or(false) {
+        guest.destroy().libvirt("end", &name)?;
+    }
+    let spoke = spoke?;
+    tracing::debug!(virt_type, spoke, millis = began.elapsed().as_millis(), "probed");
+    Ok(if spoke { Finding::Works } else { Finding::Hangs })
+}
+
+fn speaks(connect: &Connect, guest: &Domain) -> Result<bool> {
+    let stream = Stream::new(connect, 0).libvirt("open a stream for", "a probe")?;
+    guest
+        .open_console(None, &stream, sys::VIR_DOMAIN_CONSOLE_FORCE)
+        .libvirt("open the console of", "a probe")?;
+    let (heard, words) = mpsc::channel();
+    let reader = thread::Builder::new()
+        .name("libvirt-probe".to_owned())
+        .spawn(move || {
+            let mut piece = [0; 64];
+            // Ends with an error when the guest is destroyed. Nobody waits for it then.
+            let spoke = stream.recv(&mut piece).is_ok_and(|count| count > 0);
+            let _ = heard.send(spoke);
+        })
+        .context("start a thread for a probe")?;
+    guest.resume().libvirt("run", "a probe")?;
+    let spoke = words.recv_timeout(PATIENCE).unwrap_or(false);
+    drop(reader);
+    Ok(spoke)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    circumstances: String,
+    finding: Finding,
+}
+
+/// What the finding holds for: this boot of this kernel, this QEMU, this libvirt.
+fn circumstances(connect: &Connect) -> Result<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
+    let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
+    let libvirt = connect.lib_version().libvirt("ask for the version of", "libvirt")?;
+    Ok(format!("{} {qemu} {libvirt}", boot.trim()))
+}
+
+fn remembered(circumstances: &str) -> Option<Finding> {
+    let content = fs::read(CACHE).ok()?;
+    let remembered: Remembered = serde_json::from_slice(&content).ok()?;
+    (remembered.circumstances == circumstances).then_some(remembered.finding)
+}
+
+/// Without a place to remember it is found out again by the next agent.
+fn remember(circumstances: &str, finding: &Finding) {
+    let remembered =
+        Remembered { circumstances: circumstances.to_owned(), finding: finding.clone() };
+    let path = Path::new(CACHE);
+    let written = serde_json::to_vec(&remembered).map_err(std::io::Error::other).and_then(|json| {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, json)
+    });
+    if let Err(cause) = written {
+        tracing::debug!(%cause, path = CACHE, "finding about KVM not remembered");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_decides_without_a_look_at_the_machine() {
+        let link = Link::new("test:///default");
+        assert_eq!(VirtType::new("kvm", false).get(&link).unwrap(), "kvm");
+        assert_eq!(VirtType::new("auto", true).get(&link).unwrap(), "test");
+        let error = VirtType::new("xen", false).get(&link).unwrap_err();
+        assert_eq!(error.to_string(), "virt-type-unknown (value=xen)");
+    }
+}

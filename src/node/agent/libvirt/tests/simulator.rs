@@ -1,0 +1,368 @@
+use super::*;
+use crate::node::cancel::CancelFlag;
+
+const SOON: Duration = Duration::from_secs(2);
+
+fn layer(site: &Site) -> LayerRef {
+    let layer = LayerRef {
+        uuid: Uuid::new_v4(),
+        kind: LayerKind::TemplateVersion,
+        storage: site.storage(),
+    };
+    let path = site.disks.layer_path(&layer).unwrap();
+    qemu_img(&["create", "-q", "-f", "qcow2", path.to_str().unwrap(), "64M"]);
+    layer
+}
+
+#[test]
+fn a_domain_is_defined_started_listed_stopped_and_removed() {
+    let mut site = Site::simulated();
+    let mut spec = site.spec("lab-1 <ö>", false);
+    spec.nics = vec![NicSpec {
+        mac: "52:54:00:00:00:01".to_owned(),
+        network: Uuid::new_v4(),
+        address: Some([10, 0, 0, 9].into()),
+    }];
+    // The simulator knows this network only if it exists.
+    let mut network = nat(1);
+    network.uuid = spec.nics[0].network;
+    site.hypervisor.ensure_network(&network).unwrap();
+
+    site.define(&spec);
+    let state = site.state(spec.uuid).unwrap();
+    assert_eq!((state.power, state.started_at, state.version), (PowerState::Off, None, None));
+    assert_eq!(state.owner, spec.owner);
+    assert_eq!(state.nics, spec.nics);
+    site.becomes(SOON, spec.uuid, PowerState::Off);
+
+    site.power(PowerAction::Start, spec.uuid);
+    site.power(PowerAction::Start, spec.uuid);
+    let state = site.state(spec.uuid).unwrap();
+    assert_eq!(state.power, PowerState::Running);
+    assert!(state.started_at.is_some_and(|at| watcher::now() - at < 60));
+    site.becomes(SOON, spec.uuid, PowerState::Running);
+
+    site.power(PowerAction::Pause, spec.uuid);
+    site.power(PowerAction::Pause, spec.uuid);
+    site.becomes(SOON, spec.uuid, PowerState::Paused);
+    site.power(PowerAction::Resume, spec.uuid);
+    site.becomes(SOON, spec.uuid, PowerState::Running);
+    site.power(PowerAction::Stop, spec.uuid);
+    site.becomes(SOON, spec.uuid, PowerState::Off);
+    site.power(PowerAction::Stop, spec.uuid);
+    site.power(PowerAction::HardStop, spec.uuid);
+
+    let overlay = site.disks.overlay_path(&spec.disks[0], spec.uuid).unwrap();
+    assert!(overlay.exists());
+    site.remove(spec.uuid);
+    site.remove(spec.uuid);
+    assert!(!overlay.exists());
+    assert!(site.state(spec.uuid).is_none());
+    let gone = |event: &Event| matches!(event, Event::DomainGone { uuid } if *uuid == spec.uuid);
+    site.event(SOON, gone);
+}
+
+#[test]
+fn what_others_do_is_told() {
+    let mut site = Site::simulated();
+    let spec = site.spec("lab-2", false);
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    site.becomes(SOON, spec.uuid, PowerState::Running);
+
+    let other = site.other_tool();
+    let domain = other.lookup_domain_by_uuid(spec.uuid).unwrap();
+    domain.suspend().unwrap();
+    site.becomes(SOON, spec.uuid, PowerState::Paused);
+    domain.resume().unwrap();
+    site.becomes(SOON, spec.uuid, PowerState::Running);
+    domain.destroy().unwrap();
+    site.becomes(SOON, spec.uuid, PowerState::Off);
+    domain.undefine().unwrap();
+    let gone = |event: &Event| matches!(event, Event::DomainGone { uuid } if *uuid == spec.uuid);
+    site.event(SOON, gone);
+}
+
+#[test]
+fn domains_of_others_are_neither_shown_nor_touched() {
+    let mine = Site::simulated();
+    let theirs = Site::simulated();
+    let spec = theirs.spec("theirs", false);
+    theirs.define(&spec);
+    assert!(mine.hypervisor.list_domains().unwrap().is_empty());
+    let results = [
+        mine.hypervisor.remove_domains(&[spec.uuid], &Call::unwatched()),
+        mine.hypervisor.power(PowerAction::Start, &[spec.uuid], &Call::unwatched()),
+    ];
+    for items in results {
+        assert_eq!(items[0].result.as_ref().unwrap_err().key, "domain-foreign");
+    }
+    assert!(theirs.state(spec.uuid).is_some());
+    let unknown = mine.hypervisor.power(PowerAction::Stop, &[Uuid::new_v4()], &Call::unwatched());
+    assert_eq!(unknown[0].result.as_ref().unwrap_err().key, "domain-missing");
+}
+
+#[test]
+fn a_disk_with_restore_is_new_and_current_at_every_start_and_one_without_stays() {
+    let site = Site::simulated();
+    let mut spec = site.spec("lab-3", true);
+    spec.disks.push(site.disk(1, false));
+    site.define(&spec);
+    let paths: Vec<_> =
+        spec.disks.iter().map(|disk| site.disks.overlay_path(disk, spec.uuid).unwrap()).collect();
+    let write = || {
+        for path in &paths {
+            let mut content = fs::read(path).unwrap();
+            content.extend_from_slice(b"written by the guest");
+            fs::write(path, content).unwrap();
+        }
+    };
+    let is_written =
+        |index: usize| fs::read(&paths[index]).unwrap().ends_with(b"written by the guest");
+
+    write();
+    site.power(PowerAction::Start, spec.uuid);
+    assert!(!is_written(0) && is_written(1));
+    for action in [PowerAction::Reset, PowerAction::HardReboot, PowerAction::Reboot] {
+        write();
+        site.power(action, spec.uuid);
+        assert!(!is_written(0) && is_written(1), "{action:?}");
+    }
+
+    let newer = layer(&site);
+    let disks = spec.disks.iter().map(|disk| (disk.uuid, newer.clone())).collect();
+    let current = TemplateLayers { version: 4, disks };
+    site.disks.publish(spec.owner.template, &current).unwrap();
+    site.power(PowerAction::HardReboot, spec.uuid);
+    let newer_path = site.disks.layer_path(&newer).unwrap();
+    assert_eq!(Path::new(&site.below(&spec, 0)), newer_path);
+    assert_eq!(Path::new(&site.below(&spec, 1)), site.disks.layer_path(&site.base).unwrap());
+    // One disk is not of version 4.
+    assert_eq!(site.state(spec.uuid).unwrap().version, None);
+}
+
+#[test]
+fn a_new_desktop_stands_on_the_published_version() {
+    let site = Site::simulated();
+    let spec = site.spec("lab-4", true);
+    let newer = layer(&site);
+    let disks = [(spec.disks[0].uuid, newer.clone())].into();
+    site.disks.publish(spec.owner.template, &TemplateLayers { version: 2, disks }).unwrap();
+    site.define(&spec);
+    assert_eq!(site.state(spec.uuid).unwrap().version, Some(2));
+    site.power(PowerAction::Start, spec.uuid);
+    assert_eq!(site.state(spec.uuid).unwrap().version, Some(2));
+
+    let newest = layer(&site);
+    let disks = [(spec.disks[0].uuid, newest)].into();
+    site.disks.publish(spec.owner.template, &TemplateLayers { version: 3, disks }).unwrap();
+    assert_eq!(site.state(spec.uuid).unwrap().version, Some(2), "until its next restore");
+    site.power(PowerAction::HardReboot, spec.uuid);
+    assert_eq!(site.state(spec.uuid).unwrap().version, Some(3));
+}
+
+#[test]
+fn a_changed_spec_holds_from_the_next_start() {
+    let site = Site::simulated();
+    let mut spec = site.spec("lab-5", false);
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    let other = site.other_tool();
+    let domain = other.lookup_domain_by_uuid(spec.uuid).unwrap();
+    let name = domain.name().unwrap();
+    spec.memory_mib = 128;
+    spec.owner.name = "renamed".to_owned();
+    spec.disks.push(site.disk(1, false));
+    site.define(&spec);
+    assert_eq!(domain.info().unwrap().max_mem, 96 << 10);
+    assert_eq!(site.state(spec.uuid).unwrap().owner.name, "lab-5");
+    site.power(PowerAction::HardReboot, spec.uuid);
+    assert_eq!(domain.info().unwrap().max_mem, 128 << 10);
+    assert_eq!(site.state(spec.uuid).unwrap().owner.name, "renamed");
+    assert_eq!(domain.name().unwrap(), name, "libvirt's own name stays");
+}
+
+#[test]
+fn a_guest_larger_than_the_machine_is_not_started() {
+    let site = Site::simulated();
+    let mut spec = site.spec("huge", false);
+    spec.memory_mib = 64 << 20;
+    site.define(&spec);
+    let items = site.hypervisor.power(PowerAction::Start, &[spec.uuid], &Call::unwatched());
+    let fault = items[0].result.as_ref().unwrap_err();
+    assert_eq!(fault.key, "node-memory-short");
+    assert_eq!(fault.args[1], ("needed".to_owned(), (64 << 20).to_string()));
+    assert_eq!(site.state(spec.uuid).unwrap().power, PowerState::Off);
+}
+
+#[test]
+fn a_batch_says_of_each_how_it_went() {
+    let site = Site::simulated();
+    let mut specs: Vec<DomainSpec> =
+        (0..4).map(|number| site.spec(&format!("lab-{number}"), false)).collect();
+    specs[2].disks[0].below.uuid = Uuid::new_v4();
+    let items = site.hypervisor.define_domains(&specs, &Call::unwatched());
+    let failed: Vec<Uuid> =
+        items.iter().filter(|item| item.result.is_err()).map(|item| item.uuid).collect();
+    assert_eq!(failed, [specs[2].uuid]);
+    assert_eq!(items[2].result.as_ref().unwrap_err().key, "layer-missing");
+    assert_eq!(site.hypervisor.list_domains().unwrap().len(), 3);
+
+    let cancel = CancelFlag::new();
+    cancel.cancel();
+    let uuids: Vec<Uuid> = specs.iter().map(|spec| spec.uuid).collect();
+    for action in [PowerAction::Start, PowerAction::Stop] {
+        let items = site.hypervisor.power(action, &uuids, &Call::new(cancel.clone(), |_| ()));
+        assert!(
+            items.iter().all(|item| item.result.as_ref().is_err_and(|it| it.key == "cancelled"))
+        );
+    }
+}
+
+#[test]
+fn freezing_makes_layers_and_the_domain_goes_on_above_them() {
+    let site = Site::simulated();
+    let mut spec = site.spec("template", false);
+    spec.owner.kind = OwnerKind::Template;
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    let layer = LayerRef {
+        uuid: Uuid::new_v4(),
+        kind: LayerKind::TemplateVersion,
+        storage: site.storage(),
+    };
+    let asked = [FrozenDisk { disk: spec.disks[0].uuid, layer: layer.clone() }];
+    let freeze = || site.hypervisor.freeze_disks(spec.uuid, &asked, &Call::unwatched());
+    assert_eq!(freeze().unwrap_err().key(), "domain-running");
+    site.power(PowerAction::HardStop, spec.uuid);
+    let facts = freeze().unwrap();
+    assert_eq!(facts[0].uuid, layer.uuid);
+    let again = freeze().unwrap();
+    assert_eq!(again[0].path, facts[0].path);
+    assert_eq!(site.below(&spec, 0), facts[0].path);
+    let (_, metadata) = site.hypervisor.inner.domain(spec.uuid).unwrap();
+    assert_eq!(metadata.spec.disks[0].below, layer);
+    site.power(PowerAction::Start, spec.uuid);
+    assert_eq!(site.below(&spec, 0), facts[0].path);
+}
+
+#[test]
+fn a_screenshot_is_a_small_png() {
+    let site = Site::simulated();
+    let spec = site.spec("seen", false);
+    site.define(&spec);
+    let shot = || site.hypervisor.screenshot(spec.uuid, 160);
+    assert_eq!(shot().unwrap_err().key(), "domain-not-running");
+    site.power(PowerAction::Start, spec.uuid);
+    let image = image::load_from_memory(&shot().unwrap()).unwrap();
+    assert_eq!(image.width(), 160);
+}
+
+#[test]
+fn networks_are_made_reserved_in_and_removed() {
+    let site = Site::simulated();
+    let mut network = nat(2);
+    let hypervisor = &site.hypervisor;
+    hypervisor.ensure_network(&network).unwrap();
+    hypervisor.ensure_network(&network).unwrap();
+    assert_eq!(hypervisor.list_networks().unwrap(), [network.uuid]);
+
+    let hosts = || {
+        let found = site.other_tool().lookup_network_by_uuid(network.uuid).unwrap();
+        let xml = found.xml_desc(0).unwrap();
+        xml.lines().filter(|line| line.contains("<host mac='52:54")).count()
+    };
+    hypervisor.reserve(network.uuid, &[host(2, 10), host(2, 11)]).unwrap();
+    hypervisor.reserve(network.uuid, &[host(2, 11)]).unwrap();
+    assert_eq!(hosts(), 2);
+    let moved = DhcpHost { mac: host(2, 10).mac, ..host(2, 12) };
+    hypervisor.reserve(network.uuid, std::slice::from_ref(&moved)).unwrap();
+    assert_eq!(hosts(), 2);
+    hypervisor.release(network.uuid, &[host(2, 11), moved]).unwrap();
+    assert_eq!(hosts(), 0);
+
+    network.subnets[0].gateway = [10, 213, 3, 1].into();
+    hypervisor.ensure_network(&network).unwrap();
+    let theirs = Site::simulated();
+    assert_eq!(theirs.hypervisor.ensure_network(&network).unwrap_err().key(), "network-foreign");
+    hypervisor.remove_network(network.uuid).unwrap();
+    hypervisor.remove_network(network.uuid).unwrap();
+    assert!(hypervisor.list_networks().unwrap().is_empty());
+    assert_eq!(
+        hypervisor.reserve(network.uuid, &[host(2, 10)]).unwrap_err().key(),
+        "network-missing"
+    );
+}
+
+#[test]
+fn a_network_in_use_is_not_taken_away_and_takes_reservations() {
+    let site = Site::simulated();
+    let mut network = nat(4);
+    site.hypervisor.ensure_network(&network).unwrap();
+    let mut spec = site.spec("user of it", false);
+    spec.nics = vec![NicSpec { mac: host(4, 10).mac, network: network.uuid, address: None }];
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    let error = site.hypervisor.remove_network(network.uuid).unwrap_err();
+    assert_eq!(error.to_string(), "network-in-use (object=lab, users=user of it)");
+    network.hosts = vec![host(4, 10)];
+    site.hypervisor.ensure_network(&network).unwrap();
+    network.subnets[0].gateway = [10, 213, 4, 254].into();
+    assert_eq!(site.hypervisor.ensure_network(&network).unwrap_err().key(), "network-in-use");
+    site.power(PowerAction::HardStop, spec.uuid);
+    site.hypervisor.ensure_network(&network).unwrap();
+}
+
+#[test]
+fn a_bridge_that_is_not_there_is_named() {
+    let site = Site::simulated();
+    let forward = Forward::Bridge { uplink: "nosuch0".to_owned(), vlan: Some(7) };
+    let network = NetworkSpec { forward, subnets: Vec::new(), ..nat(5) };
+    let error = site.hypervisor.ensure_network(&network).unwrap_err();
+    assert_eq!(error.to_string(), "bridge-missing (uplink=nosuch0.7)");
+}
+
+#[test]
+fn without_libvirt_every_request_says_so_and_nothing_hangs() {
+    let uri = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
+    let mut site = Site::new(uri, "qemu", std::env::temp_dir().as_path(), |image| {
+        qemu_img(&["create", "-q", "-f", "qcow2", image.to_str().unwrap(), "64M"]);
+    });
+    let down = |event: &Event| matches!(event, Event::Hypervisor { up: false, .. });
+    let (event, _) = site.event(Duration::from_secs(10), down);
+    let Event::Hypervisor { reason, .. } = event else { unreachable!() };
+    assert!(reason.contains("/nonexistent/libvirt-sock"), "{reason}");
+    let error = site.hypervisor.list_domains().unwrap_err();
+    assert_eq!(error.key(), "libvirt-down");
+    let spec = site.spec("x", false);
+    let items = site.hypervisor.define_domains(&[spec], &Call::unwatched());
+    assert_eq!(items[0].result.as_ref().unwrap_err().key, "libvirt-down");
+    let checks = site.hypervisor.checks();
+    assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Bad));
+}
+
+#[test]
+fn figures_versions_and_checks_are_read() {
+    let mut site = Site::simulated();
+    let spec = site.spec("figures", false);
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    site.becomes(SOON, spec.uuid, PowerState::Running);
+    let uses = site.hypervisor.domain_use().unwrap();
+    assert_eq!(uses.iter().map(|it| it.uuid).collect::<Vec<_>>(), [spec.uuid]);
+    assert_eq!(site.hypervisor.versions().unwrap().virt_type, "test");
+    assert!(site.hypervisor.checks().iter().all(|check| check.verdict == Verdict::Good));
+}
+
+#[test]
+fn a_new_agent_tells_every_domain_again() {
+    let mut site = Site::simulated();
+    // Keeps the simulator's state while no agent is connected.
+    let _keep = site.other_tool();
+    let spec = site.spec("again", false);
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    site.reopen();
+    site.event(SOON, |event| matches!(event, Event::Hypervisor { up: true, .. }));
+    site.becomes(SOON, spec.uuid, PowerState::Running);
+}

@@ -1,0 +1,291 @@
+//! The XML that libvirt is given: templates with everything from outside escaped.
+
+use std::net::Ipv4Addr;
+use std::sync::OnceLock;
+
+use ipnet::Ipv4Net;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::metadata;
+use crate::error::{Context, Result};
+use crate::node::protocol::{DomainSpec, OwnerKind};
+
+/// Of the element that holds a network's spec.
+pub const NETWORK_NAMESPACE: &str = "urn:carrel:network:1";
+
+/// What the domain's XML depends on besides its spec.
+pub struct Setting<'a> {
+    /// `kvm`, `qemu` or `test`.
+    pub virt_type: &'a str,
+    /// libvirt's name of the domain; [`domain_name`] for a new one.
+    pub name: &'a str,
+    /// Paths of the overlays, in the order of the spec's disks.
+    pub paths: &'a [String],
+    /// The template version that the disks with restore stand on, when one is published.
+    pub version: Option<u32>,
+}
+
+/// The domain's XML, which carries its own fingerprint.
+pub struct Rendered {
+    pub xml: String,
+    /// Of everything in the XML but itself: two with the same are the same.
+    pub fingerprint: String,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    setting: SettingView<'a>,
+    spec: &'a DomainSpec,
+    title: String,
+    description: String,
+    kind: &'static str,
+    disks: Vec<DiskView<'a>>,
+    nics: Vec<NicView<'a>>,
+    addresses: String,
+    restores: bool,
+    metadata: MetadataView<'a>,
+}
+
+#[derive(Serialize)]
+struct SettingView<'a> {
+    virt_type: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct DiskView<'a> {
+    path: &'a str,
+    target: String,
+    /// What is thrown away at the next start need not survive a loss of power.
+    cache: &'static str,
+}
+
+#[derive(Serialize)]
+struct NicView<'a> {
+    mac: &'a str,
+    network: String,
+}
+
+#[derive(Serialize)]
+struct MetadataView<'a> {
+    namespace: &'static str,
+    version: Option<u32>,
+    json: &'a str,
+    fingerprint: String,
+}
+
+/// Renders a domain.
+///
+/// # Errors
+/// When the spec cannot be written as JSON, or a template is broken: defects.
+pub fn domain(spec: &DomainSpec, setting: &Setting<'_>) -> Result<Rendered> {
+    let json = serde_json::to_string(spec).context("write a domain's spec")?;
+    let mut view = view(spec, setting, &json);
+    let body = render("domain.xml", &view)?;
+    view.metadata.fingerprint = hex::encode(&Sha256::digest(body)[..16]);
+    Ok(Rendered {
+        xml: render("domain.xml", &view)?,
+        fingerprint: std::mem::take(&mut view.metadata.fingerprint),
+    })
+}
+
+fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<'a> {
+    let name = printable(&spec.owner.name);
+    let kind = match spec.owner.kind {
+        OwnerKind::Template => "template",
+        OwnerKind::Desktop => "desktop",
+    };
+    let disks = spec.disks.iter().zip(setting.paths).map(|(disk, path)| DiskView {
+        path,
+        target: disk_target(disk.index),
+        cache: if disk.restore { "unsafe" } else { "writeback" },
+    });
+    let nics = spec.nics.iter().map(|nic| NicView {
+        mac: &nic.mac,
+        network: network_name(spec.owner.installation, nic.network),
+    });
+    let addresses: Vec<String> =
+        spec.nics.iter().filter_map(|nic| nic.address).map(|address| address.to_string()).collect();
+    View {
+        setting: SettingView { virt_type: setting.virt_type, name: setting.name },
+        spec,
+        description: format!("Carrel {kind} {name}"),
+        title: name,
+        kind,
+        disks: disks.collect(),
+        nics: nics.collect(),
+        addresses: addresses.join(" "),
+        restores: restores(spec),
+        metadata: MetadataView {
+            namespace: metadata::SPEC_NAMESPACE,
+            version: setting.version,
+            json,
+            fingerprint: String::new(),
+        },
+    }
+}
+
+/// Whether any disk is made anew at every start.
+pub fn restores(spec: &DomainSpec) -> bool {
+    spec.disks.iter().any(|disk| disk.restore)
+}
+
+#[derive(Serialize)]
+pub struct NetworkView {
+    pub name: String,
+    pub uuid: Uuid,
+    pub installation: Uuid,
+    pub title: String,
+    /// The spec, for reading it back.
+    pub json: String,
+    /// The bridge that libvirt makes, or the one that it shall use.
+    pub bridge: String,
+    pub nat: Option<NatView>,
+}
+
+/// A network with addresses of the node's own.
+#[derive(Serialize)]
+pub struct NatView {
+    /// Of the bridge; belongs to the first gateway's own reservation.
+    pub mac: String,
+    pub gateways: Vec<GatewayView>,
+    /// dnsmasq's lines that libvirt has no words for.
+    pub options: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub struct GatewayView {
+    pub address: Ipv4Addr,
+    pub prefix: u8,
+    /// Empty for all but the first: libvirt serves DHCP on one IPv4 address of a network.
+    pub hosts: Vec<HostView>,
+}
+
+impl GatewayView {
+    /// Whether an address is in the subnet of this gateway.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        Ipv4Net::new(self.address, self.prefix).is_ok_and(|subnet| subnet.contains(&address))
+    }
+}
+
+#[derive(Serialize)]
+pub struct HostView {
+    pub mac: String,
+    pub address: Ipv4Addr,
+    pub name: String,
+}
+
+/// Renders a network.
+pub fn network(view: &NetworkView) -> Result<String> {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        namespace: &'static str,
+        #[serde(flatten)]
+        view: &'a NetworkView,
+    }
+    render("network.xml", Whole { namespace: NETWORK_NAMESPACE, view })
+}
+
+/// The entry of one reservation, for an update of a network.
+pub fn host(view: &HostView) -> Result<String> {
+    render("host.xml", view)
+}
+
+/// A guest without disks that says something on its serial line as soon as it runs.
+pub fn probe(name: &str, virt_type: &str) -> Result<String> {
+    #[derive(Serialize)]
+    struct ProbeView<'a> {
+        name: &'a str,
+        virt_type: &'a str,
+    }
+    render("probe.xml", &ProbeView { name, virt_type })
+}
+
+/// libvirt's name of a domain: to be read in `virsh list`, unique by its end.
+pub fn domain_name(spec: &DomainSpec) -> String {
+    const LONGEST: usize = 40;
+    let mut slug = String::new();
+    for character in spec.owner.name.chars() {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() == LONGEST {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    let unique = short(spec.uuid);
+    if slug.is_empty() { format!("carrel-{unique}") } else { format!("carrel-{slug}-{unique}") }
+}
+
+/// libvirt's name of a network; two installations on one machine do not meet.
+pub fn network_name(installation: Uuid, network: Uuid) -> String {
+    format!("{}{}", network_name_start(installation), short(network))
+}
+
+/// What the names of all networks of an installation begin with.
+pub fn network_name_start(installation: Uuid) -> String {
+    format!("carrel-{}-", short(installation))
+}
+
+fn short(uuid: Uuid) -> String {
+    uuid.simple().to_string()[..8].to_owned()
+}
+
+/// `vda`, `vdb`, … `vdz`, `vdaa`.
+fn disk_target(index: u32) -> String {
+    let mut letters = String::new();
+    let mut rest = index + 1;
+    while rest > 0 {
+        rest -= 1;
+        letters.insert(0, char::from(b'a' + (rest % 26) as u8));
+        rest /= 26;
+    }
+    format!("vd{letters}")
+}
+
+/// Without what XML cannot carry, nor line breaks, which libvirt refuses in a title.
+fn printable(text: &str) -> String {
+    let allowed =
+        |character: &char| !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
+    text.chars().filter(allowed).collect()
+}
+
+fn render(template: &str, view: impl Serialize) -> Result<String> {
+    environment()
+        .get_template(template)
+        .and_then(|template| template.render(Serde(view)))
+        .context(format_args!("render {template}"))
+}
+
+fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(syntax.build().expect("the standard delimiters"));
+        for (name, source) in [
+            ("domain.xml", include_str!("../../../../assets/xml/domain.xml")),
+            ("network.xml", include_str!("../../../../assets/xml/network.xml")),
+            ("host.xml", include_str!("../../../../assets/xml/host.xml")),
+            ("probe.xml", include_str!("../../../../assets/xml/probe.xml")),
+        ] {
+            environment.add_template(name, source).expect("templates are tested");
+        }
+        environment
+    })
+}
+
+#[cfg(test)]
+#[path = "xml_tests.rs"]
+mod tests;
