@@ -6,6 +6,7 @@ mod error;
 mod identity;
 mod images;
 mod inventory;
+mod networks;
 mod node;
 mod operations;
 mod server;

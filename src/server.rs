@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::identity::Identity;
 use crate::images::Images;
 use crate::inventory::{Inventory, LocalAgent};
+use crate::networks::Networks;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -30,6 +31,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let rocket = ignite(rocket).await?;
     app.identity.purge()?;
     app.images.start();
+    app.networks.keep_nodes_told();
     app.inventory.connect_local(local_agent(&app.settings))?;
     app.operations.start()?;
     let watchdog = rocket::tokio::spawn(feed_watchdog());
@@ -47,9 +49,20 @@ fn build(settings: Settings) -> Result<App> {
     let identity = Identity::new(store.clone());
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
+    let networks = Networks::open(store.clone(), inventory.clone(), operations.clone())?;
     let desktops = Desktops::new(store.clone());
     let language = Catalogues::load()?;
-    Ok(App { language, settings, store, identity, inventory, images, operations, desktops })
+    Ok(App {
+        language,
+        settings,
+        store,
+        identity,
+        inventory,
+        images,
+        networks,
+        operations,
+        desktops,
+    })
 }
 
 /// How the agent of this machine is reached and what it is told.

@@ -32,6 +32,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::images::Images;
 use crate::inventory::Inventory;
+use crate::networks::Networks;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -47,6 +48,7 @@ pub struct App {
     pub identity: Identity,
     pub inventory: Inventory,
     pub images: Images,
+    pub networks: Networks,
     pub operations: Operations,
     pub desktops: Desktops,
 }

@@ -1,0 +1,226 @@
+//! Addresses of templates and desktops: reserved in the transaction that makes the owner, freed in
+//! the one that removes it.
+
+use std::net::Ipv4Addr;
+
+use rusqlite::{Connection, Transaction};
+use uuid::Uuid;
+
+use super::{Networks, Subnet, store};
+use crate::error::{Error, Result};
+
+/// Tries for a MAC that nobody has, out of four thousand million.
+const MAC_TRIES: usize = 16;
+
+/// A reserved address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub owner: Uuid,
+    pub network_uuid: Uuid,
+    pub subnet_id: i64,
+    pub address: Ipv4Addr,
+    /// `52:54:…` in small letters.
+    pub mac: String,
+}
+
+impl Networks {
+    /// Reserves an address for `owner`: the wanted one, or the lowest that is free.
+    ///
+    /// # Errors
+    /// `address-outside-subnet`, `address-taken`, `subnet-full`
+    pub fn reserve(
+        &self,
+        tx: &Transaction<'_>,
+        subnet_id: i64,
+        owner: Uuid,
+        wanted: Option<Ipv4Addr>,
+    ) -> Result<Lease> {
+        let subnet = store::subnets::by_id(tx, subnet_id)?;
+        let address = match wanted {
+            Some(address) => {
+                check_wanted(tx, &subnet, address)?;
+                address
+            }
+            None => first(&free(tx, &subnet, 1)?)?,
+        };
+        enter(tx, &subnet, owner, address)
+    }
+
+    /// Reserves an address for each owner, or none at all.
+    ///
+    /// # Errors
+    /// `subnet-full`, with how many are free.
+    pub fn reserve_many(
+        &self,
+        tx: &Transaction<'_>,
+        subnet_id: i64,
+        owners: &[Uuid],
+    ) -> Result<Vec<Lease>> {
+        let subnet = store::subnets::by_id(tx, subnet_id)?;
+        let addresses = free(tx, &subnet, owners.len())?;
+        let pairs = owners.iter().zip(addresses);
+        pairs.map(|(owner, address)| enter(tx, &subnet, *owner, address)).collect()
+    }
+
+    /// Frees what these owners have, and returns it so that the nodes can be told.
+    pub fn release(&self, tx: &Transaction<'_>, owners: &[Uuid]) -> Result<Vec<Lease>> {
+        let leases = store::addresses::of_owners(tx, owners)?;
+        store::addresses::delete(tx, owners)?;
+        Ok(leases)
+    }
+
+    /// What an owner has.
+    pub fn lease(&self, conn: &Connection, owner: Uuid) -> Result<Option<Lease>> {
+        Ok(store::addresses::of_owners(conn, &[owner])?.into_iter().next())
+    }
+
+    /// What these owners have, in one query; the order is not theirs.
+    pub fn leases(&self, conn: &Connection, owners: &[Uuid]) -> Result<Vec<Lease>> {
+        store::addresses::of_owners(conn, owners)
+    }
+
+    /// How many addresses of a subnet are free.
+    pub fn free_count(&self, conn: &Connection, subnet_id: i64) -> Result<u64> {
+        store::addresses::free_count(conn, &store::subnets::by_id(conn, subnet_id)?)
+    }
+}
+
+/// The lowest free addresses, exactly as many as wanted.
+fn free(tx: &Transaction<'_>, subnet: &Subnet, wanted: usize) -> Result<Vec<Ipv4Addr>> {
+    let gaps = store::addresses::gaps(tx, subnet, wanted)?;
+    let addresses = gaps.into_iter().flat_map(|(low, high)| low..=high);
+    let addresses: Vec<Ipv4Addr> = addresses.take(wanted).map(Ipv4Addr::from).collect();
+    if addresses.len() < wanted {
+        return Err(Error::no_room("subnet-full")
+            .arg("name", &subnet.name)
+            .arg("wanted", wanted)
+            .arg("free", addresses.len()));
+    }
+    Ok(addresses)
+}
+
+fn first(addresses: &[Ipv4Addr]) -> Result<Ipv4Addr> {
+    addresses.first().copied().ok_or_else(|| Error::internal("no address where one was found"))
+}
+
+fn check_wanted(tx: &Transaction<'_>, subnet: &Subnet, address: Ipv4Addr) -> Result<()> {
+    if address < subnet.start || address > subnet.end || address == subnet.gateway {
+        return Err(Error::bad_input("address-outside-subnet")
+            .arg("address", address)
+            .arg("name", &subnet.name)
+            .arg("start", subnet.start)
+            .arg("end", subnet.end));
+    }
+    if store::addresses::is_taken(tx, subnet.network_id, address)? {
+        return Err(Error::conflict("address-taken").arg("address", address));
+    }
+    Ok(())
+}
+
+fn enter(tx: &Transaction<'_>, subnet: &Subnet, owner: Uuid, address: Ipv4Addr) -> Result<Lease> {
+    for _ in 0..MAC_TRIES {
+        let mac = random_mac();
+        if store::addresses::insert(tx, subnet, owner, address, &mac)? {
+            let (network_uuid, subnet_id) = (subnet.network_uuid, subnet.id);
+            return Ok(Lease { owner, network_uuid, subnet_id, address, mac });
+        }
+    }
+    Err(Error::internal("no MAC address is free"))
+}
+
+/// Random rather than counted: bridged networks may meet the guests of another installation.
+/// `52` marks it as locally administered.
+fn random_mac() -> String {
+    let [a, b, c, d]: [u8; 4] = rand::random();
+    format!("52:54:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Inventory;
+    use crate::networks::store::networks::Values;
+    use crate::networks::{Plan, SwitchKind};
+    use crate::operations::Operations;
+    use crate::store::Store;
+
+    /// A network with one subnet of six addresses, one of which is the gateway's.
+    fn fixture() -> (tempfile::TempDir, Store, Networks, i64) {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::open(&dir.path().join("test.db")).expect("store");
+        let inventory = Inventory::open(store.clone()).expect("inventory");
+        let operations = Operations::new(store.clone());
+        let networks = Networks::open(store.clone(), inventory, operations).expect("networks");
+        let host = |last| Ipv4Addr::new(10, 0, 0, last);
+        let plan = Plan {
+            name: "s".into(),
+            start: host(10),
+            end: host(15),
+            prefix: 24,
+            gateway: host(12),
+            dns1: host(12),
+            dns2: None,
+        };
+        let subnet = store.write(|tx| {
+            let switch = store::switches::insert(tx, "w", SwitchKind::Flat, None, false)?;
+            let values = Values { name: "n", desc: None, vlan: None };
+            let network = store::networks::insert(tx, Uuid::new_v4(), switch, &values, false)?;
+            store::subnets::insert(tx, network, Uuid::new_v4(), &plan)
+        });
+        (dir, store, networks, subnet.expect("rows"))
+    }
+
+    fn last_octets(leases: &[Lease]) -> Vec<u8> {
+        leases.iter().map(|lease| lease.address.octets()[3]).collect()
+    }
+
+    fn owners(count: usize) -> Vec<Uuid> {
+        (0..count).map(|_| Uuid::new_v4()).collect()
+    }
+
+    #[test]
+    fn the_lowest_free_addresses_are_given_out_and_freed() {
+        let (_dir, store, networks, subnet) = fixture();
+        let wanted = owners(4);
+        let leases = store.write(|tx| networks.reserve_many(tx, subnet, &wanted)).expect("reserve");
+        assert_eq!(last_octets(&leases), [10, 11, 13, 14]);
+        let freed = store.write(|tx| networks.release(tx, &wanted[1..3])).expect("release");
+        assert_eq!(last_octets(&freed), [11, 13]);
+        assert_eq!(store.read(|conn| networks.free_count(conn, subnet)).expect("count"), 3);
+        let next = store.write(|tx| networks.reserve_many(tx, subnet, &owners(3)));
+        assert_eq!(last_octets(&next.expect("reserve")), [11, 13, 15]);
+        let known = store.read(|conn| networks.lease(conn, wanted[0])).expect("read");
+        assert_eq!(known.as_ref(), leases.first());
+    }
+
+    #[test]
+    fn too_many_owners_get_nothing_at_all() {
+        let (_dir, store, networks, subnet) = fixture();
+        let error = store.write(|tx| networks.reserve_many(tx, subnet, &owners(6)));
+        let error = error.expect_err("full");
+        assert_eq!(error.key(), "subnet-full");
+        assert!(error.args().any(|arg| arg == ("free", "5")), "{error}");
+        assert_eq!(store.read(|conn| networks.free_count(conn, subnet)).expect("count"), 5);
+    }
+
+    #[test]
+    fn a_wanted_address_must_be_free_and_inside() {
+        let (_dir, store, networks, subnet) = fixture();
+        let reserve = |last| {
+            let wanted = Some(Ipv4Addr::new(10, 0, 0, last));
+            store.write(|tx| networks.reserve(tx, subnet, Uuid::new_v4(), wanted))
+        };
+        assert_eq!(reserve(14).expect("free").address.octets()[3], 14);
+        let key = |result: Result<Lease>| result.expect_err("refused").key().to_owned();
+        assert_eq!(key(reserve(14)), "address-taken");
+        assert_eq!(key(reserve(12)), "address-outside-subnet");
+        assert_eq!(key(reserve(16)), "address-outside-subnet");
+    }
+
+    #[test]
+    fn macs_are_local_and_differ() {
+        let macs: std::collections::HashSet<String> = (0..1000).map(|_| random_mac()).collect();
+        assert!(macs.len() > 990);
+        assert!(macs.iter().all(|mac| mac.starts_with("52:54:") && mac.len() == 17));
+    }
+}

@@ -1,0 +1,139 @@
+//! Data networks.
+
+use uuid::Uuid;
+
+use super::changes::{Change, Deletion, Saved, Undo};
+use super::store::networks::Values;
+use super::switches::in_use;
+use super::{Network, Networks, Plan, Switch, SwitchKind, store};
+use crate::error::{Error, Result};
+use crate::operations::{Actor, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::store::list::{ListQuery, Page};
+
+/// The VLAN tags that a switch carries.
+const VLANS: std::ops::RangeInclusive<i64> = 1..=4094;
+
+/// A network to be made, its fields checked.
+#[derive(Debug, Clone)]
+pub struct NewNetwork {
+    pub name: String,
+    pub desc: Option<String>,
+    pub switch: Uuid,
+    pub vlan: Option<i64>,
+    /// A first subnet.
+    pub subnet: Option<Plan>,
+}
+
+/// What is to change; the rest stays.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkEdit {
+    pub name: Option<String>,
+    pub desc: Option<String>,
+    pub vlan: Option<i64>,
+}
+
+impl Networks {
+    pub fn list(&self, query: &ListQuery) -> Result<Page<Network>> {
+        store::networks::list(&self.inner.store, query)
+    }
+
+    /// Writes the network and its first subnet, and makes it on the nodes.
+    ///
+    /// # Errors
+    /// `switch-unknown`, `network-name-taken`, those of VLANs and of [`Plan`].
+    pub fn create(&self, actor: &Actor, new: &NewNetwork) -> Result<(Uuid, SubmittedOperation)> {
+        let uuid = Uuid::new_v4();
+        let operation = self.inner.operations.submit(actor, |tx| {
+            let switch = store::switches::find(tx, new.switch)?;
+            let vlan = self.vlan(tx, &switch, new.vlan, None)?;
+            let values = Values { name: &new.name, desc: new.desc.as_deref(), vlan };
+            let id = store::networks::insert(tx, uuid, switch.id, &values, false)?;
+            if let Some(plan) = &new.subnet {
+                plan.check()?;
+                plan.check_apart(switch.kind, &store::subnets::of_other_nat(tx, id)?)?;
+                store::subnets::insert(tx, id, Uuid::new_v4(), plan)?;
+            }
+            let change = Change { network: uuid, undo: Undo::Forget };
+            NewOperation::new("network-create", &change, uuid, &new.name)
+        })?;
+        Ok((uuid, operation))
+    }
+
+    /// # Errors
+    /// `network-unknown`, `network-name-taken`, those of VLANs.
+    pub fn edit(
+        &self,
+        actor: &Actor,
+        uuid: Uuid,
+        edit: &NetworkEdit,
+    ) -> Result<SubmittedOperation> {
+        self.inner.operations.submit(actor, |tx| {
+            let network = store::networks::find(tx, uuid)?;
+            let switch = store::switches::by_id(tx, network.switch_id)?;
+            let wanted = edit.vlan.or(network.vlan.map(i64::from));
+            let vlan = self.vlan(tx, &switch, wanted, Some(uuid))?;
+            let name = edit.name.as_deref().unwrap_or(&network.name);
+            let desc = edit.desc.as_deref().or(network.desc.as_deref());
+            store::networks::update(tx, uuid, &Values { name, desc, vlan })?;
+            let undo = Undo::Restore(Saved::from(&network));
+            NewOperation::new("network-edit", &Change { network: uuid, undo }, uuid, name)
+        })
+    }
+
+    /// Deletes networks without users, with their subnets.
+    pub fn delete(&self, actor: &Actor, uuids: &[Uuid]) -> Result<BatchSubmission> {
+        let admit = |tx: &rusqlite::Transaction<'_>, uuid| {
+            let network = store::networks::find(tx, uuid)?;
+            check_deletable(tx, &network)?;
+            Ok(network.name)
+        };
+        self.inner.operations.submit_batch(actor, uuids, admit, |_, admitted| {
+            let uuids: Vec<Uuid> = admitted.things.iter().map(|(uuid, _)| *uuid).collect();
+            let args = Deletion { networks: admitted.things, refused: admitted.refused };
+            let subject = uuids.first().copied().unwrap_or_default();
+            let operation = NewOperation::new("network-delete", &args, subject, &admitted.title)?;
+            Ok(operation.locking_only(uuids))
+        })
+    }
+
+    /// The VLAN that a network on this switch may have.
+    fn vlan(
+        &self,
+        tx: &rusqlite::Transaction<'_>,
+        switch: &Switch,
+        wanted: Option<i64>,
+        but: Option<Uuid>,
+    ) -> Result<Option<u16>> {
+        let field = |error: Error| error.arg("field", "vlan_id").arg("name", &switch.name);
+        match (switch.kind, wanted) {
+            (SwitchKind::Vlan, None) => Err(field(Error::bad_input("network-vlan-missing"))),
+            (SwitchKind::Vlan, Some(vlan)) => {
+                let wrong = || Error::bad_input("network-vlan-wrong").arg("field", "vlan_id");
+                let vlan = Some(vlan).filter(|vlan| VLANS.contains(vlan));
+                let vlan = vlan.and_then(|vlan| u16::try_from(vlan).ok()).ok_or_else(wrong)?;
+                match store::networks::vlan_user(tx, switch.id, vlan, but)? {
+                    None => Ok(Some(vlan)),
+                    Some(user) => Err(Error::conflict("network-vlan-taken")
+                        .arg("field", "vlan_id")
+                        .arg("vlan", vlan)
+                        .arg("name", user)),
+                }
+            }
+            (_, None) => Ok(None),
+            (_, Some(_)) => Err(field(Error::bad_input("network-vlan-unwanted"))),
+        }
+    }
+}
+
+/// # Errors
+/// `network-is-default`, `network-in-use`
+pub(super) fn check_deletable(conn: &rusqlite::Connection, network: &Network) -> Result<()> {
+    if network.is_default {
+        return Err(Error::conflict("network-is-default").arg("name", &network.name));
+    }
+    let users = store::networks::users(conn, network.id)?;
+    match users.is_empty() {
+        true => Ok(()),
+        false => Err(in_use("network-in-use", &network.name, &users)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Rows of reserved addresses.
+
+use std::net::Ipv4Addr;
+
+use rusqlite::{Connection, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::{ip, number};
+use crate::error::{Error, Result};
+use crate::networks::{Lease, Subnet};
+use crate::store::rows;
+
+/// Addresses of a subnet's range that cannot be given out: reserved ones and the gateways of all
+/// subnets of the network.
+const TAKEN: &str = "SELECT address FROM addresses \
+     WHERE network_id = ?1 AND address BETWEEN ?2 AND ?3 \
+     UNION SELECT gateway FROM subnets WHERE network_id = ?1 AND gateway BETWEEN ?2 AND ?3";
+
+/// The first stretches of free addresses, lowest first, at most `limit` of them.
+pub fn gaps(conn: &Connection, subnet: &Subnet, limit: usize) -> Result<Vec<(u32, u32)>> {
+    let sql = format!(
+        "SELECT low, high FROM (SELECT address + 1 AS low, \
+         coalesce(lead(address) OVER (ORDER BY address), ?3 + 1) - 1 AS high \
+         FROM (SELECT ?2 - 1 AS address UNION {TAKEN})) \
+         WHERE low <= high ORDER BY low LIMIT ?4"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let range = params![subnet.network_id, number(subnet.start), number(subnet.end), limit];
+    let gaps =
+        statement.query_map(range, |row| Ok((rows::unsigned(row, 0)?, rows::unsigned(row, 1)?)))?;
+    Ok(gaps.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn free_count(conn: &Connection, subnet: &Subnet) -> Result<u64> {
+    let mut statement = conn.prepare_cached(&format!("SELECT count(*) FROM ({TAKEN})"))?;
+    let range = params![subnet.network_id, number(subnet.start), number(subnet.end)];
+    let taken: u64 = statement.query_row(range, |row| rows::unsigned(row, 0))?;
+    let all = u64::from(number(subnet.end)) - u64::from(number(subnet.start)) + 1;
+    Ok(all.saturating_sub(taken))
+}
+
+pub fn is_taken(conn: &Connection, network: i64, address: Ipv4Addr) -> Result<bool> {
+    let mut statement =
+        conn.prepare_cached("SELECT 1 FROM addresses WHERE network_id=?1 AND address=?2")?;
+    Ok(statement.exists(params![network, number(address)])?)
+}
+
+/// `false` when another address has this MAC.
+pub fn insert(
+    tx: &Transaction<'_>,
+    subnet: &Subnet,
+    owner: Uuid,
+    address: Ipv4Addr,
+    mac: &str,
+) -> Result<bool> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO addresses (network_id, address, subnet_id, mac, owner) \
+         VALUES (?1,?2,?3,?4,?5) ON CONFLICT (mac) DO NOTHING",
+    )?;
+    let values = params![subnet.network_id, number(address), subnet.id, mac, owner.to_string()];
+    Ok(statement.execute(values)? == 1)
+}
+
+const LEASES: &str = "SELECT a.owner, n.uuid, a.subnet_id, a.address, a.mac FROM addresses a \
+     JOIN networks n ON n.id = a.network_id";
+
+pub fn of_owners(conn: &Connection, owners: &[Uuid]) -> Result<Vec<Lease>> {
+    let owners = serde_json::to_string(owners).map_err(Error::internal)?;
+    let sql =
+        format!("{LEASES} WHERE a.owner IN (SELECT value FROM json_each(?1)) ORDER BY a.address");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let leases = statement.query_map([owners], lease)?;
+    Ok(leases.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn of_network(conn: &Connection, network: i64) -> Result<Vec<Lease>> {
+    let sql = format!("{LEASES} WHERE a.network_id = ?1 ORDER BY a.address");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let leases = statement.query_map([network], lease)?;
+    Ok(leases.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All reserved addresses of a subnet.
+pub fn of_subnet(conn: &Connection, subnet: i64) -> Result<Vec<Ipv4Addr>> {
+    let mut statement =
+        conn.prepare_cached("SELECT address FROM addresses WHERE subnet_id=?1 ORDER BY address")?;
+    let addresses = statement.query_map([subnet], |row| ip(row, 0))?;
+    Ok(addresses.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn delete(tx: &Transaction<'_>, owners: &[Uuid]) -> Result<()> {
+    let owners = serde_json::to_string(owners).map_err(Error::internal)?;
+    tx.prepare_cached("DELETE FROM addresses WHERE owner IN (SELECT value FROM json_each(?1))")?
+        .execute([owners])?;
+    Ok(())
+}
+
+fn lease(row: &Row<'_>) -> rusqlite::Result<Lease> {
+    Ok(Lease {
+        owner: rows::uuid(row, 0)?,
+        network_uuid: rows::uuid(row, 1)?,
+        subnet_id: row.get(2)?,
+        address: ip(row, 3)?,
+        mac: row.get(4)?,
+    })
+}

@@ -1,0 +1,148 @@
+//! Rows of data networks.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::word;
+use crate::error::{Error, Result};
+use crate::networks::{Network, SwitchKind};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now, rows};
+
+static NETWORKS: Listing = Listing {
+    select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid, s.name, s.kind, n.vlan, \
+         n.is_default, (SELECT count(*) FROM subnets t WHERE t.network_id = n.id), n.created_at, \
+         n.updated_at",
+    from: "networks n JOIN switches s ON s.id = n.switch_id",
+    tables: &["networks", "switches"],
+    columns: &[
+        Column::integer("id", "n.id"),
+        Column::exact("uuid", "n.uuid"),
+        Column::text("name", "n.name"),
+        Column::text("desc", "n.desc"),
+        Column::exact("switch", "s.uuid"),
+        Column::exact("switch_uuid", "s.uuid"),
+        Column::text("switch_name", "s.name"),
+        Column::exact("switch_type", "s.kind"),
+        Column::integer("vlan_id", "n.vlan"),
+        Column::integer("default", "n.is_default"),
+        Column::integer("created_at", "n.created_at"),
+    ],
+    order: "n.id",
+};
+
+/// What can be changed of a network.
+pub struct Values<'a> {
+    pub name: &'a str,
+    pub desc: Option<&'a str>,
+    pub vlan: Option<u16>,
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Network>> {
+    NETWORKS.page(store, query, network)
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Network> {
+    let found = maybe(conn, uuid)?;
+    found.ok_or_else(|| Error::not_found("network-unknown").arg("uuid", uuid))
+}
+
+pub fn maybe(conn: &Connection, uuid: Uuid) -> Result<Option<Network>> {
+    one(conn, "n.uuid = ?1", uuid.to_string())
+}
+
+pub fn default(conn: &Connection) -> Result<Option<Network>> {
+    one(conn, "n.is_default = ?1", true)
+}
+
+pub fn all(conn: &Connection) -> Result<Vec<Network>> {
+    let sql = format!("SELECT {} FROM {} ORDER BY n.id", NETWORKS.select, NETWORKS.from);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let networks = statement.query_map([], network)?;
+    Ok(networks.collect::<rusqlite::Result<_>>()?)
+}
+
+fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Network>> {
+    let sql = format!("SELECT {} FROM {} WHERE {condition}", NETWORKS.select, NETWORKS.from);
+    Ok(conn.prepare_cached(&sql)?.query_row([value], network).optional()?)
+}
+
+pub fn insert(
+    tx: &Transaction<'_>,
+    uuid: Uuid,
+    switch: i64,
+    values: &Values<'_>,
+    is_default: bool,
+) -> Result<i64> {
+    let inserted = tx.execute(
+        "INSERT INTO networks (uuid, name, desc, switch_id, vlan, is_default, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        params![uuid.to_string(), values.name, values.desc, switch, values.vlan, is_default, now()],
+    );
+    inserted.map_err(|cause| taken(cause, values.name))?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn update(tx: &Transaction<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
+    let updated = tx.execute(
+        "UPDATE networks SET name=?2, desc=?3, vlan=?4, updated_at=?5 WHERE uuid=?1",
+        params![uuid.to_string(), values.name, values.desc, values.vlan, now()],
+    );
+    updated.map_err(|cause| taken(cause, values.name))?;
+    Ok(())
+}
+
+/// Deletes a network and its subnets.
+pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+    let uuid = uuid.to_string();
+    tx.execute(
+        "DELETE FROM subnets WHERE network_id=(SELECT id FROM networks WHERE uuid=?1)",
+        [&uuid],
+    )?;
+    tx.execute("DELETE FROM networks WHERE uuid=?1", [&uuid])?;
+    Ok(())
+}
+
+/// Whether another network of the switch has this VLAN.
+pub fn vlan_user(
+    conn: &Connection,
+    switch: i64,
+    vlan: u16,
+    but: Option<Uuid>,
+) -> Result<Option<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT name FROM networks WHERE switch_id=?1 AND vlan=?2 AND uuid<>coalesce(?3,'')",
+    )?;
+    let but = but.map(|uuid| uuid.to_string());
+    Ok(statement.query_row(params![switch, vlan, but], |row| row.get(0)).optional()?)
+}
+
+/// Names of the templates and groups that use a network.
+pub fn users(conn: &Connection, id: i64) -> Result<Vec<String>> {
+    super::subnets::names_of(conn, "network_id", id)
+}
+
+fn network(row: &Row<'_>) -> rusqlite::Result<Network> {
+    Ok(Network {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        desc: row.get(3)?,
+        switch_id: row.get(4)?,
+        switch_uuid: rows::uuid(row, 5)?,
+        switch_name: row.get(6)?,
+        kind: word(row, 7, SwitchKind::parse)?,
+        vlan: row.get(8)?,
+        is_default: row.get(9)?,
+        subnet_count: rows::unsigned(row, 10)?,
+        created_at: row.get(11)?,
+        updated_at: row.get(12)?,
+    })
+}
+
+fn taken(cause: rusqlite::Error, name: &str) -> Error {
+    if is_duplicate(&cause) {
+        return Error::conflict("network-name-taken").arg("field", "name").arg("name", name);
+    }
+    cause.into()
+}

@@ -1,0 +1,170 @@
+//! Rows of subnets.
+
+use std::net::Ipv4Addr;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::{ip, number};
+use crate::error::{Error, Result};
+use crate::networks::{Plan, Subnet};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now, rows};
+
+static SUBNETS: Listing = Listing {
+    select: "t.id, t.uuid, t.network_id, n.uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
+         t.gateway, t.dns1, t.dns2, t.created_at, t.updated_at",
+    from: "subnets t JOIN networks n ON n.id = t.network_id",
+    tables: &["subnets", "networks"],
+    columns: &[
+        Column::integer("id", "t.id"),
+        Column::exact("uuid", "t.uuid"),
+        Column::text("name", "t.name"),
+        Column::exact("network", "n.uuid"),
+        Column::text("dns1", "t.dns1"),
+        Column::text("dns2", "t.dns2"),
+        Column::integer("created_at", "t.created_at"),
+    ],
+    order: "t.id",
+};
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Subnet>> {
+    SUBNETS.page(store, query, subnet)
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Subnet> {
+    let found = one(conn, "t.uuid = ?1", uuid.to_string())?;
+    found.ok_or_else(|| Error::not_found("subnet-unknown").arg("uuid", uuid))
+}
+
+pub fn by_id(conn: &Connection, id: i64) -> Result<Subnet> {
+    let found = one(conn, "t.id = ?1", id)?;
+    found.ok_or_else(|| Error::not_found("subnet-unknown").arg("uuid", id))
+}
+
+fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Subnet>> {
+    let sql = format!("SELECT {} FROM {} WHERE {condition}", SUBNETS.select, SUBNETS.from);
+    Ok(conn.prepare_cached(&sql)?.query_row([value], subnet).optional()?)
+}
+
+/// The subnets of a network, oldest first.
+pub fn of_network(conn: &Connection, network: i64) -> Result<Vec<Subnet>> {
+    let sql = format!(
+        "SELECT {} FROM {} WHERE t.network_id = ?1 ORDER BY t.id",
+        SUBNETS.select, SUBNETS.from
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let subnets = statement.query_map([network], subnet)?;
+    Ok(subnets.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The subnets of the NAT networks other than this one, with the names of the networks.
+pub fn of_other_nat(conn: &Connection, network: i64) -> Result<Vec<(String, Subnet)>> {
+    let sql = format!(
+        "SELECT {}, n.name FROM {} JOIN switches s ON s.id = n.switch_id \
+         WHERE s.kind = 'nat' AND n.id <> ?1",
+        SUBNETS.select, SUBNETS.from
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let subnets = statement.query_map([network], |row| Ok((row.get(13)?, subnet(row)?)))?;
+    Ok(subnets.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn insert(tx: &Transaction<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64> {
+    let inserted = tx.execute(
+        "INSERT INTO subnets (uuid, network_id, name, start_ip, end_ip, prefix, gateway, dns1, \
+         dns2, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+        params![
+            uuid.to_string(),
+            network,
+            plan.name,
+            number(plan.start),
+            number(plan.end),
+            plan.prefix,
+            number(plan.gateway),
+            plan.dns1.to_string(),
+            plan.dns2.map(|dns| dns.to_string()),
+            now()
+        ],
+    );
+    inserted.map_err(|cause| taken(cause, &plan.name))?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn update(tx: &Transaction<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
+    let updated = tx.execute(
+        "UPDATE subnets SET name=?2, start_ip=?3, end_ip=?4, prefix=?5, gateway=?6, dns1=?7, \
+         dns2=?8, updated_at=?9 WHERE uuid=?1",
+        params![
+            uuid.to_string(),
+            plan.name,
+            number(plan.start),
+            number(plan.end),
+            plan.prefix,
+            number(plan.gateway),
+            plan.dns1.to_string(),
+            plan.dns2.map(|dns| dns.to_string()),
+            now()
+        ],
+    );
+    updated.map_err(|cause| taken(cause, &plan.name))?;
+    Ok(())
+}
+
+pub fn exists(conn: &Connection, uuid: Uuid) -> Result<bool> {
+    Ok(one(conn, "t.uuid = ?1", uuid.to_string())?.is_some())
+}
+
+pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+    tx.execute("DELETE FROM subnets WHERE uuid=?1", [uuid.to_string()])?;
+    Ok(())
+}
+
+/// Names of the templates and groups that use a subnet.
+pub fn users(conn: &Connection, id: i64) -> Result<Vec<String>> {
+    names_of(conn, "subnet_id", id)
+}
+
+/// Names of what refers to a network or subnet by this column.
+pub fn names_of(conn: &Connection, column: &'static str, id: i64) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT name FROM templates WHERE {column}=?1 UNION ALL \
+         SELECT name FROM education_groups WHERE {column}=?1 UNION ALL \
+         SELECT name FROM desktop_groups WHERE {column}=?1"
+    ))?;
+    let names = statement.query_map([id], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+fn subnet(row: &Row<'_>) -> rusqlite::Result<Subnet> {
+    let dns2: Option<String> = row.get(10)?;
+    Ok(Subnet {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        network_id: row.get(2)?,
+        network_uuid: rows::uuid(row, 3)?,
+        name: row.get(4)?,
+        start: ip(row, 5)?,
+        end: ip(row, 6)?,
+        prefix: row.get(7)?,
+        gateway: ip(row, 8)?,
+        dns1: address(9, &row.get::<_, String>(9)?)?,
+        dns2: dns2.map(|text| address(10, &text)).transpose()?,
+        created_at: row.get(11)?,
+        updated_at: row.get(12)?,
+    })
+}
+
+fn address(index: usize, text: &str) -> rusqlite::Result<Ipv4Addr> {
+    text.parse().map_err(|cause: std::net::AddrParseError| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(index, kind, Box::new(cause))
+    })
+}
+
+fn taken(cause: rusqlite::Error, name: &str) -> Error {
+    if is_duplicate(&cause) {
+        return Error::conflict("subnet-name-taken").arg("field", "name").arg("name", name);
+    }
+    cause.into()
+}

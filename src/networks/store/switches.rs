@@ -1,0 +1,114 @@
+//! Rows of virtual switches.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::word;
+use crate::error::{Error, Result};
+use crate::networks::{Switch, SwitchKind};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now, rows};
+
+static SWITCHES: Listing = Listing {
+    select: "s.id, s.uuid, s.name, s.kind, s.desc, s.is_default, \
+         (SELECT count(*) FROM networks n WHERE n.switch_id = s.id), s.created_at, s.updated_at",
+    from: "switches s",
+    tables: &["switches"],
+    columns: &[
+        Column::integer("id", "s.id"),
+        Column::exact("uuid", "s.uuid"),
+        Column::text("name", "s.name"),
+        Column::exact("type", "s.kind"),
+        Column::text("desc", "s.desc"),
+        Column::integer("default", "s.is_default"),
+        Column::integer("created_at", "s.created_at"),
+    ],
+    order: "s.id",
+};
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Switch>> {
+    SWITCHES.page(store, query, switch)
+}
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Switch> {
+    let found = one(conn, "s.uuid = ?1", uuid.to_string())?;
+    found.ok_or_else(|| Error::not_found("switch-unknown").arg("uuid", uuid))
+}
+
+pub fn by_id(conn: &Connection, id: i64) -> Result<Switch> {
+    one(conn, "s.id = ?1", id)?.ok_or_else(|| Error::internal("a switch that is not there"))
+}
+
+pub fn default(conn: &Connection) -> Result<Option<Switch>> {
+    one(conn, "s.is_default = ?1", true)
+}
+
+fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Switch>> {
+    let sql = format!("SELECT {} FROM switches s WHERE {condition}", SWITCHES.select);
+    Ok(conn.prepare_cached(&sql)?.query_row([value], switch).optional()?)
+}
+
+pub fn insert(
+    tx: &Transaction<'_>,
+    name: &str,
+    kind: SwitchKind,
+    desc: Option<&str>,
+    is_default: bool,
+) -> Result<i64> {
+    let inserted = tx.execute(
+        "INSERT INTO switches (uuid, name, kind, desc, is_default, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6)",
+        params![Uuid::new_v4().to_string(), name, kind.word(), desc, is_default, now()],
+    );
+    inserted.map_err(|cause| taken(cause, name))?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn update(
+    tx: &Transaction<'_>,
+    id: i64,
+    name: &str,
+    kind: SwitchKind,
+    desc: Option<&str>,
+) -> Result<()> {
+    let updated = tx.execute(
+        "UPDATE switches SET name=?2, kind=?3, desc=?4, updated_at=?5 WHERE id=?1",
+        params![id, name, kind.word(), desc, now()],
+    );
+    updated.map_err(|cause| taken(cause, name))?;
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM switches WHERE id=?1", [id])?;
+    Ok(())
+}
+
+/// Names of the networks on a switch.
+pub fn users(conn: &Connection, id: i64) -> Result<Vec<String>> {
+    let mut statement =
+        conn.prepare_cached("SELECT name FROM networks WHERE switch_id=?1 ORDER BY id")?;
+    let names = statement.query_map([id], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+fn switch(row: &Row<'_>) -> rusqlite::Result<Switch> {
+    Ok(Switch {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        kind: word(row, 3, SwitchKind::parse)?,
+        desc: row.get(4)?,
+        is_default: row.get(5)?,
+        network_count: rows::unsigned(row, 6)?,
+        created_at: row.get(7)?,
+        updated_at: row.get(8)?,
+    })
+}
+
+fn taken(cause: rusqlite::Error, name: &str) -> Error {
+    if is_duplicate(&cause) {
+        return Error::conflict("switch-name-taken").arg("field", "name").arg("name", name);
+    }
+    cause.into()
+}

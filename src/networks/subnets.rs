@@ -1,0 +1,145 @@
+//! Subnets of data networks.
+
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
+
+use uuid::Uuid;
+
+use super::changes::{Change, SavedSubnet, Undo};
+use super::switches::in_use;
+use super::{Network, Networks, Plan, Subnet, store};
+use crate::error::{Error, Result};
+use crate::operations::{Actor, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::store::list::{ListQuery, Page};
+
+/// What is to change; the rest stays.
+#[derive(Debug, Clone, Default)]
+pub struct SubnetEdit {
+    pub name: Option<String>,
+    pub start: Option<Ipv4Addr>,
+    pub end: Option<Ipv4Addr>,
+    pub prefix: Option<u8>,
+    pub gateway: Option<Ipv4Addr>,
+    pub dns1: Option<Ipv4Addr>,
+    pub dns2: Option<Ipv4Addr>,
+}
+
+impl SubnetEdit {
+    fn apply(&self, subnet: &Subnet) -> Plan {
+        let old = Plan::from(subnet);
+        Plan {
+            name: self.name.clone().unwrap_or(old.name),
+            start: self.start.unwrap_or(old.start),
+            end: self.end.unwrap_or(old.end),
+            prefix: self.prefix.unwrap_or(old.prefix),
+            gateway: self.gateway.unwrap_or(old.gateway),
+            dns1: self.dns1.unwrap_or(old.dns1),
+            dns2: self.dns2.or(old.dns2),
+        }
+    }
+}
+
+impl Networks {
+    pub fn list_subnets(&self, network: Uuid, query: ListQuery) -> Result<Page<Subnet>> {
+        let network = self.find(network)?;
+        store::subnets::list(&self.inner.store, &query.with("network", network.uuid))
+    }
+
+    /// # Errors
+    /// `network-unknown` and those of [`Plan`].
+    pub fn create_subnet(
+        &self,
+        actor: &Actor,
+        network: Uuid,
+        plan: &Plan,
+    ) -> Result<(Uuid, SubmittedOperation)> {
+        let uuid = Uuid::new_v4();
+        let operation = self.inner.operations.submit(actor, |tx| {
+            let network = store::networks::find(tx, network)?;
+            check(tx, &network, plan, None)?;
+            store::subnets::insert(tx, network.id, uuid, plan)?;
+            let change = Change { network: network.uuid, undo: Undo::ForgetSubnet(uuid) };
+            NewOperation::new("subnet-create", &change, network.uuid, &plan.name)
+        })?;
+        Ok((uuid, operation))
+    }
+
+    /// # Errors
+    /// `subnet-unknown`, `subnet-loses-address`, and those of [`Plan`].
+    pub fn edit_subnet(
+        &self,
+        actor: &Actor,
+        network: Uuid,
+        uuid: Uuid,
+        edit: &SubnetEdit,
+    ) -> Result<SubmittedOperation> {
+        self.inner.operations.submit(actor, |tx| {
+            let network = store::networks::find(tx, network)?;
+            let subnet = find_in_network(tx, &network, uuid)?;
+            let plan = edit.apply(&subnet);
+            check(tx, &network, &plan, Some(subnet.id))?;
+            plan.check_keeps(&store::addresses::of_subnet(tx, subnet.id)?)?;
+            store::subnets::update(tx, uuid, &plan)?;
+            let undo = Undo::RestoreSubnet(SavedSubnet::from(&subnet));
+            let change = Change { network: network.uuid, undo };
+            NewOperation::new("subnet-edit", &change, network.uuid, &plan.name)
+        })
+    }
+
+    /// Deletes subnets that nothing uses.
+    pub fn delete_subnets(
+        &self,
+        actor: &Actor,
+        network: Uuid,
+        uuids: &[Uuid],
+    ) -> Result<BatchSubmission> {
+        let network = self.find(network)?;
+        let deleted = RefCell::new(Vec::new());
+        let admit = |tx: &rusqlite::Transaction<'_>, uuid| {
+            let subnet = find_in_network(tx, &network, uuid)?;
+            let users = store::subnets::users(tx, subnet.id)?;
+            if !users.is_empty() {
+                return Err(in_use("subnet-in-use", &subnet.name, &users));
+            }
+            store::subnets::delete(tx, uuid)?;
+            deleted.borrow_mut().push(SavedSubnet::from(&subnet));
+            Ok(subnet.name)
+        };
+        self.inner.operations.submit_batch(actor, uuids, admit, |_, admitted| {
+            let change = super::changes::SubnetDeletion {
+                network: network.uuid,
+                deleted: deleted.take(),
+                refused: admitted.refused,
+            };
+            let operation =
+                NewOperation::new("subnet-delete", &change, network.uuid, &admitted.title)?;
+            Ok(operation.locking(admitted.things.iter().map(|(uuid, _)| *uuid)))
+        })
+    }
+}
+
+fn find_in_network(conn: &rusqlite::Connection, network: &Network, uuid: Uuid) -> Result<Subnet> {
+    let subnet = store::subnets::find(conn, uuid)?;
+    match subnet.network_id == network.id {
+        true => Ok(subnet),
+        false => Err(Error::not_found("subnet-unknown").arg("uuid", uuid)),
+    }
+}
+
+/// Checks a new or changed subnet against everything around it.
+fn check(
+    conn: &rusqlite::Connection,
+    network: &Network,
+    plan: &Plan,
+    but: Option<i64>,
+) -> Result<()> {
+    plan.check()?;
+    let mut others = store::subnets::of_network(conn, network.id)?;
+    others.retain(|other| Some(other.id) != but);
+    plan.check_beside(&others)?;
+    if store::addresses::is_taken(conn, network.id, plan.gateway)? {
+        let error = Error::conflict("subnet-gateway-taken").arg("field", "gateway");
+        return Err(error.arg("address", plan.gateway));
+    }
+    plan.check_apart(network.kind, &store::subnets::of_other_nat(conn, network.id)?)
+}
