@@ -1,5 +1,5 @@
 /** Session, overview, operations, log. */
-import { action, call, get, type Page, type Query } from './http'
+import { action, buildUrl, call, get, put, type Page, type Query } from './http'
 import type { LogEntry, Operation, Session, Statistic, TopData } from './types'
 
 export const session = {
@@ -7,6 +7,8 @@ export const session = {
   signIn: (input: { username: string; password: string; remember: boolean }) =>
     call('POST', '/api/account/login', { body: input }),
   signOut: () => call('GET', '/api/account/logout'),
+  changePassword: (input: { old_password: string; password: string }) => put('/api/v1.0/session/password', input),
+  /** Signs in as well. */
   setup: (input: { token: string; username: string; password: string }) =>
     call('POST', '/api/v1.0/setup', { body: input }),
 }
@@ -24,4 +26,5 @@ export const operations = {
   cancel: (uuid: string) => action('/api/v1.0/operations', 'cancel', { uuid }),
 }
 
-export const eventsUrl = '/api/v1.0/events'
+/** An event stream has no headers of its own; the language goes along in the address. */
+export const eventsUrl = (language: string) => buildUrl('/api/v1.0/events', { language })

@@ -10,9 +10,19 @@ export interface Explained {
   reason?: string | null
 }
 
+export type Permission =
+  | 'overview.view'
+  | 'audit.view'
+  | 'operations.view'
+  | 'operations.cancel'
+  | `${'nodes' | 'pools' | 'images' | 'networks' | 'templates' | 'groups' | 'desktops'}.${'view' | 'manage'}`
+  | 'desktops.power'
+  | 'desktops.console'
+  | 'api.view'
+
 export interface Session {
   user: { uuid: string; name: string; full_name?: string; roles: string[] } | null
-  permissions: string[]
+  permissions: Permission[]
   setup_needed: boolean
   version: string
 }
@@ -114,8 +124,10 @@ export interface BaseImage extends Named, Explained {
   os_type_simple: string
   md5_sum: string
   path: string
-  /** GB, as text. */
+  /** GB on disk, as text. */
   size: string
+  /** GB that a guest sees. */
+  virtual_size: number
   count: number
   publish_count: number
   status: number
@@ -268,7 +280,9 @@ export interface LogEntry {
   user_ip: string | null
   content: string
   result: string
+  succeeded: boolean
   module: string
+  request_id: string
 }
 
 export interface Statistic {

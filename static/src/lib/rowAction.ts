@@ -1,4 +1,5 @@
 import type { Component } from 'vue'
+import type { Permission } from '@/api/types'
 
 /** Something that can be done with a row of a list, or with several. */
 export interface RowAction<T> {
@@ -12,6 +13,8 @@ export interface RowAction<T> {
   danger?: boolean
   /** Draws a line above it in the menu. */
   divided?: boolean
+  /** Left out for those who may not. */
+  needs?: Permission
   /** Left out where it makes no sense. */
   when?: (row: T) => boolean
   run: (rows: T[]) => unknown

@@ -29,3 +29,9 @@ export const rangeEnd = (start: () => string): FormItemRule => ({
   validator: (_rule, value: string, done) => done(rangeSize(start(), value) > 0 ? undefined : new Error(t('rule.range'))),
   trigger: 'blur',
 })
+
+/** The same password once more. */
+export const repeated = (first: () => string): FormItemRule => ({
+  validator: (_rule, value: string, done) => done(value === first() ? undefined : new Error(t('setup.differ'))),
+  trigger: 'blur',
+})

@@ -1,8 +1,9 @@
 import { useDebounceFn, useEventBus, type EventBusKey } from '@vueuse/core'
 import { defineStore } from 'pinia'
-import { ref } from 'vue'
+import { ref, watch } from 'vue'
 import { eventsUrl } from '@/api/system'
 import type { Operation } from '@/api/types'
+import { locale } from '@/i18n'
 
 export type Topic =
   | 'pools'
@@ -40,7 +41,7 @@ export const useLive = defineStore('live', () => {
 
   function connect(): void {
     if (source) return
-    const stream = new EventSource(eventsUrl)
+    const stream = new EventSource(eventsUrl(locale.value))
     source = stream
     stream.onopen = () => {
       connected.value = true
@@ -66,6 +67,14 @@ export const useLive = defineStore('live', () => {
     connected.value = false
     opened = 0
   }
+
+  // What the server words is worded anew in another language.
+  watch(locale, () => {
+    if (!source) return
+    disconnect()
+    connect()
+    changed.emit({ topic: '*' })
+  })
 
   return { connected, connect, disconnect }
 })

@@ -5,6 +5,7 @@ import { operations as api } from '@/api/system'
 import type { Operation } from '@/api/types'
 import { i18n } from '@/i18n'
 import { onChange, onOperation } from './live'
+import { useSession } from './session'
 
 const RECENT = 50
 const FAILED_SHOWN = 5
@@ -62,7 +63,7 @@ export const useOperations = defineStore('operations', () => {
   }
 
   onOperation(take)
-  onChange(['operations'], refresh)
+  onChange(['operations'], () => useSession().may('operations.view') && refresh())
 
   return { all, running, scheduled, ended, drawer, refresh, follow }
 })

@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { session as api } from '@/api/system'
-import type { Session } from '@/api/types'
+import type { Permission, Session } from '@/api/types'
 
 const nobody: Session = { user: null, permissions: [], setup_needed: false, version: '' }
 
@@ -30,5 +30,8 @@ export const useSession = defineStore('session', () => {
     current.value = { ...current.value, user: null, permissions: [] }
   }
 
-  return { current, known, load, signIn, signOut, forget }
+  /** Nothing is offered that the server would refuse. */
+  const may = (permission: Permission): boolean => current.value.permissions.includes(permission)
+
+  return { current, known, may, load, signIn, signOut, forget }
 })

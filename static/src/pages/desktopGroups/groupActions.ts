@@ -38,36 +38,36 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
       run: ([group]) => router.push({ name: 'desktops', params: { uuid: group!.uuid } }),
     },
     {
-      key: 'start', label: t('power.start'), icon: VideoPlay, main: true, bulk: true,
+      key: 'start', needs: 'desktops.power', label: t('power.start'), icon: VideoPlay, main: true, bulk: true,
       when: (group) => free(group) && group.inactive_count > 0, run: (rows) => power('start', rows),
     },
     {
-      key: 'stop', label: t('power.stop'), icon: SwitchButton, bulk: true,
+      key: 'stop', needs: 'desktops.power', label: t('power.stop'), icon: SwitchButton, bulk: true,
       when: (group) => free(group) && group.active_count > 0,
       run: (rows) => run(() => desktopGroups.power('stop', rows), { ask: ask('stop', rows) }),
     },
     {
-      key: 'reboot', label: t('power.reboot'), icon: Refresh, bulk: true,
+      key: 'reboot', needs: 'desktops.power', label: t('power.reboot'), icon: Refresh, bulk: true,
       when: (group) => free(group) && group.active_count > 0,
       run: (rows) => run(() => desktopGroups.power('reboot', rows), { ask: ask('reboot', rows) }),
     },
     {
-      key: 'active', label: t('deskgroup.activate'), icon: CircleCheck, divided: true, bulk: true,
+      key: 'active', needs: 'desktops.manage', label: t('deskgroup.activate'), icon: CircleCheck, divided: true, bulk: true,
       when: (group) => free(group) && !group.active, run: (rows) => power('active', rows),
     },
     {
-      key: 'inactive', label: t('deskgroup.deactivate'), icon: Hide, bulk: true,
+      key: 'inactive', needs: 'desktops.manage', label: t('deskgroup.deactivate'), icon: Hide, bulk: true,
       when: (group) => free(group) && group.active, run: (rows) => power('inactive', rows),
     },
     {
-      key: 'edit', label: t('common.edit'), icon: Edit, when: free,
+      key: 'edit', needs: 'desktops.manage', label: t('common.edit'), icon: Edit, when: free,
       run: ([group]) => {
         edited.value = group
         editing.value = true
       },
     },
     {
-      key: 'delete', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true, when: free,
+      key: 'delete', needs: 'desktops.manage', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true, when: free,
       run: async (rows) => {
         const taken = await run(() => desktopGroups.remove(rows), {
           ask: {

@@ -53,33 +53,33 @@ export function useTemplateActions() {
   })
 
   const actions = computed<RowAction<Template>[]>(() => [
-    { key: 'edit', label: t('template.edit'), icon: EditPen, main: true, when: off, run: ([row]) => edit(row!) },
-    { key: 'save', label: t('template.save'), icon: FolderChecked, main: true, when: on, run: ([row]) => open('save', row) },
-    { key: 'console', label: t('console.open'), icon: Monitor, main: true, when: on, run: ([row]) => open('console', row) },
-    { key: 'start', label: t('power.start'), icon: VideoPlay, bulk: true, when: off, run: (rows) => power('start', rows) },
-    { key: 'stop', label: t('power.stop'), icon: SwitchButton, bulk: true, when: on, run: (rows) => power('stop', rows) },
-    { key: 'reboot', label: t('power.reboot'), icon: Refresh, when: on, run: (rows) => power('reboot', rows) },
+    { key: 'edit', needs: 'templates.manage', label: t('template.edit'), icon: EditPen, main: true, when: off, run: ([row]) => edit(row!) },
+    { key: 'save', needs: 'templates.manage', label: t('template.save'), icon: FolderChecked, main: true, when: on, run: ([row]) => open('save', row) },
+    { key: 'console', needs: 'templates.manage', label: t('console.open'), icon: Monitor, main: true, when: on, run: ([row]) => open('console', row) },
+    { key: 'start', needs: 'templates.manage', label: t('power.start'), icon: VideoPlay, bulk: true, when: off, run: (rows) => power('start', rows) },
+    { key: 'stop', needs: 'templates.manage', label: t('power.stop'), icon: SwitchButton, bulk: true, when: on, run: (rows) => power('stop', rows) },
+    { key: 'reboot', needs: 'templates.manage', label: t('power.reboot'), icon: Refresh, when: on, run: (rows) => power('reboot', rows) },
     {
-      key: 'hard_stop', label: t('template.hardStop'), icon: CircleClose, when: on,
+      key: 'hard_stop', needs: 'templates.manage', label: t('template.hardStop'), icon: CircleClose, when: on,
       run: (rows) => power('hard_stop', rows, ask('hardStop')),
     },
     {
-      key: 'hard_reboot', label: t('template.hardReboot'), icon: Refresh, when: on,
+      key: 'hard_reboot', needs: 'templates.manage', label: t('template.hardReboot'), icon: Refresh, when: on,
       run: (rows) => power('hard_reboot', rows, ask('hardReboot')),
     },
     {
-      key: 'reset', label: t('template.reset'), icon: RefreshLeft, danger: true,
+      key: 'reset', needs: 'templates.manage', label: t('template.reset'), icon: RefreshLeft, danger: true,
       run: (rows) => power('reset', rows, ask('reset')),
     },
     {
-      key: 'properties', label: t('template.properties'), icon: Setting, divided: true,
+      key: 'properties', needs: 'templates.manage', label: t('template.properties'), icon: Setting, divided: true,
       run: ([row]) => open('properties', row),
     },
-    { key: 'images', label: t('template.images'), icon: Files, run: ([row]) => open('images', row) },
-    { key: 'copy', label: t('template.copy'), icon: CopyDocument, run: ([row]) => open('copy', row) },
-    { key: 'download', label: t('template.download'), icon: Download, run: ([row]) => open('download', row) },
+    { key: 'images', needs: 'templates.manage', label: t('template.images'), icon: Files, run: ([row]) => open('images', row) },
+    { key: 'copy', needs: 'templates.manage', label: t('template.copy'), icon: CopyDocument, run: ([row]) => open('copy', row) },
+    { key: 'download', needs: 'templates.manage', label: t('template.download'), icon: Download, run: ([row]) => open('download', row) },
     {
-      key: 'delete', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true,
+      key: 'delete', needs: 'templates.manage', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true,
       run: (rows) => {
         const names = rows.map(({ name }) => name)
         const question = { title: t('template.delete'), text: t('template.deleteText'), names, button: t('common.delete') }

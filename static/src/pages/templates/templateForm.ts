@@ -7,7 +7,7 @@ const GROW_TO_GB = { windows: 50, other: 20 }
 /** What a new template starts with; everything is good enough to press Next. */
 export function templateDefaults(image: BaseImage | undefined, pool: string, taken: string[]): TemplateInput {
   const windows = /win/i.test(image?.os_type ?? '')
-  const disk = Math.max(Math.ceil(Number(image?.size ?? 0)), windows ? GROW_TO_GB.windows : GROW_TO_GB.other)
+  const disk = Math.max(Math.ceil(image?.virtual_size ?? 0), windows ? GROW_TO_GB.windows : GROW_TO_GB.other)
   return {
     name: image ? freeName(image.name, taken) : '',
     desc: '',
