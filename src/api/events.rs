@@ -24,6 +24,7 @@ use super::App;
 use super::call::Call;
 use super::dispatch::blocking;
 use super::endpoint::{Endpoint, Streamed, streaming};
+use super::language::Language;
 use super::operations::OperationView;
 use crate::error::Result;
 use crate::identity::Permission;
@@ -44,10 +45,13 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 fn open<'r>(
     app: Arc<App>,
-    call: Call,
+    mut call: Call,
     request: &'r Request<'_>,
     _: Data<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    // A browser's event stream has no headers of its own.
+    let wanted = request.query_value::<&str>("language").and_then(Result::ok);
+    call.language = Language::negotiate(wanted, call.language);
     let shutdown = request.rocket().shutdown();
     Box::pin(async move {
         let events = Events::new(app, call);
