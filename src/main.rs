@@ -14,6 +14,7 @@ mod settings;
 mod store;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -25,6 +26,9 @@ use settings::{Flags, ServeFlags, Settings};
 
 /// Requests that may wait for the store or a node at the same time.
 const BLOCKING_THREADS: usize = 128;
+
+/// Blocking work that runs when the server ends gets this long.
+const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// An appliance for virtual desktops.
 #[derive(Parser)]
@@ -68,9 +72,18 @@ fn run(line: CommandLine) -> Result<Vec<Message>> {
     let settings = Settings::load(&line.flags, &serve_flags)?;
     start_log(&settings)?;
     match line.command {
-        Command::Serve(_) => runtime()?.block_on(server::serve(settings)).map(|()| Vec::new()),
+        Command::Serve(_) => serve(settings).map(|()| Vec::new()),
         Command::Admin(command) => identity::cli::run(&settings, command),
     }
+}
+
+/// Serves until it is told to stop. A thread may wait then for an agent that is already gone; what
+/// it would have done is taken up at the next start, so it is not waited for.
+fn serve(settings: Settings) -> Result<()> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(server::serve(settings));
+    runtime.shutdown_timeout(LAST_WORK);
+    result
 }
 
 /// Few worker threads: handlers run on blocking threads, which end when they are idle.
