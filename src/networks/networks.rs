@@ -126,7 +126,7 @@ impl Networks {
 }
 
 /// # Errors
-/// `network-is-default`, `network-in-use`
+/// `network-is-default`, `network-has-users`
 pub(super) fn check_deletable(conn: &rusqlite::Connection, network: &Network) -> Result<()> {
     if network.is_default {
         return Err(Error::conflict("network-is-default").arg("name", &network.name));
@@ -134,6 +134,6 @@ pub(super) fn check_deletable(conn: &rusqlite::Connection, network: &Network) ->
     let users = store::networks::users(conn, network.id)?;
     match users.is_empty() {
         true => Ok(()),
-        false => Err(in_use("network-in-use", &network.name, &users)),
+        false => Err(in_use("network-has-users", &network.name, &users)),
     }
 }
