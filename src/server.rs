@@ -32,6 +32,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.identity.purge()?;
     app.images.start();
     app.networks.keep_nodes_told();
+    app.desktops.start();
     app.inventory.connect_local(local_agent(&app.settings))?;
     app.operations.start()?;
     let watchdog = rocket::tokio::spawn(feed_watchdog());
@@ -50,7 +51,8 @@ fn build(settings: Settings) -> Result<App> {
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
     let networks = Networks::open(store.clone(), inventory.clone(), operations.clone())?;
-    let desktops = Desktops::new(store.clone());
+    let desktops =
+        Desktops::new(store.clone(), operations.clone(), inventory.clone(), networks.clone());
     let language = Catalogues::load()?;
     Ok(App {
         language,

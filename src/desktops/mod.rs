@@ -1,27 +1,109 @@
 //! Templates, education groups, desktop groups, desktops, and who gets which.
+//!
+//! ```text
+//!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
+//!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs  on the nodes
+//!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
+//!   consoles.rs   tickets for screens       templates/ spec.rs  what desktops are made like
+//! ```
 
+mod actual;
+mod change;
+mod consoles;
+mod deploy;
+mod domains;
 mod education;
 mod group;
+mod nodes;
+mod power;
+mod reconcile;
+mod remove;
 mod seat;
 pub mod spec;
 mod spread;
 mod store;
 pub mod templates;
 
-pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
-pub use group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
-pub use seat::{Desktop, SeatStatus};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+pub use change::{Changed, DesktopGroupChange};
+pub use consoles::{Screen, Ticket};
+pub use deploy::NewDesktopGroup;
+pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
+pub use group::{DesktopGroup, GroupDisk, GroupKind};
+pub use power::{Named, Switch, check_kind};
+pub use seat::Desktop;
+
+use crate::error::Result;
+use crate::inventory::Inventory;
+use crate::networks::Networks;
+use crate::operations::Operations;
 use crate::store::Store;
+use crate::store::list::{ListQuery, Page};
+use actual::{Snapshot, Snapshots};
+use reconcile::Looks;
 
 /// The desktops of this installation and what they are made of. Cheap to clone.
 #[derive(Clone)]
 pub struct Desktops {
     store: Store,
+    operations: Operations,
+    inventory: Inventory,
+    networks: Networks,
+    runtime: Handle,
+    looks: Looks,
+    snapshots: Snapshots,
+    /// The other end of `snapshots`, until [`Desktops::start`].
+    unread: Arc<Mutex<Option<UnboundedReceiver<Snapshot>>>>,
+    tickets: consoles::Tickets,
 }
 
 impl Desktops {
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// To be called within the runtime. Makes its operations known.
+    pub fn new(
+        store: Store,
+        operations: Operations,
+        inventory: Inventory,
+        networks: Networks,
+    ) -> Self {
+        let (snapshots, unread) = Snapshots::channel();
+        let desktops = Self {
+            store,
+            operations,
+            inventory,
+            networks,
+            runtime: Handle::current(),
+            looks: Looks::default(),
+            snapshots,
+            unread: Arc::new(Mutex::new(Some(unread))),
+            tickets: consoles::Tickets::default(),
+        };
+        deploy::register(&desktops);
+        change::register(&desktops);
+        remove::register(&desktops);
+        power::register(&desktops);
+        reconcile::register(&desktops);
+        desktops
+    }
+
+    /// From now on follows what nodes report and mends what differs. Call it before nodes are connected.
+    pub fn start(&self) {
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(unread) = unread else { return };
+        self.runtime.spawn(self.clone().track(self.inventory.events(), unread));
+        self.runtime.spawn(self.clone().keep_looking(self.inventory.arrivals()));
+    }
+
+    /// Education desktop groups.
+    pub fn desktop_groups(&self, query: ListQuery) -> Result<Page<DesktopGroup>> {
+        store::groups::list(&self.store, &query.with("kind", GroupKind::Education.number()))
+    }
+
+    /// Desktops of education desktop groups.
+    pub fn desktops(&self, query: ListQuery) -> Result<Page<Desktop>> {
+        store::seats::list(&self.store, &query.with("kind", GroupKind::Education.number()))
     }
 }

@@ -1,7 +1,10 @@
 //! Document 002, the desktop cloud: `/api/v1.0/…`.
 
 mod base_images;
+mod consoles;
+mod edu_desktops;
 mod edu_groups;
+mod edu_instances;
 mod image_upload;
 mod index;
 mod named;
@@ -9,8 +12,15 @@ mod named;
 use super::endpoint::Endpoint;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    [index::endpoints(), base_images::endpoints(), edu_groups::endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        index::endpoints(),
+        base_images::endpoints(),
+        edu_groups::endpoints(),
+        edu_desktops::endpoints(),
+        edu_instances::endpoints(),
+        consoles::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -1,5 +1,6 @@
 //! Rows of templates, groups and desktops.
 
+pub mod actual;
 pub mod education;
 pub mod groups;
 pub mod seats;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::json_uuids;
@@ -23,8 +23,8 @@ const STATUS: &str = "CASE WHEN n.status <> 'active' THEN 'error' \
      THEN 'inactive' ELSE 'error' END";
 const ADDRESS: &str = "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || '.' || \
      ((a.address >> 8) & 255) || '.' || (a.address & 255)";
-const SELECT: &str = "d.id, d.uuid, d.name, g.uuid, g.name, d.node_id, n.uuid, n.name, n.ip, \
-     n.hostname, n.fault, d.seat, d.version, d.state, d.power, d.power_reason, d.started_at, \
+const SELECT: &str = "d.id, d.uuid, d.name, g.uuid, g.name, n.uuid, n.name, n.ip, \
+     n.fault, d.seat, d.version, d.state, d.power, d.power_reason, d.started_at, \
      d.fault, a.address, a.mac, d.created_at, d.updated_at, \
      CASE WHEN n.status <> 'active' THEN 'error' \
      WHEN d.power = 'running' THEN 'active' WHEN d.power = 'off' AND d.fault IS NULL \
@@ -131,6 +131,13 @@ pub fn seats(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Seat>> {
     collect(conn, &sql, &json_uuids(desktops)?)
 }
 
+/// # Errors
+/// `desktop-unknown`
+pub fn seat(conn: &Connection, uuid: Uuid) -> Result<Seat> {
+    let unknown = || Error::not_found("desktop-unknown").arg("uuid", uuid);
+    seats(conn, &[uuid])?.into_iter().next().ok_or_else(unknown)
+}
+
 /// All desktops of a group.
 pub fn of_group(conn: &Connection, group: Uuid) -> Result<Vec<Seat>> {
     let sql = format!("SELECT {SEAT} WHERE g.uuid = ?1 ORDER BY d.seat");
@@ -186,12 +193,6 @@ pub fn count_power(conn: &Connection, desktops: &[Uuid], on: bool) -> Result<usi
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-pub fn find(conn: &Connection, uuid: Uuid) -> Result<Desktop> {
-    let sql = format!("SELECT {SELECT} FROM {FROM} WHERE d.uuid = ?1");
-    let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
-    found.ok_or_else(|| Error::not_found("desktop-unknown").arg("uuid", uuid))?.parse()
-}
-
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {
     let Page { count, page, page_size, search, results } = DESKTOPS.page(store, query, raw)?;
     let mut results = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
@@ -211,34 +212,32 @@ struct Raw {
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    let address: Option<u32> = row.get(18)?;
+    let address: Option<u32> = row.get(16)?;
     let desktop = Desktop {
         id: row.get(0)?,
         uuid: rows::uuid(row, 1)?,
         name: row.get(2)?,
         group: rows::uuid(row, 3)?,
         group_name: row.get(4)?,
-        node_id: row.get(5)?,
-        node: rows::uuid(row, 6)?,
-        node_name: row.get(7)?,
-        node_ip: row.get(8)?,
-        node_hostname: row.get(9)?,
-        node_fault: rows::json(row, 10)?,
-        seat: row.get(11)?,
-        version: row.get(12)?,
+        node: rows::uuid(row, 5)?,
+        node_name: row.get(6)?,
+        node_ip: row.get(7)?,
+        node_fault: rows::json(row, 8)?,
+        seat: row.get(9)?,
+        version: row.get(10)?,
         stage: Stage::Ready,
         power: Power(PowerState::Off),
-        power_reason: row.get(15)?,
-        status: SeatStatus::parse(&row.get::<_, String>(22)?),
-        started_at: row.get(16)?,
-        fault: rows::json(row, 17)?,
+        power_reason: row.get(13)?,
+        status: SeatStatus::parse(&row.get::<_, String>(20)?),
+        started_at: row.get(14)?,
+        fault: rows::json(row, 15)?,
         address: address.map(Into::into),
-        mac: row.get(19)?,
-        created_at: row.get(20)?,
-        updated_at: row.get(21)?,
+        mac: row.get(17)?,
+        created_at: row.get(18)?,
+        updated_at: row.get(19)?,
         work: None,
     };
-    Ok(Raw { desktop, stage: row.get(13)?, power: row.get(14)? })
+    Ok(Raw { desktop, stage: row.get(11)?, power: row.get(12)? })
 }
 
 impl Raw {

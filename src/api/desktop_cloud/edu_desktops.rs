@@ -1,0 +1,367 @@
+//! 教学桌面组: education desktop groups.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::named::{self, Named, subject};
+use crate::api::answer::{Answer, Batch, IntoAnswer};
+use crate::api::call::Call;
+use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::{App, input, time};
+use crate::desktops::spec::Restore;
+use crate::desktops::templates::{TemplateState, role_word};
+use crate::desktops::{
+    Changed, DesktopGroup, DesktopGroupChange, GroupDisk, NewDesktopGroup, Switch,
+};
+use crate::error::{Error, Result};
+use crate::identity::Permission;
+use crate::operations::{BatchSubmission, SubmittedOperation};
+use crate::store::list::Page;
+
+const PATH: &str = "/api/v1.0/education/desktop/";
+const MODULE: &str = "education";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post("vdi.edu-desktops.create", PATH, create)
+            .needs(Permission::DesktopsManage)
+            .action("create")
+            .audited(MODULE, "log-desktop-group-create")
+            .summary("Deploy a group of desktops made like a template"),
+        post("vdi.edu-desktops.start", PATH, start)
+            .needs(Permission::DesktopsPower)
+            .action("start")
+            .audited(MODULE, "log-desktop-group-start")
+            .summary("Start all desktops of groups"),
+        post("vdi.edu-desktops.stop", PATH, stop)
+            .needs(Permission::DesktopsPower)
+            .action("stop")
+            .audited(MODULE, "log-desktop-group-stop")
+            .summary("Shut down all desktops of groups"),
+        post("vdi.edu-desktops.reboot", PATH, reboot)
+            .needs(Permission::DesktopsPower)
+            .action("reboot")
+            .audited(MODULE, "log-desktop-group-reboot")
+            .summary("Reboot the running desktops of groups"),
+        post("vdi.edu-desktops.active", PATH, activate)
+            .needs(Permission::DesktopsManage)
+            .action("active")
+            .audited(MODULE, "log-desktop-group-active")
+            .summary("Offer groups to their terminals"),
+        post("vdi.edu-desktops.inactive", PATH, deactivate)
+            .needs(Permission::DesktopsManage)
+            .action("inactive")
+            .audited(MODULE, "log-desktop-group-inactive")
+            .summary("Offer groups to their terminals no longer"),
+        put("vdi.edu-desktops.update", PATH, update)
+            .needs(Permission::DesktopsManage)
+            .audited(MODULE, "log-desktop-group-update")
+            .summary("Change a group; restoring changes with the next start of each desktop"),
+        delete("vdi.edu-desktops.delete", PATH, remove)
+            .needs(Permission::DesktopsManage)
+            .audited(MODULE, "log-desktop-group-delete")
+            .summary("Delete groups with all their desktops, running ones too"),
+        get("vdi.edu-desktops.list", PATH, list)
+            .needs(Permission::DesktopsView)
+            .summary("Education desktop groups with counts of what really runs"),
+    ]
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct CreateInput {
+    name: String,
+    /// The education group that it belongs to.
+    group_uuid: Uuid,
+    template_uuid: Uuid,
+    pool_uuid: Uuid,
+    network_uuid: Uuid,
+    subnet_uuid: Uuid,
+    #[serde(deserialize_with = "input::integer")]
+    vcpu: i64,
+    /// GiB
+    #[serde(deserialize_with = "input::number")]
+    ram: f64,
+    /// Whether the system disk is made anew at every start and reboot.
+    #[serde(deserialize_with = "named::flag")]
+    sys_restore: bool,
+    #[serde(deserialize_with = "named::flag")]
+    data_restore: bool,
+    #[serde(deserialize_with = "input::integer")]
+    instance_num: i64,
+    /// Desktops are named by this and a number.
+    prefix: String,
+    /// Digits of the number.
+    #[serde(deserialize_with = "input::integer")]
+    postfix: i64,
+    /// First number; 1 when left out.
+    #[serde(default, deserialize_with = "input::optional_integer")]
+    postfix_start: Option<i64>,
+    /// Desktops by the address of the node; left out, they are spread by free memory.
+    #[serde(default, deserialize_with = "named::create_info")]
+    create_info: Option<BTreeMap<String, u32>>,
+}
+
+/// A new group, and the operation that makes its desktops.
+#[derive(Debug)]
+struct Creating {
+    uuid: Uuid,
+    operation: SubmittedOperation,
+}
+
+impl IntoAnswer for Creating {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        let mut answer = self.operation.into_answer(app, call)?;
+        answer.data["uuid"] = self.uuid.to_string().into();
+        Ok(answer)
+    }
+
+    fn schema(generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        SubmittedOperation::schema(generator)
+    }
+}
+
+impl IntoAnswer for Changed {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        match self {
+            Self::Done => crate::api::answer::Done.into_answer(app, call),
+            Self::Running(operation) => operation.into_answer(app, call),
+        }
+    }
+
+    fn schema(generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        SubmittedOperation::schema(generator)
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct GroupsInput {
+    desktops: Vec<Named>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct UpdateInput {
+    uuid: Uuid,
+    name: String,
+    value: UpdateValue,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct UpdateValue {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "input::optional_flag")]
+    sys_restore: Option<bool>,
+    #[serde(default, deserialize_with = "input::optional_flag")]
+    data_restore: Option<bool>,
+    #[serde(default, deserialize_with = "input::optional_integer")]
+    order_num: Option<i64>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
+struct ListInput {
+    searchtype: Option<String>,
+    /// Uuid of an education group.
+    group: Option<String>,
+    name: Option<String>,
+    uuid: Option<String>,
+    page: Option<String>,
+    page_size: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct DesktopGroupView {
+    id: i64,
+    uuid: Uuid,
+    name: String,
+    owner: String,
+    group: Option<Uuid>,
+    group_name: String,
+    template: Uuid,
+    template_name: String,
+    /// active; updating while the template is worked on and the group must wait; error
+    template_status: &'static str,
+    pool: Uuid,
+    pool_name: String,
+    network: Uuid,
+    network_name: String,
+    subnet: Uuid,
+    subnet_name: String,
+    sys_restore: u8,
+    data_restore: u8,
+    instance_num: u64,
+    active_count: u64,
+    inactive_count: u64,
+    active: bool,
+    vcpu: u32,
+    /// GiB
+    ram: f64,
+    os_type: String,
+    prefix: String,
+    postfix: u32,
+    postfix_start: u32,
+    order_num: i64,
+    /// creating, ready or deleting
+    state: &'static str,
+    /// What stands in the way of working with the group; empty when nothing does.
+    reason: String,
+    devices: Vec<DeviceView>,
+    deleted: u8,
+    deleted_at: Option<String>,
+    created_at: String,
+    updated_at: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct DeviceView {
+    /// system or data
+    #[serde(rename = "type")]
+    role: &'static str,
+    boot_index: u32,
+    /// GiB
+    size: u64,
+}
+
+impl From<GroupDisk> for DeviceView {
+    fn from(disk: GroupDisk) -> Self {
+        let GroupDisk { role, position, size } = disk;
+        Self { role: role_word(role), boot_index: position, size: size.div_ceil(1 << 30) }
+    }
+}
+
+fn template_status(state: TemplateState) -> &'static str {
+    match state {
+        TemplateState::Ready => "active",
+        TemplateState::Failed => "error",
+        TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => "updating",
+    }
+}
+
+fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
+    let unknown = (group.counts.unknown > 0).then(|| {
+        Error::unreachable("desktop-group-nodes-silent")
+            .arg("name", &group.name)
+            .arg("count", group.counts.unknown)
+    });
+    let reason = group.obstacle().or(unknown);
+    let (education, education_name) = group.group.unzip();
+    DesktopGroupView {
+        id: group.id,
+        uuid: group.uuid,
+        name: group.name,
+        owner: group.owner_name,
+        group: education,
+        group_name: education_name.unwrap_or_default(),
+        template: group.template,
+        template_name: group.template_name,
+        template_status: template_status(group.template_state),
+        pool: group.pool,
+        pool_name: group.pool_name,
+        network: group.network,
+        network_name: group.network_name,
+        subnet: group.subnet,
+        subnet_name: group.subnet_name,
+        sys_restore: group.restore.system.into(),
+        data_restore: group.restore.data.into(),
+        instance_num: group.counts.total,
+        active_count: group.counts.running,
+        inactive_count: group.counts.total - group.counts.running,
+        active: group.is_active,
+        vcpu: group.vcpu,
+        ram: group.memory_mib as f64 / 1024.0,
+        os_type: group.os_type,
+        prefix: group.prefix,
+        postfix: group.digits,
+        postfix_start: group.first_number,
+        order_num: group.order_num,
+        state: group.stage.word(),
+        reason: reason.map(|error| app.language.error(call.language, &error)).unwrap_or_default(),
+        devices: group.disks.into_iter().map(DeviceView::from).collect(),
+        deleted: 0,
+        deleted_at: None,
+        created_at: time::text(group.created_at),
+        updated_at: time::optional(group.updated_at),
+    }
+}
+
+fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Creating> {
+    call.about(&input.name);
+    let new = NewDesktopGroup {
+        name: input::name("name", &input.name)?,
+        group: input.group_uuid,
+        template: input.template_uuid,
+        pool: input.pool_uuid,
+        network: input.network_uuid,
+        subnet: input.subnet_uuid,
+        vcpu: named::count("vcpu", input.vcpu)?,
+        memory_mib: named::mebibytes("ram", input.ram)?,
+        restore: Restore { system: input.sys_restore, data: input.data_restore },
+        count: named::count("instance_num", input.instance_num)?,
+        prefix: input::name("prefix", &input.prefix)?,
+        digits: named::count("postfix", input.postfix)?,
+        first_number: named::count("postfix_start", input.postfix_start.unwrap_or(1))?,
+        told: input.create_info,
+    };
+    let (uuid, operation) = app.desktops.create_desktop_group(&call.actor, &new)?;
+    Ok(Creating { uuid, operation })
+}
+
+fn start(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
+    switch(app, call, Switch::Start, input)
+}
+
+fn stop(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
+    switch(app, call, Switch::Stop, input)
+}
+
+fn reboot(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
+    switch(app, call, Switch::Reboot, input)
+}
+
+fn switch(
+    app: &App,
+    call: &mut Call,
+    switch: Switch,
+    input: GroupsInput,
+) -> Result<BatchSubmission> {
+    call.about(subject(&input.desktops, "desktops")?);
+    app.desktops.switch_groups(&call.actor, switch, &named::pairs(input.desktops))
+}
+
+fn activate(app: &App, call: &mut Call, input: GroupsInput) -> Result<Batch> {
+    set_active(app, call, input, true)
+}
+
+fn deactivate(app: &App, call: &mut Call, input: GroupsInput) -> Result<Batch> {
+    set_active(app, call, input, false)
+}
+
+fn set_active(app: &App, call: &mut Call, input: GroupsInput, active: bool) -> Result<Batch> {
+    call.about(subject(&input.desktops, "desktops")?);
+    Ok(Batch { items: app.desktops.set_active(&named::pairs(input.desktops), active) })
+}
+
+fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
+    call.about(&input.name);
+    let UpdateValue { name, sys_restore, data_restore, order_num } = input.value;
+    let change = DesktopGroupChange {
+        name: name.map(|name| input::name("value.name", &name)).transpose()?,
+        sys_restore,
+        data_restore,
+        order_num,
+    };
+    app.desktops.change_desktop_group(&call.actor, &(input.uuid, input.name), &change)
+}
+
+fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
+    call.about(subject(&input.desktops, "desktops")?);
+    app.desktops.delete_desktop_groups(&call.actor, &named::pairs(input.desktops))
+}
+
+fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<DesktopGroupView>> {
+    let page = app.desktops.desktop_groups(call.list_query()?)?;
+    Ok(page.map(|group| view(app, call, group)))
+}

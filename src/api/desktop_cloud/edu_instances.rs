@@ -1,0 +1,222 @@
+//! 教学桌面: desktops of education desktop groups (`instance` on the wire).
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::named::{self, Named, subject};
+use crate::api::call::Call;
+use crate::api::endpoint::{Endpoint, delete, get, post};
+use crate::api::{App, input, time};
+use crate::desktops::{self, Desktop, Switch};
+use crate::error::Result;
+use crate::identity::Permission;
+use crate::operations::{BatchSubmission, SubmittedOperation};
+use crate::store::list::Page;
+use crate::store::now;
+
+pub const PATH: &str = "/api/v1.0/education/instance/";
+const MODULE: &str = "education";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post("vdi.edu-instances.start", PATH, start)
+            .needs(Permission::DesktopsPower)
+            .action("start")
+            .audited(MODULE, "log-desktop-start")
+            .summary("Start desktops of a group"),
+        post("vdi.edu-instances.stop", PATH, stop)
+            .needs(Permission::DesktopsPower)
+            .action("stop")
+            .audited(MODULE, "log-desktop-stop")
+            .summary("Shut down desktops of a group"),
+        post("vdi.edu-instances.reboot", PATH, reboot)
+            .needs(Permission::DesktopsPower)
+            .action("reboot")
+            .audited(MODULE, "log-desktop-reboot")
+            .summary("Reboot running desktops of a group"),
+        post("vdi.edu-instances.create", PATH, create)
+            .needs(Permission::DesktopsManage)
+            .action("create")
+            .audited(MODULE, "log-desktop-create")
+            .summary("Add desktops to a group"),
+        delete("vdi.edu-instances.delete", PATH, remove)
+            .needs(Permission::DesktopsManage)
+            .audited(MODULE, "log-desktop-delete")
+            .summary("Delete desktops of a group, running ones too"),
+        get("vdi.edu-instances.list", PATH, list)
+            .needs(Permission::DesktopsView)
+            .summary("Desktops with their address, node and what they really do"),
+    ]
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct DesktopsInput {
+    /// The group.
+    desktop_uuid: Uuid,
+    desktop_name: String,
+    /// 1 education, 2 personal
+    #[serde(deserialize_with = "input::integer")]
+    desktop_type: i64,
+    instances: Vec<Named>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct CreateInput {
+    /// The group.
+    desktop_uuid: Uuid,
+    desktop_name: String,
+    /// 1 education, 2 personal
+    #[serde(deserialize_with = "input::integer")]
+    desktop_type: i64,
+    #[serde(deserialize_with = "input::integer")]
+    instance_num: i64,
+    /// Desktops by the address of the node; left out, they are spread by free memory.
+    #[serde(default, deserialize_with = "named::create_info")]
+    create_info: Option<BTreeMap<String, u32>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
+struct ListInput {
+    searchtype: Option<String>,
+    /// Uuid of the group.
+    desktop_uuid: Option<String>,
+    name: Option<String>,
+    uuid: Option<String>,
+    /// active, inactive or error
+    status: Option<String>,
+    page: Option<String>,
+    page_size: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct DesktopView {
+    id: i64,
+    uuid: Uuid,
+    name: String,
+    desktop_uuid: Uuid,
+    desktop_name: String,
+    ipaddr: String,
+    mac: String,
+    /// Name of the node.
+    hostname: String,
+    host_name: String,
+    host_ip: String,
+    host_uuid: Uuid,
+    /// active, inactive or error
+    status: &'static str,
+    /// off, running, paused or crashed
+    power: &'static str,
+    /// creating, ready or deleting
+    state: &'static str,
+    /// Time of the last start.
+    up_time: Option<String>,
+    /// Seconds since then, while it runs.
+    active_time: i64,
+    /// Why it is not running, or what is being done with it.
+    message: String,
+    reason: String,
+    /// The operation that works on it, if one does.
+    working: Option<String>,
+    user_name: String,
+    /// Its number in the group.
+    seat: u32,
+    template_version: u32,
+    deleted: u8,
+    deleted_at: Option<String>,
+    created_at: String,
+    updated_at: Option<String>,
+}
+
+fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
+    let language = call.language;
+    let why = desktop.why_not_running();
+    let reason = why.map(|error| app.language.error(language, &error)).unwrap_or_default();
+    let working = desktop
+        .work
+        .as_ref()
+        .map(|(kind, name)| app.language.text(language, kind, &[("name", name.as_str())]));
+    let active_time = desktop.running_for(now);
+    DesktopView {
+        id: desktop.id,
+        uuid: desktop.uuid,
+        name: desktop.name,
+        desktop_uuid: desktop.group,
+        desktop_name: desktop.group_name,
+        ipaddr: desktop.address.as_ref().map(Ipv4Addr::to_string).unwrap_or_default(),
+        mac: desktop.mac.unwrap_or_default(),
+        hostname: desktop.node_name.clone(),
+        host_name: desktop.node_name,
+        host_ip: desktop.node_ip,
+        host_uuid: desktop.node,
+        status: desktop.status.word(),
+        power: desktop.power.word(),
+        state: desktop.stage.word(),
+        up_time: time::optional(desktop.started_at),
+        active_time,
+        message: working.clone().unwrap_or_else(|| reason.clone()),
+        reason,
+        working,
+        user_name: String::new(),
+        seat: desktop.seat,
+        template_version: desktop.version,
+        deleted: 0,
+        deleted_at: None,
+        created_at: time::text(desktop.created_at),
+        updated_at: time::optional(desktop.updated_at),
+    }
+}
+
+fn start(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
+    switch(app, call, Switch::Start, input)
+}
+
+fn stop(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
+    switch(app, call, Switch::Stop, input)
+}
+
+fn reboot(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
+    switch(app, call, Switch::Reboot, input)
+}
+
+fn switch(
+    app: &App,
+    call: &mut Call,
+    switch: Switch,
+    input: DesktopsInput,
+) -> Result<BatchSubmission> {
+    let (group, wanted) = taken_apart(call, input)?;
+    app.desktops.switch_desktops(&call.actor, switch, &group, &wanted)
+}
+
+fn taken_apart(
+    call: &mut Call,
+    input: DesktopsInput,
+) -> Result<(desktops::Named, Vec<desktops::Named>)> {
+    call.about(subject(&input.instances, "instances")?);
+    desktops::check_kind(input.desktop_type)?;
+    Ok(((input.desktop_uuid, input.desktop_name), named::pairs(input.instances)))
+}
+
+fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<SubmittedOperation> {
+    call.about(&input.desktop_name);
+    desktops::check_kind(input.desktop_type)?;
+    let count = named::count("instance_num", input.instance_num)?;
+    let group = (input.desktop_uuid, input.desktop_name);
+    app.desktops.add_desktops(&call.actor, &group, count, input.create_info.as_ref())
+}
+
+fn remove(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
+    let (group, wanted) = taken_apart(call, input)?;
+    app.desktops.delete_desktops(&call.actor, &group, &wanted)
+}
+
+fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<DesktopView>> {
+    let page = app.desktops.desktops(call.list_query()?)?;
+    let now = now();
+    Ok(page.map(|desktop| view(app, call, now, desktop)))
+}

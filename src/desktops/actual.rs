@@ -1,0 +1,169 @@
+//! Follows what nodes report: power states of templates and desktops.
+//!
+//! One task is the only writer of power states. Events are gathered for a moment, because starting a class makes
+//! hundreds of them, and written in one transaction. A full list of a node's domains passes through the same task:
+//! what an event said after the list was asked for is newer and stays.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rusqlite::Transaction;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep_until;
+use uuid::Uuid;
+
+use super::Desktops;
+use super::store::actual;
+use super::templates::{self, Power};
+use crate::error::Result;
+use crate::node::protocol::{DomainState, Event, OwnerKind, PowerState};
+
+/// At most one write in this time.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long it is remembered when an event came: longer than a list takes on a busy node.
+const REMEMBER: Duration = Duration::from_secs(120);
+
+/// All domains of a node, as a list that was asked for at `asked` gave them.
+pub struct Snapshot {
+    pub asked: Instant,
+    pub domains: Vec<DomainState>,
+}
+
+/// The way of snapshots to the task.
+#[derive(Clone)]
+pub struct Snapshots(UnboundedSender<Snapshot>);
+
+impl Snapshots {
+    pub fn channel() -> (Self, UnboundedReceiver<Snapshot>) {
+        let (sender, receiver) = unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub fn send(&self, snapshot: Snapshot) {
+        if self.0.send(snapshot).is_err() {
+            tracing::error!("nobody follows the nodes' states any more");
+        }
+    }
+}
+
+/// What a domain was seen as.
+enum Seen {
+    State(DomainState),
+    Gone,
+}
+
+struct Tracker {
+    desktops: Desktops,
+    waiting: HashMap<Uuid, Seen>,
+    /// When the last event of a domain came.
+    heard: HashMap<Uuid, Instant>,
+    last_write: Option<Instant>,
+}
+
+impl Desktops {
+    /// Follows events and snapshots until the server ends.
+    pub(super) async fn track(
+        self,
+        mut events: Receiver<(i64, Event)>,
+        mut snapshots: UnboundedReceiver<Snapshot>,
+    ) {
+        let mut tracker = Tracker {
+            desktops: self,
+            waiting: HashMap::new(),
+            heard: HashMap::new(),
+            last_write: None,
+        };
+        loop {
+            let due = tracker.due();
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok((node, event)) => tracker.take(node, event),
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "events of nodes were missed: looking at all nodes");
+                        tracker.desktops.look_at_all();
+                    }
+                    Err(RecvError::Closed) => return,
+                },
+                Some(snapshot) = snapshots.recv() => tracker.merge(snapshot),
+                () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
+                    tracker.write().await;
+                }
+            }
+        }
+    }
+}
+
+impl Tracker {
+    fn due(&self) -> Option<Instant> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        Some(self.last_write.map_or_else(Instant::now, |last| last + GATHER))
+    }
+
+    fn take(&mut self, node: i64, event: Event) {
+        match event {
+            Event::Domain(state) => {
+                self.heard.insert(state.uuid, Instant::now());
+                self.waiting.insert(state.uuid, Seen::State(state));
+            }
+            Event::DomainGone { uuid } => {
+                self.heard.insert(uuid, Instant::now());
+                self.waiting.insert(uuid, Seen::Gone);
+                // Perhaps somebody undefined it behind Carrel's back.
+                self.desktops.look_soon(node);
+            }
+            // A new Domain event tells of the restored one; the other two are the inventory's.
+            Event::Restored { .. } | Event::Hypervisor { .. } | Event::Sample(_) => {}
+        }
+    }
+
+    fn merge(&mut self, snapshot: Snapshot) {
+        for state in snapshot.domains {
+            let newer = self.heard.get(&state.uuid).is_some_and(|heard| *heard >= snapshot.asked);
+            if !newer {
+                self.waiting.insert(state.uuid, Seen::State(state));
+            }
+        }
+    }
+
+    async fn write(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let store = self.desktops.store.clone();
+        let written = spawn_blocking(move || store.write(|tx| write_all(tx, waiting))).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error = error.detail(), "power states not written");
+                self.desktops.look_at_all();
+            }
+            Err(panic) => tracing::error!(error = %panic, "writing power states panicked"),
+        }
+        let now = Instant::now();
+        self.last_write = Some(now);
+        self.heard.retain(|_, heard| now.duration_since(*heard) < REMEMBER);
+    }
+}
+
+fn write_all(tx: &Transaction<'_>, waiting: HashMap<Uuid, Seen>) -> Result<()> {
+    for (uuid, seen) in waiting {
+        match seen {
+            Seen::State(state) => match state.owner.kind {
+                OwnerKind::Desktop => actual::set_desktop(tx, &state)?,
+                OwnerKind::Template => {
+                    let power = Power(state.power);
+                    templates::store::set_power(tx, uuid, power, &state.reason, state.started_at)?;
+                }
+            },
+            Seen::Gone => {
+                actual::set_gone(tx, uuid)?;
+                let off = Power(PowerState::Off);
+                templates::store::set_power(tx, uuid, off, "undefined", None)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,348 @@
+//! Makes desktops: a group with all of its, or more of them for a group.
+//!
+//! Rows and addresses are written with the operation in one transaction, in stage `creating`. Then every node is told
+//! the reservations and the domains, one call each. If a step fails, or somebody cancels, everything is taken away
+//! again: what was acknowledged is whole or gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Transaction;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::group::{DesktopGroup, GroupKind, Stage, desktop_name, template_obstacle};
+use super::spec::Restore;
+use super::spread::{self, Room, Share};
+use super::store::groups::NewGroup;
+use super::store::seats::NewSeat;
+use super::store::{education, groups, seats};
+use super::templates::{self, Classify, Template, TemplateState};
+use super::{Desktops, Named};
+use crate::error::{Error, Result};
+use crate::inventory::Pool;
+use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+
+/// Desktops made by one request; a class room has dozens.
+pub const AT_ONCE: u32 = 1_000;
+/// Digits of a desktop's number.
+pub const DIGITS: u32 = 6;
+/// MiB that the smallest guests start with.
+const LEAST_MEMORY: u64 = 16;
+/// What libvirt's machine types take.
+const MOST_VCPUS: u32 = 255;
+
+const CREATE_GROUP: &str = "desktop-group-create";
+const ADD: &str = "desktops-add";
+
+/// A desktop group to be made.
+#[derive(Debug)]
+pub struct NewDesktopGroup {
+    pub name: String,
+    pub group: Uuid,
+    pub template: Uuid,
+    pub pool: Uuid,
+    pub network: Uuid,
+    pub subnet: Uuid,
+    pub vcpu: u32,
+    pub memory_mib: u64,
+    pub restore: Restore,
+    pub count: u32,
+    pub prefix: String,
+    /// Digits of a desktop's number.
+    pub digits: u32,
+    pub first_number: u32,
+    /// Desktops by node address; `None` spreads them by free memory.
+    pub told: Option<BTreeMap<String, u32>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct DeployArgs {
+    group: Uuid,
+    desktops: Vec<Uuid>,
+    /// The group itself is new.
+    whole_group: bool,
+}
+
+static STEPS: [Step<Desktops, DeployArgs>; 4] = [
+    Step { name: "rows", run: nothing, undo: remove_rows },
+    Step { name: "addresses", run: announce, undo: withdraw },
+    Step { name: "domains", run: define, undo: remove_domains },
+    Step { name: "ready", run: make_ready, undo: unmake_ready },
+];
+
+pub(super) fn register(desktops: &Desktops) {
+    for kind in [CREATE_GROUP, ADD] {
+        desktops.operations.register(kind, Recipe { domain: desktops.clone(), steps: &STEPS });
+    }
+}
+
+impl Desktops {
+    /// Makes a desktop group with its desktops.
+    pub fn create_desktop_group(
+        &self,
+        actor: &Actor,
+        new: &NewDesktopGroup,
+    ) -> Result<(Uuid, SubmittedOperation)> {
+        check_numbers(new)?;
+        let pool = self.inventory.pool(new.pool)?;
+        let shares = self.shares(&pool, new.count, new.memory_mib, new.told.as_ref())?;
+        let mut made = Uuid::nil();
+        let submitted = self.operations.submit(actor, |tx| {
+            let network = education::network(tx, new.network, new.subnet)?;
+            let template = templates::store::find(tx, new.template)?;
+            check_template(&template, &pool)?;
+            let row = NewGroup {
+                name: &new.name,
+                kind: GroupKind::Education,
+                education_group: new.group,
+                template_id: template.id,
+                pool_id: pool.id,
+                network,
+                vcpu: new.vcpu,
+                memory_mib: new.memory_mib,
+                restore: new.restore,
+                prefix: &new.prefix,
+                digits: new.digits,
+                first_number: new.first_number,
+                owner_name: &actor.name,
+            };
+            let (_, uuid) = groups::insert(tx, &row)?;
+            made = uuid;
+            let group = groups::find(tx, uuid)?;
+            let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
+            let args = DeployArgs { group: uuid, desktops, whole_group: true };
+            let locks = args.desktops.clone();
+            Ok(NewOperation::new(CREATE_GROUP, &args, uuid, &new.name)?.locking(locks))
+        })?;
+        Ok((made, submitted))
+    }
+
+    /// Adds desktops to a group.
+    pub fn add_desktops(
+        &self,
+        actor: &Actor,
+        (uuid, name): &Named,
+        count: u32,
+        told: Option<&BTreeMap<String, u32>>,
+    ) -> Result<SubmittedOperation> {
+        let group = self.store.read(|conn| groups::find_named(conn, *uuid, name))?;
+        check_count(count)?;
+        let pool = self.inventory.pool(group.pool)?;
+        let shares = self.shares(&pool, count, group.memory_mib, told)?;
+        self.operations.submit(actor, |tx| {
+            let group = groups::find_named(tx, *uuid, name)?;
+            if let Some(obstacle) = group.obstacle() {
+                return Err(obstacle);
+            }
+            let template = templates::store::find(tx, group.template)?;
+            check_template(&template, &pool)?;
+            let network = education::network(tx, group.network, group.subnet)?;
+            let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
+            let args = DeployArgs { group: group.uuid, desktops, whole_group: false };
+            let locks = args.desktops.clone();
+            Ok(NewOperation::new(ADD, &args, group.uuid, &group.name)?.locking(locks))
+        })
+    }
+
+    /// Which node gets how many. A node that does not answer gets none; one that was named is an error.
+    fn shares(
+        &self,
+        pool: &Pool,
+        count: u32,
+        memory_mib: u64,
+        told: Option<&BTreeMap<String, u32>>,
+    ) -> Result<Vec<Share>> {
+        let nodes = self.inventory.compute_nodes(pool.id)?;
+        let mut rooms: Vec<Room> = Vec::new();
+        let mut silent = None;
+        for node in &nodes {
+            let total = node.memory >> 20;
+            let free = self.inventory.sample(node.id).map_or(total, |sample| {
+                sample.memory_total.saturating_sub(sample.memory_used) >> 20
+            });
+            match self.inventory.client(node.id) {
+                Err(error) if told.is_none() => silent = Some(error),
+                _ => rooms.push(Room { node_id: node.id, ip: node.ip.clone(), free_mib: free }),
+            }
+        }
+        let shares = match told {
+            Some(told) => spread::as_told(&rooms, told, count)?,
+            None => spread::by_memory(&rooms, count, memory_mib),
+        };
+        if shares.is_empty() {
+            let nothing = || Error::conflict("pool-without-nodes").arg("name", &pool.name);
+            return Err(silent.unwrap_or_else(nothing));
+        }
+        for share in &shares {
+            self.inventory.client(share.node_id)?;
+            let node = nodes.iter().find(|node| node.id == share.node_id);
+            if let Some(node) = node
+                && node.memory > 0
+                && memory_mib > node.memory >> 20
+            {
+                return Err(Error::bad_input("desktop-memory-too-large")
+                    .arg("field", "ram")
+                    .arg("wanted", memory_mib)
+                    .arg("name", &node.name)
+                    .arg("has", node.memory >> 20));
+            }
+        }
+        Ok(shares)
+    }
+
+    /// Writes rows and addresses of new desktops, seat by seat in the order of the nodes.
+    fn insert_seats(
+        &self,
+        tx: &Transaction<'_>,
+        group: &DesktopGroup,
+        template: &Template,
+        subnet_id: i64,
+        shares: &[Share],
+    ) -> Result<Vec<Uuid>> {
+        for share in shares {
+            // Early and by name: a desktop cannot be made where its template is not.
+            templates::store::version_layers(tx, template, template.version, share.node_id)?;
+        }
+        let count = shares.iter().map(|share| share.count).sum();
+        let taken = seats::taken(tx, group.id)?;
+        let free = free_seats(&taken, count);
+        check_width(group.digits, group.first_number, free.last().copied().unwrap_or(1))?;
+        let nodes = shares.iter().flat_map(|share| (0..share.count).map(|_| share.node_id));
+        let new: Vec<NewSeat> = free
+            .into_iter()
+            .zip(nodes)
+            .map(|(seat, node_id)| NewSeat {
+                uuid: Uuid::new_v4(),
+                name: desktop_name(&group.prefix, group.digits, group.first_number, seat),
+                node_id,
+                seat,
+                version: template.version,
+            })
+            .collect();
+        seats::insert(tx, group.id, &new)?;
+        let uuids: Vec<Uuid> = new.iter().map(|seat| seat.uuid).collect();
+        self.networks.reserve_many(tx, subnet_id, &uuids)?;
+        Ok(uuids)
+    }
+}
+
+fn check_numbers(new: &NewDesktopGroup) -> Result<()> {
+    let wrong = |field, low: u64, high: u64| {
+        let error = Error::bad_input("number-out-of-range").arg("field", field);
+        Err(error.arg("low", low).arg("high", high))
+    };
+    check_count(new.count)?;
+    if !(1..=DIGITS).contains(&new.digits) {
+        return wrong("postfix", 1, DIGITS.into());
+    }
+    if !(1..=MOST_VCPUS).contains(&new.vcpu) {
+        return wrong("vcpu", 1, MOST_VCPUS.into());
+    }
+    if new.memory_mib < LEAST_MEMORY {
+        return Err(Error::bad_input("desktop-memory-too-small")
+            .arg("field", "ram")
+            .arg("least", LEAST_MEMORY));
+    }
+    check_width(new.digits, new.first_number, new.count)
+}
+
+fn check_count(count: u32) -> Result<()> {
+    if (1..=AT_ONCE).contains(&count) {
+        return Ok(());
+    }
+    let error = Error::bad_input("number-out-of-range").arg("field", "instance_num");
+    Err(error.arg("low", 1).arg("high", AT_ONCE))
+}
+
+/// Whether the number of the last seat still has the group's number of digits.
+fn check_width(digits: u32, first_number: u32, last_seat: u32) -> Result<()> {
+    let last = u64::from(first_number) + u64::from(last_seat) - 1;
+    if last < 10_u64.saturating_pow(digits) {
+        return Ok(());
+    }
+    let error = Error::bad_input("desktop-number-too-long").arg("field", "postfix");
+    Err(error.arg("last", last).arg("digits", digits))
+}
+
+/// The lowest seats that are free; `taken` is in order.
+fn free_seats(taken: &[u32], count: u32) -> Vec<u32> {
+    let taken: BTreeSet<u32> = taken.iter().copied().collect();
+    let free = (1..).filter(|seat| !taken.contains(seat));
+    free.take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
+}
+
+fn check_template(template: &Template, pool: &Pool) -> Result<()> {
+    if template.classify != Classify::Education {
+        return Err(Error::bad_input("template-not-for-education")
+            .arg("field", "template_uuid")
+            .arg("name", &template.name));
+    }
+    if template.pool_id != pool.id {
+        return Err(Error::bad_input("template-of-another-pool")
+            .arg("field", "pool_uuid")
+            .arg("name", &template.name)
+            .arg("pool", &pool.name));
+    }
+    match template.state {
+        TemplateState::Ready => Ok(()),
+        state => Err(template_obstacle(state, &template.name)),
+    }
+}
+
+fn announce(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
+    desktops.announce_addresses(&args.desktops, job)
+}
+
+fn withdraw(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
+    desktops.withdraw_addresses(&args.desktops, job)
+}
+
+fn define(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
+    desktops.define_domains(&args.desktops, job)
+}
+
+fn remove_domains(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
+    desktops.remove_domains(&args.desktops, job)
+}
+
+fn make_ready(desktops: &Desktops, args: &DeployArgs, _: &Job) -> Result<()> {
+    set_stage(desktops, args, Stage::Ready)
+}
+
+fn unmake_ready(desktops: &Desktops, args: &DeployArgs, _: &Job) -> Result<()> {
+    set_stage(desktops, args, Stage::Creating)
+}
+
+fn set_stage(desktops: &Desktops, args: &DeployArgs, stage: Stage) -> Result<()> {
+    desktops.store.write(|tx| {
+        seats::set_stage(tx, &args.desktops, stage)?;
+        if args.whole_group {
+            groups::set_stage(tx, args.group, stage)?;
+        }
+        Ok(())
+    })
+}
+
+fn remove_rows(desktops: &Desktops, args: &DeployArgs, _: &Job) -> Result<()> {
+    let whole: &[Uuid] = if args.whole_group { &[args.group] } else { &[] };
+    desktops.forget(whole, &args.desktops)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_filled_first() {
+        assert_eq!(free_seats(&[1, 2, 5], 3), [3, 4, 6]);
+        assert_eq!(free_seats(&[], 2), [1, 2]);
+    }
+
+    #[test]
+    fn numbers_must_fit_their_digits() {
+        assert!(check_width(2, 1, 99).is_ok());
+        assert!(check_width(2, 1, 100).is_err());
+        assert!(check_width(3, 996, 5).is_err());
+        assert!(check_width(1, 0, 10).is_ok());
+    }
+}

@@ -1,0 +1,178 @@
+//! From rows to what the nodes have: addresses announced, domains defined and removed.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::spec::{DiskLayer, Plan, Restore, Storages};
+use super::store::groups;
+use super::store::seats::{self, Build};
+use super::{Desktops, nodes, templates};
+use crate::error::{Error, Kind, Result};
+use crate::inventory::StorageRole;
+use crate::networks::Lease;
+use crate::node::protocol::{DomainSpec, ItemResult, NicSpec, OwnerKind};
+use crate::operations::Job;
+
+impl Desktops {
+    /// Defines the domains of these desktops as their rows say, with the disks that are missing.
+    pub(super) fn define_domains(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
+        let specs = self.store.read(|conn| self.specs(conn, desktops))?;
+        let total = specs.values().map(Vec::len).sum();
+        let results = nodes::each(&self.inventory, job, total, specs, |client, part, watch| {
+            client.define_domains(part, watch)
+        });
+        first_failure(nodes::all(results)?.into_iter().flatten())
+    }
+
+    /// Switches off and removes the domains of these desktops with their disks.
+    pub(super) fn remove_domains(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
+        let by_node = self.store.read(|conn| seats::by_node(conn, desktops))?;
+        let total = desktops.len();
+        let results = nodes::each(&self.inventory, job, total, by_node, |client, part, watch| {
+            client.remove_domains(part, watch)
+        });
+        first_failure(nodes::all(results)?.into_iter().flatten())
+    }
+
+    /// Tells the nodes the addresses of these desktops.
+    pub(super) fn announce_addresses(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
+        self.with_leases(desktops, job, |node, network, leases| {
+            match self.networks.announce(node, network, leases) {
+                // It has not heard of the network yet.
+                Err(error) if error.kind() == Kind::NotFound => {
+                    self.networks.ensure_on(node, network)
+                }
+                other => other,
+            }
+        })
+    }
+
+    /// Takes the addresses of these desktops back from the nodes.
+    pub(super) fn withdraw_addresses(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
+        self.with_leases(desktops, job, |node, network, leases| {
+            match self.networks.withdraw(node, network, leases) {
+                // Without the network there are no addresses in it.
+                Err(error) if error.kind() == Kind::NotFound => Ok(()),
+                other => other,
+            }
+        })
+    }
+
+    fn with_leases(
+        &self,
+        desktops: &[Uuid],
+        job: &Job,
+        tell: impl Fn(i64, Uuid, &[Lease]) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let by_node = self.store.read(|conn| {
+            let mut leases: HashMap<Uuid, Lease> = self
+                .networks
+                .leases(conn, desktops)?
+                .into_iter()
+                .map(|lease| (lease.owner, lease))
+                .collect();
+            let mut by_node: HashMap<i64, Vec<Lease>> = HashMap::new();
+            for (node, uuids) in seats::by_node(conn, desktops)? {
+                let part = uuids.iter().filter_map(|uuid| leases.remove(uuid));
+                by_node.insert(node, part.collect());
+            }
+            Ok(by_node)
+        })?;
+        let parts = by_node.into_iter().map(|(node, leases)| (node, (node, leases)));
+        let results = nodes::each(&self.inventory, job, 0, parts, |_, (node, leases), _| {
+            let mut by_network: HashMap<Uuid, Vec<Lease>> = HashMap::new();
+            for lease in leases {
+                by_network.entry(lease.network_uuid).or_default().push(lease);
+            }
+            by_network.iter().try_for_each(|(network, leases)| tell(node, *network, leases))
+        });
+        nodes::all(results).map(drop)
+    }
+
+    /// What each node is to define.
+    pub(super) fn specs(
+        &self,
+        conn: &Connection,
+        desktops: &[Uuid],
+    ) -> Result<HashMap<i64, Vec<DomainSpec>>> {
+        let mut makings =
+            Makings { desktops: self, conn, layers: HashMap::new(), storages: HashMap::new() };
+        let mut specs: HashMap<i64, Vec<DomainSpec>> = HashMap::new();
+        for build in seats::builds(conn, desktops)? {
+            specs.entry(build.node_id).or_default().push(makings.spec(&build)?);
+        }
+        Ok(specs)
+    }
+
+    /// Deletes rows and gives addresses back.
+    pub(super) fn forget(&self, whole: &[Uuid], desktops: &[Uuid]) -> Result<()> {
+        self.store.write(|tx| {
+            self.networks.release(tx, desktops)?;
+            seats::delete(tx, desktops)?;
+            whole.iter().try_for_each(|group| groups::delete(tx, *group))
+        })
+    }
+}
+
+pub(super) fn first_failure(items: impl IntoIterator<Item = ItemResult>) -> Result<()> {
+    items.into_iter().try_for_each(|item| item.result.map_err(Error::from))
+}
+
+/// What many desktops share, read once.
+struct Makings<'a> {
+    desktops: &'a Desktops,
+    conn: &'a Connection,
+    /// By template, version and node.
+    layers: HashMap<(Uuid, u32, i64), Vec<DiskLayer>>,
+    storages: HashMap<i64, Storages>,
+}
+
+impl Makings<'_> {
+    fn spec(&mut self, build: &Build) -> Result<DomainSpec> {
+        let key = (build.template, build.version, build.node_id);
+        if !self.layers.contains_key(&key) {
+            let template = templates::store::find(self.conn, build.template)?;
+            let layers = templates::store::version_layers(
+                self.conn,
+                &template,
+                build.version,
+                build.node_id,
+            )?;
+            self.layers.insert(key, layers);
+        }
+        if !self.storages.contains_key(&build.node_id) {
+            let storages = self.storages_of(build.node_id)?;
+            self.storages.insert(build.node_id, storages);
+        }
+        let nic = NicSpec {
+            mac: build.mac.clone(),
+            network: build.network,
+            address: Some(build.address),
+        };
+        let plan = Plan {
+            installation: self.desktops.inventory.installation(),
+            uuid: build.uuid,
+            kind: OwnerKind::Desktop,
+            name: &build.name,
+            group: Some(build.group),
+            template: build.template,
+            vcpus: build.vcpu,
+            memory_mib: build.memory_mib,
+            disks: &self.layers[&key],
+            storages: &self.storages[&build.node_id],
+            restore: Restore { system: build.sys_restore, data: build.data_restore },
+            nic: &nic,
+        };
+        Ok(plan.spec())
+    }
+
+    fn storages_of(&self, node: i64) -> Result<Storages> {
+        let inventory = &self.desktops.inventory;
+        Ok(Storages {
+            system: inventory.storage_for(node, StorageRole::DesktopSystem)?,
+            data: inventory.storage_for(node, StorageRole::DesktopData)?,
+        })
+    }
+}

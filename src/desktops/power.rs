@@ -1,0 +1,284 @@
+//! Starts, stops and reboots desktops, singly or by groups.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Transaction};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::group::{GroupKind, Stage, template_obstacle};
+use super::store::{groups, seats};
+use super::templates::TemplateState;
+use super::{Desktops, nodes};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::node::protocol::PowerAction;
+use crate::operations::{
+    Actor, Admitted, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing,
+};
+
+/// How long an operation waits until the lists show what it has done.
+const SETTLE: Duration = Duration::from_millis(1_500);
+const SETTLE_POLL: Duration = Duration::from_millis(15);
+
+/// What people do with desktops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Switch {
+    Start,
+    Stop,
+    Reboot,
+}
+
+impl Switch {
+    const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::Reboot];
+
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Start => "desktops-start",
+            Self::Stop => "desktops-stop",
+            Self::Reboot => "desktops-reboot",
+        }
+    }
+
+    const fn action(self) -> PowerAction {
+        match self {
+            Self::Start => PowerAction::Start,
+            Self::Stop => PowerAction::Stop,
+            Self::Reboot => PowerAction::Reboot,
+        }
+    }
+}
+
+/// A thing as the caller sees it: uuid and name.
+pub type Named = (Uuid, String);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PowerArgs {
+    switch: Switch,
+    desktops: Vec<Uuid>,
+    refused: Vec<Item>,
+}
+
+static STEPS: [Step<Desktops, PowerArgs>; 1] = [Step { name: "power", run, undo: nothing }];
+
+pub(super) fn register(desktops: &Desktops) {
+    for switch in Switch::ALL {
+        let recipe = Recipe { domain: desktops.clone(), steps: &STEPS };
+        desktops.operations.register(switch.kind(), recipe);
+    }
+}
+
+impl Desktops {
+    /// Switches desktops of one group. `group_name` and the names are those that the caller saw.
+    pub fn switch_desktops(
+        &self,
+        actor: &Actor,
+        switch: Switch,
+        group: &Named,
+        wanted: &[Named],
+    ) -> Result<BatchSubmission> {
+        let found = self.store.read(|conn| groups::find_named(conn, group.0, &group.1))?;
+        let uuids: Vec<Uuid> = wanted.iter().map(|(uuid, _)| *uuid).collect();
+        self.operations.submit_batch(
+            actor,
+            &uuids,
+            |tx, uuid| {
+                let name = wanted.iter().find(|(known, _)| *known == uuid).map(|(_, name)| name);
+                let seat = find_seat(tx, uuid, name, found.uuid)?;
+                let state = groups::find(tx, seat.group)?;
+                admit(switch, &seat, &state.template_name, state.template_state)?;
+                Ok(seat.name)
+            },
+            |tx, admitted| submission(tx, switch, admitted, group.0),
+        )
+    }
+
+    /// Switches all desktops of the groups for which it has a meaning: `Stop` and `Reboot` leave alone what is off.
+    pub fn switch_groups(
+        &self,
+        actor: &Actor,
+        switch: Switch,
+        wanted: &[Named],
+    ) -> Result<BatchSubmission> {
+        let (mut uuids, mut refused) = (Vec::new(), Vec::new());
+        for (uuid, name) in wanted {
+            match self.meant_by(switch, *uuid, name) {
+                Ok(found) => uuids.extend(found),
+                Err(error) if error.kind() == Kind::Internal || wanted.len() == 1 => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    refused.push(Item {
+                        uuid: *uuid,
+                        name: name.clone(),
+                        fault: Some(error.into()),
+                    });
+                }
+            }
+        }
+        if uuids.is_empty() {
+            return Ok(BatchSubmission::Refused(refused));
+        }
+        let title =
+            wanted.iter().take(3).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let subject = wanted.first().map_or_else(Uuid::nil, |(uuid, _)| *uuid);
+        self.operations.submit_batch(
+            actor,
+            &uuids,
+            |tx, uuid| {
+                let seat = seats::seat(tx, uuid)?;
+                match seat.stage {
+                    Stage::Ready => Ok(seat.name),
+                    stage => Err(not_ready(stage, &seat.name)),
+                }
+            },
+            |tx, mut admitted| {
+                admitted.refused.extend(refused);
+                submission(tx, switch, Admitted { title, ..admitted }, subject)
+            },
+        )
+    }
+
+    fn meant_by(&self, switch: Switch, uuid: Uuid, name: &str) -> Result<Vec<Uuid>> {
+        self.store.read(|conn| {
+            let group = groups::find_named(conn, uuid, name)?;
+            if switch != Switch::Stop
+                && let Some(obstacle) = group.obstacle()
+            {
+                return Err(obstacle);
+            }
+            let all = seats::of_group(conn, uuid)?;
+            let meant = all.into_iter().filter(|seat| match switch {
+                Switch::Start => true,
+                Switch::Stop | Switch::Reboot => seat.power.is_on(),
+            });
+            Ok(meant.map(|seat| seat.uuid).collect())
+        })
+    }
+
+    /// Waits a moment until the nodes' events have reached the rows, so that who asks next sees what was done.
+    fn settle(&self, switch: Switch, done: &[Uuid]) -> Result<()> {
+        let on = match switch {
+            Switch::Start => true,
+            Switch::Stop => false,
+            Switch::Reboot => return Ok(()),
+        };
+        let until = Instant::now() + SETTLE;
+        while self.store.read(|conn| seats::count_power(conn, done, on))? < done.len() {
+            if Instant::now() >= until {
+                // The next look at the node corrects what events did not tell.
+                break;
+            }
+            std::thread::sleep(SETTLE_POLL);
+        }
+        Ok(())
+    }
+}
+
+/// The desktop, if it belongs to the group and is called so.
+pub(super) fn find_seat(
+    conn: &Connection,
+    uuid: Uuid,
+    name: Option<&String>,
+    group: Uuid,
+) -> Result<seats::Seat> {
+    let seat = seats::seat(conn, uuid)?;
+    if seat.group != group {
+        return Err(Error::bad_input("desktop-of-another-group").arg("name", seat.name));
+    }
+    if let Some(name) = name
+        && *name != seat.name
+    {
+        let error = Error::conflict("desktop-renamed").arg("given", name);
+        return Err(error.arg("name", seat.name));
+    }
+    Ok(seat)
+}
+
+/// Whether a desktop can be switched now.
+fn admit(
+    switch: Switch,
+    seat: &seats::Seat,
+    template: &str,
+    template_state: TemplateState,
+) -> Result<()> {
+    if seat.stage != Stage::Ready {
+        return Err(not_ready(seat.stage, &seat.name));
+    }
+    if switch != Switch::Stop && template_state != TemplateState::Ready {
+        return Err(template_obstacle(template_state, template));
+    }
+    if switch == Switch::Reboot && !seat.power.is_on() {
+        return Err(Error::conflict("desktop-not-running").arg("name", &seat.name));
+    }
+    Ok(())
+}
+
+pub(super) fn not_ready(stage: Stage, name: &str) -> Error {
+    let key = match stage {
+        Stage::Deleting => "desktop-deleting",
+        Stage::Creating | Stage::Ready => "desktop-creating",
+    };
+    Error::busy(key).arg("name", name)
+}
+
+fn submission(
+    tx: &Transaction<'_>,
+    switch: Switch,
+    admitted: Admitted,
+    subject: Uuid,
+) -> Result<NewOperation> {
+    let Admitted { things, title, refused } = admitted;
+    let desktops: Vec<Uuid> = things.into_iter().map(|(uuid, _)| uuid).collect();
+    if switch == Switch::Stop {
+        seats::note_stopping(tx, &desktops)?;
+    }
+    let locks = desktops.clone();
+    let args = PowerArgs { switch, desktops, refused };
+    Ok(NewOperation::new(switch.kind(), &args, subject, &title)?.locking_only(locks))
+}
+
+fn run(desktops: &Desktops, args: &PowerArgs, job: &Job) -> Result<()> {
+    job.note_refused(&args.refused);
+    let seats = desktops.store.read(|conn| seats::seats(conn, &args.desktops))?;
+    let by_node = desktops.store.read(|conn| seats::by_node(conn, &args.desktops))?;
+    let action = args.switch.action();
+    let asked = by_node.clone();
+    let results =
+        nodes::each(&desktops.inventory, job, seats.len(), asked, |client, part, watch| {
+            client.power(action, part, watch)
+        });
+    let mut outcomes: Vec<(Uuid, Option<Fault>)> = Vec::with_capacity(seats.len());
+    for (node, result) in results {
+        match result {
+            Ok(items) => {
+                outcomes.extend(items.into_iter().map(|item| (item.uuid, item.result.err())));
+            }
+            Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+            Err(error) => {
+                let fault = Fault::from(&error);
+                let part = by_node.get(&node).into_iter().flatten();
+                outcomes.extend(part.map(|uuid| (*uuid, Some(fault.clone()))));
+            }
+        }
+    }
+    let name_of = |uuid: Uuid| seats.iter().find(|seat| seat.uuid == uuid);
+    for (uuid, fault) in &outcomes {
+        let name = name_of(*uuid).map(|seat| seat.name.as_str()).unwrap_or_default();
+        job.item(*uuid, name, fault.clone().map_or(Ok(()), Err));
+    }
+    if args.switch != Switch::Stop {
+        desktops.store.write(|tx| seats::note_starts(tx, &outcomes))?;
+    }
+    let done: Vec<Uuid> =
+        outcomes.iter().filter(|(_, fault)| fault.is_none()).map(|(uuid, _)| *uuid).collect();
+    desktops.settle(args.switch, &done)
+}
+
+/// What a client calls `desktop_type`; desktops of either kind are switched alike.
+pub fn check_kind(number: i64) -> Result<()> {
+    let known = [GroupKind::Education, GroupKind::Personal];
+    match known.into_iter().any(|kind| kind.number() == number) {
+        true => Ok(()),
+        false => Err(Error::bad_input("desktop-type-wrong").arg("field", "desktop_type")),
+    }
+}

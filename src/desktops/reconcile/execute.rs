@@ -1,0 +1,105 @@
+//! Looks at a node and carries out what the plan says.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Report;
+use super::plan::{Plan, plan};
+use crate::desktops::Desktops;
+use crate::desktops::actual::Snapshot;
+use crate::desktops::domains::first_failure;
+use crate::desktops::group::Stage;
+use crate::desktops::store::{actual, seats};
+use crate::error::{Kind, Result};
+use crate::node::cancel::CancelFlag;
+use crate::node::client::{NodeClient, Watch};
+use crate::operations::{Actor, Job, NewOperation, Recipe, Step, nothing};
+
+const REMAKE: &str = "desktops-remake";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RemakeArgs {
+    desktops: Vec<Uuid>,
+}
+
+static STEPS: [Step<Desktops, RemakeArgs>; 1] =
+    [Step { name: "domains", run: remake, undo: nothing }];
+
+pub(in crate::desktops) fn register(desktops: &Desktops) {
+    desktops.operations.register(REMAKE, Recipe { domain: desktops.clone(), steps: &STEPS });
+}
+
+impl Desktops {
+    /// One look at a node. What could not be mended is tried again at the next one.
+    pub(super) fn reconcile(&self, node: i64) -> Result<Report> {
+        let client = self.inventory.client(node)?;
+        let asked = Instant::now();
+        let domains = client.list_domains()?;
+        let files = client.list_files()?;
+        // Read after the node was asked; see the module's text.
+        let held = self.operations.locked()?;
+        let known = self.store.read(actual::known)?;
+        let plan = plan(node, &domains, &files, &known, &held);
+        self.snapshots.send(Snapshot { asked, domains });
+        self.execute(node, &client, plan)
+    }
+
+    fn execute(&self, node: i64, client: &NodeClient, plan: Plan) -> Result<Report> {
+        let Plan { remove, remake, files } = plan;
+        let report = Report {
+            removed_domains: remove.len(),
+            remade_domains: remake.len(),
+            removed_files: files.len(),
+        };
+        if !remove.is_empty() {
+            tracing::warn!(node.id = node, domains = ?remove, "removing domains that no row knows");
+            let flag = CancelFlag::new();
+            let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
+            first_failure(client.remove_domains(remove, &mut watch)?)?;
+        }
+        if !files.is_empty() {
+            let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            tracing::warn!(node.id = node, ?paths, "removing files that no row knows");
+            client.remove_files(files)?;
+        }
+        if !remake.is_empty() {
+            self.submit_remake(remake)?;
+        }
+        Ok(report)
+    }
+
+    /// As an operation: it holds the desktops, so that nobody deletes one while its domain is made anew.
+    fn submit_remake(&self, missing: Vec<Uuid>) -> Result<()> {
+        let submitted = self.operations.submit_batch(
+            &Actor::system(),
+            &missing,
+            |tx, uuid| {
+                let seat = seats::seat(tx, uuid)?;
+                match seat.stage {
+                    Stage::Ready => Ok(seat.name),
+                    stage => Err(crate::desktops::power::not_ready(stage, &seat.name)),
+                }
+            },
+            |_, admitted| {
+                let uuids = admitted.things.iter().map(|(uuid, _)| *uuid);
+                let args = RemakeArgs { desktops: uuids.collect() };
+                let subject = args.desktops.first().copied().unwrap_or_default();
+                let locks = args.desktops.clone();
+                let new = NewOperation::new(REMAKE, &args, subject, &admitted.title)?;
+                Ok(new.locking_only(locks))
+            },
+        );
+        match submitted {
+            // Somebody took hold of one between the look and now.
+            Err(error) if error.kind() == Kind::Busy => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+fn remake(desktops: &Desktops, args: &RemakeArgs, job: &Job) -> Result<()> {
+    desktops.announce_addresses(&args.desktops, job)?;
+    desktops.define_domains(&args.desktops, job)
+}

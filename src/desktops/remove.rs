@@ -1,0 +1,151 @@
+//! Deletes desktops and groups: what runs is switched off, and nothing is left.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::group::Stage;
+use super::power::{find_seat, not_ready};
+use super::store::{groups, seats};
+use super::{Desktops, Named};
+use crate::error::{Error, Result};
+use crate::operations::{
+    Actor, Admitted, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing,
+};
+
+const DELETE_GROUPS: &str = "desktop-groups-delete";
+const DELETE: &str = "desktops-delete";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RemoveArgs {
+    /// Groups that go with their desktops, and their names.
+    groups: Vec<Named>,
+    desktops: Vec<Named>,
+    refused: Vec<Item>,
+}
+
+impl RemoveArgs {
+    fn uuids(&self) -> Vec<Uuid> {
+        self.desktops.iter().map(|(uuid, _)| *uuid).collect()
+    }
+
+    fn groups(&self) -> Vec<Uuid> {
+        self.groups.iter().map(|(uuid, _)| *uuid).collect()
+    }
+}
+
+static STEPS: [Step<Desktops, RemoveArgs>; 4] = [
+    Step { name: "stage", run: nothing, undo: back_to_ready },
+    Step { name: "domains", run: remove_domains, undo: nothing },
+    Step { name: "addresses", run: withdraw, undo: nothing },
+    Step { name: "rows", run: remove_rows, undo: nothing },
+];
+
+pub(super) fn register(desktops: &Desktops) {
+    for kind in [DELETE_GROUPS, DELETE] {
+        desktops.operations.register(kind, Recipe { domain: desktops.clone(), steps: &STEPS });
+    }
+}
+
+impl Desktops {
+    /// Deletes desktops of one group.
+    pub fn delete_desktops(
+        &self,
+        actor: &Actor,
+        group: &Named,
+        wanted: &[Named],
+    ) -> Result<BatchSubmission> {
+        let found = self.store.read(|conn| groups::find_named(conn, group.0, &group.1))?;
+        let uuids: Vec<Uuid> = wanted.iter().map(|(uuid, _)| *uuid).collect();
+        self.operations.submit_batch(
+            actor,
+            &uuids,
+            |tx, uuid| {
+                let name = wanted.iter().find(|(known, _)| *known == uuid).map(|(_, name)| name);
+                let seat = find_seat(tx, uuid, name, found.uuid)?;
+                if seat.stage != Stage::Ready {
+                    return Err(not_ready(seat.stage, &seat.name));
+                }
+                self.require_link(seat.node_id)?;
+                Ok(seat.name)
+            },
+            |tx, admitted| {
+                let Admitted { things: desktops, title, refused } = admitted;
+                let args = RemoveArgs { groups: Vec::new(), desktops, refused };
+                let locks = args.uuids();
+                seats::set_stage(tx, &locks, Stage::Deleting)?;
+                Ok(NewOperation::new(DELETE, &args, group.0, &title)?.locking_only(locks))
+            },
+        )
+    }
+
+    /// Deletes groups with all of their desktops.
+    pub fn delete_desktop_groups(
+        &self,
+        actor: &Actor,
+        wanted: &[Named],
+    ) -> Result<BatchSubmission> {
+        let uuids: Vec<Uuid> = wanted.iter().map(|(uuid, _)| *uuid).collect();
+        self.operations.submit_batch(
+            actor,
+            &uuids,
+            |tx, uuid| {
+                let name = wanted.iter().find(|(known, _)| *known == uuid).map(|(_, name)| name);
+                let name = name.map(String::as_str).unwrap_or_default();
+                let group = groups::find_named(tx, uuid, name)?;
+                if group.stage != Stage::Ready {
+                    let error = Error::busy("desktop-group-busy");
+                    return Err(error.arg("name", group.name));
+                }
+                let seats = seats::of_group(tx, uuid)?;
+                seats.iter().try_for_each(|seat| self.require_link(seat.node_id))?;
+                Ok(group.name)
+            },
+            |tx, admitted| {
+                let Admitted { things: groups, title, refused } = admitted;
+                let mut desktops = Vec::new();
+                for (group, _) in &groups {
+                    groups::set_stage(tx, *group, Stage::Deleting)?;
+                    let seats = seats::of_group(tx, *group)?;
+                    desktops.extend(seats.into_iter().map(|seat| (seat.uuid, seat.name)));
+                }
+                let subject = groups.first().map(|(uuid, _)| *uuid).unwrap_or_default();
+                let args = RemoveArgs { groups, desktops, refused };
+                seats::set_stage(tx, &args.uuids(), Stage::Deleting)?;
+                let locks = args.groups().into_iter().chain(args.uuids());
+                Ok(NewOperation::new(DELETE_GROUPS, &args, subject, &title)?.locking_only(locks))
+            },
+        )
+    }
+
+    /// What is on a node that does not answer cannot be deleted: it would come back with the node.
+    fn require_link(&self, node: i64) -> Result<()> {
+        self.inventory.client(node).map(drop)
+    }
+}
+
+fn remove_domains(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
+    job.note_refused(&args.refused);
+    desktops.remove_domains(&args.uuids(), job)
+}
+
+fn withdraw(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
+    desktops.withdraw_addresses(&args.uuids(), job)
+}
+
+fn remove_rows(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
+    desktops.forget(&args.groups(), &args.uuids())?;
+    let things = if args.groups.is_empty() { &args.desktops } else { &args.groups };
+    for (uuid, name) in things {
+        job.item(*uuid, name, Ok(()));
+    }
+    Ok(())
+}
+
+/// A removal that ended half way leaves usable rows; the next look at the node makes their domains anew.
+fn back_to_ready(desktops: &Desktops, args: &RemoveArgs, _: &Job) -> Result<()> {
+    desktops.store.write(|tx| {
+        seats::set_stage(tx, &args.uuids(), Stage::Ready)?;
+        args.groups().into_iter().try_for_each(|group| groups::set_stage(tx, group, Stage::Ready))
+    })?;
+    desktops.look_again(&args.uuids())
+}
