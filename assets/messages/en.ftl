@@ -96,6 +96,7 @@ image-encrypted = The disk image is encrypted. Upload it without encryption.
 image-size-absurd = A disk of { $size } is outside of what Carrel supports (up to 16 TiB).
 layer-in-use = The disk layer { $uuid } is still in use ({ $user }).
 file-name-unknown = { $path } is not a file of Carrel's storages.
+file-in-use = { $path } is the disk of a desktop or template that exists.
 
 ## Templates
 

@@ -96,6 +96,7 @@ image-encrypted = 该磁盘镜像已加密，请上传未加密的镜像。
 image-size-absurd = 磁盘大小 { $size } 超出 Carrel 支持的范围（最大 16 TiB）。
 layer-in-use = 磁盘层 { $uuid } 仍在使用中（{ $user }）。
 file-name-unknown = { $path } 不是 Carrel 存储中的文件。
+file-in-use = { $path } 是现有桌面或模板的磁盘。
 
 ## 模板
 

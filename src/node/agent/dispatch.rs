@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
 use super::Agent;
 use super::call::Call;
-use super::disks::Arrived;
+use super::disks::{Arrived, Disks};
 use super::nics;
-use crate::error::{Error, Result};
-use crate::node::cancel::CancelFlag;
+use crate::error::{Context, Error, Result};
+use crate::node::cancel::{CancelFlag, cancelled};
 use crate::node::protocol::{Reply, Request};
 use crate::node::stream::{BlockingStream, Incoming, Outgoing};
 
@@ -42,54 +47,103 @@ pub fn weight(request: &Request) -> Weight {
 
 /// Carries out a request that is [`Weight::Light`] or [`Weight::Heavy`], on a thread that may block.
 pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Result<Reply> {
-    let disks = agent.disks();
+    let hypervisor = agent.hypervisor();
     match request {
         Request::Describe => agent.describe().map(|facts| Reply::Node(Box::new(facts))),
         Request::Sample => agent.sample().map(|sample| Reply::Sample(Box::new(sample))),
         Request::UsedPrefixes => nics::used_prefixes().map(Reply::Prefixes),
         Request::Doctor => Ok(Reply::Checks(agent.doctor())),
+        Request::ListDomains => hypervisor.list_domains().map(Reply::Domains),
+        Request::DefineDomains { domains } => Ok(Reply::Items(hypervisor.define_domains(&domains, call))),
+        Request::RemoveDomains { domains } => Ok(Reply::Items(hypervisor.remove_domains(&domains, call))),
+        Request::Power { action, domains } => Ok(Reply::Items(hypervisor.power(action, &domains, call))),
+        Request::SendCtrlAltDel { domain } => hypervisor.send_ctrl_alt_del(domain).map(done),
+        Request::Screenshot { domain, width } => hypervisor.screenshot(domain, width).map(Reply::Picture),
+        Request::FreezeDisks { domain, layers } => hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images),
+        Request::EnsureNetwork { network } => hypervisor.ensure_network(&network).map(done),
+        Request::RemoveNetwork { network } => hypervisor.remove_network(network).map(done),
+        Request::ListNetworks => hypervisor.list_networks().map(Reply::Networks),
+        Request::Reserve { network, hosts } => hypervisor.reserve(network, &hosts).map(done),
+        Request::Release { network, hosts } => hypervisor.release(network, &hosts).map(done),
+        Request::RemoveFiles { files } => agent.remove_files(&files).map(done),
+        request => on_disks(agent.disks(), request, call, ends),
+    }
+}
+
+/// Requests that need no hypervisor: they work while libvirt is down.
+fn on_disks(disks: &Disks, request: Request, call: &Call, ends: Ends) -> Result<Reply> {
+    match request {
         Request::Receive { upload, storage, size } => {
             let mut from = ends.incoming;
-            let Arrived { size, md5, sha256 } =
-                disks.receive(upload, &storage, size, &mut from, call)?;
+            let Arrived { size, md5, sha256 } = disks.receive(upload, &storage, size, &mut from, call)?;
             Ok(Reply::Received { size, md5, sha256 })
         }
-        Request::Discard { upload, storage } => {
-            disks.discard(upload, &storage).map(|()| Reply::Done)
-        }
-        Request::AdoptImage { upload, layer } => {
-            disks.adopt(upload, &layer, call).map(Reply::Image)
-        }
+        Request::Discard { upload, storage } => disks.discard(upload, &storage).map(done),
+        Request::AdoptImage { upload, layer } => disks.adopt(upload, &layer, call).map(Reply::Image),
         Request::Send { layer } => {
             let mut to = ends.outgoing;
             disks.send(&layer, &mut to, call)?;
-            to.finish().map_err(|cause| Error::internal("end a stream").because(cause))?;
-            Ok(Reply::Done)
+            to.finish().map(done).context("end a stream")
         }
-        Request::CreateLayer { layer, below, size } => {
-            disks.create_layer(&layer, below.as_ref(), size).map(|()| Reply::Done)
-        }
+        Request::CreateLayer { layer, below, size } => disks.create_layer(&layer, below.as_ref(), size).map(done),
         Request::Flatten { from, layer } => disks.flatten(&from, &layer, call).map(Reply::Image),
-        Request::PublishTemplate { template, current } => {
-            disks.publish(template, &current).map(|()| Reply::Done)
-        }
-        Request::InspectLayers { layers, hash } => {
-            disks.inspect(&layers, hash, call).map(Reply::Images)
-        }
+        Request::PublishTemplate { template, current } => disks.publish(template, &current).map(done),
+        Request::InspectLayers { layers, hash } => disks.inspect(&layers, hash, call).map(Reply::Images),
         Request::RemoveLayers { layers } => disks.remove_layers(&layers).map(Reply::Items),
         Request::ListFiles => disks.list_files().map(Reply::Files),
-        Request::RemoveFiles { files } => disks.remove_files(&files).map(|()| Reply::Done),
         request => Err(Error::internal(format!("not a request for a thread: {request:?}"))),
     }
 }
 
+fn done(_: ()) -> Reply {
+    Reply::Done
+}
+
 /// Carries out a request that is [`Weight::Waiting`].
 pub async fn carry_over(
-    _agent: Arc<Agent>,
+    agent: Arc<Agent>,
     request: Request,
-    _cancel: &CancelFlag,
-    _incoming: Incoming,
-    _outgoing: Outgoing,
+    cancel: &CancelFlag,
+    incoming: Incoming,
+    outgoing: Outgoing,
 ) -> Result<Reply> {
-    Err(Error::internal(format!("not a request that waits: {request:?}")))
+    match request {
+        Request::Console { domain } => {
+            tokio::select! {
+                outcome = console(agent, domain, incoming, outgoing) => outcome.map(done),
+                () = cancel.cancelled() => Err(cancelled()),
+            }
+        }
+        request => Err(Error::internal(format!("not a request that waits: {request:?}"))),
+    }
+}
+
+/// Carries bytes between the call and the domain's screen until either side ends.
+async fn console(agent: Arc<Agent>, domain: Uuid, mut incoming: Incoming, mut outgoing: Outgoing) -> Result<()> {
+    let opened = on_thread(move || agent.hypervisor().console(domain)).await?;
+    opened.set_nonblocking(true).context("use a screen's connection")?;
+    let (mut from_screen, mut to_screen) =
+        UnixStream::from_std(opened).context("use a screen's connection")?.into_split();
+    // An end without a goodbye is how viewers and guests usually go.
+    let ended = tokio::select! {
+        ended = tokio::io::copy(&mut from_screen, &mut outgoing) => ended,
+        ended = tokio::io::copy(&mut incoming, &mut to_screen) => ended,
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%domain, %cause, "console ended");
+    }
+    // A viewer that has gone does not hear it.
+    drop(outgoing.shutdown().await);
+    Ok(())
+}
+
+/// Runs blocking work on a thread of its own.
+pub async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (sender, answer) = oneshot::channel();
+    // Nobody waits for the answer of a call that was cancelled.
+    let started = std::thread::Builder::new().name("call".to_owned()).spawn(move || drop(sender.send(work())));
+    if let Err(cause) = started {
+        return Err(Error::busy("node-busy").because(cause));
+    }
+    answer.await.unwrap_or_else(|_| Err(Error::internal("a call on a node ended by a panic")))
 }

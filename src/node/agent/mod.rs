@@ -9,12 +9,8 @@
 //!   facts.rs nics.rs sampler.rs doctor.rs                what the node is, does and lacks
 //! ```
 //!
-//! The part for libvirt is `libvirt::Hypervisor`: `start(&AgentConfig, Disks, EventSink)` never fails; it connects by
-//! itself, again and again, and reports [`protocol::Event::Hypervisor`](crate::node::protocol::Event). It has one
-//! blocking method for each request about domains and networks (`list_domains`, `define_domains(specs, &Call)`,
-//! `power(action, uuids, &Call)`, …), `console(uuid)` giving a connected `std::os::unix::net::UnixStream`, and for other
-//! parts `domain_use()` (samples), `versions()` (facts) and `checks()` (doctor). Methods get a [`call::Call`] when
-//! they are long.
+//! The part for libvirt is [`libvirt::Hypervisor`]. It connects by itself, again and again; without libvirt its
+//! requests are refused, and all others work.
 
 pub mod call;
 pub mod disks;
@@ -35,16 +31,18 @@ pub mod storage;
 
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::node::protocol::{AgentConfig, Check, DomainUse, NodeFacts, Sample};
+use crate::error::{Error, Result};
+use crate::node::protocol::{AgentConfig, Check, DomainUse, FileKind, NodeFacts, Sample, StoredFile};
 use disks::Disks;
 use events::EventSink;
+use libvirt::Hypervisor;
 use sampler::{Sampler, Sampling};
 
 /// Everything that works on a node for one installation.
 pub struct Agent {
     config: AgentConfig,
     disks: Disks,
+    hypervisor: Hypervisor,
     events: EventSink,
     sampler: Sampler,
     _sampling: Option<Sampling>,
@@ -58,11 +56,12 @@ impl Agent {
     pub fn start(config: AgentConfig) -> Result<Arc<Self>> {
         let disks = Disks::open(&config.storages);
         let events = EventSink::default();
+        let hypervisor = Hypervisor::start(&config, disks.clone(), events.clone());
         let sampler = Sampler::new()?;
         let mut failed = None;
         let agent = Arc::new_cyclic(|agent| {
             let sampling = sampler::start(agent.clone()).map_err(|error| failed = Some(error)).ok();
-            Self { config, disks, events, sampler, _sampling: sampling }
+            Self { config, disks, hypervisor, events, sampler, _sampling: sampling }
         });
         failed.map_or(Ok(agent), Err)
     }
@@ -79,9 +78,22 @@ impl Agent {
         &self.events
     }
 
-    /// Hardware, versions, NICs and storages.
+    pub fn hypervisor(&self) -> &Hypervisor {
+        &self.hypervisor
+    }
+
+    /// Hardware, versions, NICs and storages. Without libvirt its versions are empty.
     pub fn describe(&self) -> Result<NodeFacts> {
-        facts::describe(&self.disks)
+        let mut facts = facts::describe(&self.disks)?;
+        match self.hypervisor.versions() {
+            Ok(versions) => {
+                facts.libvirt_version = versions.libvirt;
+                facts.qemu_version = versions.qemu;
+                facts.virt_type = versions.virt_type;
+            }
+            Err(error) => tracing::warn!(error = error.detail(), "described without libvirt"),
+        }
+        Ok(facts)
     }
 
     /// The figures of this moment.
@@ -89,13 +101,33 @@ impl Agent {
         self.sampler.sample(self)
     }
 
-    /// What the running domains use.
+    /// What the running domains use; nothing is known of them without libvirt.
     fn domain_use(&self) -> Vec<DomainUse> {
-        Vec::new()
+        self.hypervisor.domain_use().unwrap_or_else(|error| {
+            tracing::debug!(error = error.detail(), "sampled without libvirt");
+            Vec::new()
+        })
     }
 
     /// What a first hour trips over.
     pub fn doctor(&self) -> Vec<Check> {
-        doctor::checks(&self.disks)
+        let mut checks = self.hypervisor.checks();
+        checks.extend(doctor::checks(&self.disks));
+        checks
+    }
+
+    /// Deletes files without an owner.
+    ///
+    /// # Errors
+    /// `file-in-use` for the disk of a domain that is there; whether it is can only be told with libvirt.
+    fn remove_files(&self, files: &[StoredFile]) -> Result<()> {
+        let mut overlays = files.iter().filter(|file| file.kind == FileKind::Overlay).peekable();
+        if overlays.peek().is_some() {
+            let domains = self.hypervisor.list_domains()?;
+            if let Some(file) = overlays.find(|file| domains.iter().any(|domain| domain.uuid == file.uuid)) {
+                return Err(Error::conflict("file-in-use").arg("path", &file.path));
+            }
+        }
+        self.disks.remove_files(files)
     }
 }

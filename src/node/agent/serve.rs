@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::Agent;
@@ -271,23 +271,14 @@ async fn on_thread(
     outgoing: Outgoing,
     outbox: Outbox,
 ) -> Result<Reply> {
-    let (sender, answer) = oneshot::channel();
     let runtime = Handle::current();
+    let ends = dispatch::Ends { incoming: incoming.blocking(runtime.clone()), outgoing: outgoing.blocking(runtime) };
     let work = move || {
         let call = Call::new(cancel, move |progress| {
             // Whoever watched has gone when this fails, and the call is cancelled.
             drop(outbox.send(&Frame::Progress { id, progress }));
         });
-        let ends = dispatch::Ends {
-            incoming: incoming.blocking(runtime.clone()),
-            outgoing: outgoing.blocking(runtime),
-        };
-        // Nobody waits for the answer of a connection that has ended.
-        drop(sender.send(dispatch::carry_out(&agent, request, &call, ends)));
+        dispatch::carry_out(&agent, request, &call, ends)
     };
-    let started = std::thread::Builder::new().name(format!("call-{id}")).spawn(work);
-    if let Err(cause) = started {
-        return Err(Error::busy("node-busy").because(cause));
-    }
-    answer.await.unwrap_or_else(|_| Err(Error::internal("a call on a node ended by a panic")))
+    dispatch::on_thread(work).await
 }

@@ -101,6 +101,14 @@ impl NodeClient {
         done(self.call(Request::RemoveNetwork { network })?)
     }
 
+    /// All networks of this installation.
+    pub fn list_networks(&self) -> Result<Vec<Uuid>> {
+        match self.call(Request::ListNetworks)? {
+            Reply::Networks(networks) => Ok(networks),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Adds DHCP reservations, replacing those of the same MAC or address.
     pub fn reserve(&self, network: Uuid, hosts: Vec<DhcpHost>) -> Result<()> {
         done(self.call(Request::Reserve { network, hosts })?)

@@ -154,6 +154,8 @@ pub enum Request {
     EnsureNetwork { network: NetworkSpec },
     /// → [`Reply::Done`]; an absent one counts as removed.
     RemoveNetwork { network: Uuid },
+    /// All networks that belong to this installation → [`Reply::Networks`]
+    ListNetworks,
     /// Adds reservations to a network, replacing those of the same MAC or address → [`Reply::Done`]
     Reserve { network: Uuid, hosts: Vec<DhcpHost> },
     /// Takes reservations away → [`Reply::Done`]
@@ -225,6 +227,7 @@ pub enum Reply {
     Items(Vec<ItemResult>),
     Picture(#[serde(with = "serde_bytes")] Vec<u8>),
     Prefixes(Vec<(Ipv4Addr, u8)>),
+    Networks(Vec<Uuid>),
     Received { size: u64, md5: String, sha256: String },
     Image(ImageFacts),
     Images(Vec<ImageFacts>),
