@@ -16,15 +16,15 @@ use super::cancel::CancelFlag;
 use super::client::{NodeClient, Watch};
 use super::link;
 use super::local::{connect_socket, start_in_process};
-use super::protocol::{AgentConfig, Event, Frame, LayerKind, LayerRef, Request};
+use super::protocol::*;
 use crate::error::{Error, Kind, Result};
 
 struct Node {
     client: NodeClient,
     storage: String,
     dir: TempDir,
-    /// The agent tells into this.
-    _events: UnboundedReceiver<Event>,
+    installation: Uuid,
+    events: UnboundedReceiver<Event>,
 }
 
 fn config(storage: &str) -> AgentConfig {
@@ -41,8 +41,10 @@ impl Node {
         let dir = TempDir::new().unwrap();
         let storage = dir.path().join("storage").to_str().unwrap().to_owned();
         let (sender, events) = unbounded_channel();
-        let client = start_in_process(config(&storage), sender).await.unwrap();
-        Self { client, storage, dir, _events: events }
+        let config = config(&storage);
+        let installation = config.installation;
+        let client = start_in_process(config, sender).await.unwrap();
+        Self { client, storage, dir, installation, events }
     }
 
     fn layer(&self) -> LayerRef {
@@ -88,6 +90,57 @@ impl Node {
         self.ask(move |client| client.discard(upload, storage)).await.unwrap();
         self.assert_empty();
         error
+    }
+
+    fn domain(&self, base: &LayerRef) -> DomainSpec {
+        let disk = DiskSpec {
+            uuid: Uuid::new_v4(),
+            role: DiskRole::System,
+            index: 0,
+            size: 4 << 20,
+            storage: self.storage.clone(),
+            below: base.clone(),
+            restore: true,
+        };
+        DomainSpec {
+            uuid: Uuid::new_v4(),
+            owner: Owner {
+                installation: self.installation,
+                kind: OwnerKind::Desktop,
+                name: "desk-1".into(),
+                group: None,
+                template: Uuid::new_v4(),
+            },
+            vcpus: 1,
+            memory_mib: 16,
+            disks: vec![disk],
+            nics: Vec::new(),
+        }
+    }
+
+    async fn batch(
+        &self,
+        call: impl FnOnce(NodeClient, &mut Watch<'_>) -> Result<Vec<ItemResult>> + Send + 'static,
+    ) -> Vec<ItemResult> {
+        self.ask(move |client| {
+            let cancel = CancelFlag::new();
+            call(client, &mut Watch { progress: &mut |_| (), cancel: &cancel })
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Waits for the event that tells of it.
+    async fn until_told(&mut self, domain: Uuid, power: PowerState) {
+        let told = async {
+            while let Some(event) = self.events.recv().await {
+                if matches!(event, Event::Domain(state) if state.uuid == domain && state.power == power)
+                {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), told).await.expect("an event");
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -332,6 +385,42 @@ async fn long_work_is_watched_and_stopped() {
         })
         .await;
     assert_eq!(outcome.unwrap_err().kind(), Kind::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_is_made_started_and_removed() {
+    let mut node = Node::start().await;
+    let (upload, received) = node.upload(&raw_disk(&node.path("raw")), None).await;
+    received.unwrap();
+    let base = node.layer();
+    node.adopt(upload, base.clone()).await.unwrap();
+    let spec = node.domain(&base);
+    let desktop = spec.uuid;
+    let items = node.batch(move |client, watch| client.define_domains(vec![spec], watch)).await;
+    assert!(items[0].result.is_ok(), "{items:?}");
+    let items = node
+        .batch(move |client, watch| client.power(PowerAction::Start, vec![desktop], watch))
+        .await;
+    assert!(items[0].result.is_ok(), "{items:?}");
+    node.until_told(desktop, PowerState::Running).await;
+
+    let disk = node.ask(|client| client.list_files()).await.unwrap();
+    let disk: Vec<_> = disk.into_iter().filter(|file| file.kind == FileKind::Overlay).collect();
+    assert_eq!(disk[0].uuid, desktop);
+    let error = node.ask(move |client| client.remove_files(disk)).await.unwrap_err();
+    assert_eq!(error.key(), "file-in-use");
+    let facts = node.ask(|client| client.describe()).await.unwrap();
+    assert_eq!(facts.virt_type, "test");
+    let sample = node.ask(|client| client.sample()).await.unwrap();
+    assert!(sample.memory_total > 0 && sample.at > 0);
+    assert!(node.ask(|client| client.list_networks()).await.unwrap().is_empty());
+    assert!(!node.ask(|client| client.doctor()).await.unwrap().is_empty());
+
+    let items = node.batch(move |client, watch| client.remove_domains(vec![desktop], watch)).await;
+    assert!(items[0].result.is_ok(), "{items:?}");
+    let results = node.ask(move |client| client.remove_layers(vec![base])).await.unwrap();
+    assert!(results[0].result.is_ok());
+    node.assert_empty();
 }
 
 /// The agent's side of a greeting, and then whatever a test does with the link.

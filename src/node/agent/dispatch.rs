@@ -54,12 +54,22 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::UsedPrefixes => nics::used_prefixes().map(Reply::Prefixes),
         Request::Doctor => Ok(Reply::Checks(agent.doctor())),
         Request::ListDomains => hypervisor.list_domains().map(Reply::Domains),
-        Request::DefineDomains { domains } => Ok(Reply::Items(hypervisor.define_domains(&domains, call))),
-        Request::RemoveDomains { domains } => Ok(Reply::Items(hypervisor.remove_domains(&domains, call))),
-        Request::Power { action, domains } => Ok(Reply::Items(hypervisor.power(action, &domains, call))),
+        Request::DefineDomains { domains } => {
+            Ok(Reply::Items(hypervisor.define_domains(&domains, call)))
+        }
+        Request::RemoveDomains { domains } => {
+            Ok(Reply::Items(hypervisor.remove_domains(&domains, call)))
+        }
+        Request::Power { action, domains } => {
+            Ok(Reply::Items(hypervisor.power(action, &domains, call)))
+        }
         Request::SendCtrlAltDel { domain } => hypervisor.send_ctrl_alt_del(domain).map(done),
-        Request::Screenshot { domain, width } => hypervisor.screenshot(domain, width).map(Reply::Picture),
-        Request::FreezeDisks { domain, layers } => hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images),
+        Request::Screenshot { domain, width } => {
+            hypervisor.screenshot(domain, width).map(Reply::Picture)
+        }
+        Request::FreezeDisks { domain, layers } => {
+            hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images)
+        }
         Request::EnsureNetwork { network } => hypervisor.ensure_network(&network).map(done),
         Request::RemoveNetwork { network } => hypervisor.remove_network(network).map(done),
         Request::ListNetworks => hypervisor.list_networks().map(Reply::Networks),
@@ -75,20 +85,29 @@ fn on_disks(disks: &Disks, request: Request, call: &Call, ends: Ends) -> Result<
     match request {
         Request::Receive { upload, storage, size } => {
             let mut from = ends.incoming;
-            let Arrived { size, md5, sha256 } = disks.receive(upload, &storage, size, &mut from, call)?;
+            let Arrived { size, md5, sha256 } =
+                disks.receive(upload, &storage, size, &mut from, call)?;
             Ok(Reply::Received { size, md5, sha256 })
         }
         Request::Discard { upload, storage } => disks.discard(upload, &storage).map(done),
-        Request::AdoptImage { upload, layer } => disks.adopt(upload, &layer, call).map(Reply::Image),
+        Request::AdoptImage { upload, layer } => {
+            disks.adopt(upload, &layer, call).map(Reply::Image)
+        }
         Request::Send { layer } => {
             let mut to = ends.outgoing;
             disks.send(&layer, &mut to, call)?;
             to.finish().map(done).context("end a stream")
         }
-        Request::CreateLayer { layer, below, size } => disks.create_layer(&layer, below.as_ref(), size).map(done),
+        Request::CreateLayer { layer, below, size } => {
+            disks.create_layer(&layer, below.as_ref(), size).map(done)
+        }
         Request::Flatten { from, layer } => disks.flatten(&from, &layer, call).map(Reply::Image),
-        Request::PublishTemplate { template, current } => disks.publish(template, &current).map(done),
-        Request::InspectLayers { layers, hash } => disks.inspect(&layers, hash, call).map(Reply::Images),
+        Request::PublishTemplate { template, current } => {
+            disks.publish(template, &current).map(done)
+        }
+        Request::InspectLayers { layers, hash } => {
+            disks.inspect(&layers, hash, call).map(Reply::Images)
+        }
         Request::RemoveLayers { layers } => disks.remove_layers(&layers).map(Reply::Items),
         Request::ListFiles => disks.list_files().map(Reply::Files),
         request => Err(Error::internal(format!("not a request for a thread: {request:?}"))),
@@ -119,7 +138,12 @@ pub async fn carry_over(
 }
 
 /// Carries bytes between the call and the domain's screen until either side ends.
-async fn console(agent: Arc<Agent>, domain: Uuid, mut incoming: Incoming, mut outgoing: Outgoing) -> Result<()> {
+async fn console(
+    agent: Arc<Agent>,
+    domain: Uuid,
+    mut incoming: Incoming,
+    mut outgoing: Outgoing,
+) -> Result<()> {
     let opened = on_thread(move || agent.hypervisor().console(domain)).await?;
     opened.set_nonblocking(true).context("use a screen's connection")?;
     let (mut from_screen, mut to_screen) =
@@ -138,10 +162,14 @@ async fn console(agent: Arc<Agent>, domain: Uuid, mut incoming: Incoming, mut ou
 }
 
 /// Runs blocking work on a thread of its own.
-pub async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let (sender, answer) = oneshot::channel();
     // Nobody waits for the answer of a call that was cancelled.
-    let started = std::thread::Builder::new().name("call".to_owned()).spawn(move || drop(sender.send(work())));
+    let started = std::thread::Builder::new()
+        .name("call".to_owned())
+        .spawn(move || drop(sender.send(work())));
     if let Err(cause) = started {
         return Err(Error::busy("node-busy").because(cause));
     }

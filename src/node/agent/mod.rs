@@ -32,7 +32,9 @@ pub mod storage;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::node::protocol::{AgentConfig, Check, DomainUse, FileKind, NodeFacts, Sample, StoredFile};
+use crate::node::protocol::{
+    AgentConfig, Check, DomainUse, FileKind, NodeFacts, Sample, StoredFile,
+};
 use disks::Disks;
 use events::EventSink;
 use libvirt::Hypervisor;
@@ -124,7 +126,9 @@ impl Agent {
         let mut overlays = files.iter().filter(|file| file.kind == FileKind::Overlay).peekable();
         if overlays.peek().is_some() {
             let domains = self.hypervisor.list_domains()?;
-            if let Some(file) = overlays.find(|file| domains.iter().any(|domain| domain.uuid == file.uuid)) {
+            if let Some(file) =
+                overlays.find(|file| domains.iter().any(|domain| domain.uuid == file.uuid))
+            {
                 return Err(Error::conflict("file-in-use").arg("path", &file.path));
             }
         }

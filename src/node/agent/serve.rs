@@ -272,7 +272,10 @@ async fn on_thread(
     outbox: Outbox,
 ) -> Result<Reply> {
     let runtime = Handle::current();
-    let ends = dispatch::Ends { incoming: incoming.blocking(runtime.clone()), outgoing: outgoing.blocking(runtime) };
+    let ends = dispatch::Ends {
+        incoming: incoming.blocking(runtime.clone()),
+        outgoing: outgoing.blocking(runtime),
+    };
     let work = move || {
         let call = Call::new(cancel, move |progress| {
             // Whoever watched has gone when this fails, and the call is cancelled.
