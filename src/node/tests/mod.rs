@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::agent::{keeper::Keeper, listen, serve::serve};
 use super::cancel::CancelFlag;
 use super::client::{NodeClient, Watch};
-use super::link;
-use super::local::{connect_socket, start_in_process};
+use super::local::start_in_process;
 use super::protocol::*;
 use crate::error::{Error, Kind, Result};
+
+mod links;
 
 struct Node {
     client: NodeClient,
@@ -421,113 +420,4 @@ async fn a_desktop_is_made_started_and_removed() {
     let results = node.ask(move |client| client.remove_layers(vec![base])).await.unwrap();
     assert!(results[0].result.is_ok());
     node.assert_empty();
-}
-
-/// The agent's side of a greeting, and then whatever a test does with the link.
-async fn mute_agent(mut far: DuplexStream) -> DuplexStream {
-    link::exchange_prefaces(&mut far).await.unwrap();
-    let (mut near_end, mut far_end) = tokio::io::split(far);
-    {
-        let (mut frames, _) = link::reader(&mut near_end);
-        assert!(matches!(frames.next().await, Some(Ok(Frame::Hello { config: Some(_) }))));
-        let mut hello = Vec::new();
-        let (outbox, writing) = link::outbox(&mut hello);
-        outbox.send(&Frame::Hello { config: None }).unwrap();
-        drop(outbox);
-        writing.await.unwrap();
-        far_end.write_all(&hello).await.unwrap();
-    }
-    near_end.unsplit(far_end)
-}
-
-async fn mute_link() -> (NodeClient, DuplexStream, UnboundedReceiver<Event>) {
-    let (near, far) = tokio::io::duplex(1 << 20);
-    let (sender, events) = unbounded_channel();
-    let (client, far) =
-        tokio::join!(NodeClient::connect(near, config("/nowhere"), sender), mute_agent(far));
-    (client.unwrap(), far, events)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_link_fails_all_its_calls() {
-    let (client, far, mut events) = mute_link().await;
-    let waiting: Vec<_> = (0..3)
-        .map(|_| {
-            let client = client.clone();
-            spawn_blocking(move || client.describe())
-        })
-        .collect();
-    let opened = client.open(Request::ListFiles).unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    drop(far);
-    for call in waiting {
-        assert_eq!(call.await.unwrap().unwrap_err().key(), "node-link-lost");
-    }
-    assert_eq!(opened.reply().await.unwrap_err().key(), "node-link-lost");
-    assert!(events.recv().await.is_none());
-    assert!(!client.is_alive());
-    // Also from here, where blocking is not allowed, a dead link answers at once.
-    assert_eq!(client.describe().unwrap_err().key(), "node-link-lost");
-    assert!(client.open(Request::ListFiles).is_err());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_silent_link_is_given_up() {
-    let (client, _far, _events) = mute_link().await;
-    let began = Instant::now();
-    let error = spawn_blocking(move || client.describe()).await.unwrap().unwrap_err();
-    assert_eq!(error.key(), "node-link-lost");
-    assert!(began.elapsed() < Duration::from_secs(12), "took {:?}", began.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sockets_serve_the_newest_controller() {
-    let dir = TempDir::new().unwrap();
-    let storage = dir.path().join("storage").to_str().unwrap().to_owned();
-    let socket = dir.path().join("agent.sock");
-    // Left by an agent that was killed.
-    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    let listener = listen::bind(&socket).await.unwrap();
-    assert_eq!(
-        std::os::unix::fs::PermissionsExt::mode(&socket.metadata().unwrap().permissions()) & 0o777,
-        0o660
-    );
-    assert_eq!(listen::bind(&socket).await.unwrap_err().key(), "socket-taken");
-    let stop = CancelFlag::new();
-    let stopped = stop.clone();
-    let agent = tokio::spawn(async move { listen::accept(listener, stopped.cancelled()).await });
-
-    let config = config(&storage);
-    let (sender, _first_events) = unbounded_channel();
-    let first = connect_socket(&socket, config.clone(), sender).await.unwrap();
-    let (sender, _second_events) = unbounded_channel();
-    let second = connect_socket(&socket, config, sender).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), first.closed())
-        .await
-        .expect("the older one is let go");
-    assert!(spawn_blocking(move || second.list_files()).await.unwrap().unwrap().is_empty());
-    stop.cancel();
-    agent.await.unwrap();
-
-    let file = dir.path().join("file");
-    std::fs::write(&file, "precious").unwrap();
-    assert_eq!(listen::bind(&file).await.unwrap_err().key(), "socket-is-a-file");
-    let (sender, _events) = unbounded_channel();
-    let absent =
-        connect_socket(&dir.path().join("absent"), super::tests::config(&storage), sender).await;
-    assert_eq!(absent.err().unwrap().key(), "agent-not-listening");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn another_version_is_told_so() {
-    let (near, mut far) = tokio::io::duplex(1 << 10);
-    far.write_all(b"carrel\x00\x63").await.unwrap();
-    let (sender, _events) = unbounded_channel();
-    let error = NodeClient::connect(near, config("/nowhere"), sender).await.err().unwrap();
-    assert_eq!(error.key(), "node-version-differs");
-    assert!(error.args().any(|arg| arg == ("theirs", "99")));
-
-    let (mut near, far) = tokio::io::duplex(1 << 10);
-    near.write_all(b"carrel\x00\x63").await.unwrap();
-    assert_eq!(serve(far, &Keeper::default()).await.unwrap_err().key(), "node-version-differs");
 }
