@@ -11,6 +11,7 @@ use rocket::{Build, Rocket};
 
 use crate::api::{self, App, language::Catalogues};
 use crate::desktops::Desktops;
+use crate::desktops::templates::Templates;
 use crate::error::{Context, Error, Kind, Result};
 use crate::identity::Identity;
 use crate::images::Images;
@@ -31,6 +32,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let rocket = ignite(rocket).await?;
     app.identity.purge()?;
     app.images.start();
+    app.templates.start();
     app.networks.keep_nodes_told();
     app.desktops.start();
     app.inventory.connect_local(local_agent(&app.settings))?;
@@ -51,6 +53,13 @@ fn build(settings: Settings) -> Result<App> {
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
     let networks = Networks::open(store.clone(), inventory.clone(), operations.clone())?;
+    let templates = Templates::new(
+        store.clone(),
+        operations.clone(),
+        inventory.clone(),
+        networks.clone(),
+        images.clone(),
+    );
     let desktops =
         Desktops::new(store.clone(), operations.clone(), inventory.clone(), networks.clone());
     let language = Catalogues::load()?;
@@ -63,6 +72,7 @@ fn build(settings: Settings) -> Result<App> {
         images,
         networks,
         operations,
+        templates,
         desktops,
     })
 }

@@ -18,6 +18,7 @@ CREATE TABLE templates (
     state        TEXT NOT NULL,            -- 'creating', 'ready', 'updating', 'deleting', 'failed'
     fault        TEXT,                     -- JSON, why the last change of it failed
     editing      INTEGER NOT NULL DEFAULT 0, -- started for editing and not saved since
+    changed      INTEGER NOT NULL DEFAULT 0, -- started since the last save, for whatever reason
     power        TEXT NOT NULL DEFAULT 'off', -- as the node reports it: 'off', 'running', 'paused', 'crashed'
     power_reason TEXT NOT NULL DEFAULT '',
     started_at   INTEGER,

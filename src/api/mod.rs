@@ -28,6 +28,7 @@ use envelope::Dialect;
 use language::{Catalogues, Language};
 
 use crate::desktops::Desktops;
+use crate::desktops::templates::Templates;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::images::Images;
@@ -50,6 +51,7 @@ pub struct App {
     pub images: Images,
     pub networks: Networks,
     pub operations: Operations,
+    pub templates: Templates,
     pub desktops: Desktops,
 }
 

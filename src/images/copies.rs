@@ -34,7 +34,9 @@ impl CopyState {
         }
     }
 
-    pub(super) fn parse(word: &str, progress: u8, fault: Option<Fault>) -> Result<Self> {
+    /// # Errors
+    /// An unknown word is a defect of the database.
+    pub fn parse(word: &str, progress: u8, fault: Option<Fault>) -> Result<Self> {
         match (word, fault) {
             ("copying", _) => Ok(Self::Copying(progress)),
             ("ready", _) => Ok(Self::Ready),
@@ -73,9 +75,4 @@ pub fn ready_copy(conn: &Connection, layer: Uuid, node_id: i64) -> Result<Option
     let copies = store::copies(conn, &[layer])?;
     let ready = |copy: &LayerCopy| copy.node_id == node_id && copy.state == CopyState::Ready;
     Ok(copies.into_iter().find(ready))
-}
-
-/// Forgets copies whose files are gone.
-pub fn remove_copies(tx: &Transaction<'_>, layers: &[Uuid], node_id: i64) -> Result<()> {
-    store::copies_remove(tx, layers, node_id)
 }

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 pub use add::NewImage;
-pub use copies::{CopyState, LayerCopy, note_copy, ready_copy, remove_copies};
+pub use copies::{CopyState, LayerCopy, note_copy, ready_copy};
 pub use store::ImageLine;
 pub use upload::{Arrived, Upload};
 

@@ -6,7 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
-use super::{ImageState, Images, store};
+use super::{ImageState, Images};
 use crate::error::{Kind, Result};
 use crate::node::protocol::FileKind;
 

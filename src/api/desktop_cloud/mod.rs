@@ -8,6 +8,10 @@ mod edu_instances;
 mod image_upload;
 mod index;
 mod named;
+mod template_download;
+mod template_input;
+mod template_view;
+mod templates;
 
 use super::endpoint::Endpoint;
 
@@ -16,6 +20,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         index::endpoints(),
         base_images::endpoints(),
         edu_groups::endpoints(),
+        templates::endpoints(),
         edu_desktops::endpoints(),
         edu_instances::endpoints(),
         consoles::endpoints(),

@@ -9,10 +9,144 @@
 //! Saving freezes the working disks as the next version's layers and publishes them on the node; desktops
 //! get them at their next restore. When a chain has become long it is copied into one layer that stands
 //! alone; old layers stay until nothing stands on them.
+//!
+//! ```text
+//!   create.rs  making one, also as a copy      change.rs   attributes and disks
+//!   power.rs   starting, stopping, editing     delete.rs   removing all of it
+//!   save.rs    the next version                export.rs   downloading the system disk
+//!   flatten.rs short chains, unused layers     machine.rs  its own domain on its node
+//! ```
 
+mod change;
+mod create;
+mod delete;
+mod export;
+mod flatten;
+mod limits;
+mod machine;
+mod power;
+mod save;
 pub mod store;
 mod template;
 
+use std::sync::Arc;
+
+use rusqlite::Transaction;
+use uuid::Uuid;
+
+pub use change::{Change, DiskChange};
+pub use create::{CopyTemplate, NewDisk, NewTemplate, Place};
+pub use export::{Download, Tickets};
+pub use limits::VCPU_LIMIT;
+pub use power::Action;
+pub use store::{TemplateLine, VersionCopy};
 pub use template::{
     Classify, Power, Template, TemplateDisk, TemplateState, device_name, parse_role, role_word,
 };
+
+use crate::error::{Error, Result};
+use crate::images::Images;
+use crate::inventory::{Inventory, Node};
+use crate::networks::Networks;
+use crate::operations::Operations;
+use crate::store::Store;
+use crate::store::list::{ListQuery, Page};
+
+/// The templates of this installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Templates {
+    store: Store,
+    operations: Operations,
+    inventory: Inventory,
+    networks: Networks,
+    images: Images,
+    tickets: Arc<Tickets>,
+}
+
+/// A node with the disks of a template's newest version that are on it.
+#[derive(Debug, Clone)]
+pub struct NodeImages {
+    pub node: Node,
+    pub copies: Vec<VersionCopy>,
+    /// Whether desktops of the template are on it.
+    pub has_desktops: bool,
+}
+
+impl Templates {
+    /// Makes its operations known.
+    pub fn new(
+        store: Store,
+        operations: Operations,
+        inventory: Inventory,
+        networks: Networks,
+        images: Images,
+    ) -> Self {
+        let tickets = Arc::default();
+        let templates = Self { store, operations, inventory, networks, images, tickets };
+        create::register(&templates);
+        power::register(&templates);
+        save::register(&templates);
+        change::register(&templates);
+        delete::register(&templates);
+        export::register(&templates);
+        flatten::register(&templates);
+        templates
+    }
+
+    /// # Errors
+    /// `template-unknown`
+    pub fn find(&self, uuid: Uuid) -> Result<Template> {
+        self.store.read(|conn| store::find(conn, uuid))
+    }
+
+    pub fn list(&self, query: &ListQuery) -> Result<Page<TemplateLine>> {
+        store::list(&self.store, query)
+    }
+
+    /// Where a template's newest version is among the nodes of a pool.
+    ///
+    /// # Errors
+    /// `pool-unknown`, `template-unknown`
+    pub fn images_in_pool(&self, pool: Uuid, template: Uuid) -> Result<Vec<NodeImages>> {
+        let pool = self.inventory.pool(pool)?;
+        let (copies, with_desktops) = self.store.read(|conn| {
+            let template = store::find(conn, template)?;
+            let copies = store::version_copies(conn, &template)?;
+            Ok((copies, store::nodes_with_desktops(conn, template.id)?))
+        })?;
+        let images_of = |node: Node| NodeImages {
+            copies: copies.iter().filter(|copy| copy.node_id == node.id).cloned().collect(),
+            has_desktops: with_desktops.contains(&node.id),
+            node,
+        };
+        Ok(self.inventory.compute_nodes(pool.id)?.into_iter().map(images_of).collect())
+    }
+
+    /// Ctrl-Alt-Del to the template's own machine.
+    ///
+    /// # Errors
+    /// `template-not-running`, `node-unreachable`
+    pub fn send_ctrl_alt_del(&self, uuid: Uuid) -> Result<Template> {
+        let template = self.find(uuid)?;
+        if !template.power.is_on() {
+            return Err(Error::conflict("template-not-running").arg("name", template.name));
+        }
+        self.inventory.client(template.node_id)?.send_ctrl_alt_del(uuid)?;
+        Ok(template)
+    }
+}
+
+/// The template, when nothing stands against working on it.
+///
+/// # Errors
+/// `template-unknown`, `template-in-the-works`, `template-broken`
+fn ready(tx: &Transaction<'_>, uuid: Uuid) -> Result<Template> {
+    let template = store::find(tx, uuid)?;
+    match template.state {
+        TemplateState::Ready => Ok(template),
+        TemplateState::Failed => Err(Error::conflict("template-broken").arg("name", template.name)),
+        TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => {
+            Err(Error::busy("template-in-the-works").arg("name", template.name))
+        }
+    }
+}

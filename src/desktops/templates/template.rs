@@ -119,6 +119,8 @@ pub struct Template {
     pub fault: Option<Fault>,
     /// Started for editing and not saved since.
     pub editing: bool,
+    /// Its working disks may hold what no version has: it was started since the last save.
+    pub changed: bool,
     pub power: Power,
     pub power_reason: String,
     pub owner_name: String,

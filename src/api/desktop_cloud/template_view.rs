@@ -1,0 +1,223 @@
+//! Templates as clients see them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::base_images::gigabytes;
+use crate::api::call::Call;
+use crate::api::{App, time};
+use crate::desktops::templates::{
+    NodeImages, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name, role_word,
+};
+use crate::error::{Error, Fault};
+use crate::images::os_type;
+use crate::node::protocol::{DiskRole, PowerState};
+
+/// A template.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TemplateView {
+    id: i64,
+    uuid: Uuid,
+    name: String,
+    desc: String,
+    /// 1 education, 2 personal
+    classify: u8,
+    os_type: String,
+    os_type_simple: String,
+    host_uuid: Uuid,
+    host_ip: String,
+    host_name: String,
+    pool_uuid: Uuid,
+    pool_name: String,
+    network_uuid: Uuid,
+    network_name: String,
+    subnet_uuid: Uuid,
+    subnet_name: String,
+    subnet_start_ip: String,
+    subnet_end_ip: String,
+    bind_ip: String,
+    vcpu: u32,
+    /// GB
+    ram: f64,
+    /// Uuid of the base image.
+    image_id: Uuid,
+    image_name: String,
+    devices: Vec<DeviceView>,
+    owner: String,
+    /// Desktop groups made of it.
+    desktop_count: u32,
+    /// Desktops made of it.
+    instance_count: u32,
+    /// Newest saved version.
+    version: u32,
+    /// active, inactive, updating or error
+    status: &'static str,
+    /// Why it is neither active nor simply off, or what its last change failed of.
+    reason: Option<String>,
+    /// Started for editing and not saved since.
+    editing: bool,
+    /// Started since the last save, for whatever reason.
+    changed: bool,
+    started_at: Option<String>,
+    updated_time: Option<String>,
+    created_at: String,
+    updated_at: Option<String>,
+    deleted: u8,
+    deleted_at: Option<String>,
+}
+
+/// A disk of a template.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DeviceView {
+    uuid: Uuid,
+    /// system or data
+    #[serde(rename = "type")]
+    kind: &'static str,
+    device_name: String,
+    boot_index: u32,
+    inx: u32,
+    /// GB
+    size: f64,
+    /// GB on disk of all its versions, as of the last save.
+    used: f64,
+}
+
+impl DeviceView {
+    fn of(disk: TemplateDisk) -> Self {
+        Self {
+            uuid: disk.uuid,
+            kind: role_word(disk.role),
+            device_name: device_name(disk.position),
+            boot_index: disk.position,
+            inx: disk.position.saturating_sub(1),
+            size: gigabytes(disk.size),
+            used: gigabytes(disk.used),
+        }
+    }
+}
+
+impl TemplateView {
+    pub fn of(app: &App, call: &Call, line: TemplateLine) -> Self {
+        let (status, reason) = status(app, call, &line);
+        let template = line.template;
+        Self {
+            id: template.id,
+            uuid: template.uuid,
+            os_type_simple: os_type::simple(&template.os_type),
+            name: template.name,
+            desc: template.desc,
+            classify: template.classify.number(),
+            os_type: template.os_type,
+            host_uuid: line.node_uuid,
+            host_ip: line.node_ip,
+            host_name: line.node_name,
+            pool_uuid: line.pool_uuid,
+            pool_name: line.pool_name,
+            network_uuid: line.network_uuid,
+            network_name: line.network_name,
+            subnet_uuid: line.subnet_uuid,
+            subnet_name: line.subnet_name,
+            subnet_start_ip: line.subnet_start.to_string(),
+            subnet_end_ip: line.subnet_end.to_string(),
+            bind_ip: line.address.map_or_else(String::new, |address| address.to_string()),
+            vcpu: template.vcpu,
+            ram: (template.memory_mib as f64 / 1024.0 * 1000.0).round() / 1000.0,
+            image_id: template.base_image,
+            image_name: line.image_name,
+            devices: line.disks.into_iter().map(DeviceView::of).collect(),
+            owner: template.owner_name,
+            desktop_count: line.group_count,
+            instance_count: line.desktop_count,
+            version: template.version,
+            status,
+            reason,
+            editing: template.editing,
+            changed: template.changed,
+            started_at: time::optional(line.started_at),
+            updated_time: time::optional(template.saved_at),
+            created_at: time::text(template.created_at),
+            updated_at: time::optional(template.updated_at),
+            deleted: 0,
+            deleted_at: None,
+        }
+    }
+}
+
+/// The document's word, and the reason when there is one.
+fn status(app: &App, call: &Call, line: &TemplateLine) -> (&'static str, Option<String>) {
+    let template = &line.template;
+    let word = |key| Some(app.language.text(call.language, key, &[]));
+    let sentence = |fault: &Fault| app.language.error(call.language, &Error::from(fault.clone()));
+    let last = template.fault.as_ref().map(sentence);
+    match template.state {
+        TemplateState::Creating => return ("updating", word("template-being-created")),
+        TemplateState::Updating => return ("updating", word("template-being-updated")),
+        TemplateState::Deleting => return ("updating", word("template-being-deleted")),
+        TemplateState::Failed => return ("error", last.or_else(|| word("template-state-failed"))),
+        TemplateState::Ready => {}
+    }
+    if let Some(fault) = &line.node_fault {
+        let args = [("name", line.node_name.as_str()), ("reason", &sentence(fault))];
+        return ("error", Some(app.language.text(call.language, "template-node-down", &args)));
+    }
+    match template.power.0 {
+        PowerState::Running => ("active", last),
+        PowerState::Paused if is_full_disk(&template.power_reason) => {
+            ("error", word("template-paused-disk-full"))
+        }
+        PowerState::Paused => ("active", word("template-paused")),
+        PowerState::Off => ("inactive", last),
+        PowerState::Crashed => ("error", word("template-crashed")),
+    }
+}
+
+/// libvirt's word for a guest that was stopped because its disk could not be written.
+fn is_full_disk(reason: &str) -> bool {
+    reason == "ioerror"
+}
+
+/// A node with a template's newest version.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NodeView {
+    name: String,
+    uuid: Uuid,
+    ip: String,
+    storages: Vec<StorageView>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct StorageView {
+    /// 1 system disk, 2 data disk
+    role: u8,
+    path: String,
+    /// The template's disk.
+    image_id: Uuid,
+    /// Whether desktops on this node use it.
+    bind_desktop: bool,
+    /// 0 good, 1 on its way, 2 faulty
+    status: u8,
+    reason: Option<String>,
+}
+
+impl NodeView {
+    pub fn of(app: &App, call: &Call, images: NodeImages) -> Self {
+        let NodeImages { node, copies, has_desktops } = images;
+        let storage = |copy: VersionCopy| {
+            let (status, reason) = super::base_images::copy_status(app, call, &copy.state);
+            StorageView {
+                role: match copy.role {
+                    DiskRole::System => 1,
+                    DiskRole::Data => 2,
+                },
+                path: copy.storage,
+                image_id: copy.disk,
+                bind_desktop: has_desktops,
+                status,
+                reason,
+            }
+        };
+        let storages = copies.into_iter().map(storage).collect();
+        Self { name: node.name, uuid: node.uuid, ip: node.ip, storages }
+    }
+}

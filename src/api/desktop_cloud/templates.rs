@@ -1,0 +1,213 @@
+//! 模板接口: templates.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::named::{Named, subject};
+use super::template_input::{CopyInput, CreateInput, SaveInput, UpdateInput};
+use super::{template_download, template_view};
+use crate::api::App;
+use crate::api::answer::{Answer, Done, IntoAnswer};
+use crate::api::call::Call;
+use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
+use crate::desktops::templates::Action;
+use crate::error::Result;
+use crate::identity::Permission;
+use crate::operations::{BatchSubmission, SubmittedOperation};
+use crate::store::list::Page;
+use template_view::{NodeView, TemplateView};
+
+pub const PATH: &str = "/api/v1.0/education/template/";
+const IMAGES: &str = "/api/v1.0/education/template/image/";
+pub const MODULE: &str = "templates";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    let changes = |endpoint: Undeclared, log: &'static str| {
+        endpoint.needs(Permission::TemplatesManage).audited(MODULE, log)
+    };
+    let mut table = vec![
+        changes(post("vdi.templates.create", PATH, create), "log-template-create")
+            .action("create")
+            .summary("Make a template out of a base image"),
+        changes(post("vdi.templates.start", PATH, start), "log-template-start")
+            .action("start")
+            .summary("Start templates' own machines"),
+        changes(post("vdi.templates.stop", PATH, stop), "log-template-stop")
+            .action("stop")
+            .summary("Shut templates' own machines down"),
+        changes(post("vdi.templates.hard-stop", PATH, hard_stop), "log-template-hard-stop")
+            .action("hard_stop")
+            .summary("Switch templates' own machines off"),
+        changes(post("vdi.templates.reboot", PATH, reboot), "log-template-reboot")
+            .action("reboot")
+            .summary("Shut templates' own machines down and start them"),
+        changes(post("vdi.templates.hard-reboot", PATH, hard_reboot), "log-template-hard-reboot")
+            .action("hard_reboot")
+            .summary("Switch templates' own machines off and start them"),
+        changes(post("vdi.templates.reset", PATH, reset), "log-template-reset")
+            .action("reset")
+            .summary("Press the reset button of templates' own machines"),
+        changes(post("vdi.templates.edit", PATH, edit), "log-template-edit")
+            .action("edit")
+            .summary("Start a template's own machine in order to change it"),
+        changes(post("vdi.templates.save", PATH, save), "log-template-save")
+            .action("save")
+            .summary("Make what was changed the next version, now or at a time"),
+        changes(post("vdi.templates.copy", PATH, copy), "log-template-copy")
+            .action("copy")
+            .summary("Make a template with the disks of another one's newest version"),
+        changes(post("vdi.templates.send-key", PATH, send_key), "log-template-send-key")
+            .action("send_key")
+            .summary("Send Ctrl-Alt-Del to a template's own machine"),
+        changes(put("vdi.templates.update", PATH, update), "log-template-update")
+            .summary("Change name, network, CPUs, memory and disks of a template"),
+        changes(delete("vdi.templates.delete", PATH, remove), "log-template-delete")
+            .summary("Delete templates that no desktop group uses"),
+        get("vdi.templates.list", PATH, list)
+            .needs(Permission::TemplatesView)
+            .summary("Templates with their disks, network, state and how many desktops they have"),
+        get("vdi.templates.images", IMAGES, images)
+            .needs(Permission::TemplatesView)
+            .summary("On which nodes of a pool a template's newest version is"),
+    ];
+    table.extend(template_download::endpoints());
+    table
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct BatchInput {
+    templates: Vec<Named>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
+struct ListInput {
+    searchtype: Option<String>,
+    /// 1 education, 2 personal
+    classify: Option<String>,
+    pool_uuid: Option<String>,
+    name: Option<String>,
+    page: Option<u32>,
+    page_size: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ImagesInput {
+    pool_uuid: Uuid,
+    template_uuid: Uuid,
+}
+
+/// Something new and the operation that makes it.
+struct Made {
+    uuid: Uuid,
+    operation: SubmittedOperation,
+}
+
+impl IntoAnswer for Made {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        let mut answer = self.operation.into_answer(app, call)?;
+        answer.data["uuid"] = serde_json::json!(self.uuid);
+        Ok(answer)
+    }
+
+    fn schema(_: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        Some(schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "uuid": {"type": "string", "format": "uuid"},
+                "operation_uuid": {"type": "string", "format": "uuid"},
+                "operation_state": {"type": "string"}
+            }
+        }))
+    }
+}
+
+fn create(app: &App, call: &mut Call, given: CreateInput) -> Result<Made> {
+    call.about(given.name.clone());
+    let (uuid, operation) = app.templates.create(&call.actor, &given.checked()?)?;
+    Ok(Made { uuid, operation })
+}
+
+fn copy(app: &App, call: &mut Call, given: CopyInput) -> Result<Made> {
+    call.about(given.name.clone());
+    let (uuid, operation) = app.templates.copy(&call.actor, &given.checked()?)?;
+    Ok(Made { uuid, operation })
+}
+
+fn power(app: &App, call: &mut Call, action: Action, given: &[Named]) -> Result<BatchSubmission> {
+    call.about(subject(given, "templates")?);
+    let uuids: Vec<Uuid> = given.iter().map(|template| template.uuid).collect();
+    app.templates.power(&call.actor, action, &uuids)
+}
+
+fn start(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    power(app, call, Action::Start, &given.templates)
+}
+
+fn stop(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    power(app, call, Action::Stop, &given.templates)
+}
+
+fn hard_stop(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    power(app, call, Action::HardStop, &given.templates)
+}
+
+fn reboot(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    power(app, call, Action::Reboot, &given.templates)
+}
+
+fn hard_reboot(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    power(app, call, Action::HardReboot, &given.templates)
+}
+
+fn reset(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    power(app, call, Action::Reset, &given.templates)
+}
+
+fn edit(app: &App, call: &mut Call, given: Named) -> Result<BatchSubmission> {
+    power(app, call, Action::Edit, &[given])
+}
+
+fn save(app: &App, call: &mut Call, given: SaveInput) -> Result<SubmittedOperation> {
+    call.about(given.name.clone());
+    app.templates.save(&call.actor, given.uuid, given.time()?)
+}
+
+fn send_key(app: &App, call: &mut Call, given: Named) -> Result<Done> {
+    call.about(given.name);
+    let template = app.templates.send_ctrl_alt_del(given.uuid)?;
+    call.about(template.name);
+    Ok(Done)
+}
+
+fn update(app: &App, call: &mut Call, given: UpdateInput) -> Result<SubmittedOperation> {
+    call.about(given.name.clone());
+    app.templates.change(&call.actor, given.uuid, &given.value.checked()?)
+}
+
+fn remove(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
+    call.about(subject(&given.templates, "templates")?);
+    let uuids: Vec<Uuid> = given.templates.iter().map(|template| template.uuid).collect();
+    app.templates.delete(&call.actor, &uuids)
+}
+
+fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<TemplateView>> {
+    let page = app.templates.list(&call.list_query()?)?;
+    Ok(page.map(|line| TemplateView::of(app, call, line)))
+}
+
+fn images(app: &App, call: &mut Call, given: ImagesInput) -> Result<Page<NodeView>> {
+    let nodes = app.templates.images_in_pool(given.pool_uuid, given.template_uuid)?;
+    let query = call.list_query()?;
+    let count = nodes.len() as u64;
+    let skipped = (query.page() - 1) as usize * query.page_size() as usize;
+    let shown = nodes.into_iter().skip(skipped).take(query.page_size() as usize);
+    Ok(Page {
+        count,
+        page: query.page(),
+        page_size: query.page_size(),
+        search: crate::store::list::SearchType::All,
+        results: shown.map(|node| NodeView::of(app, call, node)).collect(),
+    })
+}

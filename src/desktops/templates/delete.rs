@@ -1,0 +1,121 @@
+//! Deleting templates with their domain, layers and address.
+
+use rusqlite::{Connection, Transaction};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Template, TemplateState, Templates, flatten, save, store};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::operations::{Actor, BatchSubmission, Item, Job, NewOperation, Recipe, Step};
+
+const KIND: &str = "template-delete";
+
+/// Users of a template that a refusal names.
+const NAMED_USERS: usize = 5;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    templates: Vec<(Uuid, String)>,
+    refused: Vec<Item>,
+}
+
+pub(super) fn register(templates: &Templates) {
+    const STEPS: &[Step<Templates, Args>] = &[Step { name: "remove", run: remove, undo: give_up }];
+    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+}
+
+impl Templates {
+    /// Deletes what nothing uses; what is used is refused by itself.
+    ///
+    /// # Errors
+    /// Of single templates `template-unknown`, `template-in-use`, `template-in-the-works`,
+    /// `template-being-downloaded`, `node-unreachable`.
+    pub fn delete(&self, actor: &Actor, templates: &[Uuid]) -> Result<BatchSubmission> {
+        self.operations.submit_batch(
+            actor,
+            templates,
+            |tx, uuid| self.admit_deletion(tx, uuid),
+            |_, admitted| {
+                let (locks, title) = (admitted.uuids(), admitted.title);
+                let args = Args { templates: admitted.things, refused: admitted.refused };
+                let operation = NewOperation::new(KIND, &args, locks[0], &title)?;
+                Ok(operation.locking_only(locks))
+            },
+        )
+    }
+
+    fn admit_deletion(&self, tx: &Transaction<'_>, uuid: Uuid) -> Result<String> {
+        let template = store::find(tx, uuid)?;
+        let (users, count) = store::users(tx, template.id, NAMED_USERS)?;
+        if count > 0 {
+            let error = Error::conflict("template-in-use").arg("name", &template.name);
+            return Err(error.arg("users", users.join(", ")).arg("count", count));
+        }
+        if store::is_exported(tx, template.id)? {
+            return Err(Error::busy("template-being-downloaded").arg("name", &template.name));
+        }
+        // Refused before anything changes when its node cannot be asked.
+        self.inventory.client(template.node_id)?;
+        for kind in [save::KIND, flatten::KIND] {
+            self.operations.unschedule(tx, kind, uuid)?;
+        }
+        store::set_state(tx, uuid, TemplateState::Deleting, None)?;
+        Ok(template.name)
+    }
+}
+
+/// `None` when it does not exist.
+pub(super) fn find_if_there(conn: &Connection, uuid: Uuid) -> Result<Option<Template>> {
+    match store::find(conn, uuid) {
+        Ok(template) => Ok(Some(template)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn remove(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    job.note_refused(&args.refused);
+    let total = args.templates.len() as u64;
+    for (done, (uuid, name)) in (0..).zip(&args.templates) {
+        job.progress(done, total);
+        job.check_cancelled()?;
+        let removed = remove_one(templates, *uuid);
+        if let Err(error) = &removed {
+            tracing::warn!(template.uuid = %uuid, error = error.detail(), "template not deleted");
+            fail(templates, *uuid, error)?;
+        }
+        job.item(*uuid, name, removed.map_err(Fault::from));
+    }
+    Ok(())
+}
+
+fn remove_one(templates: &Templates, uuid: Uuid) -> Result<()> {
+    let Some(template) = templates.store.read(|conn| find_if_there(conn, uuid))? else {
+        return Ok(());
+    };
+    templates.undefine(&template)?;
+    templates.withdraw(&template)?;
+    let layers = templates.store.read(|conn| store::placed_layers(conn, &template))?;
+    let layers = layers.iter().map(store::PlacedLayer::layer_ref).collect();
+    templates.remove_files(template.node_id, layers)?;
+    templates.forget(uuid)
+}
+
+/// It can be deleted again, and nothing else.
+fn fail(templates: &Templates, uuid: Uuid, error: &Error) -> Result<()> {
+    let fault = Fault::from(error);
+    templates.store.write(|tx| store::set_state(tx, uuid, TemplateState::Failed, Some(&fault)))
+}
+
+fn give_up(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    for (uuid, name) in &args.templates {
+        if templates.store.read(|conn| find_if_there(conn, *uuid))?.is_some() {
+            fail(
+                templates,
+                *uuid,
+                &Error::conflict("template-deletion-stopped").arg("name", name),
+            )?;
+        }
+    }
+    Ok(())
+}

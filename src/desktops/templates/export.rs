@@ -1,0 +1,242 @@
+//! Downloading a template: one self-contained file of its system disk, made for one download.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::machine::watched;
+use super::store::{self, Export};
+use super::{Templates, ready};
+use crate::error::{Error, Result};
+use crate::node::client::OpenCall;
+use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
+use crate::operations::{Actor, Job, NewOperation, Recipe, State, Step, SubmittedOperation};
+
+const KIND: &str = "template-export";
+
+/// A ticket that nobody used is void after this time; the file may take that long to be made.
+const TICKET_LIFE: Duration = Duration::from_secs(3600);
+/// How long a download waits for its file before it says so.
+pub const PATIENCE: Duration = Duration::from_secs(1800);
+/// Bytes of randomness in a ticket.
+const TICKET_BYTES: usize = 32;
+
+/// Tickets for downloads, each good for one. They end with the server.
+#[derive(Default)]
+pub struct Tickets(Mutex<HashMap<String, Ticket>>);
+
+struct Ticket {
+    export: Uuid,
+    operation: Uuid,
+    name: String,
+    until: Instant,
+}
+
+/// A file to be downloaded. It is removed when this is dropped.
+pub struct Download {
+    /// A safe file name.
+    pub file_name: String,
+    pub stream: Option<OpenCall>,
+    templates: Templates,
+    export: Uuid,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    export: Uuid,
+    template: Uuid,
+    from: Uuid,
+    from_storage: String,
+}
+
+pub(super) fn register(templates: &Templates) {
+    const STEPS: &[Step<Templates, Args>] = &[Step { name: "copy", run: copy, undo: remove }];
+    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+}
+
+impl Templates {
+    /// Begins to make the file, and gives the ticket that fetches it.
+    ///
+    /// # Errors
+    /// `template-unknown`, `template-in-the-works`, `template-broken`, `node-unreachable`
+    pub fn export(&self, actor: &Actor, uuid: Uuid) -> Result<(String, SubmittedOperation)> {
+        let node_id = self.find(uuid)?.node_id;
+        self.inventory.client(node_id)?;
+        let storage = self.storages(node_id)?.system;
+        let export = Uuid::new_v4();
+        let mut name = String::new();
+        let operation = self.operations.submit(actor, |tx| {
+            let template = ready(tx, uuid)?;
+            let layers = store::version_layers(tx, &template, template.version, node_id)?;
+            let system = layers.into_iter().find(|layer| layer.role == DiskRole::System);
+            let system = system.ok_or_else(|| Error::internal("a template without system disk"))?;
+            let row = Export { uuid: export, template_id: template.id, node_id, storage };
+            store::insert_export(tx, &row)?;
+            let args = Args {
+                export,
+                template: uuid,
+                from: system.layer.uuid,
+                from_storage: system.layer.storage,
+            };
+            name.clone_from(&template.name);
+            // The template itself stays free: its layers do not change, and a row keeps it.
+            Ok(NewOperation::new(KIND, &args, uuid, &template.name)?.locking_only([export]))
+        })?;
+        let until = Instant::now() + TICKET_LIFE;
+        let ticket = Ticket { export, operation: operation.0, name, until };
+        Ok((self.tickets.issue(ticket), operation))
+    }
+
+    /// Takes a ticket and waits until its file is made. Within the runtime, on a thread that may block.
+    ///
+    /// # Errors
+    /// `download-unknown` for a ticket that was used or is void, and why the file could not be made.
+    pub fn download(&self, ticket: &str) -> Result<Download> {
+        let ticket = self.tickets.take(ticket)?;
+        let mut download = Download {
+            file_name: file_name(&ticket.name),
+            stream: None,
+            templates: self.clone(),
+            export: ticket.export,
+        };
+        let operation = self.operations.wait(ticket.operation, PATIENCE)?;
+        match (operation.state, operation.fault) {
+            (State::Succeeded, _) => {}
+            (_, Some(fault)) => return Err(fault.into()),
+            _ => return Err(Error::busy("download-not-ready").arg("name", ticket.name)),
+        }
+        let export = self.store.read(|conn| store::export(conn, ticket.export))?;
+        download.stream = Some(self.inventory.client(export.node_id)?.send(export.layer())?);
+        Ok(download)
+    }
+
+    /// From now on throws away files whose tickets ended with an earlier server, on every node that
+    /// connects. Within the runtime; returns at once.
+    pub fn start(&self) {
+        self.sweep_layers();
+        let templates = self.clone();
+        let mut arrivals = self.inventory.arrivals();
+        tokio::spawn(async move {
+            loop {
+                let node = match arrivals.recv().await {
+                    Ok(node) => node,
+                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return,
+                };
+                let templates = templates.clone();
+                let swept =
+                    tokio::task::spawn_blocking(move || templates.remove_left_exports(node)).await;
+                match swept {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(error = error.detail(), "left downloads were not removed");
+                    }
+                    Err(panic) => tracing::error!(error = %panic, "removing downloads panicked"),
+                }
+            }
+        });
+    }
+
+    fn remove_left_exports(&self, node_id: i64) -> Result<()> {
+        let busy = self.operations.locked()?;
+        for export in self.store.read(|conn| store::exports_of_node(conn, node_id))? {
+            if !self.tickets.knows(export.uuid) && !busy.contains(&export.uuid) {
+                self.remove_export(export.uuid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file, then its row.
+    fn remove_export(&self, uuid: Uuid) -> Result<()> {
+        let export = match self.store.read(|conn| store::export(conn, uuid)) {
+            Ok(export) => export,
+            Err(error) if error.key() == "download-unknown" => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.remove_files(export.node_id, vec![export.layer()])?;
+        self.store.write(|tx| store::delete_export(tx, uuid))
+    }
+}
+
+impl Tickets {
+    fn issue(&self, ticket: Ticket) -> String {
+        let mut bytes = [0_u8; TICKET_BYTES];
+        rand::rng().fill(&mut bytes);
+        let text = URL_SAFE_NO_PAD.encode(bytes);
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.insert(text.clone(), ticket);
+        text
+    }
+
+    fn take(&self, text: &str) -> Result<Ticket> {
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = tickets.remove(text).filter(|ticket| ticket.until > Instant::now());
+        ticket.ok_or_else(|| Error::not_found("download-unknown"))
+    }
+
+    fn knows(&self, export: Uuid) -> bool {
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.retain(|_, ticket| ticket.until > Instant::now());
+        tickets.values().any(|ticket| ticket.export == export)
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        // Ends the reading, so that the node may delete the file.
+        self.stream = None;
+        let (templates, export) = (self.templates.clone(), self.export);
+        let removed = std::thread::Builder::new().name("download ended".into()).spawn(move || {
+            if let Err(error) = templates.remove_export(export) {
+                tracing::warn!(error = error.detail(), "a download's file was not removed");
+            }
+        });
+        if let Err(error) = removed {
+            tracing::warn!(error = %error, "a download's file was not removed");
+        }
+    }
+}
+
+fn copy(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let export = templates.store.read(|conn| store::export(conn, args.export))?;
+    let client = templates.inventory.client(export.node_id)?;
+    let from = LayerRef {
+        uuid: args.from,
+        kind: LayerKind::TemplateVersion,
+        storage: args.from_storage.clone(),
+    };
+    watched(job, |watch| client.flatten(from, export.layer(), watch)).map(drop)
+}
+
+fn remove(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    templates.remove_export(args.export)
+}
+
+/// Letters and digits of any script stay; what a file system or a header could misread does not.
+fn file_name(template: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let name: String = template.chars().map(safe).collect();
+    let name = name.trim_start_matches('.');
+    format!("{}.qcow2", if name.is_empty() { "template" } else { name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn file_names_are_safe() {
+        assert_eq!(file_name("win7 模板"), "win7_模板.qcow2");
+        assert_eq!(file_name("../../etc"), "_.._etc.qcow2");
+        assert_eq!(file_name("a\"b\r\nc"), "a_b__c.qcow2");
+        assert_eq!(file_name(""), "template.qcow2");
+    }
+}

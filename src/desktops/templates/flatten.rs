@@ -1,0 +1,253 @@
+//! Keeps chains of layers short, and removes layers on which nothing stands any more.
+//!
+//! ```text
+//!   before:  base ◄─ 1 ◄─ … ◄─ 8 (version 8)        ◄─ desktops, the template's working disk
+//!   after:   base ◄─ 1 ◄─ … ◄─ 8                    ◄─ desktops until their next restore
+//!            copy (version 8)                       ◄─ desktops after it, the template's working disk
+//! ```
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::create::new_copy;
+use super::delete::find_if_there;
+use super::machine::watched;
+use super::store::{self, Layer, PlacedLayer};
+use super::{Template, TemplateState, Templates};
+use crate::error::{Error, Result};
+use crate::images;
+use crate::operations::{Actor, Job, NewOperation, Recipe, Step};
+use crate::store::now;
+
+pub(super) const KIND: &str = "template-flatten";
+
+/// Layers of a template in a chain. Every one costs QEMU a file and each guest's first read of a block
+/// a look into it.
+const CHAIN_LIMIT: usize = 8;
+/// Seconds until a long chain is copied: the save that made it must have ended.
+const PAUSE: i64 = 1;
+/// How often unused layers are looked for. They only take room.
+const SWEEP_PAUSE: Duration = Duration::from_secs(3600);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    template: Uuid,
+    /// The version that is copied.
+    version: u32,
+    /// Layers that get a copy, and the copy.
+    copies: Vec<(Uuid, Uuid)>,
+}
+
+pub(super) fn register(templates: &Templates) {
+    const STEPS: &[Step<Templates, Args>] = &[
+        Step { name: "begin", run: begin, undo: forget_copies },
+        Step { name: "copy", run: copy, undo: remove_copies },
+        Step { name: "switch", run: switch, undo: switch_back },
+        Step { name: "ready", run: finish, undo: crate::operations::nothing },
+    ];
+    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+}
+
+impl Templates {
+    /// Has the newest version copied when a chain of it is long.
+    pub(super) fn keep_chains_short(&self, actor: &Actor, uuid: Uuid) -> Result<()> {
+        let (template, layers) = self.store.read(|conn| {
+            let template = store::find(conn, uuid)?;
+            let layers = store::placed_layers(conn, &template)?;
+            Ok((template, layers))
+        })?;
+        let copies: Vec<(Uuid, Uuid)> = tops(&layers, template.version)
+            .filter(|top| store::chain(&layers, top.layer.uuid).len() > CHAIN_LIMIT)
+            .map(|top| (top.layer.uuid, Uuid::new_v4()))
+            .collect();
+        if copies.is_empty() {
+            return Ok(());
+        }
+        let args = Args { template: uuid, version: template.version, copies };
+        self.operations.submit(actor, |tx| {
+            self.operations.unschedule(tx, KIND, uuid)?;
+            Ok(NewOperation::new(KIND, &args, uuid, &template.name)?.at(now() + PAUSE))
+        })?;
+        Ok(())
+    }
+
+    /// Removes layers that are below no version and no working disk, and on which no desktop stands. The
+    /// node knows the latter; layers in use stay for the next time.
+    pub(super) fn remove_unused_layers(&self, template: &Template) -> Result<()> {
+        let layers = self.store.read(|conn| {
+            let layers = store::placed_layers(conn, template)?;
+            let disks = store::disks(conn, template.id)?;
+            let working = disks.iter().map(|disk| disk.top);
+            let published = tops(&layers, template.version).map(|placed| placed.layer.uuid);
+            let needed: HashSet<Uuid> = working
+                .chain(published)
+                .flat_map(|top| store::chain(&layers, top))
+                .map(|placed| placed.layer.uuid)
+                .collect();
+            let unused = |placed: &PlacedLayer| !needed.contains(&placed.layer.uuid);
+            Ok(layers.iter().filter(|placed| unused(placed)).cloned().collect::<Vec<_>>())
+        })?;
+        if layers.is_empty() {
+            return Ok(());
+        }
+        let refs = layers.iter().map(PlacedLayer::layer_ref).collect();
+        let results = self.client_of(template)?.remove_layers(refs)?;
+        let gone: Vec<Uuid> =
+            results.iter().filter(|item| item.result.is_ok()).map(|item| item.uuid).collect();
+        self.store.write(|tx| store::delete_layers(tx, &gone))
+    }
+
+    /// From now on looks for unused layers, hourly. Within the runtime; returns at once.
+    pub(super) fn sweep_layers(&self) {
+        let templates = self.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_PAUSE);
+            loop {
+                ticks.tick().await;
+                let templates = templates.clone();
+                let swept = tokio::task::spawn_blocking(move || templates.sweep_once()).await;
+                match swept {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(error = error.detail(), "unused layers not looked for");
+                    }
+                    Err(panic) => tracing::error!(error = %panic, "the look for layers panicked"),
+                }
+            }
+        });
+    }
+
+    fn sweep_once(&self) -> Result<()> {
+        let busy = self.operations.locked()?;
+        for template in self.store.read(store::all)? {
+            let idle = template.state == TemplateState::Ready && !busy.contains(&template.uuid);
+            if idle && self.inventory.is_up(template.node_id) {
+                self.remove_unused_layers(&template)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tops(layers: &[PlacedLayer], version: u32) -> impl Iterator<Item = &PlacedLayer> {
+    layers.iter().filter(move |placed| placed.layer.version == Some(version))
+}
+
+fn begin(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    templates.store.write(|tx| {
+        let template = store::find(tx, args.template)?;
+        // The working disks are made anew on the copy: only while they hold nothing. The next save
+        // asks again; without rows the other steps have nothing to do.
+        let idle = template.state == TemplateState::Ready
+            && !template.changed
+            && !template.power.is_on()
+            && template.version == args.version;
+        if !idle {
+            return Ok(());
+        }
+        let layers = store::placed_layers(tx, &template)?;
+        for (from, to) in &args.copies {
+            let Some(old) = layers.iter().find(|placed| placed.layer.uuid == *from) else {
+                return Err(Error::internal(format_args!("layer {from} has gone")));
+            };
+            let copy = Layer { uuid: *to, version: None, below: None, ..old.layer.clone() };
+            store::insert_layer(tx, &copy)?;
+            images::note_copy(tx, &new_copy(*to, template.node_id, &old.storage))?;
+        }
+        store::set_state(tx, template.uuid, TemplateState::Updating, None)
+    })
+}
+
+fn forget_copies(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    let copies: Vec<Uuid> = args.copies.iter().map(|(_, to)| *to).collect();
+    templates.store.write(|tx| {
+        store::delete_layers(tx, &copies)?;
+        match find_if_there(tx, args.template)? {
+            Some(template) if template.state == TemplateState::Updating => {
+                store::set_state(tx, args.template, TemplateState::Ready, None)
+            }
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Each old layer with its copy.
+fn pairs(
+    templates: &Templates,
+    args: &Args,
+) -> Result<(Template, Vec<(PlacedLayer, PlacedLayer)>)> {
+    templates.store.read(|conn| {
+        let template = store::find(conn, args.template)?;
+        let layers = store::placed_layers(conn, &template)?;
+        let find = |uuid: &Uuid| layers.iter().find(|placed| placed.layer.uuid == *uuid).cloned();
+        let pairs = args.copies.iter().filter_map(|(from, to)| Some((find(from)?, find(to)?)));
+        Ok((template, pairs.collect()))
+    })
+}
+
+fn copy(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let (template, pairs) = pairs(templates, args)?;
+    let client = templates.client_of(&template)?;
+    for (from, to) in &pairs {
+        watched(job, |watch| client.flatten(from.layer_ref(), to.layer_ref(), watch))?;
+    }
+    let copies: Vec<PlacedLayer> = pairs.into_iter().map(|(_, to)| to).collect();
+    templates.note_made(template.node_id, &copies)
+}
+
+fn remove_copies(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    let (template, pairs) = pairs(templates, args)?;
+    let copies = pairs.iter().map(|(_, to)| to.layer_ref()).collect();
+    templates.remove_files(template.node_id, copies)
+}
+
+fn switch(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let (template, pairs) = pairs(templates, args)?;
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    templates.store.write(|tx| {
+        for (from, to) in &pairs {
+            store::set_layer_version(tx, from.layer.uuid, None)?;
+            store::set_layer_version(tx, to.layer.uuid, Some(args.version))?;
+            store::set_disk_top(tx, to.layer.disk_id, to.layer.uuid)?;
+        }
+        Ok(())
+    })?;
+    renew(templates, &template, args.version, job)
+}
+
+fn switch_back(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let (template, pairs) = pairs(templates, args)?;
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    templates.store.write(|tx| {
+        for (from, to) in &pairs {
+            store::set_layer_version(tx, to.layer.uuid, None)?;
+            store::set_layer_version(tx, from.layer.uuid, Some(args.version))?;
+            store::set_disk_top(tx, from.layer.disk_id, from.layer.uuid)?;
+        }
+        Ok(())
+    })?;
+    renew(templates, &template, args.version, job)
+}
+
+/// Publishes what the rows say and makes the empty working disks anew on it.
+fn renew(templates: &Templates, template: &Template, version: u32, job: &Job) -> Result<()> {
+    templates.publish(template, version)?;
+    templates.undefine(template)?;
+    templates.define(template, job)
+}
+
+fn finish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let (template, pairs) = pairs(templates, args)?;
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    templates.measure(&template, job)?;
+    templates.store.write(|tx| store::set_state(tx, args.template, TemplateState::Ready, None))
+}

@@ -1,0 +1,137 @@
+//! A template's own machine on its node: what its working disks stand on, and which version is published.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::{Template, Templates, store};
+use crate::desktops::spec::{Plan, Restore, Storages};
+use crate::error::{Error, Result};
+use crate::inventory::StorageRole;
+use crate::node::cancel::CancelFlag;
+use crate::node::client::{NodeClient, Watch};
+use crate::node::protocol::{
+    DiskRole, DomainSpec, ItemResult, LayerRef, NicSpec, OwnerKind, Progress, TemplateLayers,
+};
+use crate::operations::Job;
+
+impl Templates {
+    pub(super) fn client_of(&self, template: &Template) -> Result<NodeClient> {
+        self.inventory.client(template.node_id)
+    }
+
+    /// The template's storages on a node.
+    pub(super) fn storages(&self, node_id: i64) -> Result<Storages> {
+        Ok(Storages {
+            system: self.inventory.storage_for(node_id, StorageRole::TemplateSystem)?,
+            data: self.inventory.storage_for(node_id, StorageRole::TemplateData)?,
+        })
+    }
+
+    /// Its own domain as the rows say.
+    pub(super) fn own_spec(&self, template: &Template) -> Result<DomainSpec> {
+        let storages = self.storages(template.node_id)?;
+        let (disks, lease) = self.store.read(|conn| {
+            let disks = store::own_layers(conn, template)?;
+            Ok((disks, self.networks.lease(conn, template.uuid)?))
+        })?;
+        let no_address =
+            || Error::internal(format_args!("template {} has no address", template.uuid));
+        let lease = lease.ok_or_else(no_address)?;
+        let nic =
+            NicSpec { mac: lease.mac, network: lease.network_uuid, address: Some(lease.address) };
+        let plan = Plan {
+            installation: self.inventory.installation(),
+            uuid: template.uuid,
+            kind: OwnerKind::Template,
+            name: &template.name,
+            group: None,
+            template: template.uuid,
+            vcpus: template.vcpu,
+            memory_mib: template.memory_mib,
+            disks: &disks,
+            storages: &storages,
+            restore: Restore::NEVER,
+            nic: &nic,
+        };
+        Ok(plan.spec())
+    }
+
+    /// Makes network, domain and missing working disks on the node as the rows say.
+    pub(super) fn define(&self, template: &Template, job: &Job) -> Result<()> {
+        let spec = self.own_spec(template)?;
+        let networks: BTreeSet<Uuid> = spec.nics.iter().map(|nic| nic.network).collect();
+        for network in networks {
+            self.networks.ensure_on(template.node_id, network)?;
+        }
+        let client = self.client_of(template)?;
+        all_done(watched(job, |watch| client.define_domains(vec![spec], watch))?)
+    }
+
+    /// Removes the domain with its working disks.
+    pub(super) fn undefine(&self, template: &Template) -> Result<()> {
+        let mut watch = Watch { progress: &mut |_| (), cancel: &CancelFlag::new() };
+        all_done(self.client_of(template)?.remove_domains(vec![template.uuid], &mut watch)?)
+    }
+
+    /// From now on desktops of the template on its node get this version.
+    pub(super) fn publish(&self, template: &Template, version: u32) -> Result<()> {
+        let layers = self
+            .store
+            .read(|conn| store::version_layers(conn, template, version, template.node_id))?;
+        let disks = layers.into_iter().map(|layer| (layer.disk, layer.layer)).collect();
+        self.client_of(template)?.publish_template(template.uuid, TemplateLayers { version, disks })
+    }
+
+    /// Desktops can no longer be made of it on its node.
+    pub(super) fn withdraw(&self, template: &Template) -> Result<()> {
+        let none = TemplateLayers { version: 0, disks: BTreeMap::new() };
+        self.client_of(template)?.publish_template(template.uuid, none)
+    }
+
+    /// Removes files of layers; absent ones count as removed.
+    pub(super) fn remove_files(&self, node_id: i64, layers: Vec<LayerRef>) -> Result<()> {
+        if layers.is_empty() {
+            return Ok(());
+        }
+        all_done(self.inventory.client(node_id)?.remove_layers(layers)?)
+    }
+
+    /// Asks the node how much its disks take, and keeps it: lists do not ask.
+    pub(super) fn measure(&self, template: &Template, job: &Job) -> Result<()> {
+        let (disks, layers, base) = self.store.read(|conn| {
+            let disks = store::disks(conn, template.id)?;
+            let layers = store::placed_layers(conn, template)?;
+            let base = self.images.base_image_in(conn, template.base_image)?;
+            Ok((disks, layers, base))
+        })?;
+        let refs: Vec<LayerRef> = layers.iter().map(store::PlacedLayer::layer_ref).collect();
+        let client = self.client_of(template)?;
+        let facts = watched(job, |watch| client.inspect_layers(refs, false, watch))?;
+        let size_of = |uuid: Uuid| {
+            facts.iter().find(|facts| facts.uuid == uuid).map_or(0, |facts| facts.disk_size)
+        };
+        self.store.write(|tx| {
+            for disk in &disks {
+                let chain = store::chain(&layers, disk.top);
+                let own: u64 = chain.iter().map(|placed| size_of(placed.layer.uuid)).sum();
+                let on_base = chain.last().is_some_and(|placed| placed.layer.below.is_some());
+                let below =
+                    if on_base && disk.role == DiskRole::System { base.disk_size } else { 0 };
+                store::set_disk_used(tx, disk.id, own + below)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Does a long call to a node with the operation's progress and its wish to stop.
+pub(super) fn watched<T>(job: &Job, call: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
+    let mut progress = |progress: Progress| job.progress(progress.done, progress.total);
+    call(&mut Watch { progress: &mut progress, cancel: job.cancel_flag() })
+}
+
+/// The first failure of a batch.
+pub(super) fn all_done(items: Vec<ItemResult>) -> Result<()> {
+    items.into_iter().try_for_each(|item| item.result.map_err(Error::from))
+}

@@ -1,0 +1,198 @@
+//! Starting, stopping and editing templates' own machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Transaction;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::machine::watched;
+use super::{Template, Templates, ready, store};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::node::protocol::{ItemResult, PowerAction};
+use crate::operations::{Actor, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing};
+
+/// What people do to machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    Start,
+    Stop,
+    HardStop,
+    Reboot,
+    HardReboot,
+    Reset,
+    /// Starts it in order to change it.
+    Edit,
+}
+
+impl Action {
+    const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Stop,
+        Self::HardStop,
+        Self::Reboot,
+        Self::HardReboot,
+        Self::Reset,
+        Self::Edit,
+    ];
+
+    /// Of the operation; also the message key of its title.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Start => "template-start",
+            Self::Stop => "template-stop",
+            Self::HardStop => "template-hard-stop",
+            Self::Reboot => "template-reboot",
+            Self::HardReboot => "template-hard-reboot",
+            Self::Reset => "template-reset",
+            Self::Edit => "template-edit",
+        }
+    }
+
+    const fn power(self) -> PowerAction {
+        match self {
+            Self::Start | Self::Edit => PowerAction::Start,
+            Self::Stop => PowerAction::Stop,
+            Self::HardStop => PowerAction::HardStop,
+            Self::Reboot => PowerAction::Reboot,
+            Self::HardReboot => PowerAction::HardReboot,
+            Self::Reset => PowerAction::Reset,
+        }
+    }
+
+    /// Whether the guest runs afterwards, and may write.
+    const fn starts(self) -> bool {
+        !matches!(self, Self::Stop | Self::HardStop)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    action: Action,
+    templates: Vec<(Uuid, String)>,
+    refused: Vec<Item>,
+}
+
+pub(super) fn register(templates: &Templates) {
+    const STEPS: &[Step<Templates, Args>] = &[Step { name: "power", run: switch, undo: nothing }];
+    for action in Action::ALL {
+        let recipe = Recipe { domain: templates.clone(), steps: STEPS };
+        templates.operations.register(action.kind(), recipe);
+    }
+}
+
+impl Templates {
+    /// Does this to the templates' own machines. What is already so counts as done.
+    ///
+    /// # Errors
+    /// Of single templates `template-unknown`, `template-in-the-works`, `template-broken`,
+    /// `template-not-running`, `node-unreachable`, and what the node answers.
+    pub fn power(
+        &self,
+        actor: &Actor,
+        action: Action,
+        templates: &[Uuid],
+    ) -> Result<BatchSubmission> {
+        self.operations.submit_batch(
+            actor,
+            templates,
+            |tx, uuid| admit(tx, action, uuid),
+            |_, admitted| {
+                let (locks, title) = (admitted.uuids(), admitted.title);
+                let (templates, refused) = (admitted.things, admitted.refused);
+                let args = Args { action, templates, refused };
+                let operation = NewOperation::new(action.kind(), &args, locks[0], &title)?;
+                Ok(operation.locking_only(locks))
+            },
+        )
+    }
+}
+
+fn admit(tx: &Transaction<'_>, action: Action, uuid: Uuid) -> Result<String> {
+    let template = ready(tx, uuid)?;
+    if action == Action::Reset && !template.power.is_on() {
+        return Err(Error::conflict("template-not-running").arg("name", template.name));
+    }
+    if action.starts() {
+        store::set_changed(tx, uuid, action == Action::Edit)?;
+    }
+    Ok(template.name)
+}
+
+fn switch(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    job.note_refused(&args.refused);
+    let mut by_node: BTreeMap<i64, Vec<Template>> = BTreeMap::new();
+    for (uuid, name) in &args.templates {
+        match templates.find(*uuid) {
+            Ok(template) => by_node.entry(template.node_id).or_default().push(template),
+            Err(error) => job.item(*uuid, name, Err(error.into())),
+        }
+    }
+    std::thread::scope(|scope| {
+        let work = |(node, group): (i64, Vec<Template>)| {
+            scope.spawn(move || on_node(templates, args.action, node, &group, job))
+        };
+        let threads: Vec<_> = by_node.into_iter().map(work).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            thread.join().unwrap_or_else(|_| Err(Error::internal("switching templates panicked")))
+        };
+        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// One batch for a node. What fails for the node fails for each of its templates.
+fn on_node(
+    templates: &Templates,
+    action: Action,
+    node: i64,
+    group: &[Template],
+    job: &Job,
+) -> Result<()> {
+    let results = switch_on(templates, action, node, group, job);
+    if let Err(error) = &results
+        && error.kind() == Kind::Cancelled
+    {
+        return results.map(drop);
+    }
+    for template in group {
+        let result = match &results {
+            Ok(results) => results.get(&template.uuid).cloned().unwrap_or(Ok(())),
+            Err(error) => Err(Fault::from(error)),
+        };
+        job.item(template.uuid, &template.name, result);
+    }
+    Ok(())
+}
+
+type Results = BTreeMap<Uuid, Result<(), Fault>>;
+
+fn switch_on(
+    templates: &Templates,
+    action: Action,
+    node: i64,
+    group: &[Template],
+    job: &Job,
+) -> Result<Results> {
+    let client = templates.inventory.client(node)?;
+    let mut results = Results::new();
+    if action.starts() && action != Action::Reset {
+        let mut specs = Vec::new();
+        for template in group {
+            specs.push(templates.own_spec(template)?);
+        }
+        let networks: BTreeSet<Uuid> =
+            specs.iter().flat_map(|spec| &spec.nics).map(|nic| nic.network).collect();
+        for network in networks {
+            templates.networks.ensure_on(node, network)?;
+        }
+        note(&mut results, watched(job, |watch| client.define_domains(specs, watch))?);
+    }
+    let good = |template: &&Template| !matches!(results.get(&template.uuid), Some(Err(_)));
+    let uuids: Vec<Uuid> = group.iter().filter(good).map(|template| template.uuid).collect();
+    note(&mut results, watched(job, |watch| client.power(action.power(), uuids, watch))?);
+    Ok(results)
+}
+
+fn note(results: &mut Results, items: Vec<ItemResult>) {
+    results.extend(items.into_iter().map(|item| (item.uuid, item.result)));
+}

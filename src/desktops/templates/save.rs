@@ -1,0 +1,212 @@
+//! Saving a template: its working disks become the next version.
+//!
+//! What was edited is never lost. Once a disk is frozen it stays a link of the chain, also when the
+//! version could not be completed: the template goes on from there, and the next save makes a version of
+//! it all.
+
+use rusqlite::Transaction;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::create::new_copy;
+use super::delete::find_if_there;
+use super::machine::{all_done, watched};
+use super::store::{self, Layer, PlacedLayer};
+use super::{Template, TemplateState, Templates, ready};
+use crate::desktops::spec::Storages;
+use crate::error::{Error, Fault, Result};
+use crate::images;
+use crate::node::protocol::{FrozenDisk, PowerAction};
+use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::store::now;
+
+pub(super) const KIND: &str = "template-save";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    template: Uuid,
+}
+
+pub(super) fn register(templates: &Templates) {
+    const STEPS: &[Step<Templates, Args>] = &[
+        Step { name: "begin", run: begin, undo: give_up },
+        Step { name: "shut down", run: shut_down, undo: nothing },
+        Step { name: "freeze", run: freeze, undo: nothing },
+        Step { name: "publish", run: publish, undo: publish_previous },
+        Step { name: "ready", run: finish, undo: nothing },
+    ];
+    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+}
+
+impl Templates {
+    /// Saves the template now, or at this time (Unix seconds) instead of any time set before.
+    ///
+    /// # Errors
+    /// `template-unknown`, `template-in-the-works`, `template-broken`, `save-time-past`
+    pub fn save(
+        &self,
+        actor: &Actor,
+        template: Uuid,
+        at: Option<i64>,
+    ) -> Result<SubmittedOperation> {
+        if at.is_some_and(|at| at <= now()) {
+            return Err(Error::bad_input("save-time-past").arg("field", "run_date"));
+        }
+        self.operations.submit(actor, |tx| {
+            let args = Args { template };
+            match at {
+                None => {
+                    let found = ready(tx, template)?;
+                    NewOperation::new(KIND, &args, template, &found.name)
+                }
+                Some(at) => {
+                    let found = store::find(tx, template)?;
+                    self.operations.unschedule(tx, KIND, template)?;
+                    Ok(NewOperation::new(KIND, &args, template, &found.name)?.at(at))
+                }
+            }
+        })
+    }
+}
+
+/// Writes the rows of the next version's layers.
+fn begin(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    let template = templates.find(args.template)?;
+    let storages = templates.storages(template.node_id)?;
+    templates.store.write(|tx| {
+        let template = store::find(tx, args.template)?;
+        // Killed after this step: the rows are there.
+        if template.state == TemplateState::Updating {
+            return Ok(());
+        }
+        let template = ready(tx, template.uuid)?;
+        insert_version(tx, &template, &storages)?;
+        store::set_state(tx, template.uuid, TemplateState::Updating, None)
+    })
+}
+
+fn insert_version(tx: &Transaction<'_>, template: &Template, storages: &Storages) -> Result<()> {
+    for disk in store::disks(tx, template.id)? {
+        let layer = Layer {
+            uuid: Uuid::new_v4(),
+            template_id: template.id,
+            disk_id: disk.id,
+            version: Some(template.version + 1),
+            below: Some(disk.top),
+            size: disk.size,
+        };
+        store::insert_layer(tx, &layer)?;
+        let copy = new_copy(layer.uuid, template.node_id, storages.of(disk.role));
+        images::note_copy(tx, &copy)?;
+    }
+    Ok(())
+}
+
+/// The layers of the version in the making, with their disks.
+fn in_the_making(
+    templates: &Templates,
+    template: &Template,
+) -> Result<Vec<(super::TemplateDisk, PlacedLayer)>> {
+    templates.store.read(|conn| {
+        let disks = store::disks(conn, template.id)?;
+        let layers = store::placed_layers(conn, template)?;
+        let next = Some(template.version + 1);
+        let pair = |placed: PlacedLayer| {
+            let disk = disks.iter().find(|disk| disk.id == placed.layer.disk_id)?;
+            Some((disk.clone(), placed))
+        };
+        Ok(layers
+            .into_iter()
+            .filter(|placed| placed.layer.version == next)
+            .filter_map(pair)
+            .collect())
+    })
+}
+
+fn shut_down(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let template = templates.find(args.template)?;
+    let client = templates.client_of(&template)?;
+    let domains = vec![template.uuid];
+    all_done(watched(job, |watch| client.power(PowerAction::Stop, domains, watch))?)
+}
+
+fn freeze(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let template = templates.find(args.template)?;
+    let making = in_the_making(templates, &template)?;
+    // The domain as the rows say: a disk that was added since stands in it.
+    templates.define(&template, job)?;
+    let client = templates.client_of(&template)?;
+    let layers = making
+        .iter()
+        .map(|(disk, placed)| FrozenDisk { disk: disk.uuid, layer: placed.layer_ref() })
+        .collect();
+    watched(job, |watch| client.freeze_disks(template.uuid, layers, watch))?;
+    let layers: Vec<PlacedLayer> = making.iter().map(|(_, placed)| placed.clone()).collect();
+    templates.note_made(template.node_id, &layers)?;
+    templates.store.write(|tx| {
+        making
+            .iter()
+            .try_for_each(|(disk, placed)| store::set_disk_top(tx, disk.id, placed.layer.uuid))
+    })
+}
+
+fn publish(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    let template = templates.find(args.template)?;
+    templates.publish(&template, template.version + 1)
+}
+
+fn publish_previous(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+    let template = templates.find(args.template)?;
+    templates.publish(&template, template.version)
+}
+
+fn finish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let template = templates.find(args.template)?;
+    // Counted a second time after a kill, it would skip a version.
+    if template.state == TemplateState::Updating {
+        let version = template.version + 1;
+        templates.store.write(|tx| store::set_saved(tx, template.uuid, version))?;
+    }
+    templates.measure(&template, job)?;
+    templates.keep_chains_short(&job.actor, template.uuid)
+}
+
+/// Keeps what was frozen, as links of the chain, and forgets the rest.
+fn give_up(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    let found = templates.store.read(|conn| find_if_there(conn, args.template))?;
+    let Some(template) = found else { return Ok(()) };
+    if template.state != TemplateState::Updating {
+        return Ok(());
+    }
+    let making = in_the_making(templates, &template)?;
+    let refs = making.iter().map(|(_, placed)| placed.layer_ref()).collect();
+    let client = templates.client_of(&template)?;
+    let mut watch = crate::node::client::Watch {
+        progress: &mut |_| (),
+        cancel: &crate::node::cancel::CancelFlag::new(),
+    };
+    let facts = client.inspect_layers(refs, false, &mut watch)?;
+    let is_there = |uuid: Uuid| facts.iter().any(|facts| facts.uuid == uuid && facts.exists);
+    let frozen: Vec<PlacedLayer> = making
+        .iter()
+        .filter(|(_, placed)| is_there(placed.layer.uuid))
+        .map(|(_, placed)| placed.clone())
+        .collect();
+    templates.note_made(template.node_id, &frozen)?;
+    let fault = Fault::from(&Error::conflict("template-save-failed").arg("name", &template.name));
+    tracing::warn!(template.uuid = %template.uuid, operation.uuid = %job.uuid, "save given up");
+    templates.store.write(|tx| {
+        for (disk, placed) in &making {
+            let uuid = placed.layer.uuid;
+            if is_there(uuid) {
+                store::set_layer_version(tx, uuid, None)?;
+                store::set_disk_top(tx, disk.id, uuid)?;
+            } else {
+                store::delete_layers(tx, &[uuid])?;
+            }
+        }
+        store::set_state(tx, template.uuid, TemplateState::Ready, Some(&fault))
+    })?;
+    // A frozen disk whose domain had not got its new one yet.
+    templates.define(&template, job)
+}

@@ -1,0 +1,204 @@
+//! Rows of the layers that templates' disks consist of.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, Transaction, params};
+use uuid::Uuid;
+
+use crate::desktops::spec::DiskLayer;
+use crate::desktops::templates::template::{Template, parse_role};
+use crate::error::{Error, Result};
+use crate::node::protocol::{LayerKind, LayerRef};
+use crate::store::{now, rows};
+
+/// A layer of a template's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    pub uuid: Uuid,
+    pub template_id: i64,
+    pub disk_id: i64,
+    /// `None`: a link of the chain that is no version's top.
+    pub version: Option<u32>,
+    pub below: Option<Uuid>,
+    /// Bytes that a guest sees.
+    pub size: u64,
+}
+
+/// A layer with the storage of its copy on the template's node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedLayer {
+    pub layer: Layer,
+    pub storage: String,
+    /// Position of its disk.
+    pub position: u32,
+}
+
+impl PlacedLayer {
+    pub fn layer_ref(&self) -> LayerRef {
+        let storage = self.storage.clone();
+        LayerRef { uuid: self.layer.uuid, kind: LayerKind::TemplateVersion, storage }
+    }
+}
+
+/// What desktops made of this version stand on, on a node; the system disk first.
+///
+/// # Errors
+/// `template-version-missing` when the node does not have every layer of it.
+pub fn version_layers(
+    conn: &Connection,
+    template: &Template,
+    version: u32,
+    node_id: i64,
+) -> Result<Vec<DiskLayer>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT d.uuid, d.role, d.position, l.size, l.uuid, c.storage \
+         FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
+         LEFT JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?3 AND c.state = 'ready' \
+         WHERE l.template_id = ?1 AND l.version = ?2 ORDER BY d.position",
+    )?;
+    let mut rows = statement.query(params![template.id, version, node_id])?;
+    let mut layers = Vec::new();
+    let missing = || {
+        Error::conflict("template-version-missing")
+            .arg("name", &template.name)
+            .arg("version", version)
+    };
+    while let Some(row) = rows.next()? {
+        let storage: Option<String> = row.get(5)?;
+        layers.push(DiskLayer {
+            disk: rows::uuid(row, 0)?,
+            role: parse_role(&row.get::<_, String>(1)?)?,
+            index: row.get(2)?,
+            size: rows::unsigned(row, 3)?,
+            layer: LayerRef {
+                uuid: rows::uuid(row, 4)?,
+                kind: LayerKind::TemplateVersion,
+                storage: storage.ok_or_else(missing)?,
+            },
+        });
+    }
+    if layers.is_empty() { Err(missing()) } else { Ok(layers) }
+}
+
+/// What the template's own disks stand on, on its node; the system disk first.
+pub fn own_layers(conn: &Connection, template: &Template) -> Result<Vec<DiskLayer>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT d.uuid, d.role, d.position, d.size, d.top, c.storage FROM template_disks d \
+         JOIN layer_copies c ON c.layer = d.top AND c.node_id = ?2 \
+         WHERE d.template_id = ?1 ORDER BY d.position",
+    )?;
+    let mut rows = statement.query(params![template.id, template.node_id])?;
+    let mut layers = Vec::new();
+    while let Some(row) = rows.next()? {
+        layers.push(DiskLayer {
+            disk: rows::uuid(row, 0)?,
+            role: parse_role(&row.get::<_, String>(1)?)?,
+            index: row.get(2)?,
+            size: rows::unsigned(row, 3)?,
+            layer: LayerRef {
+                uuid: rows::uuid(row, 4)?,
+                kind: LayerKind::TemplateVersion,
+                storage: row.get(5)?,
+            },
+        });
+    }
+    Ok(layers)
+}
+
+/// Every layer of a template that has a copy on its node, disk by disk.
+pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<PlacedLayer>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT l.uuid, l.template_id, l.disk_id, l.version, l.below, l.size, c.storage, \
+         d.position FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
+         JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?2 \
+         WHERE l.template_id = ?1 ORDER BY d.position, l.created_at",
+    )?;
+    let found = statement.query_map(params![template.id, template.node_id], |row| {
+        let below: Option<String> = row.get(4)?;
+        Ok(PlacedLayer {
+            layer: Layer {
+                uuid: rows::uuid(row, 0)?,
+                template_id: row.get(1)?,
+                disk_id: row.get(2)?,
+                version: row.get(3)?,
+                below: below.map(|_| rows::uuid(row, 4)).transpose()?,
+                size: rows::unsigned(row, 5)?,
+            },
+            storage: row.get(6)?,
+            position: row.get(7)?,
+        })
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn insert_layer(tx: &Transaction<'_>, layer: &Layer) -> Result<()> {
+    tx.execute(
+        "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        params![
+            layer.uuid.to_string(),
+            layer.template_id,
+            layer.disk_id,
+            layer.version,
+            layer.below.map(|below| below.to_string()),
+            layer.size as i64,
+            now()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Makes a layer the top of a version, or of none.
+pub fn set_layer_version(tx: &Transaction<'_>, layer: Uuid, version: Option<u32>) -> Result<()> {
+    tx.execute(
+        "UPDATE template_layers SET version = ?2 WHERE uuid = ?1",
+        params![layer.to_string(), version],
+    )?;
+    Ok(())
+}
+
+/// Layers and the rows of their copies.
+pub fn delete_layers(tx: &Transaction<'_>, layers: &[Uuid]) -> Result<()> {
+    for layer in layers {
+        tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [layer.to_string()])?;
+        tx.execute("DELETE FROM template_layers WHERE uuid = ?1", [layer.to_string()])?;
+    }
+    Ok(())
+}
+
+/// The layers below `top`, from it downwards; a base image ends them without being among them.
+pub fn chain(layers: &[PlacedLayer], top: Uuid) -> Vec<&PlacedLayer> {
+    let known: HashMap<Uuid, &PlacedLayer> =
+        layers.iter().map(|placed| (placed.layer.uuid, placed)).collect();
+    let mut seen = HashSet::new();
+    let mut chain = Vec::new();
+    let mut next = Some(top);
+    while let Some(placed) = next.and_then(|uuid| known.get(&uuid))
+        && seen.insert(placed.layer.uuid)
+    {
+        chain.push(*placed);
+        next = placed.layer.below;
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed(uuid: Uuid, below: Option<Uuid>) -> PlacedLayer {
+        let layer = Layer { uuid, template_id: 1, disk_id: 1, version: None, below, size: 1 };
+        PlacedLayer { layer, storage: "/s".into(), position: 0 }
+    }
+
+    #[test]
+    fn a_chain_ends_at_the_base_image() {
+        let (base, one, two, other) =
+            (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+        let layers = [placed(one, Some(base)), placed(two, Some(one)), placed(other, None)];
+        let uuids: Vec<Uuid> = chain(&layers, two).iter().map(|p| p.layer.uuid).collect();
+        assert_eq!(uuids, [two, one]);
+        assert_eq!(chain(&layers, other).len(), 1);
+        assert!(chain(&layers, base).is_empty());
+    }
+}

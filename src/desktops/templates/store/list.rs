@@ -1,0 +1,208 @@
+//! Templates as lists show them, and where their versions are.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use rusqlite::{Connection, Row};
+use uuid::Uuid;
+
+use super::{Raw, disk_of, raw};
+use crate::desktops::templates::template::{Template, TemplateDisk};
+use crate::error::{Fault, Result};
+use crate::images::CopyState;
+use crate::node::protocol::DiskRole;
+use crate::store::Store;
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows;
+
+static TEMPLATES: Listing = Listing {
+    select: "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
+         t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, \
+         t.fault, t.editing, t.changed, t.power, t.power_reason, t.owner_name, t.saved_at, \
+         t.created_at, t.updated_at, p.uuid, p.name, n.uuid, n.name, n.ip, w.uuid, w.name, \
+         s.uuid, s.name, s.start_ip, s.end_ip, a.address, b.name, n.status, n.fault, \
+         t.started_at",
+    from: "templates t JOIN pools p ON p.id = t.pool_id JOIN nodes n ON n.id = t.node_id \
+         JOIN networks w ON w.id = t.network_id JOIN subnets s ON s.id = t.subnet_id \
+         JOIN base_images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
+    tables: &["templates", "pools", "nodes", "networks", "subnets", "base_images", "addresses"],
+    columns: &[
+        Column::integer("id", "t.id"),
+        Column::exact("uuid", "t.uuid"),
+        Column::text("name", "t.name"),
+        Column::text("desc", "t.desc"),
+        Column::text("os_type", "t.os_type"),
+        Column::integer("classify", "t.classify"),
+        Column::exact("pool_uuid", "p.uuid"),
+        Column::text("pool_name", "p.name"),
+        Column::exact("network_uuid", "w.uuid"),
+        Column::exact("subnet_uuid", "s.uuid"),
+        Column::exact("host_ip", "n.ip"),
+        Column::text("host_name", "n.name"),
+        Column::exact("image_id", "t.base_image"),
+        Column::text("owner", "t.owner_name"),
+        Column::integer("vcpu", "t.vcpu"),
+        Column::integer("created_at", "t.created_at"),
+        Column::integer("updated_time", "t.saved_at"),
+    ],
+    order: "t.id",
+};
+
+/// A template with the names of what it refers to.
+#[derive(Debug, Clone)]
+pub struct TemplateLine {
+    pub template: Template,
+    pub pool_uuid: Uuid,
+    pub pool_name: String,
+    pub node_uuid: Uuid,
+    pub node_name: String,
+    pub node_ip: String,
+    pub network_uuid: Uuid,
+    pub network_name: String,
+    pub subnet_uuid: Uuid,
+    pub subnet_name: String,
+    pub subnet_start: Ipv4Addr,
+    pub subnet_end: Ipv4Addr,
+    pub address: Option<Ipv4Addr>,
+    pub image_name: String,
+    /// Why its node cannot say how it is.
+    pub node_fault: Option<Fault>,
+    pub started_at: Option<i64>,
+    pub disks: Vec<TemplateDisk>,
+    /// Desktop groups made of it.
+    pub group_count: u32,
+    /// Desktops made of it.
+    pub desktop_count: u32,
+}
+
+pub fn list(store: &Store, query: &ListQuery) -> Result<Page<TemplateLine>> {
+    let Page { count, page, page_size, search, results } = TEMPLATES.page(store, query, line)?;
+    let results: Vec<TemplateLine> =
+        results.into_iter().map(|(raw, line)| complete(raw, line)).collect::<Result<_>>()?;
+    let results = store.read(|conn| with_counts(conn, results))?;
+    Ok(Page { count, page, page_size, search, results })
+}
+
+fn complete(raw: Raw, line: TemplateLine) -> Result<TemplateLine> {
+    Ok(TemplateLine { template: raw.parse()?, ..line })
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<(Raw, TemplateLine)> {
+    let read = raw(row)?;
+    let status: String = row.get(37)?;
+    let line = TemplateLine {
+        template: read.template.clone(),
+        pool_uuid: rows::uuid(row, 24)?,
+        pool_name: row.get(25)?,
+        node_uuid: rows::uuid(row, 26)?,
+        node_name: row.get(27)?,
+        node_ip: row.get(28)?,
+        network_uuid: rows::uuid(row, 29)?,
+        network_name: row.get(30)?,
+        subnet_uuid: rows::uuid(row, 31)?,
+        subnet_name: row.get(32)?,
+        subnet_start: address(row.get(33)?),
+        subnet_end: address(row.get(34)?),
+        address: row.get::<_, Option<u32>>(35)?.map(address),
+        image_name: row.get(36)?,
+        node_fault: if status == "active" { None } else { rows::json(row, 38)? },
+        started_at: row.get(39)?,
+        disks: Vec::new(),
+        group_count: 0,
+        desktop_count: 0,
+    };
+    Ok((read, line))
+}
+
+fn address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from(number)
+}
+
+/// Disks and counts of a whole page, in three queries.
+fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<TemplateLine>> {
+    let ids = rows::in_numbers(lines.iter().map(|line| line.template.id));
+    let groups = counts(
+        conn,
+        &format!(
+            "SELECT template_id, count(*) FROM desktop_groups WHERE template_id IN {ids} \
+             GROUP BY template_id"
+        ),
+    )?;
+    let desktops = counts(
+        conn,
+        &format!(
+            "SELECT g.template_id, count(*) FROM desktops d JOIN desktop_groups g \
+             ON g.id = d.group_id WHERE g.template_id IN {ids} GROUP BY g.template_id"
+        ),
+    )?;
+    let mut disks = disks_of(conn, &ids)?;
+    for line in &mut lines {
+        let id = line.template.id;
+        line.group_count = groups.get(&id).copied().unwrap_or(0);
+        line.desktop_count = desktops.get(&id).copied().unwrap_or(0);
+        line.disks = disks.remove(&id).unwrap_or_default();
+    }
+    Ok(lines)
+}
+
+fn counts(conn: &Connection, sql: &str) -> Result<HashMap<i64, u32>> {
+    let mut statement = conn.prepare(sql)?;
+    let counted = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(counted.collect::<rusqlite::Result<_>>()?)
+}
+
+fn disks_of(conn: &Connection, ids: &str) -> Result<HashMap<i64, Vec<TemplateDisk>>> {
+    let mut statement = conn.prepare(&format!(
+        "SELECT id, uuid, template_id, role, position, size, used, top FROM template_disks \
+         WHERE template_id IN {ids} ORDER BY template_id, position"
+    ))?;
+    let mut found = statement.query([])?;
+    let mut disks: HashMap<i64, Vec<TemplateDisk>> = HashMap::new();
+    while let Some(row) = found.next()? {
+        let disk = disk_of(row)?;
+        disks.entry(disk.template_id).or_default().push(disk);
+    }
+    Ok(disks)
+}
+
+/// A disk of a template's newest version on a node.
+#[derive(Debug, Clone)]
+pub struct VersionCopy {
+    pub node_id: i64,
+    pub disk: Uuid,
+    pub role: DiskRole,
+    pub storage: String,
+    pub state: CopyState,
+}
+
+/// Where the newest version is.
+pub fn version_copies(conn: &Connection, template: &Template) -> Result<Vec<VersionCopy>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT c.node_id, d.uuid, d.role, c.storage, c.state, c.progress, c.fault FROM template_layers l \
+         JOIN template_disks d ON d.id = l.disk_id JOIN layer_copies c ON c.layer = l.uuid \
+         WHERE l.template_id = ?1 AND l.version = ?2 ORDER BY c.node_id, d.position",
+    )?;
+    let mut found = statement.query(rusqlite::params![template.id, template.version])?;
+    let mut copies = Vec::new();
+    while let Some(row) = found.next()? {
+        let word: String = row.get(4)?;
+        copies.push(VersionCopy {
+            node_id: row.get(0)?,
+            disk: rows::uuid(row, 1)?,
+            role: super::parse_role(&row.get::<_, String>(2)?)?,
+            storage: row.get(3)?,
+            state: CopyState::parse(&word, row.get(5)?, rows::json(row, 6)?)?,
+        });
+    }
+    Ok(copies)
+}
+
+/// The nodes on which desktops of a template are.
+pub fn nodes_with_desktops(conn: &Connection, template_id: i64) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT DISTINCT d.node_id FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         WHERE g.template_id = ?1",
+    )?;
+    let nodes = statement.query_map([template_id], |row| row.get(0))?;
+    Ok(nodes.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,299 @@
+//! Rows of templates and their disks.
+
+mod exports;
+mod layers;
+mod list;
+
+pub use exports::*;
+pub use layers::*;
+pub use list::*;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::template::{
+    Classify, Power, Template, TemplateDisk, TemplateState, parse_role, role_word,
+};
+use crate::error::{Error, Fault, Result};
+use crate::node::protocol::PowerState;
+use crate::store::{now, rows};
+
+const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
+     t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, t.fault, \
+     t.editing, t.changed, t.power, t.power_reason, t.owner_name, t.saved_at, t.created_at, t.updated_at";
+
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Template> {
+    let sql = format!("SELECT {COLUMNS} FROM templates t WHERE t.uuid = ?1");
+    let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
+    row.ok_or_else(|| Error::not_found("template-unknown").arg("uuid", uuid))?.parse()
+}
+
+pub fn all(conn: &Connection) -> Result<Vec<Template>> {
+    let sql = format!("SELECT {COLUMNS} FROM templates t ORDER BY t.id");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let found = statement.query_map([], raw)?.collect::<rusqlite::Result<Vec<Raw>>>()?;
+    found.into_iter().map(Raw::parse).collect()
+}
+
+/// The system disk first.
+pub fn disks(conn: &Connection, template_id: i64) -> Result<Vec<TemplateDisk>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, uuid, template_id, role, position, size, used, top FROM template_disks \
+         WHERE template_id = ?1 ORDER BY position",
+    )?;
+    let mut rows = statement.query([template_id])?;
+    let mut disks = Vec::new();
+    while let Some(row) = rows.next()? {
+        disks.push(disk_of(row)?);
+    }
+    Ok(disks)
+}
+
+pub fn require_free_name(conn: &Connection, name: &str, except: Option<Uuid>) -> Result<()> {
+    let mut statement = conn.prepare_cached("SELECT uuid FROM templates WHERE name = ?1")?;
+    match statement.query_row([name], |row| rows::uuid(row, 0)).optional()? {
+        Some(other) if Some(other) != except => {
+            Err(Error::conflict("template-name-taken").arg("field", "name").arg("name", name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives the row's id.
+pub fn insert(tx: &Transaction<'_>, template: &Template) -> Result<i64> {
+    tx.execute(
+        "INSERT INTO templates (uuid, name, desc, os_type, classify, pool_id, node_id, network_id, \
+         subnet_id, vcpu, memory_mib, base_image, state, owner_name, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+        params![
+            template.uuid.to_string(),
+            template.name,
+            template.desc,
+            template.os_type,
+            template.classify.number(),
+            template.pool_id,
+            template.node_id,
+            template.network_id,
+            template.subnet_id,
+            template.vcpu,
+            template.memory_mib as i64,
+            template.base_image.to_string(),
+            template.state.word(),
+            template.owner_name,
+            template.created_at
+        ],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// What people may change.
+pub fn update(tx: &Transaction<'_>, template: &Template) -> Result<()> {
+    tx.execute(
+        "UPDATE templates SET name = ?2, desc = ?3, network_id = ?4, subnet_id = ?5, vcpu = ?6, \
+         memory_mib = ?7, updated_at = ?8 WHERE id = ?1",
+        params![
+            template.id,
+            template.name,
+            template.desc,
+            template.network_id,
+            template.subnet_id,
+            template.vcpu,
+            template.memory_mib as i64,
+            now()
+        ],
+    )?;
+    Ok(())
+}
+
+pub fn set_state(
+    tx: &Transaction<'_>,
+    uuid: Uuid,
+    state: TemplateState,
+    fault: Option<&Fault>,
+) -> Result<()> {
+    let fault = fault.map(serde_json::to_string).transpose().map_err(Error::internal)?;
+    tx.execute(
+        "UPDATE templates SET state = ?2, fault = ?3, updated_at = ?4 WHERE uuid = ?1",
+        params![uuid.to_string(), state.word(), fault, now()],
+    )?;
+    Ok(())
+}
+
+/// Notes that the working disks may hold what no version has; `editing`: on purpose.
+pub fn set_changed(tx: &Transaction<'_>, uuid: Uuid, editing: bool) -> Result<()> {
+    tx.execute(
+        "UPDATE templates SET changed = 1, editing = editing OR ?2 WHERE uuid = ?1",
+        params![uuid.to_string(), editing],
+    )?;
+    Ok(())
+}
+
+/// The template is made; it has its first version.
+pub fn set_created(tx: &Transaction<'_>, uuid: Uuid, version: u32) -> Result<()> {
+    tx.execute(
+        "UPDATE templates SET state = 'ready', fault = NULL, version = ?2, updated_at = ?3 \
+         WHERE uuid = ?1",
+        params![uuid.to_string(), version, now()],
+    )?;
+    Ok(())
+}
+
+/// The template has this version now and nothing that is not in it.
+pub fn set_saved(tx: &Transaction<'_>, uuid: Uuid, version: u32) -> Result<()> {
+    tx.execute(
+        "UPDATE templates SET state = 'ready', fault = NULL, version = ?2, changed = 0, \
+         editing = 0, saved_at = ?3, updated_at = ?3 WHERE uuid = ?1",
+        params![uuid.to_string(), version, now()],
+    )?;
+    Ok(())
+}
+
+/// All rows of a template but its address.
+pub fn delete(tx: &Transaction<'_>, template_id: i64) -> Result<()> {
+    tx.execute(
+        "DELETE FROM layer_copies WHERE layer IN \
+         (SELECT uuid FROM template_layers WHERE template_id = ?1)",
+        [template_id],
+    )?;
+    tx.execute("DELETE FROM template_layers WHERE template_id = ?1", [template_id])?;
+    tx.execute("DELETE FROM template_exports WHERE template_id = ?1", [template_id])?;
+    tx.execute("DELETE FROM template_disks WHERE template_id = ?1", [template_id])?;
+    tx.execute("DELETE FROM templates WHERE id = ?1", [template_id])?;
+    Ok(())
+}
+
+/// Names of the desktop groups made of a template, at most `limit`, and how many there are.
+pub fn users(conn: &Connection, template_id: i64, limit: usize) -> Result<(Vec<String>, usize)> {
+    let mut statement = conn
+        .prepare_cached("SELECT name FROM desktop_groups WHERE template_id = ?1 ORDER BY name")?;
+    let names = statement.query_map([template_id], |row| row.get(0))?;
+    let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
+    let count = names.len();
+    names.truncate(limit);
+    Ok((names, count))
+}
+
+pub fn insert_disk(tx: &Transaction<'_>, disk: &TemplateDisk) -> Result<i64> {
+    tx.execute(
+        "INSERT INTO template_disks (uuid, template_id, role, position, size, used, top) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        params![
+            disk.uuid.to_string(),
+            disk.template_id,
+            role_word(disk.role),
+            disk.position,
+            disk.size as i64,
+            disk.used as i64,
+            disk.top.to_string()
+        ],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn set_disk_size(tx: &Transaction<'_>, disk_id: i64, size: u64) -> Result<()> {
+    tx.execute("UPDATE template_disks SET size = ?2 WHERE id = ?1", params![disk_id, size as i64])?;
+    Ok(())
+}
+
+pub fn set_disk_used(tx: &Transaction<'_>, disk_id: i64, used: u64) -> Result<()> {
+    tx.execute("UPDATE template_disks SET used = ?2 WHERE id = ?1", params![disk_id, used as i64])?;
+    Ok(())
+}
+
+pub fn set_disk_top(tx: &Transaction<'_>, disk_id: i64, top: Uuid) -> Result<()> {
+    tx.execute(
+        "UPDATE template_disks SET top = ?2 WHERE id = ?1",
+        params![disk_id, top.to_string()],
+    )?;
+    Ok(())
+}
+
+/// The disk and its layers' rows.
+pub fn delete_disk(tx: &Transaction<'_>, disk_id: i64) -> Result<()> {
+    tx.execute(
+        "DELETE FROM layer_copies WHERE layer IN \
+         (SELECT uuid FROM template_layers WHERE disk_id = ?1)",
+        [disk_id],
+    )?;
+    tx.execute("DELETE FROM template_layers WHERE disk_id = ?1", [disk_id])?;
+    tx.execute("DELETE FROM template_disks WHERE id = ?1", [disk_id])?;
+    Ok(())
+}
+
+/// Power as the node reports it.
+pub fn set_power(
+    tx: &Transaction<'_>,
+    uuid: Uuid,
+    power: Power,
+    reason: &str,
+    started_at: Option<i64>,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE templates SET power = ?2, power_reason = ?3, started_at = ?4, updated_at = ?5 \
+         WHERE uuid = ?1 AND (power <> ?2 OR power_reason <> ?3 OR started_at IS NOT ?4)",
+    )?
+    .execute(params![uuid.to_string(), power.word(), reason, started_at, now()])?;
+    Ok(())
+}
+
+/// A row before its words are parsed.
+struct Raw {
+    template: Template,
+    classify: i64,
+    state: String,
+    power: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let template = Template {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        name: row.get(2)?,
+        desc: row.get(3)?,
+        os_type: row.get(4)?,
+        classify: Classify::Education,
+        pool_id: row.get(6)?,
+        node_id: row.get(7)?,
+        network_id: row.get(8)?,
+        subnet_id: row.get(9)?,
+        vcpu: row.get(10)?,
+        memory_mib: rows::unsigned(row, 11)?,
+        base_image: rows::uuid(row, 12)?,
+        version: row.get(13)?,
+        state: TemplateState::Creating,
+        fault: rows::json(row, 15)?,
+        editing: row.get(16)?,
+        changed: row.get(17)?,
+        power: Power(PowerState::Off),
+        power_reason: row.get(19)?,
+        owner_name: row.get(20)?,
+        saved_at: row.get(21)?,
+        created_at: row.get(22)?,
+        updated_at: row.get(23)?,
+    };
+    Ok(Raw { template, classify: row.get(5)?, state: row.get(14)?, power: row.get(18)? })
+}
+
+impl Raw {
+    fn parse(self) -> Result<Template> {
+        Ok(Template {
+            classify: Classify::parse(self.classify)?,
+            state: TemplateState::parse(&self.state)?,
+            power: Power::parse(&self.power)?,
+            ..self.template
+        })
+    }
+}
+
+fn disk_of(row: &Row<'_>) -> Result<TemplateDisk> {
+    Ok(TemplateDisk {
+        id: row.get(0)?,
+        uuid: rows::uuid(row, 1)?,
+        template_id: row.get(2)?,
+        role: parse_role(&row.get::<_, String>(3)?)?,
+        position: row.get(4)?,
+        size: rows::unsigned(row, 5)?,
+        used: rows::unsigned(row, 6)?,
+        top: rows::uuid(row, 7)?,
+    })
+}
