@@ -4,6 +4,9 @@ import type { Desktop, DesktopGroup, Disk, EducationGroup, Named, Template, Temp
 
 const base = '/api/v1.0/education'
 
+/** Asks a list for one row. */
+const single = (uuid: string): Query => ({ searchtype: 'single', uuid })
+
 /** The documents name an object by uuid and name; the rest of a row stays here. */
 const names = (rows: Named[]): Named[] => rows.map(({ uuid, name }) => ({ uuid, name }))
 
@@ -49,6 +52,7 @@ const templatePath = `${base}/template/`
 
 export const templates = {
   list: (query: Query) => get<Page<Template>>(templatePath, query),
+  one: (uuid: string) => get<Template>(templatePath, single(uuid)),
   create: (input: TemplateInput) => action(templatePath, 'create', input),
   power: (verb: TemplatePower, rows: Named[]) => action(templatePath, verb, { templates: names(rows) }),
   edit: ({ name, uuid }: Named) => action(templatePath, 'edit', { name, uuid }),
@@ -113,7 +117,7 @@ const desktopPath = `${base}/desktop/`
 
 export const desktopGroups = {
   list: (query: Query) => get<Page<DesktopGroup>>(desktopPath, query),
-  one: (uuid: string) => get<DesktopGroup>(desktopPath, { searchtype: 'single', uuid }),
+  one: (uuid: string) => get<DesktopGroup>(desktopPath, single(uuid)),
   create: (input: DesktopGroupInput) => action(desktopPath, 'create', input),
   power: (verb: GroupPower, rows: Named[]) => action(desktopPath, verb, { desktops: names(rows) }),
   edit: ({ uuid, name }: Named, value: DesktopGroupChange) => put(desktopPath, { uuid, name, value }),
@@ -123,10 +127,13 @@ export const desktopGroups = {
 export type DesktopPower = 'start' | 'stop' | 'reboot'
 
 const instancePath = `${base}/instance/`
+/** A desktop's group, as a command on desktops names it. */
+export const groupOf = ({ desktop_uuid, desktop_name }: Desktop): Named => ({ uuid: desktop_uuid, name: desktop_name })
 const within = (group: Named) => ({ desktop_uuid: group.uuid, desktop_name: group.name, desktop_type: 1 })
 
 export const desktops = {
   list: (group: string, query: Query) => get<Page<Desktop>>(instancePath, { desktop_uuid: group, ...query }),
+  one: (uuid: string) => get<Desktop>(instancePath, single(uuid)),
   power: (verb: DesktopPower, group: Named, rows: Named[]) =>
     action(instancePath, verb, { ...within(group), instances: names(rows) }),
   add: (group: Named, count: number, spread?: Record<string, number>) =>

@@ -242,6 +242,9 @@ export interface DesktopGroup extends Named, Explained {
   template: string
   template_name: string
   template_status: string
+  /** creating, ready or deleting. */
+  state: string
+  subnet_name: string
   pool: string
   pool_name: string
   network: string
@@ -265,7 +268,18 @@ export interface DesktopGroup extends Named, Explained {
 export interface Desktop extends Named, Explained {
   ipaddr: string
   host_name: string
+  /** active, inactive or error. */
   status: string
+  /** off, running, paused or crashed. */
+  power: string
+  /** creating, ready or deleting. */
+  state: string
+  /** What is being done with it, in words. */
+  working: string | null
+  /** Its group. */
+  desktop_uuid: string
+  desktop_name: string
+  seat: number
   up_time: string | null
   /** Seconds. */
   active_time: number | string

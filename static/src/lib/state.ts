@@ -51,8 +51,30 @@ export const nodeState = (status: string): State => node[status] ?? unknown(stat
 export const copyState = (status: number): State => copy[status] ?? unknown(status)
 export const operationState = (status: string): State => operation[status] ?? unknown(status)
 
-/** A desktop group is locked while its template changes; else terminals see it when it is active. */
-export function groupState({ active, template_status: template }: { active: boolean; template_status: string }): State {
+interface DesktopWords {
+  status: string
+  state: string
+  power: string
+  working: string | null
+}
+
+/** A desktop as people see it: what is made of it first, then whether it runs. */
+export function desktopState({ status, state, power: really, working }: DesktopWords): State {
+  if (state !== 'ready') return powerState(state)
+  if (really === 'paused') return powerState(really)
+  const shown = powerState(status)
+  return working ? { ...shown, busy: true } : shown
+}
+
+interface GroupWords {
+  active: boolean
+  state: string
+  template_status: string
+}
+
+/** A desktop group is locked while it or its template changes; else terminals see it when it is active. */
+export function groupState({ active, state, template_status: template }: GroupWords): State {
+  if (state !== 'ready') return powerState(state)
   if (template === 'updating') return { key: 'updating', tone: 'primary', busy: true }
   return active ? { key: 'activated', tone: 'success' } : { key: 'deactivated', tone: 'info' }
 }

@@ -31,7 +31,8 @@ const RETRY_MS = 3000
 
 /** The server's event stream, one connection for the whole page. */
 export const useLive = defineStore('live', () => {
-  const connected = ref(false)
+  /** The stream broke off and is not back yet. */
+  const broken = ref(false)
   const changed = useEventBus(changes)
   const operation = useEventBus(operations)
   const sample = useEventBus(samples)
@@ -44,12 +45,12 @@ export const useLive = defineStore('live', () => {
     const stream = new EventSource(eventsUrl(locale.value))
     source = stream
     stream.onopen = () => {
-      connected.value = true
+      broken.value = false
       opened += 1
       if (opened > 1) changed.emit({ topic: '*' })
     }
     stream.onerror = () => {
-      connected.value = false
+      broken.value = true
       // The browser reconnects by itself, except after an answer that is no stream.
       if (stream.readyState !== EventSource.CLOSED) return
       source = undefined
@@ -64,7 +65,7 @@ export const useLive = defineStore('live', () => {
     clearTimeout(retry)
     source?.close()
     source = undefined
-    connected.value = false
+    broken.value = false
     opened = 0
   }
 
@@ -76,7 +77,7 @@ export const useLive = defineStore('live', () => {
     changed.emit({ topic: '*' })
   })
 
-  return { connected, connect, disconnect }
+  return { broken, connect, disconnect }
 })
 
 /** Calls `refresh` soon after one of the topics changed; a burst of changes is one call. */

@@ -1,20 +1,18 @@
 import type RFB from '@novnc/novnc'
 import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
-import { useI18n } from 'vue-i18n'
 import { ApiError } from '@/api/http'
 import { consoleUrl, type ConsoleKind } from '@/api/teaching'
 import type { Named } from '@/api/types'
 
-export type ScreenState = 'connecting' | 'connected' | 'waiting' | 'lost'
+export type ScreenState = 'idle' | 'connecting' | 'connected' | 'lost'
 
-/** A guest that only just starts has no screen yet. */
+/** A guest that reboots, or only just starts, has no screen for a moment. */
 const AGAIN_MS = 2000
-const TRIES = 20
+const TRIES = 15
 
 /** The picture of a guest in `target`. Every connection asks for a token of its own. */
-export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind, subject: Named) {
-  const { t } = useI18n()
-  const state = ref<ScreenState>('connecting')
+export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
+  const state = ref<ScreenState>('idle')
   const error = shallowRef<ApiError>()
   const scale = ref(true)
   const rfb = shallowRef<RFB>()
@@ -25,57 +23,56 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind, su
   function close(): void {
     clearTimeout(timer)
     turn += 1
-    rfb.value?.disconnect()
+    const client = rfb.value
     rfb.value = undefined
+    client?.disconnect()
+    state.value = 'idle'
   }
 
-  /** From the beginning, with patience for a guest that starts. */
-  function connect(): Promise<void> {
+  function connect(subject: Named): Promise<void> {
     tries = 0
-    return attempt()
+    return attempt(subject)
   }
 
-  async function attempt(): Promise<void> {
+  async function attempt(subject: Named): Promise<void> {
     close()
     const mine = turn
-    if (state.value !== 'waiting') state.value = 'connecting'
+    state.value = 'connecting'
     try {
       const [url, { default: Client }] = await Promise.all([consoleUrl(kind, subject), import('@novnc/novnc')])
-      if (mine !== turn || !target.value) return
-      open(new Client(target.value, url, { shared: true }))
-      error.value = undefined
+      if (mine === turn && target.value) open(new Client(target.value, url, { shared: true }), subject)
     } catch (failure) {
-      if (mine === turn) later(failure as ApiError)
+      if (mine === turn) again(subject, failure as ApiError)
     }
   }
 
-  function open(client: RFB): void {
+  function open(client: RFB, subject: Named): void {
     rfb.value = client
     client.scaleViewport = scale.value
     client.background = 'transparent'
-    client.focusOnClick = true
     client.addEventListener('connect', () => {
       tries = 0
+      error.value = undefined
       state.value = 'connected'
       client.focus()
     })
     client.addEventListener('disconnect', () => {
       if (rfb.value !== client) return
       rfb.value = undefined
-      // A reboot ends the picture, and a moment later there is one again.
-      later(new ApiError(t('console.lost'), 0))
+      again(subject)
     })
   }
 
-  function later(failure: ApiError): void {
+  function again(subject: Named, failure?: ApiError): void {
     error.value = failure
     tries += 1
-    if (tries > TRIES || failure.status === 401 || failure.status === 403 || failure.status === 404) {
+    const final = failure && [401, 403, 404].includes(failure.status)
+    if (final || tries > TRIES) {
       state.value = 'lost'
       return
     }
-    state.value = 'waiting'
-    timer = setTimeout(attempt, AGAIN_MS)
+    state.value = 'connecting'
+    timer = setTimeout(() => attempt(subject), AGAIN_MS)
   }
 
   watch(scale, (on) => {
@@ -83,5 +80,10 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind, su
   })
   onBeforeUnmount(close)
 
-  return { state, error, scale, connect, sendKeys: () => rfb.value?.sendCtrlAltDel(), focus: () => rfb.value?.focus() }
+  function sendKeys(): void {
+    rfb.value?.sendCtrlAltDel()
+    rfb.value?.focus()
+  }
+
+  return { state, error, scale, connect, close, sendKeys }
 }

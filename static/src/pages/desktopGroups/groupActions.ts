@@ -7,8 +7,8 @@ import type { DesktopGroup } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 import type { RowAction } from '@/lib/rowAction'
 
-/** While its template is written anew, nothing may be done with a group. */
-const free = ({ template_status: status }: DesktopGroup) => status !== 'updating'
+/** While it is made, or its template is written anew, nothing may be done with a group. */
+const free = ({ template_status: template, state }: DesktopGroup) => template !== 'updating' && state === 'ready'
 
 /** What can be done with desktop groups. */
 export function useGroupActions(options: { removed?: () => void } = {}) {

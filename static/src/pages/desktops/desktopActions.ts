@@ -7,8 +7,8 @@ import type { Desktop, DesktopGroup } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 import type { RowAction } from '@/lib/rowAction'
 
-const on = ({ status }: Desktop) => status === 'active' || status === 'paused'
-const off = ({ status }: Desktop) => status === 'inactive' || status === 'error'
+const on = ({ status, power }: Desktop) => status === 'active' || power === 'paused'
+const off = (desktop: Desktop) => !on(desktop) && desktop.state === 'ready'
 
 /** What can be done with the desktops of a group. */
 export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
@@ -16,9 +16,8 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
   const router = useRouter()
   const { run } = useAction()
 
-  function openConsole({ uuid, name }: Desktop): void {
-    const query = { name, group: group.value?.uuid, groupName: group.value?.name }
-    window.open(router.resolve({ name: 'console', params: { kind: 'desktop', uuid }, query }).href, `carrel-${uuid}`)
+  function openConsole({ uuid }: Desktop): void {
+    window.open(router.resolve({ name: 'console', params: { kind: 'desktop', uuid } }).href, `carrel-${uuid}`)
   }
 
   const names = (rows: Desktop[]) => rows.map(({ name }) => name)

@@ -34,8 +34,8 @@ export function useTemplateActions() {
     dialog[what] = true
   }
 
-  function openConsole({ uuid, name }: Template): Window | null {
-    const { href } = router.resolve({ name: 'console', params: { kind: 'template', uuid }, query: { name } })
+  function openConsole({ uuid }: Template): Window | null {
+    const { href } = router.resolve({ name: 'console', params: { kind: 'template', uuid } })
     return window.open(href, `carrel-${uuid}`)
   }
 

@@ -1,0 +1,39 @@
+import { computed, shallowRef } from 'vue'
+import { ApiError } from '@/api/http'
+import { desktops, groupOf, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
+import type { Desktop, Template } from '@/api/types'
+import { showError } from '@/composables/useAction'
+import { desktopState, powerState } from '@/lib/state'
+import { onChange } from '@/stores/live'
+
+/** The desktop or template that a console tab belongs to, kept fresh by events. */
+export function useSubject(kind: ConsoleKind, uuid: string) {
+  const desktop = shallowRef<Desktop>()
+  const template = shallowRef<Template>()
+  const row = computed(() => desktop.value ?? template.value)
+  const gone = shallowRef<ApiError>()
+
+  async function read(): Promise<void> {
+    try {
+      if (kind === 'desktop') desktop.value = await desktops.one(uuid)
+      else template.value = await templates.one(uuid)
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) gone.value = error
+      else showError(error)
+    }
+  }
+
+  const state = computed(() =>
+    desktop.value ? desktopState(desktop.value) : powerState(template.value?.status ?? 'inactive'),
+  )
+  const isOn = computed(() => row.value?.status === 'active' || desktop.value?.power === 'paused')
+  const why = computed(() => desktop.value?.working || row.value?.reason || '')
+
+  const power = (verb: DesktopPower) =>
+    desktop.value
+      ? desktops.power(verb, groupOf(desktop.value), [desktop.value])
+      : templates.power(verb, [template.value!])
+
+  onChange([kind === 'desktop' ? 'desktops' : 'templates', 'operations'], read)
+  return { row, template, gone, state, isOn, why, read, power }
+}
