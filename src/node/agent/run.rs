@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
     pub fn output_watched(self, watch: &mut dyn FnMut(&[u8])) -> Result<Vec<u8>> {
         let shown = self.shown();
         let program = self.program.to_string_lossy().into_owned();
-        let ended = self.to_end(watch)?;
+        let ended = self.finish(watch)?;
         if ended.status.success() {
             return Ok(ended.stdout);
         }
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// As [`Run::output`] without `program-failed`.
-    pub fn to_end(self, watch: &mut dyn FnMut(&[u8])) -> Result<Ended> {
+    pub fn finish(self, watch: &mut dyn FnMut(&[u8])) -> Result<Ended> {
         let mut child = self.spawn()?;
         let pieces = collect(&mut child);
         let outcome = self.follow(&mut child, &pieces, watch);

@@ -26,7 +26,7 @@ mod open;
 mod pump;
 
 pub use calls::Received;
-pub use open::{OpenCall, OpenReply};
+pub use open::OpenCall;
 
 /// How often a watched call looks whether it shall stop.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
@@ -105,11 +105,6 @@ impl NodeClient {
     /// Whether the link still carries, as far as is known.
     pub fn is_alive(&self) -> bool {
         !self.0.0.gone.is_cancelled()
-    }
-
-    /// Waits until the link has died.
-    pub async fn closed(&self) {
-        self.0.0.gone.cancelled().await;
     }
 
     /// Ends the link for all its users.

@@ -91,13 +91,13 @@ async fn sockets_serve_the_newest_controller() {
     let agent = tokio::spawn(async move { listen::accept(listener, stopped.cancelled()).await });
 
     let config = config(&storage);
-    let (sender, _first_events) = unbounded_channel();
+    let (sender, mut first_events) = unbounded_channel();
     let first = connect_socket(&socket, config.clone(), sender).await.unwrap();
     let (sender, _second_events) = unbounded_channel();
     let second = connect_socket(&socket, config, sender).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), first.closed())
-        .await
-        .expect("the older one is let go");
+    let let_go = async { while first_events.recv().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(5), let_go).await.expect("the older one is let go");
+    assert!(!first.is_alive());
     assert!(spawn_blocking(move || second.list_files()).await.unwrap().unwrap().is_empty());
     stop.cancel();
     agent.await.unwrap();

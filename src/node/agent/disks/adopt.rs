@@ -37,11 +37,11 @@ impl Disks {
             if !files::exists(&upload)? {
                 return Err(Error::not_found("upload-missing").arg("path", upload.display()));
             }
-            let image = probe::probe(&upload, call)?;
-            if image.format == "qcow2" {
+            let format = probe::probe(&upload, call)?;
+            if format == "qcow2" {
                 place_layer(&upload, &target)?;
             } else {
-                convert(&storage, &upload, &image.format, &target, call)?;
+                convert(&storage, &upload, &format, &target, call)?;
             }
         }
         files::remove_if_there(&upload)?;

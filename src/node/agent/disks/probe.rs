@@ -35,23 +35,17 @@ const CHECK_CLEAN: i32 = 0;
 const CHECK_LEAKS: i32 = 3;
 const CHECK_NOT_SUPPORTED: i32 = 63;
 
-/// An image that has been found to be one, and to be whole.
-pub(super) struct Image {
-    pub format: String,
-    pub virtual_size: u64,
-}
-
-/// Looks at an upload.
+/// Looks at an upload and says which format it has, in the words of `qemu-img`.
 ///
 /// # Errors
 /// `not-a-disk-image`, `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `image-size-absurd`,
-/// `image-damaged`.
-pub(super) fn probe(path: &Path, call: &Call) -> Result<Image> {
+/// `upload-damaged`.
+pub(super) fn probe(path: &Path, call: &Call) -> Result<String> {
     refuse_by_header(path)?;
     let info = info(path, call)?;
-    let image = judge(path, info)?;
-    check(path, &image.format, call)?;
-    Ok(image)
+    let format = judge(path, info)?;
+    check(path, &format, call)?;
+    Ok(format)
 }
 
 /// Before any program opens the file.
@@ -111,14 +105,14 @@ fn info(path: &Path, call: &Call) -> Result<Info> {
         .arg(path)
         .limits(MEMORY_LIMIT, LOOK_PATIENCE.as_secs())
         .cancel(call.cancel_flag())
-        .to_end(&mut |_| ())?;
+        .finish(&mut |_| ())?;
     if !ended.status.success() {
         return Err(no_image().because(ended.stderr));
     }
     serde_json::from_slice(&ended.stdout).context("read what qemu-img says about an image")
 }
 
-fn judge(path: &Path, info: Info) -> Result<Image> {
+fn judge(path: &Path, info: Info) -> Result<String> {
     let Info { format, virtual_size, backing_filename, encrypted, format_specific } = info;
     if encrypted || format == "luks" {
         return Err(Error::bad_input("image-encrypted"));
@@ -150,7 +144,7 @@ fn judge(path: &Path, info: Info) -> Result<Image> {
     if virtual_size == 0 || virtual_size > VIRTUAL_SIZE_LIMIT {
         return Err(Error::bad_input("image-size-absurd").arg("size", human(virtual_size)));
     }
-    Ok(Image { format, virtual_size })
+    Ok(format)
 }
 
 /// Any file is "raw" to qemu-img. A disk starts with a partition table or boot sector, or is an ISO 9660 file.
@@ -171,7 +165,7 @@ fn check(path: &Path, format: &str, call: &Call) -> Result<()> {
         .arg(path)
         .limits(MEMORY_LIMIT, CHECK_PATIENCE.as_secs())
         .cancel(call.cancel_flag())
-        .to_end(&mut |_| ())?;
+        .finish(&mut |_| ())?;
     match ended.status.code() {
         Some(CHECK_CLEAN | CHECK_LEAKS | CHECK_NOT_SUPPORTED) => Ok(()),
         _ => Err(damaged(ended.stderr.lines().last().unwrap_or("qemu-img check fails"))
