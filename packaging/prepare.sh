@@ -17,7 +17,7 @@ debian_packages() {
   case $FOR in run|test)
     echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables iproute2 procps curl ;;
   esac
-  [ "$FOR" != test ] || echo openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
+  [ "$FOR" != test ] || echo openssl openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
     busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils
   [ "$FOR" != package ] || echo dpkg-dev rpm
 }
@@ -29,7 +29,7 @@ fedora_packages() {
     echo libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-network libvirt-daemon-driver-storage \
       libvirt-client qemu-kvm-core qemu-img dnsmasq iptables-nft iproute procps-ng curl ;;
   esac
-  [ "$FOR" != test ] || echo openssh-server openssh-clients ethtool chromium chromedriver google-noto-sans-cjk-fonts \
+  [ "$FOR" != test ] || echo openssl openssh-server openssh-clients ethtool chromium chromedriver google-noto-sans-cjk-fonts \
     busybox syslinux mtools dosfstools xorriso cpio util-linux binutils
   [ "$FOR" != package ] || echo dpkg rpm-build
 }

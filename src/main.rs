@@ -6,6 +6,7 @@ mod error;
 mod identity;
 mod images;
 mod inventory;
+mod monitor;
 mod networks;
 mod node;
 mod operations;
@@ -13,16 +14,20 @@ mod server;
 mod settings;
 mod store;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use api::language::{Catalogues, Language};
 use error::{Error, Message, Result};
 use identity::cli::AdminCommand;
+use node::agent::listen;
+use node::protocol::{Check, Verdict};
 use settings::{Flags, ServeFlags, Settings};
+use store::lock::DataLock;
 
 /// Requests that may wait for the store or a node at the same time.
 const BLOCKING_THREADS: usize = 128;
@@ -44,18 +49,34 @@ struct CommandLine {
 enum Command {
     /// Run the controller: web console, APIs and, unless told otherwise, the agent of this machine
     Serve(ServeFlags),
+    /// Run what a controller works with on a node: its guests, disks and networks
+    Agent(AgentFlags),
     /// Users, from the command line of the controller, also while the server runs
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Check what this machine needs, and say what mends what is missing
+    Doctor(ServeFlags),
+    /// Copy the database into a new file, also while the server runs
+    Backup { file: PathBuf },
+    /// Put a backup in the place of the database, which is kept under another name
+    Restore { file: PathBuf },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct AgentFlags {
+    /// Serve the one controller at the other end of standard input and output
+    #[arg(long)]
+    stdio: bool,
+    /// Serve this machine's controller on a UNIX socket
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     match run(line) {
-        Ok(said) => {
-            tell(&said);
-            ExitCode::SUCCESS
-        }
+        Ok(code) => code,
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
@@ -63,27 +84,41 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what the line says; gives what is to be answered on standard output.
-fn run(line: CommandLine) -> Result<Vec<Message>> {
+fn run(line: CommandLine) -> Result<ExitCode> {
     let serve_flags = match &line.command {
-        Command::Serve(flags) => flags.clone(),
-        Command::Admin(_) => ServeFlags::default(),
+        Command::Serve(flags) | Command::Doctor(flags) => flags.clone(),
+        _ => ServeFlags::default(),
     };
     let settings = Settings::load(&line.flags, &serve_flags)?;
     start_log(&settings)?;
     match line.command {
-        Command::Serve(_) => serve(settings).map(|()| Vec::new()),
-        Command::Admin(command) => identity::cli::run(&settings, command),
+        Command::Serve(_) => serve(settings)?,
+        Command::Agent(AgentFlags { socket: Some(path), .. }) => listen::run_socket(&path)?,
+        Command::Agent(_) => listen::run_stdio()?,
+        Command::Admin(command) => tell(&identity::cli::run(&settings, command)?)?,
+        Command::Doctor(_) => return tell_checks(&in_runtime(monitor::doctor::checks(settings))?),
+        Command::Backup { file } => {
+            store::backup::backup(&settings.database(), &file)?;
+            tell(&[Message::new("backup-made").arg("path", file.display())])?;
+        }
+        Command::Restore { file } => tell(&[restore(&settings, &file)?])?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Serves until it is told to stop. A thread may wait then for an agent that is already gone; what
-/// it would have done is taken up at the next start, so it is not waited for.
+fn restore(settings: &Settings, file: &Path) -> Result<Message> {
+    let kept = store::backup::restore(&settings.data_dir, &settings.database(), file)?;
+    let message = match kept {
+        Some(kept) => Message::new("backup-restored").arg("kept", kept.display()),
+        None => Message::new("backup-restored-first"),
+    };
+    Ok(message.arg("path", file.display()))
+}
+
+/// Serves until it is told to stop, the data directory being this process's until its very end.
 fn serve(settings: Settings) -> Result<()> {
-    let runtime = runtime()?;
-    let result = runtime.block_on(server::serve(settings));
-    runtime.shutdown_timeout(LAST_WORK);
-    result
+    let _lock = DataLock::take(&settings.data_dir)?;
+    in_runtime(server::serve(settings))
 }
 
 /// Few worker threads: handlers run on blocking threads, which end when they are idle.
@@ -95,6 +130,15 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .thread_name("async")
         .enable_all();
     builder.build().map_err(|cause| Error::internal("start the async runtime").because(cause))
+}
+
+/// Runs `work` to its end. A thread may wait then for an agent that is already gone; what it would
+/// have done is taken up at the next start, so it is not waited for.
+fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WORK);
+    result
 }
 
 /// Logs go to standard error; what a command answers goes to standard output.
@@ -120,12 +164,40 @@ fn language() -> Language {
 }
 
 /// What a command answers.
-fn tell(said: &[Message]) {
-    let Ok(catalogues) = Catalogues::load() else { return };
+fn tell(said: &[Message]) -> Result<()> {
+    let catalogues = Catalogues::load()?;
     for Message { key, args } in said {
         let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
         println!("{}", catalogues.text(language(), key, &args));
     }
+    Ok(())
+}
+
+/// Every finding with its verdict, and what mends it where it is not good. Fails when one is bad.
+fn tell_checks(checks: &[Check]) -> Result<ExitCode> {
+    let catalogues = Catalogues::load()?;
+    let mut worst = Message::new("doctor-all-good");
+    let mut code = ExitCode::SUCCESS;
+    for check in checks {
+        let args: Vec<(&str, &str)> =
+            check.args.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let text = |key: &str| catalogues.text(language(), key, &args);
+        let verdict = match check.verdict {
+            Verdict::Good => "doctor-good",
+            Verdict::Poor => "doctor-poor",
+            Verdict::Bad => {
+                code = ExitCode::FAILURE;
+                worst = Message::new("doctor-some-bad");
+                "doctor-bad"
+            }
+        };
+        println!("{}  {}", text(verdict), text(&check.key));
+        if check.verdict != Verdict::Good {
+            println!("      {}", text(&format!("{}-repair", check.key)));
+        }
+    }
+    tell(&[worst])?;
+    Ok(code)
 }
 
 /// The message for people, the causes below it.

@@ -1,7 +1,9 @@
 //! Builds the server out of its parts and runs it: the one place that knows all of them.
 
+mod certificate;
+
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +14,12 @@ use rocket::{Build, Rocket};
 use crate::api::{self, App, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::identity::Identity;
 use crate::images::Images;
 use crate::inventory::{Inventory, LocalAgent};
 use crate::networks::Networks;
+use crate::node::names::local_names;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -89,10 +92,9 @@ fn local_agent(settings: &Settings) -> LocalAgent {
 }
 
 fn rocket_config(settings: &Settings) -> Result<Config> {
-    let tls = match (settings.is_plain(), &settings.tls) {
-        (true, _) => None,
-        (false, Some((chain, key))) => Some(TlsConfig::from_paths(chain, key)),
-        (false, None) => Some(own_certificate(&settings.data_dir)?),
+    let tls = match settings.is_plain() {
+        true => None,
+        false => Some(tls(settings)?),
     };
     Ok(Config {
         address: settings.listen.ip(),
@@ -107,25 +109,14 @@ fn rocket_config(settings: &Settings) -> Result<Config> {
     })
 }
 
-/// The certificate made at first start; kept, so that browsers ask about it once.
-fn own_certificate(data_dir: &Path) -> Result<TlsConfig> {
-    let (chain, key) = (data_dir.join("tls-certificate.pem"), data_dir.join("tls-key.pem"));
-    if !chain.exists() || !key.exists() {
-        let names = vec!["localhost".to_owned(), "carrel".to_owned(), "127.0.0.1".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).context("make a certificate")?;
-        write_private(&key, &made.signing_key.serialize_pem())?;
-        write_private(&chain, &made.cert.pem())?;
+/// The administrator's own certificate, or the one made at first start.
+fn tls(settings: &Settings) -> Result<TlsConfig> {
+    let (chain, key) = settings.certificate();
+    if settings.tls.is_none() {
+        certificate::make_if_missing(&chain, &key)?;
     }
+    settings.check_certificate()?;
     Ok(TlsConfig::from_paths(chain, key))
-}
-
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    let mut file = file.context(format_args!("write {}", path.display()))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).context("write a certificate")
 }
 
 /// One line when the server answers, also for systemd.
@@ -137,10 +128,18 @@ fn announce(app: &Arc<App>) -> AdHoc {
             let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = SocketAddr::new(config.address, config.port);
             tracing::info!("listening on {scheme}://{address}");
-            print_setup_link(&app, &format!("{scheme}://{address}")).await;
+            print_setup_link(&app, &format!("{scheme}://{}", reachable(address))).await;
             let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
         })
     })
+}
+
+/// Where a person's browser finds a server that listens on all addresses of this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match local_names().addresses.first() {
+        Some(first) if address.ip().is_unspecified() => SocketAddr::new(*first, address.port()),
+        _ => address,
+    }
 }
 
 /// As long as there is no administrator: prints the link that makes one, once at each start. On
@@ -178,11 +177,17 @@ async fn ignite(rocket: Rocket<Build>) -> Result<Rocket<rocket::Ignite>> {
 }
 
 fn listen_error(settings: &Settings, cause: rocket::Error) -> Error {
-    let text = match cause.kind() {
-        rocket::error::ErrorKind::Bind(inner) => inner.to_string(),
-        other => other.to_string(),
+    let (text, kind) = match cause.kind() {
+        rocket::error::ErrorKind::Bind(inner) => (inner.to_string(), Some(inner.kind())),
+        other => (other.to_string(), None),
     };
     // Rocket prints and panics when an error is dropped that nobody looked at; `kind` looked at it.
     drop(cause);
+    let of_address =
+        [ErrorKind::AddrInUse, ErrorKind::AddrNotAvailable, ErrorKind::PermissionDenied];
+    if !settings.is_plain() && kind.is_some_and(|kind| !of_address.contains(&kind)) {
+        let path = settings.certificate().0;
+        return Error::bad_input("tls-unusable").arg("path", path.display()).arg("cause", text);
+    }
     Error::new(Kind::Conflict, "listen-failed").arg("address", settings.listen).arg("cause", text)
 }

@@ -167,6 +167,31 @@ impl Settings {
         self.data_dir.join("carrel.db")
     }
 
+    /// Files of certificate chain and key: the administrator's own, or those made at first start.
+    pub fn certificate(&self) -> (PathBuf, PathBuf) {
+        let made = ("tls-certificate.pem", "tls-key.pem");
+        let made = || (self.data_dir.join(made.0), self.data_dir.join(made.1));
+        self.tls.clone().unwrap_or_else(made)
+    }
+
+    /// Whether both files can be read and are what they should be.
+    ///
+    /// # Errors
+    /// `tls-unusable`, naming the file.
+    pub fn check_certificate(&self) -> Result<()> {
+        let (chain, key) = self.certificate();
+        for (path, mark) in [(chain, "-----BEGIN CERTIFICATE-----"), (key, "PRIVATE KEY-----")] {
+            let unusable = |cause: String| {
+                Error::bad_input("tls-unusable").arg("path", path.display()).arg("cause", cause)
+            };
+            let text = std::fs::read_to_string(&path).map_err(|e| unusable(e.to_string()))?;
+            if !text.contains(mark) {
+                return Err(unusable(format!("{mark}?")));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether HTTP goes without TLS: on loopback always, elsewhere only when asked for by name.
     pub fn is_plain(&self) -> bool {
         self.plain_http || (self.listen.ip().is_loopback() && self.tls.is_none())

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod client;
 pub mod link;
 pub mod local;
+pub mod names;
 pub mod protocol;
 pub mod stream;
 

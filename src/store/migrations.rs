@@ -25,6 +25,15 @@ pub fn apply(conn: &mut Connection) -> Result<()> {
     }
 }
 
+/// Whether a newer Carrel wrote the database.
+pub fn refuse_newer(conn: &Connection) -> Result<()> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match usize::try_from(version).is_ok_and(|version| version > STEPS.len()) {
+        true => Err(Error::new(Kind::Conflict, "database-newer")),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,10 @@
 //! One writer, many readers, WAL. Every call blocks and belongs on a blocking thread. SQL itself
 //! stands in the domain folders' `store.rs` files.
 
+pub mod backup;
 pub mod files;
 pub mod list;
+pub mod lock;
 mod migrations;
 pub mod rows;
 
@@ -60,6 +62,7 @@ impl Store {
         files::protect(path)?;
         prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
+        backup::mark(&writer)?;
         migrations::apply(&mut writer)?;
 
         let touched = Arc::new(Mutex::new(BTreeSet::new()));
@@ -164,6 +167,9 @@ impl From<rusqlite::Error> for Error {
     fn from(cause: rusqlite::Error) -> Self {
         match cause.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Error::no_room("database-disk-full").because(cause),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Error::new(Kind::Internal, "database-damaged").because(cause)
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Error::busy("database-busy").because(cause)
             }

@@ -102,3 +102,23 @@ fn the_terminals_language_is_spoken() {
     let output = server.run(&["admin", "disable", "ghost"], "");
     assert!(complained(&output).contains("用户 ghost 不存在"), "{}", complained(&output));
 }
+
+#[test]
+fn the_doctor_names_what_is_in_the_way_and_its_repair() {
+    let server = Server::start();
+    let address = server.base().trim_start_matches("http://").to_owned();
+    let doctor = |more: &[&str]| {
+        let arguments = [&["doctor", "--listen", &address], more].concat();
+        let output = server.run(&arguments, "");
+        (said(&output), output.status.code())
+    };
+    let (text, _) = doctor(&[]);
+    assert!(text.contains(&format!("[ ok ]  Carrel is serving on {address}.")), "{text}");
+    assert!(text.contains("[ ok ]  The database") && text.contains("qemu-img"), "{text}");
+
+    let other = server.data_here().join("other").to_string_lossy().into_owned();
+    let (text, code) = doctor(&["--data-dir", &other]);
+    assert!(text.contains("[FAIL]  Another program uses the address"), "{text}");
+    assert!(text.contains("Choose another port") && text.contains("carrel doctor"), "{text}");
+    assert_eq!(code, Some(1));
+}

@@ -3,8 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backup;
 mod cli;
 mod contract;
+mod guard;
 mod harness;
 mod login;
 mod setup;
+mod tls;

@@ -42,12 +42,19 @@ pub struct Setup {
     place: Option<Place>,
     environment: Vec<(String, String)>,
     administrator: bool,
+    listen: Option<String>,
 }
 
 impl Setup {
     /// Adds a setting, such as `("CARREL_LOG", "debug")`.
     pub fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.environment.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Listens there instead of on loopback, for instance on `0.0.0.0:0`.
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
         self
     }
 
@@ -73,6 +80,7 @@ impl Setup {
         let mut server = Server {
             place,
             environment: self.environment,
+            listen: self.listen,
             log: Log::default(),
             process: None,
             base: String::new(),
@@ -97,6 +105,7 @@ fn new_data_dir() -> TempDir {
 pub struct Server {
     place: Place,
     environment: Vec<(String, String)>,
+    listen: Option<String>,
     log: Log,
     process: Option<Child>,
     base: String,
@@ -112,7 +121,7 @@ impl Server {
 
     /// As [`Server::start`], to be changed before it starts.
     pub fn with() -> Setup {
-        Setup { place: None, environment: Vec::new(), administrator: true }
+        Setup { place: None, environment: Vec::new(), administrator: true, listen: None }
     }
 
     /// Scheme, host and port.
@@ -214,9 +223,10 @@ impl Server {
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "the server runs already");
         let from = self.log.len();
-        let listen = match &self.place {
-            Place::Here(_) => "127.0.0.1:0".to_owned(),
-            Place::Node(node) => format!("{}:0", node.address()),
+        let listen = match (&self.listen, &self.place) {
+            (Some(address), _) => address.clone(),
+            (None, Place::Here(_)) => "127.0.0.1:0".to_owned(),
+            (None, Place::Node(node)) => format!("{}:0", node.address()),
         };
         let mut child = self
             .command(&["serve", "--listen", &listen])

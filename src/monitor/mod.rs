@@ -1,0 +1,3 @@
+//! How the controller and its nodes are.
+
+pub mod doctor;

@@ -1,0 +1,212 @@
+//! Every route, as the OpenAPI document lists them, refuses those who may not use it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN, Answer, Client, PASSWORD, Request, Server};
+
+/// What anybody may call without a credential. A new one belongs here on purpose.
+const PUBLIC: [&str; 7] = [
+    "analysis.account.login",
+    "carrel.openapi",
+    "carrel.session.get",
+    "carrel.session.logout",
+    "carrel.setup",
+    "virtool.session.login",
+    "virtool.session.logout",
+];
+
+/// One row of the table of endpoints.
+#[derive(Debug)]
+struct Route {
+    id: String,
+    method: String,
+    path: String,
+    action: Option<String>,
+    permission: String,
+}
+
+impl Route {
+    fn is_public(&self) -> bool {
+        self.permission == "public"
+    }
+
+    fn changes(&self) -> bool {
+        self.method != "GET"
+    }
+
+    /// A call of it: with its action, and nothing else that it needs.
+    fn call(&self, client: &Client) -> Request {
+        let request = client.request(&self.method, &self.path);
+        match &self.action {
+            Some(action) if self.path.starts_with("/api/") => {
+                request.json(&json!({"action": action, "param": {}}))
+            }
+            Some(action) => request.query("action", action),
+            None if self.changes() => request.json(&json!({})),
+            None => request,
+        }
+    }
+
+    /// A refusal in the form of the route's document.
+    #[track_caller]
+    fn expect_refusal(&self, answer: &Answer, status: u16) {
+        let body = answer.json();
+        assert_eq!(answer.status, status, "{self:?}: {body}");
+        let message = match &self.path {
+            path if path.starts_with("/api/account") => &body["message"],
+            _ => &body["msg"],
+        };
+        assert!(message.as_str().is_some_and(|text| !text.is_empty()), "{self:?}: {body}");
+        if let Some(code) = body.get("code") {
+            assert_ne!(*code, json!(0), "{self:?}: {body}");
+        }
+    }
+}
+
+fn routes(server: &Server) -> Vec<Route> {
+    let document = server.client().get("/api/openapi.json").send().json();
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let route = |row: &Value, id: &str, permission: &str| Route {
+                id: row[id].as_str().expect("an id").to_owned(),
+                method: method.to_uppercase(),
+                path: filled(path),
+                action: row["action"].as_str().map(str::to_owned),
+                permission: row[permission].as_str().expect("a permission").to_owned(),
+            };
+            match operation["x-actions"].as_array() {
+                Some(rows) => found.extend(rows.iter().map(|row| route(row, "id", "permission"))),
+                None => found.push(route(operation, "operationId", "x-permission")),
+            }
+        }
+    }
+    found
+}
+
+/// The path with something in the place of each parameter.
+fn filled(path: &str) -> String {
+    let parts = path.split('/').map(|part| match part.starts_with('{') {
+        true => "00000000-0000-4000-8000-000000000000",
+        false => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[track_caller]
+fn add(server: &Server, user: &str, role: &str) -> Client {
+    let output = server.run(&["admin", "add", user, "--role", role], "a good password");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    server.client().sign_in(user, "a good password")
+}
+
+fn permissions(client: &Client) -> BTreeSet<String> {
+    let session = client.get("/api/v1.0/session").send().data();
+    serde_json::from_value(session["permissions"].clone()).expect("permissions")
+}
+
+#[test]
+fn nobody_passes_without_a_credential() {
+    let server = Server::start();
+    let routes = routes(&server);
+    assert!(routes.len() > 12, "the walk is long: {}", routes.len());
+    let public: BTreeSet<&str> =
+        routes.iter().filter(|route| route.is_public()).map(|route| route.id.as_str()).collect();
+    let expected: BTreeSet<&str> = PUBLIC.into_iter().collect();
+    assert_eq!(public, expected, "routes without a guard");
+
+    let strangers = [
+        server.client(),
+        server.client().with_header("Authorization", "garbage"),
+        server.client().with_header("Authorization", &"0".repeat(64)),
+        server.client().with_header("Authorization", "Bearer "),
+        server.client().with_header("Authorization", "Basic YWRtaW46Q2FycmVsLXRlc3QtMQ=="),
+        server.client().with_header("Cookie", "carrel_session=garbage"),
+    ];
+    for route in routes.iter().filter(|route| !route.is_public()) {
+        for stranger in &strangers {
+            route.expect_refusal(&route.call(stranger).send(), 401);
+        }
+    }
+}
+
+#[test]
+fn nobody_passes_without_the_permission() {
+    let server = Server::start();
+    let normal = add(&server, "norma", "normal");
+    let bare = add(&server, "bert", "normal");
+    let teacher = add(&server, "tess", "teacher");
+    let database = rusqlite::Connection::open(server.data_here().join("carrel.db")).expect("open");
+    let take = "DELETE FROM user_roles WHERE user_id = (SELECT id FROM users WHERE name = 'bert')";
+    assert_eq!(database.execute(take, []).expect("take the roles"), 1);
+    assert!(permissions(&bare).is_empty());
+    let mut refused = 0;
+    for client in [normal, bare, teacher] {
+        let own = permissions(&client);
+        for route in routes(&server) {
+            let open = ["public", "signed-in"].contains(&route.permission.as_str());
+            if !open && !own.contains(&route.permission) {
+                route.expect_refusal(&route.call(&client).send(), 403);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 10, "refused {refused}");
+}
+
+#[test]
+fn a_page_of_another_site_cannot_act_with_the_visitors_cookie() {
+    let server = Server::start();
+    let answer = server
+        .client()
+        .post("/api/account/login")
+        .json(&json!({"username": ADMIN, "password": PASSWORD}))
+        .send();
+    let visitor = server.client().with_header("Cookie", &answer.cookies());
+    let foreign = [
+        visitor.with_header("Sec-Fetch-Site", "cross-site"),
+        visitor.with_header("Sec-Fetch-Site", "same-site"),
+        visitor.with_header("Origin", "https://evil.example"),
+        visitor.with_header("Origin", "null"),
+    ];
+    for route in routes(&server).iter().filter(|route| route.changes()) {
+        for client in &foreign {
+            route.expect_refusal(&route.call(client).send(), 403);
+        }
+    }
+    // Reads that change something are such calls too; the session is still there afterwards.
+    for client in &foreign {
+        client.get("/api/account/logout").send().expect_status(403);
+    }
+    visitor.get("/api/account").send().expect_status(200);
+}
+
+#[test]
+fn unknown_paths_are_404_in_json() {
+    let server = Server::start();
+    let paths = [
+        "/api/nothing",
+        "/api/v1.0/nothing/",
+        "/api/v1.0/session/nothing",
+        "/api/account/nothing",
+        "/account/nothing",
+    ];
+    for client in [server.client(), server.admin()] {
+        for path in paths {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                let answer = client.request(method, path).send();
+                answer.expect_status(404);
+                assert!(answer.json().is_object(), "{method} {path}: {}", answer.body);
+                assert_eq!(answer.header("Content-Type"), Some("application/json"));
+            }
+        }
+    }
+    let one = server.client().get("/api/account/nothing").send().json();
+    assert_eq!(one["id"], "not_found");
+    let two = server.client().get("/api/v1.0/nothing").send().json();
+    assert_eq!(two["code"], 404);
+    let zero = server.client().get("/account/nothing").send().json();
+    assert_eq!(zero["code"], 1);
+}
