@@ -21,7 +21,12 @@ const routes: RouteRecordRaw[] = [
     component: () => import('./pages/SignIn.vue'),
     meta: { open: true, title: 'signIn.title' },
   },
-  { path: '/setup', name: 'setup', component: () => import('./pages/Setup.vue'), meta: { open: true, title: 'setup.title' } },
+  {
+    path: '/setup',
+    name: 'setup',
+    component: () => import('./pages/Setup.vue'),
+    meta: { open: true, title: 'setup.title' },
+  },
   {
     path: '/console/:kind(desktop|template)/:uuid',
     name: 'console',

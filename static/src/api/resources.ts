@@ -80,5 +80,6 @@ export const switches = {
   create: (input: SwitchInput) => post(`${base}/vswitchs`, input),
   edit: (uuid: string, input: SwitchInput) => put(`${base}/vswitchs/${uuid}`, input),
   remove: (uuids: string[]) => remove(`${base}/vswitchs`, { uuids }),
-  uplinks: async (uuid: string) => (await get<{ uplinks?: Uplink[] }>(`${base}/vswitchs/${uuid}/node_map`)).uplinks ?? [],
+  uplinks: async (uuid: string) =>
+    (await get<{ uplinks?: Uplink[] }>(`${base}/vswitchs/${uuid}/node_map`)).uplinks ?? [],
 }

@@ -63,8 +63,6 @@ export const templates = {
   change: ({ name, uuid }: Named, value: TemplateChange) => put(templatePath, { uuid, name, value }),
   images: (pool: string, template: string) =>
     get<Page<TemplateImage>>(`${templatePath}image/`, { pool_uuid: pool, template_uuid: template }),
-  resync: (param: { ipaddr: string; role: number; path: string; image_id: string; version: number }) =>
-    action(templatePath, 'resync', param),
   remove: (rows: Named[]) => remove(templatePath, { templates: names(rows) }),
   screen: (uuid: string) => `${templatePath}${uuid}/screen`,
 }

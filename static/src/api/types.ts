@@ -33,6 +33,8 @@ export interface Operation {
   uuid: string
   kind: string
   title: string
+  /** Uuid of what it works on. */
+  subject: string
   subject_name: string
   state: OperationState
   done: number
@@ -203,12 +205,16 @@ export interface Template extends Named, Explained {
   updated_time: string | null
   created_at: string
   devices: Disk[]
-  version?: number
-  /** When the next scheduled save runs. */
-  run_date?: string | null
+  /** Newest saved version. */
+  version: number
+  /** Started for editing and not saved since. */
+  editing: boolean
+  /** Started since the last save: there may be something to save. */
+  changed: boolean
+  image_name: string
 }
 
-export interface TemplateImage extends Named, Explained {
+export interface TemplateImage extends Named {
   ip: string
   storages: {
     role: number
@@ -216,7 +222,7 @@ export interface TemplateImage extends Named, Explained {
     image_id: string
     bind_desktop: boolean
     status: number
-    version?: number
+    reason: string | null
   }[]
 }
 

@@ -76,7 +76,19 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
   const empty = computed(() => loaded.value && count.value === 0 && !search.value)
 
   return reactive({
-    rows, count, page, pageSize, search, sort, loading, loaded, error, selected, empty, refresh, load,
+    rows,
+    count,
+    page,
+    pageSize,
+    search,
+    sort,
+    loading,
+    loaded,
+    error,
+    selected,
+    empty,
+    refresh,
+    load,
   })
 }
 

@@ -1,7 +1,9 @@
 import ipaddr from 'ipaddr.js'
 
 const number = (text: string): number =>
-  ipaddr.IPv4.parse(text).toByteArray().reduce((sum, byte) => sum * 256 + byte, 0)
+  ipaddr.IPv4.parse(text)
+    .toByteArray()
+    .reduce((sum, byte) => sum * 256 + byte, 0)
 
 export const isAddress = (text: string): boolean => ipaddr.IPv4.isValidFourPartDecimal(text)
 

@@ -26,7 +26,8 @@ export const netmask = (): FormItemRule => ({
 /** The end of a range, which `start` gives the beginning of. */
 export const rangeEnd = (start: () => string): FormItemRule => ({
   required: true,
-  validator: (_rule, value: string, done) => done(rangeSize(start(), value) > 0 ? undefined : new Error(t('rule.range'))),
+  validator: (_rule, value: string, done) =>
+    done(rangeSize(start(), value) > 0 ? undefined : new Error(t('rule.range'))),
   trigger: 'blur',
 })
 

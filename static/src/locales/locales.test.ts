@@ -13,7 +13,10 @@ function leaves(tree: Tree, path = ''): [string, string][] {
 const slots = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort()
 
 test('both catalogues have the same keys', () => {
-  const keys = (tree: Tree) => leaves(tree).map(([key]) => key).sort()
+  const keys = (tree: Tree) =>
+    leaves(tree)
+      .map(([key]) => key)
+      .sort()
   expect(keys(zh)).toEqual(keys(en))
 })
 

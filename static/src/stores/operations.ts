@@ -25,10 +25,7 @@ export const useOperations = defineStore('operations', () => {
   const ended = computed(() => all.value.filter((operation) => !isOpen(operation)))
 
   async function refresh(): Promise<void> {
-    const [open, recent] = await Promise.all([
-      api.list({ open: 1, page_size: 100 }),
-      api.list({ page_size: RECENT }),
-    ])
+    const [open, recent] = await Promise.all([api.list({ open: 1, page_size: 100 }), api.list({ page_size: RECENT })])
     const known = new Set(open.results.map(({ uuid }) => uuid))
     all.value = [...open.results, ...recent.results.filter(({ uuid }) => !known.has(uuid))]
     all.value.filter((operation) => !isOpen(operation)).forEach(announce)
@@ -52,7 +49,10 @@ export const useOperations = defineStore('operations', () => {
     const { t } = i18n.global
     const title = operation.title
     if (operation.failed.length) {
-      const message = operation.failed.slice(0, FAILED_SHOWN).map(({ name, reason }) => `${name}: ${reason}`).join('\n')
+      const message = operation.failed
+        .slice(0, FAILED_SHOWN)
+        .map(({ name, reason }) => `${name}: ${reason}`)
+        .join('\n')
       ElNotification.warning({ title, message, duration: 15000, customClass: 'lines' })
     } else if (operation.state === 'succeeded') ElMessage.success(t('operation.succeeded', { title }))
     else if (operation.state === 'cancelled') ElMessage.info(t('operation.cancelled', { title }))

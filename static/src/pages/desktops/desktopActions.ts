@@ -29,24 +29,59 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
   }
 
   const actions = computed<RowAction<Desktop>[]>(() => [
-    { key: 'console', needs: 'desktops.console', label: t('console.open'), icon: Monitor, main: true, when: on, run: ([row]) => openConsole(row!) },
     {
-      key: 'start', needs: 'desktops.power', label: t('power.start'), icon: VideoPlay, main: true, bulk: true, when: off,
+      key: 'console',
+      needs: 'desktops.console',
+      label: t('console.open'),
+      icon: Monitor,
+      main: true,
+      when: on,
+      run: ([row]) => openConsole(row!),
+    },
+    {
+      key: 'start',
+      needs: 'desktops.power',
+      label: t('power.start'),
+      icon: VideoPlay,
+      main: true,
+      bulk: true,
+      when: off,
       run: (rows) => run(() => desktops.power('start', group.value!, rows)),
     },
     {
-      key: 'stop', needs: 'desktops.power', label: t('power.stop'), icon: SwitchButton, bulk: true, when: on,
+      key: 'stop',
+      needs: 'desktops.power',
+      label: t('power.stop'),
+      icon: SwitchButton,
+      bulk: true,
+      when: on,
       run: (rows) => interrupt('stop', rows),
     },
     {
-      key: 'reboot', needs: 'desktops.power', label: t('power.reboot'), icon: Refresh, bulk: true, when: on,
+      key: 'reboot',
+      needs: 'desktops.power',
+      label: t('power.reboot'),
+      icon: Refresh,
+      bulk: true,
+      when: on,
       run: (rows) => interrupt('reboot', rows),
     },
     {
-      key: 'delete', needs: 'desktops.manage', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true,
+      key: 'delete',
+      needs: 'desktops.manage',
+      label: t('common.delete'),
+      icon: Delete,
+      danger: true,
+      bulk: true,
+      divided: true,
       run: (rows) =>
         run(() => desktops.remove(group.value!, rows), {
-          ask: { title: t('desktop.delete'), text: t('desktop.deleteText'), names: names(rows), button: t('common.delete') },
+          ask: {
+            title: t('desktop.delete'),
+            text: t('desktop.deleteText'),
+            names: names(rows),
+            button: t('common.delete'),
+          },
         }),
     },
   ])

@@ -3,7 +3,13 @@ import type { SubnetInput } from '@/api/resources'
 import { address, named, netmask, rangeEnd } from '@/lib/rules'
 
 export const emptySubnet = (): Required<SubnetInput> => ({
-  name: 'subnet1', start_ip: '', end_ip: '', netmask: '255.255.255.0', gateway: '', dns1: '', dns2: '',
+  name: 'subnet1',
+  start_ip: '',
+  end_ip: '',
+  netmask: '255.255.255.0',
+  gateway: '',
+  dns1: '',
+  dns2: '',
 })
 
 /** Rules of the fields that `SubnetFields` shows; `path` is where they stand in the form's model. */

@@ -1,6 +1,17 @@
 import {
-  CircleClose, CopyDocument, Delete, Download, EditPen, Files, FolderChecked, Monitor, Refresh, RefreshLeft, Setting,
-  SwitchButton, VideoPlay,
+  CircleClose,
+  CopyDocument,
+  Delete,
+  Download,
+  EditPen,
+  Files,
+  FolderChecked,
+  Monitor,
+  Refresh,
+  RefreshLeft,
+  Setting,
+  SwitchButton,
+  VideoPlay,
 } from '@element-plus/icons-vue'
 import { computed, reactive, shallowRef } from 'vue'
 import { useI18n } from 'vue-i18n'
@@ -14,6 +25,9 @@ export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images
 
 const on = ({ status }: Template) => status === 'active'
 const off = ({ status }: Template) => status === 'inactive' || status === 'error'
+const settled = ({ status }: Template) => status !== 'updating'
+/** Something ran in it since the last version. */
+export const canSave = (template: Template) => template.changed && settled(template)
 
 /** What can be done with templates, and the dialogs that it needs. */
 export function useTemplateActions() {
@@ -21,7 +35,12 @@ export function useTemplateActions() {
   const router = useRouter()
   const { run } = useAction()
   const dialog = reactive<Record<TemplateDialog, boolean>>({
-    create: false, save: false, copy: false, properties: false, images: false, download: false,
+    create: false,
+    save: false,
+    copy: false,
+    properties: false,
+    images: false,
+    download: false,
   })
   const subject = shallowRef<Template>()
 
@@ -42,47 +61,134 @@ export function useTemplateActions() {
   async function edit(template: Template): Promise<void> {
     // Opened at the click itself: later a browser would take it for a pop-up. The console waits for the guest.
     const tab = openConsole(template)
-    if (!(await run(() => templates.edit(template), { done: t('template.editStarted', { name: template.name }) }))) tab?.close()
+    if (!(await run(() => templates.edit(template), { done: t('template.editStarted', { name: template.name }) })))
+      tab?.close()
   }
 
   const power = (verb: TemplatePower, rows: Template[], ask?: Omit<Question, 'names'>) =>
     run(() => templates.power(verb, rows), ask && { ask: { ...ask, names: rows.map(({ name }) => name) } })
 
   const ask = (verb: string) => ({
-    title: t(`template.${verb}`), text: t(`template.${verb}Text`), button: t(`template.${verb}`),
+    title: t(`template.${verb}`),
+    text: t(`template.${verb}Text`),
+    button: t(`template.${verb}`),
   })
 
+  const needs = 'templates.manage'
   const actions = computed<RowAction<Template>[]>(() => [
-    { key: 'edit', needs: 'templates.manage', label: t('template.edit'), icon: EditPen, main: true, when: off, run: ([row]) => edit(row!) },
-    { key: 'save', needs: 'templates.manage', label: t('template.save'), icon: FolderChecked, main: true, when: on, run: ([row]) => open('save', row) },
-    { key: 'console', needs: 'templates.manage', label: t('console.open'), icon: Monitor, main: true, when: on, run: ([row]) => open('console', row) },
-    { key: 'start', needs: 'templates.manage', label: t('power.start'), icon: VideoPlay, bulk: true, when: off, run: (rows) => power('start', rows) },
-    { key: 'stop', needs: 'templates.manage', label: t('power.stop'), icon: SwitchButton, bulk: true, when: on, run: (rows) => power('stop', rows) },
-    { key: 'reboot', needs: 'templates.manage', label: t('power.reboot'), icon: Refresh, when: on, run: (rows) => power('reboot', rows) },
     {
-      key: 'hard_stop', needs: 'templates.manage', label: t('template.hardStop'), icon: CircleClose, when: on,
+      key: 'edit',
+      needs,
+      label: t('template.edit'),
+      icon: EditPen,
+      main: true,
+      when: off,
+      run: ([row]) => edit(row!),
+    },
+    {
+      key: 'save',
+      needs,
+      label: t('template.save'),
+      icon: FolderChecked,
+      main: true,
+      when: canSave,
+      run: ([row]) => open('save', row),
+    },
+    {
+      key: 'console',
+      needs,
+      label: t('console.open'),
+      icon: Monitor,
+      main: true,
+      when: on,
+      run: ([row]) => open('console', row),
+    },
+    {
+      key: 'start',
+      needs,
+      label: t('power.start'),
+      icon: VideoPlay,
+      bulk: true,
+      when: off,
+      run: (rows) => power('start', rows),
+    },
+    {
+      key: 'stop',
+      needs,
+      label: t('power.stop'),
+      icon: SwitchButton,
+      bulk: true,
+      when: on,
+      run: (rows) => power('stop', rows),
+    },
+    { key: 'reboot', needs, label: t('power.reboot'), icon: Refresh, when: on, run: (rows) => power('reboot', rows) },
+    {
+      key: 'hard_stop',
+      needs,
+      label: t('template.hardStop'),
+      icon: CircleClose,
+      when: on,
       run: (rows) => power('hard_stop', rows, ask('hardStop')),
     },
     {
-      key: 'hard_reboot', needs: 'templates.manage', label: t('template.hardReboot'), icon: Refresh, when: on,
+      key: 'hard_reboot',
+      needs,
+      label: t('template.hardReboot'),
+      icon: Refresh,
+      when: on,
       run: (rows) => power('hard_reboot', rows, ask('hardReboot')),
     },
     {
-      key: 'reset', needs: 'templates.manage', label: t('template.reset'), icon: RefreshLeft, danger: true,
+      key: 'reset',
+      needs,
+      label: t('template.reset'),
+      icon: RefreshLeft,
+      when: on,
       run: (rows) => power('reset', rows, ask('reset')),
     },
     {
-      key: 'properties', needs: 'templates.manage', label: t('template.properties'), icon: Setting, divided: true,
+      key: 'properties',
+      needs,
+      label: t('template.properties'),
+      icon: Setting,
+      when: settled,
+      divided: true,
       run: ([row]) => open('properties', row),
     },
-    { key: 'images', needs: 'templates.manage', label: t('template.images'), icon: Files, run: ([row]) => open('images', row) },
-    { key: 'copy', needs: 'templates.manage', label: t('template.copy'), icon: CopyDocument, run: ([row]) => open('copy', row) },
-    { key: 'download', needs: 'templates.manage', label: t('template.download'), icon: Download, run: ([row]) => open('download', row) },
+    { key: 'images', label: t('template.images'), icon: Files, when: settled, run: ([row]) => open('images', row) },
     {
-      key: 'delete', needs: 'templates.manage', label: t('common.delete'), icon: Delete, danger: true, bulk: true, divided: true,
+      key: 'copy',
+      needs,
+      label: t('template.copy'),
+      icon: CopyDocument,
+      when: settled,
+      run: ([row]) => open('copy', row),
+    },
+    {
+      key: 'download',
+      needs,
+      label: t('template.download'),
+      icon: Download,
+      when: settled,
+      run: ([row]) => open('download', row),
+    },
+    {
+      key: 'delete',
+      needs,
+      label: t('common.delete'),
+      icon: Delete,
+      danger: true,
+      bulk: true,
+      divided: true,
+      when: settled,
       run: (rows) => {
         const names = rows.map(({ name }) => name)
-        const question = { title: t('template.delete'), text: t('template.deleteText'), names, button: t('common.delete') }
+        const question = {
+          title: t('template.delete'),
+          text: t('template.deleteText'),
+          names,
+          button: t('common.delete'),
+        }
         return run(() => templates.remove(rows), { ask: question })
       },
     },
