@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::identity::Identity;
 use crate::images::Images;
 use crate::inventory::{Inventory, LocalAgent};
+use crate::monitor::Monitor;
 use crate::networks::Networks;
 use crate::node::names::local_names;
 use crate::operations::Operations;
@@ -26,6 +27,9 @@ use crate::store::Store;
 
 /// Requests that run when the server stops get this long to end, in seconds.
 const GRACE: u32 = 5;
+
+/// How long the first start waits for the default network, so that whoever comes first finds it.
+const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT. Guests keep running.
 pub async fn serve(settings: Settings) -> Result<()> {
@@ -38,7 +42,9 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.templates.start();
     app.networks.keep_nodes_told();
     app.desktops.start();
+    app.monitor.keep_samples();
     app.inventory.connect_local(local_agent(&app.settings))?;
+    app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
     let watchdog = rocket::tokio::spawn(feed_watchdog());
     let result = rocket.launch().await;
@@ -55,6 +61,7 @@ fn build(settings: Settings) -> Result<App> {
     let identity = Identity::new(store.clone());
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
+    let monitor = Monitor::new(store.clone(), inventory.clone());
     let networks = Networks::open(store.clone(), inventory.clone(), operations.clone())?;
     let templates = Templates::new(
         store.clone(),
@@ -74,6 +81,7 @@ fn build(settings: Settings) -> Result<App> {
         inventory,
         images,
         networks,
+        monitor,
         operations,
         templates,
         desktops,

@@ -171,6 +171,25 @@ impl IntoAnswer for SubmittedOperation {
     }
 }
 
+/// What was written, and the operation that carries it out; the answer has the fields of both.
+#[derive(Debug)]
+pub struct Made<T>(pub SubmittedOperation, pub T);
+
+impl<T: Serialize + JsonSchema> IntoAnswer for Made<T> {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        let Self(operation, made) = self;
+        let mut answer = operation.into_answer(app, call)?;
+        if let (Value::Object(data), Value::Object(fields)) = (&mut answer.data, to_value(&made)?) {
+            data.extend(fields);
+        }
+        Ok(answer)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+}
+
 /// Many things: what an operation does with them, or why none was let in.
 impl IntoAnswer for BatchSubmission {
     fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {

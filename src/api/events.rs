@@ -28,6 +28,7 @@ use super::language::Language;
 use super::operations::OperationView;
 use crate::error::Result;
 use crate::identity::Permission;
+use crate::node::protocol::{Event, Sample};
 use crate::store::Changed;
 
 /// Changes are gathered this long before they are sent.
@@ -39,7 +40,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         streaming(Method::Get, "carrel.events", "/api/v1.0/events", open)
             .signed_in()
-            .summary("Server-sent events: `changed` {topic} and `operation`"),
+            .summary("Server-sent events: `changed` {topic}, `operation` and `sample`"),
     ]
 }
 
@@ -71,6 +72,7 @@ struct Events {
     call: Arc<Call>,
     changes: Receiver<Changed>,
     updates: Receiver<Uuid>,
+    nodes: Receiver<(i64, Event)>,
     topics: BTreeSet<&'static str>,
     operations: BTreeSet<Uuid>,
     due: Option<Instant>,
@@ -79,12 +81,14 @@ struct Events {
 impl Events {
     fn new(app: Arc<App>, call: Call) -> Self {
         let (changes, updates) = (app.store.changes(), app.operations.updates());
+        let nodes = app.inventory.events();
         let call = Arc::new(call);
         Self {
             app,
             call,
             changes,
             updates,
+            nodes,
             topics: BTreeSet::new(),
             operations: BTreeSet::new(),
             due: None,
@@ -117,6 +121,14 @@ impl Events {
                     Err(RecvError::Lagged(_)) => self.note_all(),
                     Err(RecvError::Closed) => return None,
                 },
+                told = self.nodes.recv() => match told {
+                    Ok((node, Event::Sample(sample))) if self.may(Permission::NodesView) => {
+                        return Some(tell_sample(node, &sample));
+                    }
+                    // The other events arrive as changed rows; a missed sample is followed by the next.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                },
                 () = sleep_until(until) => {
                     if self.due.take().is_none() {
                         return Some(": still here\n\n".into());
@@ -125,6 +137,10 @@ impl Events {
                 }
             }
         }
+    }
+
+    fn may(&self, permission: Permission) -> bool {
+        self.call.caller.as_ref().is_some_and(|caller| caller.may(permission))
     }
 
     fn gather(&mut self) {
@@ -150,15 +166,25 @@ impl Events {
             text.push_str(&format!("event: changed\ndata: {}\n\n", json!({"topic": topic})));
         }
         let uuids = std::mem::take(&mut self.operations);
-        let may =
-            self.call.caller.as_ref().is_some_and(|caller| caller.may(Permission::OperationsView));
-        if may && !uuids.is_empty() {
+        if self.may(Permission::OperationsView) && !uuids.is_empty() {
             let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
             let told = blocking(move || Ok(tell_operations(&app, &call, &uuids))).await;
             text.push_str(&told.unwrap_or_default());
         }
         text
     }
+}
+
+/// The figures that a page shows at once; the rest it asks for.
+fn tell_sample(node: i64, sample: &Sample) -> String {
+    let data = json!({
+        "node_id": node,
+        "at": sample.at,
+        "cpu_percent": sample.cpu_percent,
+        "memory_total": sample.memory_total,
+        "memory_used": sample.memory_used,
+    });
+    format!("event: sample\ndata: {data}\n\n")
 }
 
 fn tell_operations(app: &App, call: &Call, uuids: &BTreeSet<Uuid>) -> String {

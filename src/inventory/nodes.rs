@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Inventory, Node, Pool, StorageRole, store};
+use super::{Inventory, Node, NodeStatus, Pool, StorageRole, store};
 use crate::error::{Error, Result};
 use crate::node::protocol::Sample;
 use crate::store::list::{ListQuery, Page};
@@ -97,6 +97,12 @@ impl Inventory {
     pub fn node_detail(&self, uuid: Uuid) -> Result<NodeDetail> {
         let details = self.details(vec![self.node(uuid)?])?;
         details.into_iter().next().ok_or_else(|| Error::internal("a node without detail"))
+    }
+
+    /// The nodes that answer.
+    pub fn active_details(&self) -> Result<Vec<NodeDetail>> {
+        let nodes = self.nodes()?.into_iter().filter(|node| node.status == NodeStatus::Active);
+        self.details(nodes.collect())
     }
 
     /// Three queries for all of them together.

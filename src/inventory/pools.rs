@@ -50,12 +50,12 @@ impl Inventory {
         uuid: Uuid,
         name: Option<String>,
         desc: Option<String>,
-    ) -> Result<Pool> {
+    ) -> Result<PoolLine> {
         self.inner.store.write(|tx| {
             let pool = store::pools::find(tx, uuid)?;
             let (name, desc) = (name.unwrap_or(pool.name), desc.or(pool.desc));
             store::pools::update(tx, pool.id, &name, desc.as_deref())?;
-            store::pools::by_id(tx, pool.id)
+            store::pools::line(tx, pool.id)
         })
     }
 

@@ -2,6 +2,7 @@
 //! network knowledge.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use uuid::Uuid;
@@ -20,6 +21,9 @@ const PREFIX: u8 = 24;
 /// First and last address for guests; those before and after are left for what has fixed addresses.
 const RANGE: (u8, u8) = (10, 250);
 
+/// How often the first start looks whether it is there.
+const LOOK: Duration = Duration::from_millis(10);
+
 pub fn make_switch(store: &Store) -> Result<()> {
     store.write(|tx| match store::switches::default(tx)? {
         Some(_) => Ok(()),
@@ -32,6 +36,15 @@ impl Networks {
     /// which addresses are in use.
     pub(super) fn lacks_default(&self) -> Result<bool> {
         self.inner.store.read(|conn| Ok(store::networks::default(conn)?.is_none()))
+    }
+
+    /// Waits until the default network is there. Without libvirt it comes later, and nobody waits.
+    pub async fn wait_for_default(&self, patience: Duration) -> Result<()> {
+        let until = tokio::time::Instant::now() + patience;
+        while self.lacks_default()? && tokio::time::Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Makes the default network on a /24 that nothing on this machine uses.

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 pub use leases::Lease;
 pub use networks::{NetworkEdit, NewNetwork};
-pub use rules::Plan;
+pub use rules::{Plan, address_of, cidr, netmask_of, prefix_of};
 pub use subnets::SubnetEdit;
 pub use switches::{NewSwitch, SwitchEdit};
 

@@ -41,8 +41,9 @@ impl Networks {
     ///
     /// # Errors
     /// `switch-unknown`, `network-name-taken`, those of VLANs and of [`Plan`].
-    pub fn create(&self, actor: &Actor, new: &NewNetwork) -> Result<(Uuid, SubmittedOperation)> {
+    pub fn create(&self, actor: &Actor, new: &NewNetwork) -> Result<(Network, SubmittedOperation)> {
         let uuid = Uuid::new_v4();
+        let mut written = None;
         let operation = self.inner.operations.submit(actor, |tx| {
             let switch = store::switches::find(tx, new.switch)?;
             let vlan = self.vlan(tx, &switch, new.vlan, None)?;
@@ -53,10 +54,11 @@ impl Networks {
                 plan.check_apart(switch.kind, &store::subnets::of_other_nat(tx, id)?)?;
                 store::subnets::insert(tx, id, Uuid::new_v4(), plan)?;
             }
+            written = Some(store::networks::find(tx, uuid)?);
             let change = Change { network: uuid, undo: Undo::Forget };
             NewOperation::new("network-create", &change, uuid, &new.name)
         })?;
-        Ok((uuid, operation))
+        with(written, operation)
     }
 
     /// # Errors
@@ -66,8 +68,9 @@ impl Networks {
         actor: &Actor,
         uuid: Uuid,
         edit: &NetworkEdit,
-    ) -> Result<SubmittedOperation> {
-        self.inner.operations.submit(actor, |tx| {
+    ) -> Result<(Network, SubmittedOperation)> {
+        let mut written = None;
+        let operation = self.inner.operations.submit(actor, |tx| {
             let network = store::networks::find(tx, uuid)?;
             let switch = store::switches::by_id(tx, network.switch_id)?;
             let wanted = edit.vlan.or(network.vlan.map(i64::from));
@@ -75,9 +78,11 @@ impl Networks {
             let name = edit.name.as_deref().unwrap_or(&network.name);
             let desc = edit.desc.as_deref().or(network.desc.as_deref());
             store::networks::update(tx, uuid, &Values { name, desc, vlan })?;
+            written = Some(store::networks::find(tx, uuid)?);
             let undo = Undo::Restore(Saved::from(&network));
             NewOperation::new("network-edit", &Change { network: uuid, undo }, uuid, name)
-        })
+        })?;
+        with(written, operation)
     }
 
     /// Deletes networks without users, with their subnets.
@@ -136,4 +141,13 @@ pub(super) fn check_deletable(conn: &rusqlite::Connection, network: &Network) ->
         true => Ok(()),
         false => Err(in_use("network-has-users", &network.name, &users)),
     }
+}
+
+/// What was written together with the operation that carries it out.
+pub(super) fn with<T>(
+    written: Option<T>,
+    operation: SubmittedOperation,
+) -> Result<(T, SubmittedOperation)> {
+    let written = written.ok_or_else(|| Error::internal("an operation without its rows"))?;
+    Ok((written, operation))
 }

@@ -37,14 +37,14 @@ impl From<&Subnet> for Plan {
 }
 
 /// Reads an address.
-pub fn address(field: &'static str, text: &str) -> Result<Ipv4Addr> {
+pub fn address_of(field: &'static str, text: &str) -> Result<Ipv4Addr> {
     text.trim().parse().map_err(|cause: std::net::AddrParseError| {
         Error::bad_input("address-malformed").arg("field", field).arg("value", text).because(cause)
     })
 }
 
 /// Reads a netmask like 255.255.255.0 into the length of its prefix.
-pub fn netmask(text: &str) -> Result<u8> {
+pub fn prefix_of(text: &str) -> Result<u8> {
     let wrong = || Error::bad_input("netmask-wrong").arg("field", "netmask").arg("value", text);
     let mask: Ipv4Addr = text.trim().parse().map_err(|_| wrong())?;
     let prefix = ipnet::ipv4_mask_to_prefix(mask).map_err(|cause| wrong().because(cause))?;
@@ -52,7 +52,7 @@ pub fn netmask(text: &str) -> Result<u8> {
 }
 
 /// The netmask of a prefix.
-pub fn mask(prefix: u8) -> Ipv4Addr {
+pub fn netmask_of(prefix: u8) -> Ipv4Addr {
     cidr(Ipv4Addr::UNSPECIFIED, prefix).netmask()
 }
 
@@ -206,12 +206,12 @@ mod tests {
 
     #[test]
     fn netmasks_are_contiguous() {
-        assert_eq!(netmask("255.255.255.0").expect("mask"), 24);
-        assert_eq!(netmask("255.255.255.252").expect("mask"), 30);
+        assert_eq!(prefix_of("255.255.255.0").expect("mask"), 24);
+        assert_eq!(prefix_of("255.255.255.252").expect("mask"), 30);
         for wrong in ["255.0.255.0", "255.255.255.255", "0.0.0.0", "24", "", "255.255.255.256"] {
-            assert!(netmask(wrong).is_err(), "{wrong}");
+            assert!(prefix_of(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(mask(24), Ipv4Addr::new(255, 255, 255, 0));
+        assert_eq!(netmask_of(24), Ipv4Addr::new(255, 255, 255, 0));
     }
 
     #[test]

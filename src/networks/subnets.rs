@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use super::changes::{Change, SavedSubnet, Undo};
+use super::networks::with;
 use super::switches::in_use;
 use super::{Network, Networks, Plan, Subnet, store};
 use crate::error::{Error, Result};
@@ -52,16 +53,18 @@ impl Networks {
         actor: &Actor,
         network: Uuid,
         plan: &Plan,
-    ) -> Result<(Uuid, SubmittedOperation)> {
+    ) -> Result<(Subnet, SubmittedOperation)> {
         let uuid = Uuid::new_v4();
+        let mut written = None;
         let operation = self.inner.operations.submit(actor, |tx| {
             let network = store::networks::find(tx, network)?;
             check(tx, &network, plan, None)?;
             store::subnets::insert(tx, network.id, uuid, plan)?;
+            written = Some(store::subnets::find(tx, uuid)?);
             let change = Change { network: network.uuid, undo: Undo::ForgetSubnet(uuid) };
             NewOperation::new("subnet-create", &change, network.uuid, &plan.name)
         })?;
-        Ok((uuid, operation))
+        with(written, operation)
     }
 
     /// # Errors
@@ -72,18 +75,21 @@ impl Networks {
         network: Uuid,
         uuid: Uuid,
         edit: &SubnetEdit,
-    ) -> Result<SubmittedOperation> {
-        self.inner.operations.submit(actor, |tx| {
+    ) -> Result<(Subnet, SubmittedOperation)> {
+        let mut written = None;
+        let operation = self.inner.operations.submit(actor, |tx| {
             let network = store::networks::find(tx, network)?;
             let subnet = find_in_network(tx, &network, uuid)?;
             let plan = edit.apply(&subnet);
             check(tx, &network, &plan, Some(subnet.id))?;
             plan.check_keeps(&store::addresses::of_subnet(tx, subnet.id)?)?;
             store::subnets::update(tx, uuid, &plan)?;
+            written = Some(store::subnets::find(tx, uuid)?);
             let undo = Undo::RestoreSubnet(SavedSubnet::from(&subnet));
             let change = Change { network: network.uuid, undo };
             NewOperation::new("subnet-edit", &change, network.uuid, &plan.name)
-        })
+        })?;
+        with(written, operation)
     }
 
     /// Deletes subnets that nothing uses.

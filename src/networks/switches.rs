@@ -31,6 +31,12 @@ impl Networks {
     }
 
     /// # Errors
+    /// `switch-unknown`
+    pub fn switch(&self, uuid: Uuid) -> Result<Switch> {
+        self.inner.store.read(|conn| store::switches::find(conn, uuid))
+    }
+
+    /// # Errors
     /// `switch-name-taken`
     pub fn create_switch(&self, new: &NewSwitch) -> Result<Switch> {
         self.inner.store.write(|tx| {

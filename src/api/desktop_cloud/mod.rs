@@ -8,24 +8,34 @@ mod edu_instances;
 mod image_upload;
 mod index;
 mod named;
+mod networks;
+mod node_view;
+mod nodes;
+mod pools;
+mod subnets;
+mod switches;
 mod template_download;
 mod template_input;
 mod template_view;
 mod templates;
+mod uuids;
 
 use super::endpoint::Endpoint;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    [
+    let parts = [
         index::endpoints(),
+        pools::endpoints(),
+        nodes::endpoints(),
         base_images::endpoints(),
+        networks::endpoints(),
+        subnets::endpoints(),
+        switches::endpoints(),
         edu_groups::endpoints(),
         templates::endpoints(),
         edu_desktops::endpoints(),
         edu_instances::endpoints(),
         consoles::endpoints(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    parts.into_iter().flatten().collect()
 }

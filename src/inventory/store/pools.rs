@@ -32,13 +32,20 @@ static POOLS: Listing = Listing {
 };
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<PoolLine>> {
-    POOLS.page(store, query, |row| {
-        Ok(PoolLine {
-            pool: pool(row)?,
-            host_count: rows::unsigned(row, 7)?,
-            nodes_down: row.get(8)?,
-            is_copying: row.get(9)?,
-        })
+    POOLS.page(store, query, pool_line)
+}
+
+pub fn line(conn: &Connection, id: i64) -> Result<PoolLine> {
+    let sql = format!("SELECT {} FROM pools p WHERE p.id=?1", POOLS.select);
+    Ok(conn.prepare_cached(&sql)?.query_row([id], pool_line)?)
+}
+
+fn pool_line(row: &Row<'_>) -> rusqlite::Result<PoolLine> {
+    Ok(PoolLine {
+        pool: pool(row)?,
+        host_count: rows::unsigned(row, 7)?,
+        nodes_down: row.get(8)?,
+        is_copying: row.get(9)?,
     })
 }
 

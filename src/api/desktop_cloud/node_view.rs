@@ -1,0 +1,246 @@
+//! A node on the wire.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::api::call::Call;
+use crate::api::{App, time};
+use crate::error::Error;
+use crate::inventory::{Address, Nic, Node, NodeDetail, StorageRole, StorageUse};
+use crate::networks::netmask_of;
+
+const GIB: f64 = (1u64 << 30) as f64;
+const NIC_UP: u8 = 2;
+const NIC_DOWN: u8 = 1;
+
+/// A node.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NodeView {
+    id: i64,
+    uuid: Uuid,
+    name: String,
+    hostname: String,
+    ip: String,
+    /// GiB.
+    total_mem: u64,
+    /// GiB that running templates and desktops may use.
+    running_mem: u64,
+    total_vcpus: u32,
+    /// Those of running templates and desktops.
+    running_vcpus: u32,
+    /// Operating system, libvirt and QEMU.
+    server_version_info: Option<String>,
+    cpu_info: Option<String>,
+    mem_info: Option<String>,
+    gpu_info: Option<String>,
+    /// `kvm`, `qemu` or `test`
+    virt_type: String,
+    /// active; error: libvirt does not answer; shutdown: the node does not answer
+    status: &'static str,
+    /// Why the status is not active.
+    reason: Option<String>,
+    /// 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
+    r#type: i64,
+    network_interfaces: Vec<NicView>,
+    storages: Vec<StorageView>,
+    #[serde(rename = "TEMPLATE_SYS")]
+    template_sys: Option<StorageView>,
+    #[serde(rename = "TEMPLATE_DATA")]
+    template_data: Option<StorageView>,
+    #[serde(rename = "INSTANCE_SYS")]
+    instance_sys: Option<StorageView>,
+    #[serde(rename = "INSTANCE_DATA")]
+    instance_data: Option<StorageView>,
+    /// Percent, as text.
+    usage_sys: String,
+    /// Percent, as text.
+    usage_data: String,
+    /// Bytes of the storages for systems.
+    total_sys: u64,
+    used_sys: u64,
+    /// Percent now.
+    usage_mem: f64,
+    /// Percent now.
+    usage_vcpu: f64,
+    /// The same under the name of the document's table.
+    usage_vcpus: f64,
+    /// Templates and desktops.
+    total_vm: u32,
+    running_vm: u32,
+    deleted: u8,
+    deleted_at: Option<String>,
+    created_at: String,
+    updated_at: Option<String>,
+}
+
+/// A network card.
+#[derive(Debug, Serialize, JsonSchema)]
+struct NicView {
+    id: i64,
+    uuid: Uuid,
+    nic: String,
+    mac: String,
+    /// Mbit/s, 0 when unknown.
+    speed: u32,
+    /// 2 up, 1 down
+    status: u8,
+    /// 0 hardware, 1 made by software
+    r#type: u8,
+    ip_info: Vec<IpView>,
+    deleted: u8,
+    deleted_at: Option<String>,
+    created_at: String,
+    updated_at: Option<String>,
+}
+
+/// An address of a network card.
+#[derive(Debug, Serialize, JsonSchema)]
+struct IpView {
+    uuid: Uuid,
+    ip: String,
+    netmask: String,
+    gateway: Option<String>,
+    dns1: Option<String>,
+    dns2: Option<String>,
+    is_manage: u8,
+    is_image: u8,
+}
+
+/// A storage; sizes in bytes.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct StorageView {
+    uuid: Uuid,
+    path: String,
+    used: u64,
+    total: u64,
+    /// Percent, as text.
+    usage: String,
+    /// 1 template system, 2 template data, 3 desktop system, 4 desktop data
+    role: String,
+}
+
+impl NodeView {
+    pub fn of(app: &App, call: &Call, detail: NodeDetail) -> Self {
+        let NodeDetail { node, usage, nics, storages, sample } = detail;
+        let systems = [StorageRole::TemplateSystem, StorageRole::DesktopSystem];
+        let data = [StorageRole::TemplateData, StorageRole::DesktopData];
+        let (total_sys, used_sys) = sum(&storages, &systems);
+        let (total_data, used_data) = sum(&storages, &data);
+        let holder = |role| storages.iter().find(|s| s.has(role)).map(StorageView::of);
+        let cpu = sample.as_ref().map_or(0.0, |s| round(f64::from(s.cpu_percent)));
+        let memory = sample.as_ref().map_or(0.0, |s| percent(s.memory_used, s.memory_total));
+        let reason = node.fault.map(|fault| app.language.error(call.language, &Error::from(fault)));
+        let Node { id, uuid, name, hostname, ip, role, cpu_model, cpu_count, memory: ram, .. } =
+            node;
+        Self {
+            id,
+            uuid,
+            name,
+            hostname,
+            ip,
+            total_mem: gib(ram),
+            running_mem: gib(usage.running_memory_mib << 20),
+            total_vcpus: cpu_count,
+            running_vcpus: usage.running_vcpus,
+            server_version_info: filled(node.versions),
+            cpu_info: filled(cpu_model).map(|model| format!("{cpu_count} × {model}")),
+            mem_info: (ram > 0).then(|| format!("{:.1} GiB", ram as f64 / GIB)),
+            gpu_info: filled(node.gpu),
+            virt_type: node.virt_type,
+            status: node.status.word(),
+            reason,
+            r#type: role.number(),
+            network_interfaces: nics.into_iter().map(NicView::of).collect(),
+            template_sys: holder(StorageRole::TemplateSystem),
+            template_data: holder(StorageRole::TemplateData),
+            instance_sys: holder(StorageRole::DesktopSystem),
+            instance_data: holder(StorageRole::DesktopData),
+            storages: storages.iter().map(StorageView::of).collect(),
+            usage_sys: two_digits(percent(used_sys, total_sys)),
+            usage_data: two_digits(percent(used_data, total_data)),
+            total_sys,
+            used_sys,
+            usage_mem: memory,
+            usage_vcpu: cpu,
+            usage_vcpus: cpu,
+            total_vm: usage.machines,
+            running_vm: usage.running,
+            deleted: 0,
+            deleted_at: None,
+            created_at: time::text(node.created_at),
+            updated_at: time::optional(node.updated_at),
+        }
+    }
+}
+
+impl NicView {
+    fn of(nic: Nic) -> Self {
+        let Nic { id, uuid, name, mac, speed, is_up, is_physical, addresses, .. } = nic;
+        let (gateway, dns) = (nic.gateway, nic.dns);
+        let ip = |address: Address| {
+            let Address { uuid, address, prefix, is_manage, is_image } = address;
+            IpView {
+                uuid,
+                ip: address,
+                netmask: netmask_of(prefix).to_string(),
+                gateway: gateway.clone(),
+                dns1: dns.first().cloned(),
+                dns2: dns.get(1).cloned(),
+                is_manage: is_manage.into(),
+                is_image: is_image.into(),
+            }
+        };
+        Self {
+            id,
+            uuid,
+            nic: name,
+            mac,
+            speed,
+            status: if is_up { NIC_UP } else { NIC_DOWN },
+            r#type: (!is_physical).into(),
+            ip_info: addresses.into_iter().map(ip).collect(),
+            deleted: 0,
+            deleted_at: None,
+            created_at: time::text(nic.created_at),
+            updated_at: time::optional(nic.updated_at),
+        }
+    }
+}
+
+impl StorageView {
+    fn of(storage: &StorageUse) -> Self {
+        let StorageUse { uuid, path, roles, total, used, .. } = storage.clone();
+        let roles: Vec<String> = roles.iter().map(u8::to_string).collect();
+        let usage = two_digits(percent(used, total));
+        Self { uuid, path, used, total, usage, role: roles.join(",") }
+    }
+}
+
+/// Total and used of the storages that have one of these roles; each counts once.
+fn sum(storages: &[StorageUse], roles: &[StorageRole]) -> (u64, u64) {
+    let chosen = storages.iter().filter(|s| roles.iter().any(|role| s.has(*role)));
+    chosen.fold((0, 0), |(total, used), s| (total + s.total, used + s.used))
+}
+
+/// 0 to 100 with two digits.
+pub fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { round(part as f64 * 100.0 / whole as f64) }
+}
+
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// The documents write percentages as text like "7.89".
+pub fn two_digits(number: f64) -> String {
+    format!("{number:.2}")
+}
+
+fn gib(bytes: u64) -> u64 {
+    (bytes as f64 / GIB).round() as u64
+}
+
+fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}

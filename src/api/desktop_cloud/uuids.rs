@@ -1,0 +1,42 @@
+//! `{"uuids": […]}`, by which document 002 names what a deletion is about.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::api::call::Call;
+use crate::error::{Error, Result};
+
+/// Names in the subject of an audit entry; more are counted only.
+const NAMED: usize = 3;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Uuids {
+    uuids: Vec<Uuid>,
+}
+
+impl Uuids {
+    /// The uuids, each once and at least one. The audit entry is about their names, as far as they
+    /// have one.
+    pub fn about(
+        self,
+        call: &mut Call,
+        name: impl Fn(Uuid) -> Result<String>,
+    ) -> Result<Vec<Uuid>> {
+        let mut uuids: Vec<Uuid> = Vec::with_capacity(self.uuids.len());
+        for uuid in self.uuids {
+            if !uuids.contains(&uuid) {
+                uuids.push(uuid);
+            }
+        }
+        if uuids.is_empty() {
+            return Err(Error::bad_input("batch-empty").arg("field", "uuids"));
+        }
+        let named = |uuid: &Uuid| name(*uuid).unwrap_or_else(|_| uuid.to_string());
+        let names: Vec<String> = uuids.iter().take(NAMED).map(named).collect();
+        let more = uuids.len().saturating_sub(NAMED);
+        let names = names.join(", ");
+        call.about(if more == 0 { names } else { format!("{names} (+{more})") });
+        Ok(uuids)
+    }
+}
