@@ -11,10 +11,12 @@
 //!
 //! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
 
@@ -31,19 +33,26 @@ const PRIVATE: u32 = 0o700;
 #[derive(Debug, Clone)]
 pub struct Storages {
     roots: Vec<PathBuf>,
+    /// Held while this agent works, so that another one (`carrel doctor`, say) does not take its work in
+    /// progress for left work.
+    _working: Arc<Vec<Flock<File>>>,
 }
 
 impl Storages {
     /// Makes missing folders and throws away work that an earlier agent left. A storage that cannot be
     /// prepared is logged and refused when it is used: the rest of the node goes on.
     pub fn open(paths: &[String]) -> Self {
-        let storages = Self { roots: paths.iter().map(PathBuf::from).collect() };
-        for storage in storages.all() {
-            if let Err(error) = storage.prepare() {
-                tracing::error!(storage = %storage.root.display(), error = error.detail(), "storage not usable");
+        let roots: Vec<_> = paths.iter().map(PathBuf::from).collect();
+        let mut working = Vec::new();
+        for root in &roots {
+            match (Storage { root: root.clone() }).prepare() {
+                Ok(lock) => working.extend(lock),
+                Err(error) => {
+                    tracing::error!(storage = %root.display(), error = error.detail(), "storage not usable");
+                }
             }
         }
-        storages
+        Self { roots, _working: Arc::new(working) }
     }
 
     /// # Errors
@@ -173,12 +182,18 @@ impl Storage {
     /// Makes everything written so far durable; once at the end of a batch.
     pub fn sync(&self) -> Result<()> {
         let doing = || format!("sync {}", self.root.display());
-        let root = fs::File::open(&self.root).context(doing())?;
+        let root = File::open(&self.root).context(doing())?;
         nix::unistd::syncfs(root.as_fd()).context(doing())
     }
 
-    fn prepare(&self) -> Result<()> {
-        fs::create_dir_all(&self.root).context(format_args!("make {}", self.root.display()))?;
+    /// Makes the folders, and throws left work away unless another agent works here.
+    fn prepare(&self) -> Result<Option<Flock<File>>> {
+        // One by one, since the umask of a service would close them to QEMU.
+        let mut folders: Vec<&Path> = self.root.ancestors().collect();
+        folders.reverse();
+        for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
+            files::make_dir(folder, READABLE)?;
+        }
         for kind in [LayerKind::BaseImage, LayerKind::TemplateVersion] {
             files::make_dir(&self.layers(kind), READABLE)?;
         }
@@ -186,10 +201,16 @@ impl Storage {
         files::make_dir(&self.uploads(), PRIVATE)?;
         let temporary = self.root.join("tmp");
         files::make_dir(&temporary, PRIVATE)?;
+        let folder =
+            File::open(&temporary).context(format_args!("open {}", temporary.display()))?;
+        let Ok(lock) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) else {
+            tracing::debug!(storage = %self.root.display(), "another agent works in this storage");
+            return Ok(None);
+        };
         for left in fs::read_dir(&temporary).context("look for left work")? {
             files::remove_if_there(&left.context("look for left work")?.path())?;
         }
-        Ok(())
+        Ok(Some(lock))
     }
 }
 

@@ -177,7 +177,11 @@ fn left_work_goes_when_an_agent_starts() {
     let bench = Bench::new();
     let left = bench.disks.storages().get(&bench.storage).unwrap().temporary();
     fs::write(&left, "half").unwrap();
-    Disks::open(std::slice::from_ref(&bench.storage));
+    let Bench { disks, storage, dir: _dir } = bench;
+    Disks::open(std::slice::from_ref(&storage));
+    assert!(left.exists(), "the other agent still works on it");
+    drop(disks);
+    Disks::open(std::slice::from_ref(&storage));
     assert!(!left.exists());
 }
 
