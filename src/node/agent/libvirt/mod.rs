@@ -160,15 +160,29 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
     }
 }
 
-fn keep_connection(inner: &Inner, signals: &Sender<Signal>) {
+fn keep_connection(inner: &Arc<Inner>, signals: &Sender<Signal>) {
     inner.link.keep(signals, |turn| match turn {
         Turn::Up => {
+            find_virt_type(inner);
             tracing::info!(uri = inner.config.libvirt_uri, "connected to libvirt");
             inner.events.send(Event::Hypervisor { up: true, reason: String::new() });
             // The watcher tells of every domain after this.
             let _ = signals.send(Signal::Connected);
         }
         Turn::Down { reason } => inner.events.send(Event::Hypervisor { up: false, reason }),
+    });
+}
+
+/// Before the first desktop asks.
+fn find_virt_type(inner: &Arc<Inner>) {
+    if !inner.virt_type.is_to_be_found() {
+        return;
+    }
+    let inner = inner.clone();
+    spawn("libvirt-virt-type", move || {
+        if let Err(error) = inner.virt_type.get(&inner.link) {
+            tracing::warn!(error = error.detail(), "not found out whether KVM works");
+        }
     });
 }
 

@@ -1,17 +1,21 @@
 //! Whether guests run under KVM here, or by QEMU's own emulation.
 //!
-//! `/dev/kvm` is no proof: there are machines, mostly virtual ones themselves, where it can be opened and a
-//! guest never executes its first instruction. So a tiny guest is started that does nothing but let its
-//! BIOS say a line on the serial console. No line, no KVM.
+//! `/dev/kvm` is no proof: there are machines, mostly virtual ones themselves, where it can be opened, a BIOS
+//! even runs, and no guest ever boots. So a tiny guest is started that goes through the modes of the
+//! processor as every boot loader does (`assets/probe/boot.S`) and then says a word on the serial port. No
+//! word within the time, no KVM.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -23,13 +27,20 @@ use super::errors::Libvirt;
 use super::xml;
 use crate::error::{Context, Error, Result};
 
-/// A BIOS takes a tenth of a second under KVM, even on a loaded machine less than one.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Under KVM it takes half a second, on a loaded machine some more.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+const BOOT_SECTOR: &[u8; 512] = include_bytes!("../../../../assets/probe/boot.bin");
+const WORD: &str = "CARREL-RUNS";
+
+/// No BIOS takes a single sector for a disk.
+const DISK_SIZE: u64 = 1 << 20;
 
 const DEVICE: &str = "/dev/kvm";
 
 /// Gone at the next boot, which is when the answer may change.
-const CACHE: &str = "/run/carrel/kvm.json";
+const FOLDER: &str = "/run/carrel";
+const CACHE: &str = "kvm.json";
 
 /// How guests are run.
 pub struct VirtType {
@@ -101,6 +112,11 @@ impl VirtType {
         Ok(finding)
     }
 
+    /// Whether [`VirtType::get`] may take seconds the first time.
+    pub fn is_to_be_found(&self) -> bool {
+        matches!(self.wanted, Wanted::Auto)
+    }
+
     pub fn is_simulator(&self) -> bool {
         matches!(self.wanted, Wanted::Simulator)
     }
@@ -122,11 +138,13 @@ fn find(connect: &Connect) -> Result<Finding> {
     Ok(finding)
 }
 
-/// Starts a guest of this type and waits for its first word.
-fn probe(connect: &Connect, virt_type: &str) -> Result<Finding> {
+/// Starts a guest of this type and waits for its word.
+pub(super) fn probe(connect: &Connect, virt_type: &str) -> Result<Finding> {
+    let disk = boot_disk()?;
     let name = format!("carrel-probe-{}", &Uuid::new_v4().simple().to_string()[..8]);
+    let definition = xml::probe(&name, virt_type, disk.path())?;
     let flags = sys::VIR_DOMAIN_START_PAUSED | sys::VIR_DOMAIN_START_AUTODESTROY;
-    let guest = match connect.create_domain_xml(&xml::probe(&name, virt_type)?, flags) {
+    let guest = match connect.create_domain_xml(&definition, flags) {
         Ok(guest) => guest,
         Err(cause) if super::errors::is_connection_lost(&cause) => {
             return Err(cause).libvirt("start", &name);
@@ -144,25 +162,52 @@ fn probe(connect: &Connect, virt_type: &str) -> Result<Finding> {
     Ok(if spoke { Finding::Works } else { Finding::Hangs })
 }
 
+/// Where QEMU, which is another user, can read it.
+fn boot_disk() -> Result<NamedTempFile> {
+    let folder = match fs::create_dir_all(FOLDER) {
+        Ok(()) => PathBuf::from(FOLDER),
+        // An agent without root's rights, as developers run it.
+        Err(_) => std::env::temp_dir(),
+    };
+    let doing = || format!("make a disk for a probe in {}", folder.display());
+    let mut disk = tempfile::Builder::new()
+        .prefix("probe-")
+        .suffix(".img")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(&folder)
+        .context(doing())?;
+    disk.write_all(BOOT_SECTOR).context(doing())?;
+    disk.as_file().set_len(DISK_SIZE).context(doing())?;
+    Ok(disk)
+}
+
 fn speaks(connect: &Connect, guest: &Domain) -> Result<bool> {
     let stream = Stream::new(connect, 0).libvirt("open a stream for", "a probe")?;
     guest
         .open_console(None, &stream, sys::VIR_DOMAIN_CONSOLE_FORCE)
         .libvirt("open the console of", "a probe")?;
     let (heard, words) = mpsc::channel();
-    let reader = thread::Builder::new()
+    thread::Builder::new()
         .name("libvirt-probe".to_owned())
         .spawn(move || {
-            let mut piece = [0; 64];
-            // Ends with an error when the guest is destroyed. Nobody waits for it then.
-            let spoke = stream.recv(&mut piece).is_ok_and(|count| count > 0);
-            let _ = heard.send(spoke);
+            // Ends when the guest is destroyed. Nobody waits for it then.
+            let _ = heard.send(hears_word(&stream));
         })
         .context("start a thread for a probe")?;
     guest.resume().libvirt("run", "a probe")?;
-    let spoke = words.recv_timeout(PATIENCE).unwrap_or(false);
-    drop(reader);
-    Ok(spoke)
+    Ok(words.recv_timeout(PATIENCE).unwrap_or(false))
+}
+
+fn hears_word(stream: &Stream) -> bool {
+    let mut heard = String::new();
+    let mut piece = [0; 256];
+    while !heard.contains(WORD) {
+        match stream.recv(&mut piece).map(usize::try_from) {
+            Ok(Ok(count)) if count > 0 => heard += &String::from_utf8_lossy(&piece[..count]),
+            _ => return false,
+        }
+    }
+    true
 }
 
 #[derive(Serialize, Deserialize)]
@@ -180,7 +225,7 @@ fn circumstances(connect: &Connect) -> Result<String> {
 }
 
 fn remembered(circumstances: &str) -> Option<Finding> {
-    let content = fs::read(CACHE).ok()?;
+    let content = fs::read(Path::new(FOLDER).join(CACHE)).ok()?;
     let remembered: Remembered = serde_json::from_slice(&content).ok()?;
     (remembered.circumstances == circumstances).then_some(remembered.finding)
 }
@@ -189,15 +234,13 @@ fn remembered(circumstances: &str) -> Option<Finding> {
 fn remember(circumstances: &str, finding: &Finding) {
     let remembered =
         Remembered { circumstances: circumstances.to_owned(), finding: finding.clone() };
-    let path = Path::new(CACHE);
+    let path = Path::new(FOLDER).join(CACHE);
     let written = serde_json::to_vec(&remembered).map_err(std::io::Error::other).and_then(|json| {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(path, json)
+        fs::create_dir_all(FOLDER)?;
+        fs::write(&path, json)
     });
     if let Err(cause) = written {
-        tracing::debug!(%cause, path = CACHE, "finding about KVM not remembered");
+        tracing::debug!(%cause, path = %path.display(), "finding about KVM not remembered");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The XML that libvirt is given: templates with everything from outside escaped.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use ipnet::Ipv4Net;
@@ -196,14 +197,15 @@ pub fn host(view: &HostView) -> Result<String> {
     render("host.xml", view)
 }
 
-/// A guest without disks that says something on its serial line as soon as it runs.
-pub fn probe(name: &str, virt_type: &str) -> Result<String> {
+/// A guest that boots the disk at `path` and does nothing else.
+pub fn probe(name: &str, virt_type: &str, path: &Path) -> Result<String> {
     #[derive(Serialize)]
     struct ProbeView<'a> {
         name: &'a str,
         virt_type: &'a str,
+        path: &'a Path,
     }
-    render("probe.xml", &ProbeView { name, virt_type })
+    render("probe.xml", ProbeView { name, virt_type, path })
 }
 
 /// libvirt's name of a domain: to be read in `virsh list`, unique by its end.
