@@ -33,6 +33,7 @@ search-needs-a-column = This searchtype needs at least one of: { $columns }.
 sort-column-unknown = The list cannot be sorted by "{ $column }".
 
 ## Operations
+operation-scheduled = Accepted; it is done at the time asked for.
 operation-goes-on = Accepted. The work goes on in the background.
 operation-in-the-way = "{ $name }" is being worked on ({ $operation }). Try again when that is done.
 operation-unknown = There is no operation { $uuid }.

@@ -33,6 +33,7 @@ search-needs-a-column = 此 searchtype 至少需要以下字段之一：{ $colum
 sort-column-unknown = 列表不能按“{ $column }”排序。
 
 ## 操作
+operation-scheduled = 已接受，将在指定时间执行。
 operation-goes-on = 已接受，正在后台执行。
 operation-in-the-way = “{ $name }”正在执行其他操作（{ $operation }），请等待完成后重试。
 operation-unknown = 操作 { $uuid } 不存在。

@@ -152,7 +152,10 @@ impl IntoAnswer for Batch {
 impl IntoAnswer for SubmittedOperation {
     fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
         let patience = if call.respond_async { Duration::ZERO } else { PATIENCE };
-        let operation = app.operations.wait(self.0, patience)?;
+        let operation = match app.operations.find(self.0)? {
+            scheduled if scheduled.state == State::Scheduled => scheduled,
+            _ => app.operations.wait(self.0, patience)?,
+        };
         let mut data = Map::new();
         data.insert("operation_uuid".into(), json!(operation.uuid));
         data.insert("operation_state".into(), json!(operation.state.word()));
@@ -205,7 +208,12 @@ impl IntoAnswer for BatchSubmission {
 }
 
 fn ongoing(operation: &Operation) -> Option<(&'static str, Vec<(&'static str, String)>)> {
-    (operation.state != State::Succeeded).then(|| ("operation-goes-on", Vec::new()))
+    let key = match operation.state {
+        State::Succeeded => return None,
+        State::Scheduled => "operation-scheduled",
+        _ => "operation-goes-on",
+    };
+    Some((key, Vec::new()))
 }
 
 /// Document 002, 模板 4: more than one answers with counts, a single failure with its reason.

@@ -3,8 +3,12 @@
 //! Query parameters and body are laid over each other; the documents' types are sometimes text and
 //! sometimes numbers, so the helpers here read either.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::call::Call;
@@ -57,6 +61,31 @@ fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
 
 fn join(path: &str, field: &str) -> String {
     if path == "." { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+/// A parameter that the list mechanism reads by itself and checks: here it only documents its type.
+/// In a query it is text, in a body it may be anything.
+#[derive(Debug)]
+pub struct Listed<T>(PhantomData<T>);
+
+impl<'de, T> Deserialize<'de> for Listed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Listed<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
 }
 
 /// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::answer::Done;
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post};
+use super::input::Listed;
 use super::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -33,10 +34,10 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[serde(crate = "rocket::serde")]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    page: Option<u32>,
-    page_size: Option<u32>,
-    state: Option<String>,
-    open: Option<u8>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
+    state: Option<Listed<String>>,
+    open: Option<Listed<u8>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -8,6 +8,7 @@ use super::image_upload;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::input::Listed;
 use crate::api::{App, input, time};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Permission;
@@ -48,11 +49,11 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    page: Option<u32>,
-    page_size: Option<u32>,
-    searchtype: Option<String>,
-    name: Option<String>,
-    os_type: Option<String>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
+    searchtype: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    os_type: Option<Listed<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -9,6 +9,7 @@ use super::node_view::two_digits;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
+use crate::api::input::Listed;
 use crate::api::session::NoInput;
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
@@ -38,10 +39,10 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct LogInput {
-    page: Option<u32>,
-    page_size: Option<u32>,
-    user_name: Option<String>,
-    module: Option<String>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
+    user_name: Option<Listed<String>>,
+    module: Option<Listed<String>>,
 }
 
 /// A line of the operation log.

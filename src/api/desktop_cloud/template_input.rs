@@ -54,8 +54,11 @@ struct SystemDisk {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct DataDisk {
     /// Order among the data disks.
-    #[serde(alias = "boot_index", deserialize_with = "input::integer")]
-    inx: i64,
+    #[serde(default, deserialize_with = "input::optional_integer")]
+    inx: Option<i64>,
+    /// Another name of `inx`.
+    #[serde(default, deserialize_with = "input::optional_integer")]
+    boot_index: Option<i64>,
     /// GB
     #[serde(deserialize_with = "input::number")]
     size: f64,
@@ -117,8 +120,11 @@ pub struct UpdateValue {
 struct Device {
     #[serde(default)]
     uuid: Option<Uuid>,
-    #[serde(default, alias = "boot_index", deserialize_with = "input::optional_integer")]
+    #[serde(default, deserialize_with = "input::optional_integer")]
     inx: Option<i64>,
+    /// Another name of `inx`.
+    #[serde(default, deserialize_with = "input::optional_integer")]
+    boot_index: Option<i64>,
     /// GB; disks only grow.
     #[serde(deserialize_with = "input::number")]
     size: f64,
@@ -133,7 +139,8 @@ impl CreateInput {
             address: self.bind_ip,
         };
         let disk = |disk: DataDisk| {
-            Ok(NewDisk { index: disk.inx, size: bytes("data_disks.size", disk.size)? })
+            let index = disk.inx.or(disk.boot_index).ok_or_else(|| missing("data_disks.inx"))?;
+            Ok(NewDisk { index, size: bytes("data_disks.size", disk.size)? })
         };
         Ok(NewTemplate {
             name: input::name("name", &self.name)?,
@@ -186,7 +193,7 @@ impl UpdateValue {
         });
         let disks = self.devices.into_iter().map(|device| {
             let size = bytes("devices.size", device.size)?;
-            match (device.uuid, device.inx) {
+            match (device.uuid, device.inx.or(device.boot_index)) {
                 (Some(disk), _) => Ok(DiskChange::Size { disk, size }),
                 (None, Some(index)) => Ok(DiskChange::Add { index, size }),
                 (None, None) => Err(missing("value.devices.inx")),
@@ -263,7 +270,7 @@ mod tests {
                 "name": "template", "desc": "", "bind_ip": "", "ram": "2", "vcpu": 2,
                 "devices": [
                     {"uuid": "27aef7ce-6daa-11ea-81c5-000c29e84b9c", "type": "system",
-                     "device_name": "vda", "boot_index": 0, "size": 150},
+                     "device_name": "vda", "boot_index": 0, "inx": 0, "size": 150},
                     {"inx": 0, "size": 50}
                 ]
             }

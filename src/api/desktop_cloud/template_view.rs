@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Number;
 use uuid::Uuid;
 
 use super::base_images::gigabytes;
@@ -78,7 +79,7 @@ struct DeviceView {
     boot_index: u32,
     inx: u32,
     /// GB
-    size: f64,
+    size: Number,
     /// GB on disk of all its versions, as of the last save.
     used: f64,
 }
@@ -91,9 +92,17 @@ impl DeviceView {
             device_name: device_name(disk.position),
             boot_index: disk.position,
             inx: disk.position.saturating_sub(1),
-            size: gigabytes(disk.size),
+            size: whole_if_possible(gigabytes(disk.size)),
             used: gigabytes(disk.used),
         }
+    }
+}
+
+/// `50` rather than `50.0`: the document's sizes are whole numbers.
+fn whole_if_possible(number: f64) -> Number {
+    match Number::from_f64(number) {
+        Some(fraction) if number.fract() != 0.0 => fraction,
+        _ => Number::from(number as u64),
     }
 }
 

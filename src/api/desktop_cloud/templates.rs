@@ -11,6 +11,7 @@ use crate::api::App;
 use crate::api::answer::{Answer, Done, IntoAnswer};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
+use crate::api::input::Listed;
 use crate::desktops::templates::Action;
 use crate::error::Result;
 use crate::identity::Permission;
@@ -83,13 +84,13 @@ struct BatchInput {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    searchtype: Option<String>,
+    searchtype: Option<Listed<String>>,
     /// 1 education, 2 personal
-    classify: Option<String>,
-    pool_uuid: Option<String>,
-    name: Option<String>,
-    page: Option<u32>,
-    page_size: Option<u32>,
+    classify: Option<Listed<String>>,
+    pool_uuid: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
