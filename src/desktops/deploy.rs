@@ -15,7 +15,7 @@ use super::spec::Restore;
 use super::spread::{self, Room, Share};
 use super::store::groups::NewGroup;
 use super::store::seats::NewSeat;
-use super::store::{education, groups, seats};
+use super::store::{groups, seats};
 use super::templates::{self, Classify, Template, TemplateState};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
@@ -88,7 +88,8 @@ impl Desktops {
         let shares = self.shares(&pool, new.count, new.memory_mib, new.told.as_ref())?;
         let mut made = Uuid::nil();
         let submitted = self.operations.submit(actor, |tx| {
-            let network = education::network(tx, new.network, new.subnet)?;
+            let network = self.network_ids(tx, new.network, new.subnet)?;
+            self.networks.check_usable(&self.networks.find_in(tx, new.network)?)?;
             let template = templates::store::find(tx, new.template)?;
             check_template(&template, &pool)?;
             let row = NewGroup {
@@ -136,7 +137,8 @@ impl Desktops {
             }
             let template = templates::store::find(tx, group.template)?;
             check_template(&template, &pool)?;
-            let network = education::network(tx, group.network, group.subnet)?;
+            let network = self.network_ids(tx, group.network, group.subnet)?;
+            self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
             let args = DeployArgs { group: group.uuid, desktops, whole_group: false };
             let locks = args.desktops.clone();

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{Desktops, store};
@@ -63,7 +64,7 @@ impl Desktops {
     pub fn create_education_group(&self, new: &NewEducationGroup) -> Result<Uuid> {
         check_range(new.start, new.end)?;
         self.store.write(|tx| {
-            let network = store::education::network(tx, new.network, new.subnet)?;
+            let network = self.network_ids(tx, new.network, new.subnet)?;
             store::education::insert(tx, new, network, now())
         })
     }
@@ -90,7 +91,7 @@ impl Desktops {
                 end: change.end.unwrap_or(old.end),
             };
             check_range(new.start, new.end)?;
-            let network = store::education::network(tx, new.network, new.subnet)?;
+            let network = self.network_ids(tx, new.network, new.subnet)?;
             store::education::update(tx, uuid, &new, network, now())
         })
     }
@@ -108,6 +109,24 @@ impl Desktops {
             }
             store::education::delete(tx, uuid)
         })
+    }
+
+    /// Row ids of a network and a subnet, which must belong to it.
+    pub(super) fn network_ids(
+        &self,
+        conn: &Connection,
+        network: Uuid,
+        subnet: Uuid,
+    ) -> Result<(i64, i64)> {
+        let network = self.networks.find_in(conn, network)?;
+        let subnet = self.networks.subnet_in(conn, subnet)?;
+        if subnet.network_id != network.id {
+            return Err(Error::bad_input("desktop-subnet-elsewhere")
+                .arg("field", "subnet_uuid")
+                .arg("name", subnet.name)
+                .arg("network", network.name));
+        }
+        Ok((network.id, subnet.id))
     }
 
     pub fn education_groups(&self, query: &ListQuery) -> Result<Page<EducationGroup>> {

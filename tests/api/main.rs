@@ -5,9 +5,15 @@ mod support;
 
 mod backup;
 mod cli;
+mod console;
 mod contract;
+mod desktop_groups;
+mod desktops;
+mod edu_groups;
 mod guard;
 mod harness;
 mod login;
+mod reconcile;
+mod room;
 mod setup;
 mod tls;

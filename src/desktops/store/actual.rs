@@ -9,7 +9,7 @@ use crate::desktops::seat::{STOPPED, STOPPING};
 use crate::desktops::templates::Power;
 use crate::error::Result;
 use crate::node::protocol::DomainState;
-use crate::store::{now, rows};
+use crate::store::rows;
 
 /// Writes a desktop's state if it differs.
 ///
@@ -23,10 +23,11 @@ pub fn set_desktop(tx: &Transaction<'_>, state: &DomainState) -> Result<()> {
            WHEN ?2 = 'off' AND power_reason IN (?6, ?7) THEN ?7 \
            WHEN ?2 = 'off' AND ?3 = 'off' AND power = 'off' THEN power_reason \
            WHEN ?2 <> 'off' AND power_reason = ?6 AND power = ?2 THEN power_reason \
-           ELSE ?3 END, \
-         updated_at = ?8 \
-         WHERE uuid = ?1 AND (power <> ?2 OR power_reason <> ?3 \
-           OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (?5 IS NOT NULL AND version <> ?5))",
+           ELSE ?3 END \
+         WHERE uuid = ?1 AND (power <> ?2 \
+           OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (?5 IS NOT NULL AND version <> ?5) \
+           OR (?2 <> 'off' AND power_reason NOT IN (?3, ?6)) \
+           OR (?2 = 'off' AND ?3 <> 'off' AND power_reason NOT IN (?3, ?6, ?7)))",
     )?
     .execute(params![
         state.uuid.to_string(),
@@ -35,18 +36,15 @@ pub fn set_desktop(tx: &Transaction<'_>, state: &DomainState) -> Result<()> {
         state.started_at,
         state.version,
         STOPPING,
-        STOPPED,
-        now()
+        STOPPED
     ])?;
     Ok(())
 }
 
 /// The domain is not defined any more.
 pub fn set_gone(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE desktops SET power = 'off', updated_at = ?2 WHERE uuid = ?1 AND power <> 'off'",
-    )?
-    .execute(params![uuid.to_string(), now()])?;
+    tx.prepare_cached("UPDATE desktops SET power = 'off' WHERE uuid = ?1 AND power <> 'off'")?
+        .execute([uuid.to_string()])?;
     Ok(())
 }
 

@@ -41,27 +41,6 @@ static GROUPS: Listing = Listing {
 /// Row ids of a network and a subnet of it.
 pub type NetworkIds = (i64, i64);
 
-/// Finds the subnet and checks that it belongs to the network.
-pub fn network(conn: &Connection, network: Uuid, subnet: Uuid) -> Result<NetworkIds> {
-    let id: Option<i64> = conn
-        .prepare_cached("SELECT id FROM networks WHERE uuid = ?1")?
-        .query_row([network.to_string()], |row| row.get(0))
-        .optional()?;
-    let id = id.ok_or_else(|| Error::not_found("desktop-network-unknown").arg("uuid", network))?;
-    let found: Option<(i64, i64, String)> = conn
-        .prepare_cached("SELECT id, network_id, name FROM subnets WHERE uuid = ?1")?
-        .query_row([subnet.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let (subnet_id, network_id, name) =
-        found.ok_or_else(|| Error::not_found("desktop-subnet-unknown").arg("uuid", subnet))?;
-    if network_id != id {
-        return Err(Error::bad_input("desktop-subnet-elsewhere")
-            .arg("field", "subnet_uuid")
-            .arg("name", name));
-    }
-    Ok((id, subnet_id))
-}
-
 pub fn insert(
     tx: &Transaction<'_>,
     new: &NewEducationGroup,

@@ -1,0 +1,210 @@
+//! Education desktop groups.
+
+use serde_json::{Value, json};
+
+use crate::room::{DESKTOPS, NOBODY, Room, refuse_each};
+use crate::support::{rows, uuid_of};
+
+#[test]
+fn a_group_is_deployed_as_told_and_leaves_nothing_when_deleted() {
+    let room = Room::start();
+    let before = room.server.files();
+    let node = room.site.admin.get("/api/v1.0/resource_mgr/controller_nodes").send();
+    let node_ip = rows(&node)[0]["ip"].as_str().expect("ip").to_owned();
+    let mut param = room.param("pc", 3);
+    param["postfix_start"] = json!(9);
+    param["postfix"] = json!(2);
+    param["create_info"] = json!({node_ip: 3});
+    let answer = room.site.admin.action(DESKTOPS, "create", param).send();
+    answer.documented("vdi.edu-desktops.create");
+    let uuid = uuid_of(&room.site.admin, DESKTOPS, "pc");
+
+    let page = room.site.admin.get(DESKTOPS).query("group", &room.classroom).send();
+    let row = &page.documented("vdi.edu-desktops.list")["results"][0];
+    assert_eq!(row["template"], room.template.as_str());
+    assert_eq!((&row["group"], &row["group_name"]), (&json!(room.classroom), &json!("room")));
+    assert_eq!((&row["instance_num"], &row["inactive_count"]), (&json!(3), &json!(3)));
+    assert_eq!((&row["active_count"], &row["active"]), (&json!(0), &json!(false)));
+    assert_eq!((&row["template_status"], &row["reason"]), (&json!("active"), &json!("")));
+    assert_eq!(
+        (&row["prefix"], &row["postfix"], &row["owner"]),
+        (&json!("pc"), &json!(2), &json!("admin"))
+    );
+    assert_eq!(row["devices"][0], json!({"type": "system", "boot_index": 0, "size": 1}));
+
+    let desktops = room.site.desktops(&uuid);
+    let names: Vec<&str> = desktops.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["pc09", "pc10", "pc11"]);
+    let mut addresses: Vec<&str> =
+        desktops.iter().filter_map(|row| row["ipaddr"].as_str()).collect();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3, "{addresses:?}");
+    assert_eq!(room.overlays().len(), 3);
+
+    room.site.delete_group(&uuid, "pc");
+    assert_eq!(room.server.files(), before);
+    assert_eq!(rows(&room.site.admin.get(DESKTOPS).send()).len(), 0);
+    // The addresses are free again: the next group gets the same ones.
+    let again = room.deploy("pd", 3);
+    let second = room.site.desktops(&again);
+    assert_eq!(second[0]["ipaddr"], desktops[0]["ipaddr"]);
+}
+
+#[test]
+fn groups_start_reboot_and_stop_together() {
+    let room = Room::start();
+    let (one, two) = (room.deploy("one", 2), room.deploy("two", 2));
+    let both = json!({"desktops": [
+        {"uuid": one, "name": "one"}, {"uuid": two, "name": "two"}]});
+    let answer = room.site.admin.action(DESKTOPS, "start", both.clone()).send();
+    assert_eq!(answer.documented("vdi.edu-desktops.start")["success_num"], 4);
+    assert_eq!(room.group(&one)["active_count"], 2);
+    assert_eq!(room.group(&two)["inactive_count"], 0);
+    let answer = room.site.admin.action(DESKTOPS, "reboot", both.clone()).send();
+    assert_eq!(answer.documented("vdi.edu-desktops.reboot")["success_num"], 4);
+    let with_ghost = json!({"desktops": [
+        {"uuid": one, "name": "one"}, {"uuid": NOBODY, "name": "ghost"}]});
+    let answer = room.site.admin.action(DESKTOPS, "stop", with_ghost).send();
+    let counts = answer.documented("vdi.edu-desktops.stop");
+    assert_eq!((&counts["success_num"], &counts["failed_num"]), (&json!(2), &json!(1)));
+    assert_eq!(room.group(&one)["active_count"], 0);
+    assert_eq!(room.group(&two)["active_count"], 2);
+    // A running group is deleted all the same.
+    room.site.delete_group(&two, "two");
+    assert_eq!(room.overlays().len(), 2);
+}
+
+#[test]
+fn a_group_is_activated_and_changed() {
+    let room = Room::start();
+    let uuid = room.deploy("pc", 1);
+    let named = json!({"desktops": [{"uuid": uuid, "name": "pc"}]});
+    room.site
+        .admin
+        .action(DESKTOPS, "active", named.clone())
+        .send()
+        .documented("vdi.edu-desktops.active");
+    assert_eq!(room.group(&uuid)["active"], true);
+    room.site
+        .admin
+        .action(DESKTOPS, "inactive", named)
+        .send()
+        .documented("vdi.edu-desktops.inactive");
+    assert_eq!(room.group(&uuid)["active"], false);
+
+    let change = |name: &str, value: Value| {
+        let body = json!({"uuid": uuid, "name": name, "value": value});
+        room.site.admin.put(DESKTOPS).json(&body).send()
+    };
+    change("pc", json!({"name": "pd", "order_num": "3"})).documented("vdi.edu-desktops.update");
+    change("pd", json!({"sys_restore": 0, "data_restore": 0}))
+        .documented("vdi.edu-desktops.update");
+    let row = room.group(&uuid);
+    assert_eq!((&row["name"], &row["order_num"]), (&json!("pd"), &json!(3)));
+    assert_eq!((&row["sys_restore"], &row["data_restore"]), (&json!(0), &json!(0)));
+    change("pc", json!({"order_num": 1})).expect_status(409);
+    change("pd", json!({"sys_restore": 2})).expect_status(400);
+    room.deploy("pe", 1);
+    change("pd", json!({"name": "pe"})).expect_status(409);
+    assert_eq!(room.group(&uuid)["name"], "pd");
+}
+
+#[test]
+fn wrong_input_is_refused_and_leaves_nothing() {
+    let room = Room::start();
+    room.deploy("taken", 1);
+    let before = room.server.files();
+    let wrong = [
+        ("name", Value::Null, 400),
+        ("name", json!("taken"), 409),
+        ("name", json!("x".repeat(300)), 400),
+        ("name", json!("../x"), 400),
+        ("name", json!("<i>x</i>"), 400),
+        ("prefix", json!("a/b"), 400),
+        ("group_uuid", json!(NOBODY), 404),
+        ("template_uuid", json!(NOBODY), 404),
+        ("template_uuid", json!("nonsense"), 400),
+        ("pool_uuid", json!(NOBODY), 404),
+        ("network_uuid", json!(NOBODY), 404),
+        ("subnet_uuid", json!(NOBODY), 404),
+        ("vcpu", json!(0), 400),
+        ("vcpu", json!("many"), 400),
+        ("ram", json!(0), 400),
+        ("ram", json!(60_000), 400),
+        ("ram", Value::Null, 400),
+        ("sys_restore", json!(5), 400),
+        ("instance_num", json!(0), 400),
+        ("instance_num", json!(-3), 400),
+        ("instance_num", json!(100_000), 400),
+        // More than the subnet has.
+        ("instance_num", json!(900), 507),
+        ("postfix", json!(0), 400),
+        ("postfix_start", json!(999), 400),
+        ("create_info", json!({"203.0.113.9": 2}), 400),
+        ("create_info", json!([1]), 400),
+    ];
+    refuse_each(&room.param("fresh", 2), &wrong, |param| {
+        room.site.admin.action(DESKTOPS, "create", param).send()
+    });
+    let node = room.site.admin.get("/api/v1.0/resource_mgr/controller_nodes").send();
+    let node_ip = rows(&node)[0]["ip"].as_str().expect("ip").to_owned();
+    let mut param = room.param("fresh", 2);
+    param["create_info"] = json!({node_ip: 3});
+    room.site.admin.action(DESKTOPS, "create", param).send().expect_status(400);
+    room.site.admin.action(DESKTOPS, "explode", json!({})).send().expect_status(400);
+    assert_eq!(rows(&room.site.admin.get(DESKTOPS).send()).len(), 1);
+    assert_eq!(room.server.files(), before);
+}
+
+#[test]
+fn a_deployment_that_fails_on_the_node_leaves_nothing() {
+    let room = Room::start();
+    // Without its layer the template cannot be built upon.
+    let data = room.server.data_here();
+    let layers: Vec<_> = room
+        .server
+        .files()
+        .into_iter()
+        .filter(|file| {
+            file.parent().is_some_and(|folder| folder.ends_with("templates"))
+                && file.extension().is_some_and(|ending| ending == "qcow2")
+        })
+        .collect();
+    assert!(!layers.is_empty(), "{:?}", room.server.files());
+    for layer in &layers {
+        std::fs::rename(data.join(layer), data.join("hidden-layer")).expect("hide the layer");
+    }
+    let answer = room.site.deploy_request("pc", &room.classroom, &room.template, 3).send();
+    assert!(answer.status >= 400, "{}", answer.body);
+    room.site.wait_idle();
+    assert_eq!(rows(&room.site.admin.get(DESKTOPS).send()).len(), 0);
+    assert_eq!(room.overlays().len(), 0, "{:?}", room.overlays());
+    std::fs::rename(data.join("hidden-layer"), data.join(&layers[0])).expect("give it back");
+    room.deploy("pc", 3);
+}
+
+#[test]
+fn a_template_with_desktops_is_not_deleted() {
+    let room = Room::start();
+    room.deploy("pc", 1);
+    let templates = "/api/v1.0/education/template/";
+    let body = json!({"templates": [{"uuid": room.template, "name": "plain"}]});
+    let answer = room.site.admin.delete(templates).json(&body).send();
+    answer.expect_status(409);
+    assert!(answer.refusal().contains("pc"), "{}", answer.body);
+}
+
+#[test]
+fn a_teacher_starts_what_only_others_may_delete() {
+    let room = Room::start();
+    let uuid = room.deploy("pc", 1);
+    let named = json!({"desktops": [{"uuid": uuid, "name": "pc"}]});
+    let teacher = room.as_role("teacher");
+    teacher.action(DESKTOPS, "start", named.clone()).send().expect_status(200);
+    teacher.delete(DESKTOPS).json(&named).send().expect_status(403);
+    teacher.action(DESKTOPS, "create", room.param("mine", 1)).send().expect_status(403);
+    let auditor = room.as_role("auditor");
+    auditor.action(DESKTOPS, "stop", named).send().expect_status(403);
+    auditor.stranger().get(DESKTOPS).send().expect_status(401);
+    assert_eq!(room.group(&uuid)["active_count"], 1);
+}

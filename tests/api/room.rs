@@ -1,0 +1,114 @@
+//! A server with a template and a classroom, which the tests of groups and desktops begin with.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, PASSWORD, SMALL, Server, Site};
+
+pub const GROUPS: &str = "/api/v1.0/education/group/";
+pub const DESKTOPS: &str = "/api/v1.0/education/desktop/";
+pub const INSTANCES: &str = "/api/v1.0/education/instance/";
+pub const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
+
+pub struct Room {
+    pub server: Server,
+    pub site: Site,
+    pub template: String,
+    pub classroom: String,
+}
+
+impl Room {
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::on(Server::start())
+    }
+
+    #[track_caller]
+    pub fn on(server: Server) -> Self {
+        let site = Site::of(&server, SMALL);
+        let image = site.upload("small", &small_image(&server));
+        let template = site.template("plain", &image);
+        let classroom = site.classroom("room");
+        Self { server, site, template, classroom }
+    }
+
+    #[track_caller]
+    pub fn deploy(&self, name: &str, count: u32) -> String {
+        self.site.deploy(name, &self.classroom, &self.template, count)
+    }
+
+    /// The parameters of a good `create`.
+    pub fn param(&self, name: &str, count: u32) -> Value {
+        json!({
+            "name": name, "group_uuid": self.classroom, "template_uuid": self.template,
+            "pool_uuid": self.site.pool, "network_uuid": self.site.network,
+            "subnet_uuid": self.site.subnet, "vcpu": 1, "ram": 0.08, "sys_restore": 1,
+            "data_restore": 1, "instance_num": count, "prefix": name, "postfix": 3,
+            "postfix_start": 1,
+        })
+    }
+
+    /// `POST` with the group and desktops as document 002 names them.
+    #[track_caller]
+    pub fn act(&self, action: &str, group: (&str, &str), desktops: &[(&str, &str)]) -> Answer {
+        let instances: Vec<Value> =
+            desktops.iter().map(|(uuid, name)| json!({"uuid": uuid, "name": name})).collect();
+        let param = json!({
+            "desktop_uuid": group.0, "desktop_name": group.1, "desktop_type": 1,
+            "instances": instances,
+        });
+        self.site.admin.action(INSTANCES, action, param).send()
+    }
+
+    /// The row of a group.
+    #[track_caller]
+    pub fn group(&self, uuid: &str) -> Value {
+        let single = self.site.admin.get(DESKTOPS).query("searchtype", "single");
+        single.query("uuid", uuid).send().data()
+    }
+
+    /// Overlays of desktops on disk.
+    pub fn overlays(&self) -> Vec<PathBuf> {
+        let files = self.server.files().into_iter();
+        files.filter(|file| file.components().any(|part| part.as_os_str() == "desktops")).collect()
+    }
+
+    /// A client of a new user with this role.
+    #[track_caller]
+    pub fn as_role(&self, role: &str) -> crate::support::Client {
+        let user = format!("{role}-user");
+        let output =
+            self.server.run(&["admin", "add", &user, "--role", role], &format!("{PASSWORD}\n"));
+        assert!(output.status.success(), "{output:?}");
+        self.server.client().sign_in(&user, PASSWORD)
+    }
+}
+
+/// A disk image of 1 MiB without anything on it.
+pub fn small_image(server: &Server) -> PathBuf {
+    let path = server.data_here().join("small-image.qcow2");
+    let output = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2"])
+        .arg(&path)
+        .arg("1M")
+        .output();
+    assert!(output.expect("qemu-img").status.success());
+    path
+}
+
+/// Asserts that each change of a good input is refused with this status, naming the field.
+#[track_caller]
+pub fn refuse_each(good: &Value, changes: &[(&str, Value, u16)], send: impl Fn(Value) -> Answer) {
+    for (field, value, status) in changes {
+        let mut wrong = good.clone();
+        match value {
+            Value::Null => drop(wrong.as_object_mut().expect("an object").remove(*field)),
+            value => wrong[*field] = value.clone(),
+        }
+        let answer = send(wrong);
+        assert_eq!(answer.status, *status, "{field} = {value}: {}", answer.body);
+        assert!(!answer.refusal().is_empty());
+    }
+}
