@@ -1,6 +1,6 @@
 //! A server with a template and a classroom, which the tests of groups and desktops begin with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -69,10 +69,12 @@ impl Room {
         single.query("uuid", uuid).send().data()
     }
 
-    /// Overlays of desktops on disk.
+    /// Overlays of desktops on disk, without the template's own.
     pub fn overlays(&self) -> Vec<PathBuf> {
+        let is_part =
+            |file: &Path, name: &str| file.components().any(|part| part.as_os_str() == name);
         let files = self.server.files().into_iter();
-        files.filter(|file| file.components().any(|part| part.as_os_str() == "desktops")).collect()
+        files.filter(|file| is_part(file, "desktops") && !is_part(file, &self.template)).collect()
     }
 
     /// A client of a new user with this role.
@@ -109,6 +111,8 @@ pub fn refuse_each(good: &Value, changes: &[(&str, Value, u16)], send: impl Fn(V
         }
         let answer = send(wrong);
         assert_eq!(answer.status, *status, "{field} = {value}: {}", answer.body);
-        assert!(!answer.refusal().is_empty());
+        let body = answer.json();
+        assert_eq!(body["code"], *status, "{body}");
+        assert!(body["msg"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
     }
 }

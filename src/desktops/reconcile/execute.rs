@@ -35,11 +35,13 @@ impl Desktops {
     /// One look at a node. What could not be mended is tried again at the next one.
     pub(super) fn reconcile(&self, node: i64) -> Result<Report> {
         let client = self.inventory.client(node)?;
+        // What an operation finishes between the two looks is not in the list of domains yet.
+        let mut held = self.operations.locked()?;
         let asked = Instant::now();
         let domains = client.list_domains()?;
         let files = client.list_files()?;
         // Read after the node was asked; see the module's text.
-        let held = self.operations.locked()?;
+        held.extend(self.operations.locked()?);
         let known = self.store.read(actual::known)?;
         let plan = plan(node, &domains, &files, &known, &held);
         self.snapshots.send(Snapshot { asked, domains });
