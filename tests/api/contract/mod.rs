@@ -3,4 +3,6 @@
 //! `Answer::documented`.
 
 mod operations;
+mod routes;
+mod scenario;
 mod table;

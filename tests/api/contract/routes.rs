@@ -1,0 +1,147 @@
+//! The table of operations against the running server.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::table::{Operation, Route, operations, shape};
+use crate::support::{Answer, Client, Server};
+
+#[test]
+fn every_served_operation_answers() {
+    let server = Server::start();
+    let (stranger, admin) = (server.client(), server.admin());
+    let rows = operations();
+    let mut silent = Vec::new();
+    for row in rows.iter().filter(|row| row.is_served) {
+        for path in [row.path_to_nothing(), row.path_to_nothing() + "/"] {
+            if let Err(why) = reaches(row, &path, &stranger, &admin) {
+                silent.push(format!("{} {} {path}: {why}", row.id, row.method));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+    let later = rows.iter().filter(|row| !row.is_served).count();
+    println!("{} operations are served, {later} come later", rows.len() - later);
+}
+
+#[test]
+fn the_openapi_document_agrees_with_the_table() {
+    let server = Server::start();
+    let routes = routes_of(&openapi(&server));
+    let rows = operations();
+    let mut wrong = Vec::new();
+    for row in rows.iter().filter(|row| row.is_served) {
+        let same = |other: &&Operation| other.route() == row.route();
+        if !rows.iter().filter(same).any(|other| routes.contains_key(other.id)) {
+            wrong.push(format!("{} is served but not in the OpenAPI document", row.id));
+        }
+    }
+    // what the documents do not know has ids of its own
+    for (id, route) in routes.iter().filter(|(id, _)| !id.starts_with("carrel.")) {
+        match rows.iter().find(|row| row.id == id) {
+            None => wrong.push(format!("{id} is in no document")),
+            Some(row) if !row.is_served => wrong.push(format!("{id} is served: mark it so")),
+            Some(row) if row.route() != *route => {
+                wrong.push(format!("{id} is at {route:?} instead of {:?}", row.route()));
+            }
+            Some(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_route_of_the_openapi_document_answers() {
+    let server = Server::start();
+    let document = openapi(&server);
+    let stranger = server.client();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let path = shape(path).replace("{}", "00000000-0000-4000-8000-000000000000");
+        for method in item.as_object().expect("methods").keys().filter(|key| is_method(key)) {
+            let answer = stranger.request(&method.to_uppercase(), &path).send();
+            assert!(!is_no_route(&answer), "{}: {} {}", answer.what, answer.status, answer.body);
+        }
+    }
+}
+
+#[test]
+fn a_route_that_does_not_exist_is_404_in_json() {
+    let server = Server::start();
+    for path in ["/api/v1.0/nonsense", "/api/nonsense/", "/account/nonsense/x"] {
+        let answer = server.admin().get(path).send();
+        answer.expect_status(404);
+        assert!(answer.json().is_object(), "{}", answer.body);
+    }
+}
+
+/// Whether the route is there, without changing anything: a stranger is turned away by the route, not
+/// told that there is none; and an administrator's empty request is not refused for its action.
+fn reaches(row: &Operation, path: &str, stranger: &Client, admin: &Client) -> Result<(), String> {
+    let answer = stranger.request(row.method, path).send();
+    if is_no_route(&answer) {
+        return Err(format!("{} {}", answer.status, answer.body));
+    }
+    if answer.status >= 500 {
+        return Err(format!("a defect: {} {}", answer.status, answer.body));
+    }
+    let Some(action) = row.action else { return Ok(()) };
+    let nonsense = "no-such-action";
+    let unknown = ask_action(admin, row, path, nonsense);
+    let known = ask_action(admin, row, path, action);
+    if text_of(&unknown).replace(nonsense, action) == text_of(&known) {
+        return Err(format!("the action {action:?} is not known: {}", known.body));
+    }
+    Ok(())
+}
+
+fn ask_action(admin: &Client, row: &Operation, path: &str, action: &str) -> Answer {
+    let call = admin.request(row.method, path);
+    // document 000 has it in the query
+    let answer = match row.document {
+        "000" => call.query("action", action).send(),
+        _ => call.json(&json!({"action": action, "param": {}})).send(),
+    };
+    assert!(answer.status < 500, "{}: {} {}", answer.what, answer.status, answer.body);
+    answer
+}
+
+/// The message without what differs from call to call.
+fn text_of(answer: &Answer) -> String {
+    answer.json()["msg"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether the server knows no such route; one that knows it may still say that an object is missing.
+fn is_no_route(answer: &Answer) -> bool {
+    let error = &answer.json()["data"]["error"];
+    matches!(answer.status, 404 | 405) && (error.is_null() || error == "route-unknown")
+}
+
+fn is_method(key: &str) -> bool {
+    ["get", "post", "put", "patch", "delete"].contains(&key)
+}
+
+fn openapi(server: &Server) -> Value {
+    let answer = server.client().get("/api/openapi.json").send();
+    answer.expect_status(200);
+    answer.json()
+}
+
+/// The operations of an OpenAPI document by their id, also those that differ by their action only.
+fn routes_of(document: &Value) -> BTreeMap<String, Route> {
+    let mut routes = BTreeMap::new();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("methods") {
+            let mut add = |id: &Value, action: &Value| {
+                let id = text(id).expect("an id");
+                routes.insert(id, (method.to_uppercase(), shape(path), text(action)));
+            };
+            match operation["x-actions"].as_array() {
+                Some(rows) => rows.iter().for_each(|row| add(&row["id"], &row["action"])),
+                None => add(&operation["operationId"], &Value::Null),
+            }
+        }
+    }
+    routes
+}
