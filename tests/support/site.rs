@@ -12,6 +12,8 @@ use super::wait::wait_for;
 
 /// Longest wait for an operation; deploying hundreds of desktops takes seconds.
 const OPERATION_LIMIT: Duration = Duration::from_secs(180);
+/// Longest wait for what a fresh installation makes by itself.
+const START_LIMIT: Duration = Duration::from_secs(30);
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 const NETWORKS: &str = "/api/v1.0/resource_mgr/data_networks";
 const TEMPLATES: &str = "/api/v1.0/education/template/";
@@ -204,9 +206,12 @@ pub fn uuid_of(client: &Client, list: &str, name: &str) -> String {
     uuid.unwrap_or_else(|| panic!("{list} has no {name}: {found:#?}")).to_owned()
 }
 
+/// The uuid of the first row of a list. The default network is made when the agent of the machine has
+/// been asked what is free, a moment after the server is ready.
 #[track_caller]
 fn first_uuid(client: &Client, list: &str) -> String {
-    let found = rows(&client.get(list).send());
-    let uuid = found.first().and_then(|row| row["uuid"].as_str());
-    uuid.unwrap_or_else(|| panic!("{list} is empty")).to_owned()
+    wait_for(&format!("the first row of {list}"), START_LIMIT, || {
+        let found = rows(&client.get(list).send());
+        Some(found.first()?["uuid"].as_str()?.to_owned())
+    })
 }

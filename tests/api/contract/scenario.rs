@@ -106,15 +106,15 @@ fn switches_networks_and_subnets() {
 #[test]
 fn base_images() {
     let server = Server::start();
-    let admin = server.admin();
-    let pool = text(&rows(&admin.get(&format!("{MANAGER}/resource_pools")).send())[0]["uuid"]);
-    let images = format!("{MANAGER}/resource_pools/{pool}/base_images");
+    let site = Site::of(&server, SMALL);
+    let admin = &site.admin;
+    let images = format!("{MANAGER}/resource_pools/{}/base_images", site.pool);
     let file = std::fs::File::open(empty_image()).expect("the image");
     let size = file.metadata().expect("the image").len();
     let part = Part::File { name: "file", file_name: "disk.qcow2", size, content: Box::new(file) };
     let upload = admin.post(&images).query("name", "plain").query("os_type", "windows7");
     upload.multipart(vec![part]).send().documented("vdi.base-images.upload");
-    let image = uuid_of(&admin, &images, "plain");
+    let image = uuid_of(admin, &images, "plain");
     let one = format!("{images}/{image}");
     let list = admin.get(&images).query("page", 1).query("page_size", 10).send();
     let list = list.documented("vdi.base-images.list");
