@@ -113,8 +113,11 @@ fn text_of(answer: &Answer) -> String {
 
 /// Whether the server knows no such route; one that knows it may still say that an object is missing.
 fn is_no_route(answer: &Answer) -> bool {
+    if !matches!(answer.status, 404 | 405) {
+        return false;
+    }
     let error = &answer.json()["data"]["error"];
-    matches!(answer.status, 404 | 405) && (error.is_null() || error == "route-unknown")
+    error.is_null() || error == "route-unknown"
 }
 
 fn is_method(key: &str) -> bool {
