@@ -48,7 +48,15 @@ fn pools_and_the_controller_node() {
     let nodes = format!("{MANAGER}/controller_nodes");
     let list = admin.get(&nodes).send().documented("vdi.controller-nodes.list");
     assert_json(&list, json!({"count": 1, "results": [{"type": 1}]}));
-    let one = format!("{nodes}/{}", text(&list["results"][0]["uuid"]));
+    let node = text(&list["results"][0]["uuid"]);
+    let pool = uuid_of(&admin, &pools, "default");
+    let in_pool = format!("{pools}/{pool}/nodes");
+    let list = admin.get(&in_pool).query("page", 1).query("page_size", 10).send();
+    assert_eq!(list.documented("vdi.compute-nodes.list")["results"][0]["uuid"], node.as_str());
+    let single = admin.get(&in_pool).query("searchtype", "single").query("uuid", &node).send();
+    assert_eq!(single.documented("vdi.compute-nodes.detail")["uuid"], node.as_str());
+
+    let one = format!("{nodes}/{node}");
     let rename = admin.put(&one).json(&json!({"name": "front", "add_compute_function": false}));
     rename.send().documented("vdi.controller-nodes.rename");
     assert_eq!(rows(&admin.get(&nodes).send())[0]["name"], "front");
