@@ -1,10 +1,12 @@
 //! Every served operation once, by the calls that the documents show, its answer asserted field by
 //! field. The hypervisor is libvirt's simulator; `tests/lab` tells the same story with real guests.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Client, Part, SMALL, Server, Site, assert_json, empty_image, rows, uuid_of,
+    Answer, Client, Part, SMALL, Server, Site, assert_json, empty_image, rows, uuid_of, wait_until,
 };
 
 const MANAGER: &str = "/api/v1.0/resource_mgr";
@@ -161,10 +163,15 @@ fn templates() {
         admin.action(TEMPLATES, action, batch.clone()).send().documented(id);
         site.wait_idle();
     };
+    // its state follows from the hypervisor's event, a moment after the operation's end
+    let is_on = || rows(&admin.get(TEMPLATES).send())[0]["status"] == "active";
+    let wait_on = || wait_until("the template is on", Duration::from_secs(5), is_on);
     power("start", "vdi.templates.start");
+    wait_on();
     admin.action(TEMPLATES, "send_key", this.clone()).send().documented("vdi.templates.send-key");
     power("reboot", "vdi.templates.reboot");
     power("hard_reboot", "vdi.templates.hard-reboot");
+    wait_on();
     power("reset", "vdi.templates.reset");
     power("stop", "vdi.templates.stop");
     admin.action(TEMPLATES, "edit", this.clone()).send().documented("vdi.templates.edit");
@@ -204,13 +211,17 @@ fn templates() {
     site.wait_idle();
     let copied = uuid_of(admin, TEMPLATES, "copy");
     let download = json!({"name": "second", "uuid": uuid});
-    admin.action(TEMPLATES, "download", download).send().documented("vdi.templates.download");
+    let download = admin.action(TEMPLATES, "download", download).send();
+    let url = text(&download.documented("vdi.templates.download")["url"]);
+    let file = server.client().get(url.trim_start_matches(server.base())).send();
+    assert!(file.status == 200 && file.bytes.starts_with(b"QFI\xfb"), "{}", file.status);
     site.wait_idle();
     let both =
         json!({"templates": [{"name": "second", "uuid": uuid}, {"name": "copy", "uuid": copied}]});
-    admin.delete(TEMPLATES).json(&both).send().documented("vdi.templates.delete");
+    let deleted = admin.delete(TEMPLATES).json(&both).send().documented("vdi.templates.delete");
     site.wait_idle();
-    assert!(rows(&admin.get(TEMPLATES).send()).is_empty());
+    let left = rows(&admin.get(TEMPLATES).send());
+    assert!(left.is_empty(), "{deleted:#}\n{left:#?}");
 }
 
 #[test]
