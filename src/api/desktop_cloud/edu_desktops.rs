@@ -10,6 +10,7 @@ use super::named::{self, Named, subject};
 use crate::api::answer::{Answer, Batch, IntoAnswer};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::input::Listed;
 use crate::api::{App, input, time};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::{TemplateState, role_word};
@@ -163,13 +164,13 @@ struct UpdateValue {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    searchtype: Option<String>,
+    searchtype: Option<Listed<String>>,
     /// Uuid of an education group.
-    group: Option<String>,
-    name: Option<String>,
-    uuid: Option<String>,
-    page: Option<String>,
-    page_size: Option<String>,
+    group: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

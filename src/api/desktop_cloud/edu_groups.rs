@@ -10,6 +10,7 @@ use super::named::{Named, subject};
 use crate::api::answer::{Batch, Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::input::Listed;
 use crate::api::{App, input, time};
 use crate::desktops::{EducationGroup, EducationGroupChange, NewEducationGroup};
 use crate::error::{Error, Result};
@@ -93,12 +94,12 @@ struct UpdateValue {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    searchtype: Option<String>,
-    group_type: Option<String>,
-    name: Option<String>,
-    uuid: Option<String>,
-    page: Option<String>,
-    page_size: Option<String>,
+    searchtype: Option<Listed<String>>,
+    group_type: Option<Listed<u32>>,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::named::{self, Named, subject};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post};
+use crate::api::input::Listed;
 use crate::api::{App, input, time};
 use crate::desktops::{self, Desktop, Switch};
 use crate::error::Result;
@@ -82,15 +83,15 @@ struct CreateInput {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    searchtype: Option<String>,
+    searchtype: Option<Listed<String>>,
     /// Uuid of the group.
-    desktop_uuid: Option<String>,
-    name: Option<String>,
-    uuid: Option<String>,
+    desktop_uuid: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
     /// active, inactive or error
-    status: Option<String>,
-    page: Option<String>,
-    page_size: Option<String>,
+    status: Option<Listed<String>>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
