@@ -55,7 +55,6 @@ struct ListInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct RenameInput {
-    #[serde(default, deserialize_with = "input::optional_text")]
     name: Option<String>,
     #[serde(default, deserialize_with = "input::optional_flag")]
     #[schemars(with = "Option<bool>")]

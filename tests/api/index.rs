@@ -1,0 +1,96 @@
+//! The first page: charts, counts, the operation log.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::refused::refused;
+use crate::support::{Server, wait_for};
+
+const TOP: &str = "/api/v1.0/index/get_top_data/";
+const COUNTS: &str = "/api/v1.0/index/get_resource_statistic/";
+const LOG: &str = "/api/v1.0/index/get_operation_log/";
+const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
+
+#[test]
+fn charts_show_what_the_node_uses() {
+    let server = Server::start();
+    let admin = server.admin();
+    let top = wait_for("the first sample", Duration::from_secs(20), || {
+        let top = admin.post(TOP).json(&json!({"statis_period": 15})).send();
+        let top = top.documented("vdi.index.top-data");
+        (top["cpu_util"] != json!([])).then_some(top)
+    });
+    for chart in ["cpu_util", "memory_util", "disk_util", "nic_util"] {
+        assert_eq!(top[chart].as_array().map(Vec::len), Some(1), "{chart}: {top}");
+    }
+    let disk = &top["disk_util"][0];
+    let percent: f64 = disk[1].as_str().expect("text").parse().expect("a number");
+    let share = disk[3].as_f64().expect("used") * 100.0 / disk[2].as_f64().expect("total");
+    assert!((percent - share).abs() < 0.01, "{disk}");
+    let memory: f64 = top["memory_util"][0][1].as_str().expect("text").parse().expect("a number");
+    assert!(memory > 0.0 && memory <= 100.0, "{memory}");
+
+    for (period, key) in [
+        (json!(1), "statis-period-wrong"),
+        (json!(60), "statis-period-wrong"),
+        (json!(-5), "statis-period-wrong"),
+        (json!("soon"), "field-wrong"),
+        (json!(2.5), "field-wrong"),
+    ] {
+        refused(&admin.post(TOP).json(&json!({"statis_period": period})).send(), 400, key);
+    }
+    refused(&admin.post(TOP).json(&json!({})).send(), 400, "field-missing");
+    admin.post(TOP).json(&json!({"statis_period": "59"})).send().data();
+    admin.post(TOP).json(&json!({"statis_period": 2})).send().data();
+}
+
+#[test]
+fn counts_follow_what_is_there() {
+    let server = Server::start();
+    let admin = server.admin();
+    let counts = admin.get(COUNTS).send().documented("vdi.index.resource-statistic");
+    assert_eq!((&counts["sum_node_cnt"], &counts["resource_pool_cnt"]), (&json!(1), &json!(1)));
+    assert_eq!((&counts["license_status"], &counts["sum_instance_cnt"]), (&json!(1), &json!(0)));
+    admin.post(POOLS).json(&json!({"name": "b", "desc": ""})).send().data();
+    assert_eq!(admin.get(COUNTS).send().data()["resource_pool_cnt"], 2);
+}
+
+#[test]
+fn the_log_tells_who_did_what_and_how_it_went() {
+    let server = Server::start();
+    let admin = server.admin();
+    admin.post(POOLS).json(&json!({"name": "log me", "desc": ""})).send().data();
+    admin.post(POOLS).json(&json!({"name": "log me", "desc": ""})).send().refusal();
+    let log = admin.get(LOG).query("module", "resource_pool").send();
+    let log = log.documented("vdi.index.operation-log");
+    assert_eq!(log["count"], 2, "{log}");
+    let (failed, made) = (&log["results"][0], &log["results"][1]);
+    assert!(made["content"].as_str().expect("content").contains("log me"));
+    assert_eq!((&made["result"], &made["user_name"]), (&json!("成功"), &json!("admin")));
+    assert_eq!(made["created_at"], made["create_at"]);
+    assert_ne!(failed["result"], "成功");
+    assert_ne!(failed["user_ip"], Value::Null);
+
+    let first = admin.get(LOG).query("page", 1).query("page_size", 1).send().data();
+    assert_eq!(first["previous"], Value::Null);
+    let next = first["next"].as_str().expect("a next page");
+    assert!(next.starts_with(&format!("{}{LOG}?page=2&page_size=1", server.base())), "{next}");
+    let second = admin.get(&next[server.base().len()..]).send().data();
+    let back = second["previous"].as_str().expect("a page before");
+    assert!(back.contains("page=1&"), "{back}");
+    assert_ne!(first["results"], second["results"]);
+}
+
+#[test]
+fn figures_are_told_to_open_pages() {
+    let server = Server::start();
+    let admin = server.admin();
+    let events = admin.get("/api/v1.0/events").follow();
+    let data = events.wait_from(0, Duration::from_secs(20), |line| {
+        let data: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+        data.get("cpu_percent").is_some().then_some(data)
+    });
+    let data = data.expect("a sample");
+    assert!(data["memory_total"].as_u64() > Some(0), "{data}");
+}
