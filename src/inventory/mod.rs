@@ -16,7 +16,7 @@ mod store;
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -123,7 +123,6 @@ pub struct Node {
     pub name: String,
     pub pool_id: i64,
     pub role: NodeRole,
-    pub is_local: bool,
     pub ip: String,
     /// Empty until the node has been connected once, as the other facts.
     pub hostname: String,
@@ -151,9 +150,6 @@ pub enum StorageRole {
 }
 
 impl StorageRole {
-    pub const ALL: [Self; 4] =
-        [Self::TemplateSystem, Self::TemplateData, Self::DesktopSystem, Self::DesktopData];
-
     pub const fn number(self) -> u8 {
         self as u8
     }
@@ -217,44 +213,13 @@ impl Inventory {
         self.inner.store.read(|conn| store::pools::find(conn, uuid))
     }
 
-    pub fn pool_by_id(&self, id: i64) -> Result<Pool> {
-        self.inner.store.read(|conn| store::pools::by_id(conn, id))
-    }
-
-    pub fn default_pool(&self) -> Result<Pool> {
-        self.inner.store.read(store::pools::default)
-    }
-
     /// Path of the node's storage with this role.
     ///
     /// # Errors
     /// `node-without-storage` when the node was never connected.
     pub fn storage_for(&self, node_id: i64, role: StorageRole) -> Result<String> {
-        self.inner.store.read(|conn| self.storage_in(conn, node_id, role))
+        self.inner.store.read(|conn| storage_in(conn, node_id, role))
     }
-
-    /// As [`Inventory::storage_for`], within a transaction.
-    pub fn storage_in_tx(
-        &self,
-        tx: &Transaction<'_>,
-        node_id: i64,
-        role: StorageRole,
-    ) -> Result<String> {
-        self.storage_in(tx, node_id, role)
-    }
-
-    fn storage_in(&self, conn: &Connection, node_id: i64, role: StorageRole) -> Result<String> {
-        let storages = store::facts::storages(conn, &[node_id])?;
-        let found = storages.into_iter().find(|storage| storage.has(role));
-        match found {
-            Some(storage) => Ok(storage.path),
-            None => {
-                let node = store::nodes::by_id(conn, node_id)?;
-                Err(Error::unreachable("node-without-storage").arg("name", node.name))
-            }
-        }
-    }
-
     /// The link to a node's agent. While the very first connection is being made it waits a few
     /// seconds for it, otherwise it answers at once.
     ///
@@ -292,5 +257,17 @@ impl Inventory {
     /// Why the agent or the hypervisor does not answer.
     pub fn why_down(&self, node_id: i64) -> Option<Fault> {
         self.inner.links.why_down(node_id)
+    }
+}
+
+fn storage_in(conn: &Connection, node_id: i64, role: StorageRole) -> Result<String> {
+    let storages = store::facts::storages(conn, &[node_id])?;
+    let found = storages.into_iter().find(|storage| storage.has(role));
+    match found {
+        Some(storage) => Ok(storage.path),
+        None => {
+            let node = store::nodes::by_id(conn, node_id)?;
+            Err(Error::unreachable("node-without-storage").arg("name", node.name))
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::RecvError;
 
-pub use figures::{DiskUse, NicUse, NodeFigures, TopData};
+pub use figures::{DiskUse, NodeFigures, TopData};
 
 use crate::error::Result;
 use crate::inventory::Inventory;

@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::networks::check_deletable;
+use super::data_networks::check_deletable;
 use super::store::networks::Values;
 use super::{Network, Networks, Plan, Subnet, SwitchKind, store};
 use crate::error::{Fault, Result};

@@ -1,7 +1,7 @@
 //! Virtual switches, data networks, subnets, and the addresses of templates and desktops.
 //!
 //! ```text
-//!   switches.rs  networks.rs  subnets.rs   what people change     rules.rs  what a subnet may be
+//!   switches.rs  data_networks.rs  subnets.rs   what people change     rules.rs  what a subnet may be
 //!   leases.rs    addresses of owners, reserved in their transaction
 //!   reach.rs     what nodes are told                  changes.rs  operations that tell them, with undo
 //!   first_start.rs  the switch, network and subnet that a fresh installation has
@@ -10,9 +10,9 @@
 //! The rows say what should be; a node is told whenever it arrives and whenever rows change.
 
 mod changes;
+mod data_networks;
 mod first_start;
 mod leases;
-mod networks;
 mod reach;
 mod rules;
 mod store;
@@ -27,8 +27,8 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use data_networks::{NetworkEdit, NewNetwork};
 pub use leases::Lease;
-pub use networks::{NetworkEdit, NewNetwork};
 pub use rules::{Plan, address_of, cidr, netmask_of, prefix_of};
 pub use subnets::SubnetEdit;
 pub use switches::{NewSwitch, SwitchEdit};
@@ -175,10 +175,6 @@ impl Networks {
     /// As [`Networks::subnet`], within a transaction.
     pub fn subnet_in(&self, conn: &Connection, uuid: Uuid) -> Result<Subnet> {
         store::subnets::find(conn, uuid)
-    }
-
-    pub fn subnet_by_id(&self, conn: &Connection, id: i64) -> Result<Subnet> {
-        store::subnets::by_id(conn, id)
     }
 
     /// Checks that guests can be connected to the network now.

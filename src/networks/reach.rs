@@ -162,6 +162,21 @@ impl Networks {
                 self.ensure_or_log(node, &network.name, network.uuid);
             }
         }
+        self.remove_strays(node)
+    }
+
+    /// Takes networks away that no row knows: left by a database that was put back, perhaps. Rows are
+    /// there before a node learns of a network and go after it, so that none is taken by mistake.
+    fn remove_strays(&self, node: i64) -> Result<()> {
+        let client = self.inner.inventory.client(node)?;
+        for uuid in client.list_networks()? {
+            let turn = self.turn(node);
+            let _turn = lock(&turn);
+            if self.inner.store.read(|conn| store::networks::maybe(conn, uuid))?.is_none() {
+                tracing::warn!(node.id = node, network.uuid = %uuid, "removing a network without owner");
+                client.remove_network(uuid)?;
+            }
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use super::changes::{Change, SavedSubnet, Undo};
-use super::networks::with;
+use super::data_networks::with;
 use super::switches::in_use;
 use super::{Network, Networks, Plan, Subnet, store};
 use crate::error::{Error, Result};

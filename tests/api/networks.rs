@@ -41,7 +41,7 @@ fn network(admin: &Client, kind: &str) -> Value {
         "name": format!("{kind} network"), "switch_uuid": switch["uuid"],
         "subnet_info": subnet("first", "10", "50"),
     });
-    if kind == "vlan" {
+    if kind.eq_ignore_ascii_case("vlan") {
         new["vlan_id"] = json!("12");
     }
     admin.post(NETWORKS).json(&new).send().documented("vdi.data-networks.create")

@@ -9,6 +9,7 @@ use super::uuids::Uuids;
 use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::input::Listed;
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -43,14 +44,14 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    page: Option<String>,
-    page_size: Option<String>,
-    searchtype: Option<String>,
-    name: Option<String>,
-    uuid: Option<String>,
-    switch_name: Option<String>,
-    switch_type: Option<String>,
-    vlan_id: Option<String>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
+    searchtype: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
+    switch_name: Option<Listed<String>>,
+    switch_type: Option<Listed<String>>,
+    vlan_id: Option<Listed<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -7,6 +7,7 @@ use super::node_view::NodeView;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, put};
+use crate::api::input::Listed;
 use crate::api::session::NoInput;
 use crate::api::{App, input};
 use crate::error::{Error, Result};
@@ -43,14 +44,14 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    page: Option<String>,
-    page_size: Option<String>,
-    searchtype: Option<String>,
-    name: Option<String>,
-    uuid: Option<String>,
-    ip: Option<String>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
+    searchtype: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
+    ip: Option<Listed<String>>,
     /// active, error or shutdown; also 0, 1 or 2
-    status: Option<String>,
+    status: Option<Listed<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

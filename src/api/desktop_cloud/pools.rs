@@ -8,6 +8,7 @@ use super::uuids::Uuids;
 use crate::api::answer::{Batch, Data};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::input::Listed;
 use crate::api::{App, input, time};
 use crate::error::Result;
 use crate::identity::Permission;
@@ -41,11 +42,11 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    page: Option<String>,
-    page_size: Option<String>,
-    searchtype: Option<String>,
-    name: Option<String>,
-    uuid: Option<String>,
+    page: Option<Listed<u32>>,
+    page_size: Option<Listed<u32>>,
+    searchtype: Option<Listed<String>>,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use crate::inventory::{Node, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, is_duplicate, now, rows};
 
-const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.is_local, n.ip, n.hostname, \
+const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
      n.created_at, n.updated_at";
 
@@ -159,7 +159,7 @@ pub fn usage(conn: &Connection, ids: &[i64]) -> Result<HashMap<i64, Usage>> {
 
 fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
     let role: i64 = row.get(4)?;
-    let status: String = row.get(14)?;
+    let status: String = row.get(13)?;
     Ok(Node {
         id: row.get(0)?,
         uuid: rows::uuid(row, 1)?,
@@ -172,18 +172,17 @@ fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
                 Box::new(cause),
             )
         })?,
-        is_local: row.get(5)?,
-        ip: row.get(6)?,
-        hostname: row.get(7)?,
-        cpu_model: row.get(8)?,
-        cpu_count: rows::unsigned(row, 9)?,
-        memory: rows::unsigned(row, 10)?,
-        gpu: row.get(11)?,
-        versions: row.get(12)?,
-        virt_type: row.get(13)?,
+        ip: row.get(5)?,
+        hostname: row.get(6)?,
+        cpu_model: row.get(7)?,
+        cpu_count: rows::unsigned(row, 8)?,
+        memory: rows::unsigned(row, 9)?,
+        gpu: row.get(10)?,
+        versions: row.get(11)?,
+        virt_type: row.get(12)?,
         status: NodeStatus::parse(&status).unwrap_or(NodeStatus::Shutdown),
-        fault: rows::json(row, 15)?,
-        created_at: row.get(16)?,
-        updated_at: row.get(17)?,
+        fault: rows::json(row, 14)?,
+        created_at: row.get(15)?,
+        updated_at: row.get(16)?,
     })
 }

@@ -63,10 +63,6 @@ pub fn find_default(conn: &Connection) -> Result<Option<Pool>> {
     one(conn, "p.is_default = ?1", true)
 }
 
-pub fn default(conn: &Connection) -> Result<Pool> {
-    find_default(conn)?.ok_or_else(|| Error::internal("there is no default pool"))
-}
-
 fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Pool>> {
     let sql = format!("SELECT {COLUMNS} FROM pools p WHERE {condition}");
     Ok(conn.prepare_cached(&sql)?.query_row([value], pool).optional()?)

@@ -32,14 +32,6 @@ pub fn gaps(conn: &Connection, subnet: &Subnet, limit: usize) -> Result<Vec<(u32
     Ok(gaps.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn free_count(conn: &Connection, subnet: &Subnet) -> Result<u64> {
-    let mut statement = conn.prepare_cached(&format!("SELECT count(*) FROM ({TAKEN})"))?;
-    let range = params![subnet.network_id, number(subnet.start), number(subnet.end)];
-    let taken: u64 = statement.query_row(range, |row| rows::unsigned(row, 0))?;
-    let all = u64::from(number(subnet.end)) - u64::from(number(subnet.start)) + 1;
-    Ok(all.saturating_sub(taken))
-}
-
 pub fn is_taken(conn: &Connection, network: i64, address: Ipv4Addr) -> Result<bool> {
     let mut statement =
         conn.prepare_cached("SELECT 1 FROM addresses WHERE network_id=?1 AND address=?2")?;
