@@ -114,10 +114,11 @@ impl Dispatch {
     async fn sign_in(&self, call: &mut Call, request: &Request<'_>) -> Result<()> {
         let found = token_of(request);
         // Without a credential of its own a request acts for whoever's browser sent it; signing in
-        // is such an act too. Reads that change something are in the audit log.
+        // is such an act too, and so is a read that is in the audit log. A console or download has
+        // its credential in the address and may be opened by a page of an integrator.
         let by_header = found.as_ref().is_some_and(|(_, from_cookie)| !from_cookie);
-        let changes = request.method() != Method::Get;
-        if !by_header && (changes || self.rows.iter().any(|row| row.audit.is_some())) {
+        let acts = |row: &&Endpoint| row.audit.is_some() && matches!(row.run, Run::Blocking(_));
+        if !by_header && (request.method() != Method::Get || self.rows.iter().any(acts)) {
             same_origin(request)?;
         }
         let Some((token, _)) = found else { return Ok(()) };
@@ -199,6 +200,10 @@ async fn run_streaming<'r>(
 /// they know the subject.
 pub fn note(app: &App, row: &Endpoint, call: &Call, error: Option<&Error>) -> Result<()> {
     let Some((action, module)) = row.audit else { return Ok(()) };
+    // Nobody did nothing: signing out without a session.
+    if call.actor.name.is_empty() && error.is_none() {
+        return Ok(());
+    }
     let fault = error.map(Fault::from);
     let entry = audit::Entry { action, subject: &call.subject, module, fault: fault.as_ref() };
     audit::write(&app.store, &call.actor, &entry)
@@ -347,7 +352,14 @@ impl Reply {
             _ => tracing::debug!(request.id = request_id, error = detail, "request refused"),
         }
         let (messages, language) = (&self.app.language, self.language);
-        respond(envelope::failure(self.dialect, messages, language, error, &request_id), request_id)
+        let wrapped = envelope::failure(self.dialect, messages, language, error, &request_id);
+        let mut response = respond(wrapped, request_id);
+        if let (Kind::TooMany, Some((_, seconds))) =
+            (error.kind(), error.args().find(|(name, _)| *name == "seconds"))
+        {
+            response.set_raw_header("Retry-After", seconds.to_owned());
+        }
+        response
     }
 }
 

@@ -1,10 +1,14 @@
 //! The command line, without a server and beside one.
 
-use std::process::Output;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{ADMIN, PASSWORD, Server};
+use crate::support::{ADMIN, PASSWORD, Server, wait_until};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -121,4 +125,49 @@ fn the_doctor_names_what_is_in_the_way_and_its_repair() {
     assert!(text.contains("[FAIL]  Another program uses the address"), "{text}");
     assert!(text.contains("Choose another port") && text.contains("carrel doctor"), "{text}");
     assert_eq!(code, Some(1));
+}
+
+#[test]
+fn what_root_makes_in_the_servers_directory_belongs_to_the_server() {
+    assert!(nix::unistd::geteuid().is_root(), "this test needs root: make test uses sudo");
+    let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    chown(data.path(), Some(54_321), Some(54_322)).expect("give it away");
+    let path = data.path().to_string_lossy().into_owned();
+    let server = Server::start();
+    let output = server.run(&["admin", "set-password", "boss", "--data-dir", &path], PASSWORD);
+    assert!(output.status.success(), "{}", complained(&output));
+    let mut seen = 0;
+    for entry in std::fs::read_dir(data.path()).expect("read").flatten() {
+        let meta = entry.metadata().expect("metadata");
+        let (owner, mode) = ((meta.uid(), meta.gid()), meta.mode() & 0o777);
+        assert_eq!((owner, mode), ((54_321, 54_322), 0o600), "{:?}", entry.path());
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn the_agent_serves_on_a_socket_until_it_is_told_to_stop() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let socket = folder.path().join("agent.sock");
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_carrel"))
+        .args(["agent", "--config", "/dev/null", "--socket"])
+        .arg(&socket)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("start the agent");
+    wait_until("the socket", Duration::from_secs(30), || socket.exists());
+    let server = Server::with().env("CARREL_AGENT_SOCKET", socket.display()).start();
+    let connected = |line: &str| line.contains("node connected").then_some(());
+    assert!(server.log().wait_for(Duration::from_secs(30), connected).is_some());
+    kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGTERM).expect("signal");
+    assert!(agent.wait().expect("wait").success());
+    assert!(!socket.exists());
+}
+
+#[test]
+fn an_agent_on_standard_input_ends_with_it() {
+    let server = Server::start();
+    let output = server.run(&["agent", "--stdio"], "");
+    assert!(said(&output).len() < 200, "it only greets: {:?}", output.stdout);
 }

