@@ -1,7 +1,7 @@
 //! Downloading a template: one self-contained file of its system disk, made for one download.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -30,7 +30,14 @@ const TICKET_BYTES: usize = 32;
 
 /// Tickets for downloads, each good for one. They end with the server.
 #[derive(Default)]
-pub struct Tickets(Mutex<HashMap<String, Ticket>>);
+pub struct Tickets(Mutex<Issued>);
+
+#[derive(Default)]
+struct Issued {
+    /// Files whose ticket is about to be issued, or was taken for a download that goes on.
+    wanted: HashSet<Uuid>,
+    tickets: HashMap<String, Ticket>,
+}
 
 struct Ticket {
     export: Uuid,
@@ -72,7 +79,8 @@ impl Templates {
         let storage = self.storages(node_id)?.system;
         let export = Uuid::new_v4();
         let mut name = String::new();
-        let operation = self.operations.submit(actor, |tx| {
+        self.tickets.announce(export);
+        let submitted = self.operations.submit(actor, |tx| {
             let template = ready(tx, uuid)?;
             let layers = store::version_layers(tx, &template, template.version, node_id)?;
             let system = layers.into_iter().find(|layer| layer.role == DiskRole::System);
@@ -88,10 +96,14 @@ impl Templates {
             name.clone_from(&template.name);
             // The template itself stays free: its layers do not change, and a row keeps it.
             Ok(NewOperation::new(KIND, &args, uuid, &template.name)?.locking_only([export]))
-        })?;
+        });
         let until = Instant::now() + TICKET_LIFE;
-        let ticket = Ticket { export, operation: operation.0, name, until };
-        Ok((self.tickets.issue(ticket), operation))
+        let ticket = |operation: &SubmittedOperation| {
+            self.tickets.issue(Ticket { export, operation: operation.0, name, until })
+        };
+        let issued = submitted.map(|operation| (ticket(&operation), operation));
+        self.tickets.forget(export);
+        issued
     }
 
     /// Takes a ticket and waits until its file is made. Within the runtime, on a thread that may block.
@@ -144,7 +156,8 @@ impl Templates {
         });
     }
 
-    fn remove_left_exports(&self, node_id: i64) -> Result<()> {
+    /// Files that nobody can fetch any more.
+    pub(super) fn remove_left_exports(&self, node_id: i64) -> Result<()> {
         let busy = self.operations.locked()?;
         for export in self.store.read(|conn| store::exports_of_node(conn, node_id))? {
             if !self.tickets.knows(export.uuid) && !busy.contains(&export.uuid) {
@@ -167,25 +180,41 @@ impl Templates {
 }
 
 impl Tickets {
+    fn lock(&self) -> MutexGuard<'_, Issued> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn announce(&self, export: Uuid) {
+        self.lock().wanted.insert(export);
+    }
+
+    fn forget(&self, export: Uuid) {
+        self.lock().wanted.remove(&export);
+    }
+
     fn issue(&self, ticket: Ticket) -> String {
         let mut bytes = [0_u8; TICKET_BYTES];
         rand::rng().fill(&mut bytes);
         let text = URL_SAFE_NO_PAD.encode(bytes);
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.insert(text.clone(), ticket);
+        self.lock().tickets.insert(text.clone(), ticket);
         text
     }
 
     fn take(&self, text: &str) -> Result<Ticket> {
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticket = tickets.remove(text).filter(|ticket| ticket.until > Instant::now());
-        ticket.ok_or_else(|| Error::not_found("download-unknown"))
+        let mut issued = self.lock();
+        let ticket = issued.tickets.remove(text);
+        let ticket = ticket.filter(|ticket| ticket.until > Instant::now());
+        let ticket = ticket.ok_or_else(|| Error::not_found("download-unknown"))?;
+        issued.wanted.insert(ticket.export);
+        Ok(ticket)
     }
 
+    /// Whether somebody may still fetch this file.
     fn knows(&self, export: Uuid) -> bool {
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.retain(|_, ticket| ticket.until > Instant::now());
-        tickets.values().any(|ticket| ticket.export == export)
+        let mut issued = self.lock();
+        issued.tickets.retain(|_, ticket| ticket.until > Instant::now());
+        issued.wanted.contains(&export)
+            || issued.tickets.values().any(|ticket| ticket.export == export)
     }
 }
 
@@ -193,6 +222,7 @@ impl Drop for Download {
     fn drop(&mut self) {
         // Ends the reading, so that the node may delete the file.
         self.stream = None;
+        self.templates.tickets.forget(self.export);
         let (templates, export) = (self.templates.clone(), self.export);
         let removed = std::thread::Builder::new().name("download ended".into()).spawn(move || {
             if let Err(error) = templates.remove_export(export) {
@@ -206,6 +236,10 @@ impl Drop for Download {
 }
 
 fn copy(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    // Resumed after a restart, or its client came and went: nobody could fetch the file.
+    if !templates.tickets.knows(args.export) {
+        return Err(Error::not_found("download-unknown"));
+    }
     let export = templates.store.read(|conn| store::export(conn, args.export))?;
     let client = templates.inventory.client(export.node_id)?;
     let from = LayerRef {

@@ -100,7 +100,7 @@ impl Templates {
         self.store.write(|tx| store::delete_layers(tx, &gone))
     }
 
-    /// From now on looks for unused layers, hourly. Within the runtime; returns at once.
+    /// From now on looks for unused layers and downloads that nobody fetched, hourly. Within the runtime; returns at once.
     pub(super) fn sweep_layers(&self) {
         let templates = self.clone();
         tokio::spawn(async move {
@@ -126,6 +126,11 @@ impl Templates {
             let idle = template.state == TemplateState::Ready && !busy.contains(&template.uuid);
             if idle && self.inventory.is_up(template.node_id) {
                 self.remove_unused_layers(&template)?;
+            }
+        }
+        for node in self.inventory.nodes()? {
+            if self.inventory.is_up(node.id) {
+                self.remove_left_exports(node.id)?;
             }
         }
         Ok(())
