@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Part, SMALL, Server, Site, assert_documented, rows, wait_until};
+use crate::support::{Answer, Part, SMALL, Server, Site, rows, wait_until};
 
 const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 
@@ -57,13 +57,13 @@ fn an_image_is_uploaded_shown_changed_verified_and_deleted() {
 
     let answer = upload(&site, "win", content.clone());
     let uuid = answer.data()["uuid"].as_str().expect("uuid").to_owned();
-    assert_documented("vdi.base-images.upload", &answer);
+    answer.documented("vdi.base-images.upload");
 
     let list = site.admin.get(&path(&site)).query("page", 1).query("page_size", 10).send();
-    assert_documented("vdi.base-images.list", &list);
+    list.documented("vdi.base-images.list");
     let one = format!("{}/{uuid}", path(&site));
     let detail = site.admin.get(&one).send();
-    assert_documented("vdi.base-images.detail", &detail);
+    detail.documented("vdi.base-images.detail");
     let shown = detail.data();
     crate::support::assert_json(
         &shown,
@@ -78,14 +78,14 @@ fn an_image_is_uploaded_shown_changed_verified_and_deleted() {
     let at = PathBuf::from(shown["path"].as_str().expect("path"));
     assert!(content == std::fs::read(&at).expect("the layer"), "stored as it came");
 
-    let edit = site.admin.put(&one).json(&json!({"name": "wîn 10", "os_type": "Windows 10 bit 64"}));
+    let edit =
+        site.admin.put(&one).json(&json!({"name": "wîn 10", "os_type": "Windows 10 bit 64"}));
     edit.send().data();
     assert_eq!(site.admin.get(&one).send().data()["os_type_simple"], "win10");
 
     let node = shown["detail"][0]["host_uuid"].clone();
-    let resync = || {
-        site.admin.post(&format!("{one}/resync")).json(&json!({"node_uuid": node})).send()
-    };
+    let resync =
+        || site.admin.post(&format!("{one}/resync")).json(&json!({"node_uuid": node})).send();
     resync().data();
     std::fs::remove_file(&at).expect("remove the layer");
     let lost = resync();
@@ -132,8 +132,14 @@ fn what_is_no_image_is_refused_and_leaves_nothing() {
     let site = Site::of(&server, SMALL);
     let folder = server.data_here();
     let good = std::fs::read(image_file(&server, "good.qcow2", "64M")).expect("read");
-    qemu_img(&folder, &["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "good.qcow2", "backed.qcow2"]);
-    qemu_img(&folder, &["create", "-q", "-f", "qcow2", "-o", "data_file=data.raw", "outside.qcow2", "1M"]);
+    qemu_img(
+        &folder,
+        &["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "good.qcow2", "backed.qcow2"],
+    );
+    qemu_img(
+        &folder,
+        &["create", "-q", "-f", "qcow2", "-o", "data_file=data.raw", "outside.qcow2", "1M"],
+    );
     let read = |name: &str| std::fs::read(folder.join(name)).expect("read");
 
     upload(&site, "taken", good.clone()).data();
@@ -253,8 +259,10 @@ fn images_need_permission() {
     let site = Site::of(&server, SMALL);
     let stranger = site.admin.stranger();
     stranger.get(&path(&site)).send().expect_status(401);
-    let output =
-        server.run(&["admin", "add", "eve", "--role", "auditor"], &format!("{}\n", crate::support::PASSWORD));
+    let output = server.run(
+        &["admin", "add", "eve", "--role", "auditor"],
+        &format!("{}\n", crate::support::PASSWORD),
+    );
     assert!(output.status.success(), "{output:?}");
     let auditor = server.client().sign_in("eve", crate::support::PASSWORD);
     rows(&auditor.get(&path(&site)).send());

@@ -175,7 +175,8 @@ fn switch_on(
 ) -> Result<Results> {
     let client = templates.inventory.client(node)?;
     let mut results = Results::new();
-    if action.starts() && action != Action::Reset {
+    // One that somebody undefined is made again.
+    if action != Action::Reset {
         let mut specs = Vec::new();
         for template in group {
             specs.push(templates.own_spec(template)?);

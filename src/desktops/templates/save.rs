@@ -125,6 +125,8 @@ fn in_the_making(
 
 fn shut_down(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
     let template = templates.find(args.template)?;
+    // One that somebody undefined is made again: its disks are what counts.
+    templates.define(&template, job)?;
     let client = templates.client_of(&template)?;
     let domains = vec![template.uuid];
     all_done(watched(job, |watch| client.power(PowerAction::Stop, domains, watch))?)
