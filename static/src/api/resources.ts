@@ -1,6 +1,6 @@
 /** Pools, nodes, base images and networks. */
 import { get, post, put, remove, type Page, type Query } from './http'
-import type { BaseImage, DataNetwork, Node, Pool, Subnet, Uplink, VSwitch } from './types'
+import type { BaseImage, DataNetwork, Node, Pool, Subnet, VSwitch } from './types'
 
 const base = '/api/v1.0/resource_mgr'
 
@@ -72,7 +72,7 @@ export interface SwitchInput {
   name: string
   type: string
   desc: string
-  uplinks: Uplink[]
+  uplinks: { node_uuid: string; nic_uuid: string }[]
 }
 
 export const switches = {
@@ -80,6 +80,4 @@ export const switches = {
   create: (input: SwitchInput) => post(`${base}/vswitchs`, input),
   edit: (uuid: string, input: SwitchInput) => put(`${base}/vswitchs/${uuid}`, input),
   remove: (uuids: string[]) => remove(`${base}/vswitchs`, { uuids }),
-  uplinks: async (uuid: string) =>
-    (await get<{ uplinks?: Uplink[] }>(`${base}/vswitchs/${uuid}/node_map`)).uplinks ?? [],
 }

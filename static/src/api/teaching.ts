@@ -1,6 +1,6 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, get, post, put, remove, type Page, type Query } from './http'
-import type { Desktop, DesktopGroup, Disk, EducationGroup, Named, Template, TemplateImage } from './types'
+import type { Desktop, DesktopGroup, DiskChange, EducationGroup, Named, Template, TemplateImage } from './types'
 
 const base = '/api/v1.0/education'
 
@@ -33,7 +33,7 @@ export interface TemplateChange {
   bind_ip: string
   vcpu: number
   ram: number
-  devices: Disk[]
+  devices: DiskChange[]
 }
 
 export interface TemplateCopy {

@@ -55,7 +55,7 @@ interface DesktopWords {
   status: string
   state: string
   power: string
-  working: string | null
+  working?: string | null
 }
 
 /** A desktop as people see it: what is made of it first, then whether it runs. */
