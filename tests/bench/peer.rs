@@ -57,9 +57,6 @@ impl Peer {
         let start =
             format!("seq {count} | xargs -P4 -I@ virsh -q -c qemu:///system start peer-@\n");
         self.script("start.sh", &start);
-        let destroy: Vec<String> =
-            (1..=count).map(|index| format!("destroy peer-{index}")).collect();
-        self.script("destroy.virsh", &destroy.join("\n"));
     }
 
     /// Runs a script of [`Peer::prepare`] inside the node.
