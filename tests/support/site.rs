@@ -46,6 +46,7 @@ pub const LARGE: Range = Range {
 };
 
 /// A server with its default pool and network and a subnet, and who acts on it.
+#[derive(Clone)]
 pub struct Site {
     pub admin: Client,
     pub pool: String,
@@ -68,6 +69,16 @@ impl Site {
         });
         admin.post(&subnets).json(&new).send().data();
         let subnet = uuid_of(&admin, &subnets, "tests");
+        Self { admin, pool, network, subnet }
+    }
+
+    /// With the subnet that a fresh installation has.
+    #[track_caller]
+    pub fn of_default(server: &Server) -> Self {
+        let admin = server.admin();
+        let pool = first_uuid(&admin, POOLS);
+        let network = first_uuid(&admin, NETWORKS);
+        let subnet = first_uuid(&admin, &format!("{NETWORKS}/{network}/sub_networks"));
         Self { admin, pool, network, subnet }
     }
 
