@@ -1,0 +1,7 @@
+//! The console in headless Chromium, against the running binary. Needs root, chromium and chromedriver.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod page;
+mod story;

@@ -1,0 +1,271 @@
+//! A browser with one page, steered by WebDriver as a person would: see, click, type, choose.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// How long something may take to appear; software emulation in the background makes pages slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+const STEP: Duration = Duration::from_millis(100);
+
+/// A browser of its own, with an empty profile. It ends when this is dropped.
+pub struct Page {
+    runtime: Runtime,
+    client: Client,
+    driver: Child,
+    _profile: TempDir,
+}
+
+impl Page {
+    /// Opens a browser that speaks `language`.
+    ///
+    /// # Panics
+    /// When chromium or chromedriver cannot be started.
+    pub fn open(language: &str) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver; `make test` installs it");
+        let lines = BufReader::new(driver.stdout.take().expect("piped")).lines();
+        let port = port_of(lines);
+        let profile = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a profile folder");
+        let capabilities = capabilities(language, profile.path());
+        let runtime = Runtime::new().expect("a runtime");
+        let connect = async {
+            let mut builder =
+                ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+            builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}")).await
+        };
+        let client = runtime.block_on(connect).expect("a browser");
+        Self { runtime, client, driver, _profile: profile }
+    }
+
+    pub fn go(&self, url: &str) {
+        self.runtime.block_on(self.client.goto(url)).expect("the page loads");
+    }
+
+    /// The path of the page that is shown.
+    pub fn path(&self) -> String {
+        self.runtime.block_on(self.client.current_url()).expect("an address").path().to_owned()
+    }
+
+    /// Waits until `css` is visible and clicks it; again when the page moved under the click.
+    #[track_caller]
+    pub fn click(&self, css: &str) {
+        self.until(&format!("a click on {css}"), || {
+            let element = self.visible(css)?;
+            self.runtime.block_on(element.click()).ok()
+        });
+    }
+
+    /// Clicks the first visible `css` that contains `text`.
+    #[track_caller]
+    pub fn click_text(&self, css: &str, text: &str) {
+        self.until(&format!("a click on {css} with {text:?}"), || {
+            let element =
+                self.visible_all(css).into_iter().find(|e| self.text_of(e).contains(text))?;
+            self.runtime.block_on(element.click()).ok()
+        });
+    }
+
+    /// Replaces what stands in a field.
+    #[track_caller]
+    pub fn fill(&self, css: &str, text: &str) {
+        self.until(&format!("the field {css}"), || {
+            let element = self.visible(css)?;
+            self.runtime
+                .block_on(async {
+                    element.click().await?;
+                    // select everything, so that typing replaces it also where the page guards the value
+                    element.send_keys("\u{e009}a\u{e000}").await?;
+                    element.send_keys(text).await
+                })
+                .ok()
+        });
+    }
+
+    /// Gives a file to the file field below `css`, which need not be visible.
+    #[track_caller]
+    pub fn choose_file(&self, css: &str, file: &Path) {
+        let css = format!("{css} input[type=file]");
+        let path = file.to_string_lossy().into_owned();
+        self.until(&format!("the file field {css}"), || {
+            let element = self.all(&css).into_iter().next()?;
+            self.runtime.block_on(element.send_keys(&path)).ok()
+        });
+    }
+
+    /// Opens the choice `css` and takes the entry that contains `text`.
+    #[track_caller]
+    pub fn choose(&self, css: &str, text: &str) {
+        self.click(css);
+        self.click_text(".el-select-dropdown__item", text);
+    }
+
+    /// Waits until something visible at `css` contains `text`.
+    #[track_caller]
+    pub fn see(&self, css: &str, text: &str) {
+        self.see_within(css, text, PATIENCE);
+    }
+
+    #[track_caller]
+    pub fn see_within(&self, css: &str, text: &str, limit: Duration) {
+        self.until_within(&format!("{text:?} at {css}"), limit, || {
+            let found =
+                self.visible_all(css).iter().any(|element| self.text_of(element).contains(text));
+            found.then_some(())
+        });
+    }
+
+    /// Waits until nothing visible at `css` contains `text`.
+    #[track_caller]
+    pub fn see_no_more(&self, css: &str, text: &str) {
+        self.until(&format!("no {text:?} at {css}"), || {
+            let found =
+                self.visible_all(css).iter().any(|element| self.text_of(element).contains(text));
+            (!found).then_some(())
+        });
+    }
+
+    /// Goes to the tab that was opened last.
+    #[track_caller]
+    pub fn newest_tab(&self) {
+        self.until("another tab", || {
+            let tabs = self.runtime.block_on(self.client.windows()).ok()?;
+            let newest = tabs.into_iter().nth(1)?;
+            self.runtime.block_on(self.client.switch_to_window(newest)).ok()
+        });
+    }
+
+    /// Closes this tab and goes back to the first.
+    #[track_caller]
+    pub fn close_tab(&self) {
+        self.runtime
+            .block_on(async {
+                self.client.close_window().await?;
+                let first = self.client.windows().await?.into_iter().next();
+                self.client.switch_to_window(first.expect("the first tab")).await
+            })
+            .expect("back in the first tab");
+    }
+
+    /// Runs JavaScript and gives what it returns.
+    #[track_caller]
+    pub fn script(&self, code: &str) -> Value {
+        self.runtime.block_on(self.client.execute(code, Vec::new())).expect("the script runs")
+    }
+
+    /// A picture of what is shown.
+    pub fn picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+        std::fs::create_dir_all(&folder).expect("a folder for pictures");
+        let png = self.runtime.block_on(self.client.screenshot()).expect("a picture");
+        std::fs::write(folder.join(format!("{name}.png")), png).expect("write the picture");
+    }
+
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, probe: impl FnMut() -> Option<T>) -> T {
+        self.until_within(what, PATIENCE, probe)
+    }
+
+    #[track_caller]
+    fn until_within<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut probe: impl FnMut() -> Option<T>,
+    ) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = probe() {
+                return found;
+            }
+            if started.elapsed() > limit {
+                self.picture("failed");
+                let text = self.script("return document.body.innerText");
+                panic!(
+                    "waited {limit:?} in vain for {what}; shown at {}:\n{}",
+                    self.path(),
+                    text.as_str().unwrap_or_default()
+                );
+            }
+            std::thread::sleep(STEP);
+        }
+    }
+
+    fn all(&self, css: &str) -> Vec<Element> {
+        self.runtime.block_on(self.client.find_all(Locator::Css(css))).unwrap_or_default()
+    }
+
+    fn visible_all(&self, css: &str) -> Vec<Element> {
+        let shown = |element: &Element| {
+            let shown: Result<bool, CmdError> = self.runtime.block_on(element.is_displayed());
+            shown.unwrap_or(false)
+        };
+        self.all(css).into_iter().filter(shown).collect()
+    }
+
+    fn visible(&self, css: &str) -> Option<Element> {
+        self.visible_all(css).into_iter().next()
+    }
+
+    fn text_of(&self, element: &Element) -> String {
+        self.runtime.block_on(element.text()).unwrap_or_default()
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.runtime.block_on(self.client.clone().close());
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// chromedriver chooses a free port and says which; its later lines are read so that it never blocks.
+fn port_of(mut lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static) -> u16 {
+    let port = loop {
+        let line = lines.next().expect("a line that names the port").expect("readable");
+        let word = line.strip_suffix('.').and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        if let (Some(port), true) = (word, line.contains("started successfully")) {
+            break port;
+        }
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    port
+}
+
+fn capabilities(language: &str, profile: &Path) -> serde_json::Map<String, Value> {
+    let arguments = [
+        "--headless=new".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-quic".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--window-size=1280,900".to_owned(),
+        format!("--lang={language}"),
+        format!("--accept-lang={language}"),
+        format!("--user-data-dir={}", profile.display()),
+    ];
+    let options = json!({
+        "args": arguments,
+        "prefs": {"intl.accept_languages": language, "credentials_enable_service": false},
+    });
+    let mut capabilities = serde_json::Map::new();
+    capabilities.insert("browserName".into(), json!("chrome"));
+    capabilities.insert("goog:chromeOptions".into(), options);
+    capabilities
+}
