@@ -91,7 +91,7 @@ fn edit_and_save(page: &Page, node: &LabNode, api: &Client) {
     look_at_screen(page, "console-template");
     let row = first_row(api, "/api/v1.0/education/template/");
     let address = row["bind_ip"].as_str().expect("an address").to_owned();
-    assert_eq!(node.guest_status(&address, "eth0", BOOT), address);
+    assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
     leave_mark(node, &address, "lesson-one");
     page.close_tab();
     page.click("[data-test=do-save]");
@@ -154,7 +154,7 @@ fn start_and_watch(page: &Page, node: &LabNode, api: &Client, restore: bool) {
         rows(&api.get("/api/v1.0/education/instance/").query("desktop_uuid", &group).send())
             .remove(0);
     let address = desktop["ipaddr"].as_str().expect("an address").to_owned();
-    assert_eq!(node.guest_status(&address, "eth0", BOOT), address, "the reserved address");
+    assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"), "as reserved");
     assert_eq!(node.guest_status(&address, "mark", BOOT), "lesson-one");
     page.click("[data-test=do-console]");
     page.newest_tab();

@@ -43,7 +43,7 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     // each got the address that is reserved for it, and began from the saved template
     for desktop in &desktops {
         let address = text(desktop, "ipaddr");
-        assert_eq!(node.guest_status(&address, "eth0", BOOT), address);
+        assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
         assert_eq!(node.guest_status(&address, "mark", BOOT), "from-the-template");
         wait_status(admin, &group, desktop, "active");
     }
@@ -75,7 +75,7 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     // what happens behind Carrel's back is shown
     let second_one = instance_param(&group, "lab", &[second]);
     node.virsh(&["suspend", &domain_of(&node, second)]);
-    wait_status_within(admin, &group, second, "paused", STATUS);
+    wait_status_within(admin, &group, second, "error", STATUS);
     node.virsh(&["resume", &domain_of(&node, second)]);
     wait_status_within(admin, &group, second, "active", STATUS);
     node.virsh(&["destroy", &domain_of(&node, second)]);
@@ -167,7 +167,7 @@ fn edit_and_save(site: &Site, node: &LabNode, template: &str) {
     act(admin, TEMPLATES, "edit", "vdi.templates.edit", param.clone());
     let row = template_row(admin);
     let address = text(&row, "bind_ip");
-    assert_eq!(node.guest_status(&address, "eth0", BOOT), address);
+    assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
     assert_eq!(template_row(admin)["status"], "active");
     leave_mark(node, &address, "from-the-template");
     act(admin, TEMPLATES, "save", "vdi.templates.save", param);
