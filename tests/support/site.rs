@@ -15,6 +15,7 @@ const OPERATION_LIMIT: Duration = Duration::from_secs(180);
 /// Longest wait for what a fresh installation makes by itself.
 const START_LIMIT: Duration = Duration::from_secs(30);
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
+const NODES: &str = "/api/v1.0/resource_mgr/controller_nodes";
 const NETWORKS: &str = "/api/v1.0/resource_mgr/data_networks";
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 const GROUPS: &str = "/api/v1.0/education/group/";
@@ -72,13 +73,17 @@ impl Site {
         Self { admin, pool, network, subnet }
     }
 
-    /// With the subnet that a fresh installation has.
+    /// With the subnet that a fresh installation has, when its node answers.
     #[track_caller]
     pub fn of_default(server: &Server) -> Self {
         let admin = server.admin();
         let pool = first_uuid(&admin, POOLS);
         let network = first_uuid(&admin, NETWORKS);
         let subnet = first_uuid(&admin, &format!("{NETWORKS}/{network}/sub_networks"));
+        wait_for("the node of this machine", START_LIMIT, || {
+            let nodes = rows(&admin.get(NODES).send());
+            (nodes.first()?["status"] == "active").then_some(())
+        });
         Self { admin, pool, network, subnet }
     }
 
