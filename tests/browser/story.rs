@@ -143,7 +143,7 @@ fn set_switch(page: &Page, css: &str, on: bool) {
 
 /// Starts the group, opens a desktop's screen, and reboots it from inside.
 fn start_and_watch(page: &Page, node: &LabNode, api: &Client, restore: bool) {
-    page.click("[data-test=do-open]");
+    page.click(".el-table__row a[href*=desktop-groups]");
     page.until("the desktops' page", || page.path().contains("/desktop-groups/").then_some(()));
     page.see(".el-table__row", "Off");
     page.click(".el-table__header .el-checkbox");
