@@ -65,8 +65,8 @@ impl Dispatch {
         let request_id = call.actor.request_id.clone();
         let outcome = match self.row(&mut call, request, data).await {
             Err(error) => Err(error),
-            Ok((row, Body::Read)) => run_blocking(&self.app, row, call).await,
-            Ok((row, Body::Open(data))) => run_streaming(&self.app, row, call, request, data).await,
+            Ok((row, None)) => run_blocking(&self.app, row, call).await,
+            Ok((row, Some(data))) => run_streaming(&self.app, row, call, request, data).await,
         };
         match outcome {
             Ok(Outgoing::Response(mut response)) => {
@@ -79,19 +79,19 @@ impl Dispatch {
     }
 
     /// Finds the row and checks that the caller may use it; reads the body only where needed and
-    /// only of those who may.
+    /// only of those who may. What a streaming row is to read comes back unread.
     async fn row<'r>(
         &self,
         call: &mut Call,
         request: &'r Request<'_>,
         data: Data<'r>,
-    ) -> Result<(&'static Endpoint, Body<'r>)> {
+    ) -> Result<(&'static Endpoint, Option<Data<'r>>)> {
         self.sign_in(call, request).await?;
         if let [row] = *self.rows
             && matches!(row.run, Run::Streaming(_))
         {
             self.enter(row, call, request)?;
-            return Ok((row, Body::Open(data)));
+            return Ok((row, Some(data)));
         }
         // Somebody who may use none of the rows learns nothing about bodies.
         if let Some(error) =
@@ -102,7 +102,7 @@ impl Dispatch {
         call.body = read_body(request, data).await?;
         let row = self.by_action(call)?;
         self.enter(row, call, request)?;
-        Ok((row, Body::Read))
+        Ok((row, None))
     }
 
     fn enter(&self, row: &'static Endpoint, call: &mut Call, request: &Request<'_>) -> Result<()> {
@@ -151,11 +151,6 @@ impl Dispatch {
         let error = Error::bad_input("action-unknown").arg("field", "action");
         Err(error.arg("action", asked.unwrap_or_default()).arg("known", known.join(", ")))
     }
-}
-
-enum Body<'r> {
-    Read,
-    Open(Data<'r>),
 }
 
 enum Outgoing<'r> {

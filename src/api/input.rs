@@ -28,8 +28,6 @@ pub fn parse<I: DeserializeOwned>(call: &Call) -> Result<I> {
     match body(call)? {
         Value::Null => {}
         Value::Object(given) => fields.extend(given.clone()),
-        // Some operations take a bare list.
-        list @ Value::Array(_) => return read(list.clone()),
         _ => return Err(Error::bad_input("body-not-an-object")),
     }
     read(Value::Object(fields))

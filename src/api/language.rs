@@ -1,7 +1,5 @@
 //! The message catalogues (`assets/messages/*.ftl`, Fluent) and the choice of a language.
 
-use std::collections::BTreeSet;
-
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use fluent_langneg::parse_accepted_languages;
@@ -83,7 +81,8 @@ impl Catalogues {
         self.text(language, error.key(), &args)
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    #[cfg(test)]
+    fn has(&self, key: &str) -> bool {
         self.english.has_message(key) && self.chinese.has_message(key)
     }
 }
@@ -101,15 +100,17 @@ fn bundle(language: LanguageIdentifier, text: &str) -> Result<FluentBundle<Fluen
     Ok(bundle)
 }
 
-/// Keys of a catalogue, for comparing the two.
-pub fn keys(text: &str) -> BTreeSet<String> {
-    let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    lines.filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Keys of a catalogue, for comparing the two.
+    fn keys(text: &str) -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+        lines.filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).collect()
+    }
 
     #[test]
     fn both_catalogues_have_the_same_keys() {

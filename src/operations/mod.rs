@@ -104,7 +104,6 @@ pub struct Item {
 /// An operation as its row tells it.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    pub id: i64,
     pub uuid: Uuid,
     /// Also the message key of its title.
     pub kind: String,

@@ -54,9 +54,11 @@ fn say(diary: &Diary, line: &str) -> Result<()> {
 fn step_b(diary: &Diary, args: &Args, job: &Job) -> Result<()> {
     diary.note("b");
     job.progress(1, 2);
-    while args.wait_for_cancel {
-        job.check_cancelled()?;
-        std::thread::sleep(Duration::from_millis(5));
+    if args.wait_for_cancel {
+        loop {
+            job.check_cancelled()?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
     assert!(!args.panic, "step b panics");
     match args.fail {

@@ -25,6 +25,7 @@ mod calls;
 mod open;
 mod pump;
 
+#[cfg(test)]
 pub use calls::Received;
 pub use open::OpenCall;
 

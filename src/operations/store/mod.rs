@@ -242,7 +242,6 @@ struct Raw {
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
     let operation = Operation {
-        id: row.get(0)?,
         uuid: Uuid::nil(),
         kind: row.get(2)?,
         subject: row.get(3)?,
