@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// A boot takes 5 s on an idle machine and several times that beside other work.
-const BOOT: Duration = Duration::from_secs(120);
+const BOOT: Duration = Duration::from_secs(240);
 /// What a list shows follows the guest within this.
 const STATUS: Duration = Duration::from_secs(2);
 
