@@ -19,6 +19,8 @@ use crate::operations::{
 /// How long an operation waits until the lists show what it has done.
 const SETTLE: Duration = Duration::from_millis(1_500);
 const SETTLE_POLL: Duration = Duration::from_millis(15);
+/// Longer than events are gathered before they are written.
+const SETTLE_REBOOT: Duration = Duration::from_millis(250);
 
 /// What people do with desktops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +94,8 @@ impl Desktops {
         )
     }
 
-    /// Switches all desktops of the groups for which it has a meaning: `Stop` and `Reboot` leave alone what is off.
+    /// Switches all desktops of the groups for which it has a meaning: `Reboot` leaves alone what is off. `Stop` goes
+    /// to all: what a row says may be older than the guest, and off is what was wanted.
     pub fn switch_groups(
         &self,
         actor: &Actor,
@@ -148,8 +151,8 @@ impl Desktops {
             }
             let all = seats::of_group(conn, uuid)?;
             let meant = all.into_iter().filter(|seat| match switch {
-                Switch::Start => true,
-                Switch::Stop | Switch::Reboot => seat.power.is_on(),
+                Switch::Start | Switch::Stop => true,
+                Switch::Reboot => seat.power.is_on(),
             });
             Ok(meant.map(|seat| seat.uuid).collect())
         })
@@ -160,7 +163,11 @@ impl Desktops {
         let on = match switch {
             Switch::Start => true,
             Switch::Stop => false,
-            Switch::Reboot => return Ok(()),
+            Switch::Reboot => {
+                // The rows still say "on" from before: the news of the end must have come first.
+                std::thread::sleep(SETTLE_REBOOT);
+                true
+            }
         };
         let until = Instant::now() + SETTLE;
         while self.store.read(|conn| seats::count_power(conn, done, on))? < done.len() {

@@ -20,6 +20,10 @@ fn an_administrator_makes_a_class_in_the_console() {
 
     set_up(&page, &server);
     let api = server.client().sign_in("headmaster", PASSWORD);
+    wait_until("the node of this machine", BOOT, || {
+        let nodes = rows(&api.get("/api/v1.0/resource_mgr/controller_nodes").send());
+        nodes.iter().any(|node| node["status"] == "active")
+    });
     upload(&page, &server, guest_image());
     make_template(&page, &server);
     edit_and_save(&page, &node, &api);
