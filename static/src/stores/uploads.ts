@@ -1,8 +1,10 @@
 import { defineStore } from 'pinia'
-import { computed, markRaw, ref } from 'vue'
-import { ApiError, buildUrl, headers, readAnswer } from '@/api/http'
+import { computed, markRaw, ref, watch } from 'vue'
+import { ApiError, buildUrl, headers, readAnswer, type CommandData } from '@/api/http'
 import { images, type ImageInput } from '@/api/resources'
+import { operations as api } from '@/api/system'
 import { i18n } from '@/i18n'
+import { isOpen, useOperations } from './operations'
 
 export interface Upload {
   id: number
@@ -12,12 +14,15 @@ export interface Upload {
   sent: number
   /** `checking`: every byte is over, the server reads the image. */
   state: 'sending' | 'checking' | 'done' | 'failed' | 'cancelled'
+  /** The operation that checks what arrived. */
+  operation?: string
   error?: ApiError
 }
 
 /** Uploads outlive the page that began them; the file stays at hand for another try. */
 export const useUploads = defineStore('uploads', () => {
   const all = ref<Upload[]>([])
+  const operations = useOperations()
   const requests = new Map<number, XMLHttpRequest>()
   let last = 0
 
@@ -35,6 +40,7 @@ export const useUploads = defineStore('uploads', () => {
     upload.sent = 0
     upload.state = 'sending'
     upload.error = undefined
+    upload.operation = undefined
     const request = new XMLHttpRequest()
     requests.set(id, request)
     request.open('POST', buildUrl(images.uploadUrl(upload.pool), { ...upload.input }))
@@ -48,9 +54,10 @@ export const useUploads = defineStore('uploads', () => {
     }
     request.onload = () => {
       try {
-        readAnswer(request.status, request.responseText)
-        upload.state = 'done'
         requests.delete(id)
+        upload.operation = readAnswer<CommandData>(request.status, request.responseText).data.operation_uuid
+        if (upload.operation) settle()
+        else upload.state = 'done'
       } catch (error) {
         fail(upload, error as ApiError)
       }
@@ -71,8 +78,25 @@ export const useUploads = defineStore('uploads', () => {
     requests.delete(upload.id)
   }
 
-  function cancel(id: number): void {
-    requests.get(id)?.abort()
+  /** A file that arrived is an image only when its check has ended well. */
+  function settle(): void {
+    for (const upload of all.value) {
+      if (upload.state !== 'checking' || !upload.operation) continue
+      const check = operations.all.find(({ uuid }) => uuid === upload.operation)
+      if (!check || isOpen(check)) continue
+      if (check.state === 'succeeded') upload.state = 'done'
+      else if (check.state === 'cancelled') upload.state = 'cancelled'
+      else fail(upload, new ApiError(check.error ?? i18n.global.t('state.failed'), 0))
+    }
+  }
+
+  watch(() => operations.all, settle, { deep: true })
+
+  /** Before the last byte the upload breaks off; after it, its check is asked to stop. */
+  async function cancel(id: number): Promise<void> {
+    const check = all.value.find((upload) => upload.id === id)?.operation
+    if (!check) requests.get(id)?.abort()
+    else await api.cancel(check)
   }
 
   function dismiss(id: number): void {
