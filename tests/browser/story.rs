@@ -174,6 +174,10 @@ fn start_and_watch(page: &Page, node: &LabNode, api: &Client, restore: bool) {
     page.close_tab();
     page.click("[data-test=view-grid]");
     page.see("[data-test=tile]", "pc");
+    page.until("a thumbnail of its screen", || {
+        let code = "return [...document.querySelectorAll('[data-test=tile] img')].some(i => i.naturalWidth > 0)";
+        page.script(code).as_bool()?.then_some(())
+    });
     page.picture(if restore { "desktops-grid" } else { "desktops-grid-keep" });
     page.click("[data-test=view-table]");
 }
