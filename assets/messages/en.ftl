@@ -356,6 +356,7 @@ libvirt-down = libvirt does not answer on the node: { $reason }. Start its servi
 libvirt-denied = libvirt on the node refuses access for “{ $object }”: { $message }. Run the agent as root or add its user to the group libvirt.
 libvirt-busy = libvirt is busy with “{ $object }” and did not finish in time: { $message }. Try again in a moment.
 libvirt-no-memory = “{ $object }” could not get its memory on the node: { $message }. Shut other desktops down or give it less memory.
+libvirt-unsupported = libvirt cannot do this with “{ $object }”: { $message }
 libvirt-failed = libvirt refused for “{ $object }”: { $message }
 virt-type-unknown = virt_type is “{ $value }”; it must be auto, kvm or qemu.
 node-memory-short = “{ $object }” needs { $needed } MiB of memory, and the node has { $free } MiB free. Shut other desktops down, give it less memory or use another node.

@@ -356,6 +356,7 @@ libvirt-down = 节点上的 libvirt 没有响应：{ $reason }。请启动其服
 libvirt-denied = 节点上的 libvirt 拒绝访问“{ $object }”：{ $message }。请以 root 运行代理，或将其用户加入 libvirt 组。
 libvirt-busy = libvirt 正忙于处理“{ $object }”，未能及时完成：{ $message }。请稍后再试。
 libvirt-no-memory = “{ $object }”在节点上无法获得内存：{ $message }。请关闭其他桌面或减少其内存。
+libvirt-unsupported = libvirt 不支持对“{ $object }”进行此操作：{ $message }
 libvirt-failed = libvirt 拒绝了对“{ $object }”的操作：{ $message }
 virt-type-unknown = virt_type 的值是“{ $value }”，只能是 auto、kvm 或 qemu。
 node-memory-short = “{ $object }”需要 { $needed } MiB 内存，而节点只剩 { $free } MiB。请关闭其他桌面、减少其内存或使用其他节点。

@@ -1,19 +1,25 @@
 //! Lists domains and reads what they use.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
+use std::fs;
+use std::path::Path;
 use std::ptr;
 use std::sync::PoisonError;
 use std::time::Instant;
 
 use uuid::Uuid;
 use virt::connect::Connect;
+use virt::domain::Domain;
 use virt::sys;
 
 use super::Hypervisor;
 use super::errors::Libvirt;
 use crate::error::Result;
 use crate::node::protocol::{DomainState, DomainUse};
+
+/// Where libvirt's system daemon writes down its QEMU processes.
+const PID_FILES: &str = "/run/libvirt/qemu";
+const PAGE: u64 = 4096;
 
 impl Hypervisor {
     /// All domains that belong to this installation.
@@ -71,7 +77,8 @@ impl Drop for Records {
 /// Of all running domains, in one call. The `virt` crate has the call, but never frees what it gets.
 fn figures(connect: &Connect) -> Result<Vec<Figures>> {
     let mut list = ptr::null_mut();
-    let stats = sys::VIR_DOMAIN_STATS_CPU_TOTAL | sys::VIR_DOMAIN_STATS_BALLOON;
+    // Not the balloon's: for them libvirt asks each QEMU in turn, and waits for each.
+    let stats = sys::VIR_DOMAIN_STATS_CPU_TOTAL;
     // A domain that is just being started or saved is told without what would mean to wait for it.
     let flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
         | sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -93,35 +100,33 @@ fn figures(connect: &Connect) -> Result<Vec<Figures>> {
 /// # Safety
 /// `record` is one that libvirt gave and was not yet freed.
 unsafe fn read_record(record: &sys::virDomainStatsRecord) -> Option<Figures> {
-    let mut uuid = [0_u8; 16];
-    // SAFETY: libvirt writes 16 bytes; the domain belongs to the record.
-    if unsafe { sys::virDomainGetUUID(record.dom, uuid.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: the record's parameters are valid as long as the record is.
-    let (cpu_time, resident, current) = unsafe {
-        (
-            number(record, c"cpu.time"),
-            number(record, c"balloon.rss"),
-            number(record, c"balloon.current"),
-        )
+    // SAFETY: the record holds its domain alive; the reference taken here is given back by `Domain`.
+    let domain = unsafe {
+        sys::virDomainRef(record.dom);
+        Domain::from_ptr(record.dom)
+    };
+    let mut cpu_time = 0;
+    // SAFETY: parameters and their count belong together; the name is a C string.
+    let found = unsafe {
+        let name = c"cpu.time".as_ptr();
+        sys::virTypedParamsGetULLong(record.params, record.nparams, name, &mut cpu_time)
     };
     Some(Figures {
-        uuid: Uuid::from_bytes(uuid),
-        cpu_time: cpu_time.unwrap_or(0),
-        memory: resident.or(current).unwrap_or(0) * 1024,
+        // Neither asks the daemon.
+        uuid: domain.uuid().ok()?,
+        cpu_time: if found == 1 { cpu_time } else { 0 },
+        memory: resident(&domain.name().ok()?)
+            .or_else(|| Some(domain.info().ok()?.memory * 1024))
+            .unwrap_or(0),
     })
 }
 
-/// # Safety
-/// As [`read_record`].
-unsafe fn number(record: &sys::virDomainStatsRecord, name: &CStr) -> Option<u64> {
-    let mut value = 0;
-    // SAFETY: parameters and their count belong together; the name is a C string.
-    let found = unsafe {
-        sys::virTypedParamsGetULLong(record.params, record.nparams, name.as_ptr(), &mut value)
-    };
-    (found == 1).then_some(value)
+/// Bytes of memory that a domain's QEMU holds; `None` where libvirt keeps its files elsewhere than the system's.
+fn resident(name: &str) -> Option<u64> {
+    let pid = fs::read_to_string(Path::new(PID_FILES).join(format!("{name}.pid"))).ok()?;
+    let pages = fs::read_to_string(format!("/proc/{}/statm", pid.trim())).ok()?;
+    let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * PAGE)
 }
 
 /// Processor time of each domain when it was last asked, in nanoseconds.

@@ -40,6 +40,7 @@ fn kind_and_key(cause: &Cause) -> (Kind, &'static str) {
         Some(
             ErrorNumber::OperationDenied | ErrorNumber::AccessDenied | ErrorNumber::AuthFailed,
         ) => (Kind::Internal, "libvirt-denied"),
+        Some(ErrorNumber::NoSupport) => (Kind::Conflict, "libvirt-unsupported"),
         Some(ErrorNumber::OperationTimeout | ErrorNumber::ResourceBusy) => {
             (Kind::Busy, "libvirt-busy")
         }

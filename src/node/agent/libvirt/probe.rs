@@ -28,7 +28,7 @@ use super::xml;
 use crate::error::{Context, Error, Result};
 
 /// Under KVM it takes half a second, on a loaded machine some more.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const BOOT_SECTOR: &[u8; 512] = include_bytes!("../../../../assets/probe/boot.bin");
 const WORD: &str = "CARREL-RUNS";

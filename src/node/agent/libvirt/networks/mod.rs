@@ -81,7 +81,7 @@ impl Inner {
         let definition = xml::network(&view)?;
         match self.find_network(spec.uuid)? {
             None => self.make_network(spec, &definition),
-            Some((network, stored)) if plan::same_structure(&stored.spec, spec) => {
+            Some((network, stored)) if plan::same_structure(&stored, spec, &view) => {
                 if !plan::same_hosts(&stored.spec, spec) || stored.spec.name != spec.name {
                     self.define_network(&definition, &spec.name)?;
                 }

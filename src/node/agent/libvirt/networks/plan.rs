@@ -14,6 +14,7 @@ use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 /// What libvirt has of a network; its reservations are the entries in libvirt's own words.
 pub struct Stored {
     pub installation: Uuid,
+    pub bridge: String,
     pub spec: NetworkSpec,
 }
 
@@ -101,9 +102,11 @@ pub fn host_view(host: &DhcpHost) -> HostView {
     HostView { mac: host.mac.clone(), address: host.address, name: host.name.clone() }
 }
 
-/// Whether going from one to the other needs no more than other reservations and another name.
-pub fn same_structure(one: &NetworkSpec, other: &NetworkSpec) -> bool {
-    if one.forward != other.forward {
+/// Whether going from what is there to `other`, which is `view`, needs no more than other reservations and another name.
+pub fn same_structure(stored: &Stored, other: &NetworkSpec, view: &NetworkView) -> bool {
+    let one = &stored.spec;
+    // An uplink may have become a port of another bridge.
+    if one.forward != other.forward || stored.bridge != view.bridge {
         return false;
     }
     let shape = |spec: &NetworkSpec| -> (Vec<(Ipv4Addr, u8)>, Vec<String>) {
@@ -128,6 +131,7 @@ pub fn same_hosts(one: &NetworkSpec, other: &NetworkSpec) -> bool {
 #[derive(Deserialize)]
 struct Definition {
     metadata: Option<MetadataElement>,
+    bridge: Option<BridgeElement>,
     #[serde(default)]
     ip: Vec<IpElement>,
 }
@@ -143,6 +147,12 @@ struct NetworkElement {
     installation: Uuid,
     #[serde(rename = "$text")]
     spec: String,
+}
+
+#[derive(Deserialize)]
+struct BridgeElement {
+    #[serde(rename = "@name", default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -172,12 +182,13 @@ pub fn parse(xml: &str) -> Result<Option<Stored>> {
     if !xml.contains(xml::NETWORK_NAMESPACE) {
         return Ok(None);
     }
-    let Definition { metadata, ip } = read(xml)?;
+    let Definition { metadata, bridge, ip } = read(xml)?;
     let Some(element) = metadata.and_then(|metadata| metadata.network) else { return Ok(None) };
     let mut spec: NetworkSpec =
         serde_json::from_str(&element.spec).context("read the spec in a network's metadata")?;
     spec.hosts = hosts(ip, spec.uuid);
-    Ok(Some(Stored { installation: element.installation, spec }))
+    let bridge = bridge.map(|bridge| bridge.name).unwrap_or_default();
+    Ok(Some(Stored { installation: element.installation, bridge, spec }))
 }
 
 /// The reservations in a definition, without the gateway's own.
