@@ -254,12 +254,10 @@ fn a_guest_on_a_full_disk_is_told_and_goes_on_when_there_is_room() {
     site.power(PowerAction::Stop, uuid);
 
     let filler = small.path().join("filler");
-    // As much as fits.
-    fs::write(&filler, vec![1; 100 << 20]).unwrap_err();
-    // A new disk: the guest's first write needs room.
+    // A new disk, with room for its few blocks and not for the guest's first write.
     fs::remove_file(site.disks.overlay_path(&guest.spec.disks[0], uuid).unwrap()).unwrap();
-    let header = vec![0; 256 << 10];
-    let length = fs::metadata(&filler).unwrap().len() - header.len() as u64;
+    fs::write(&filler, vec![1; 100 << 20]).unwrap_err();
+    let length = fs::metadata(&filler).unwrap().len() - (32 << 10);
     fs::File::options().write(true).open(&filler).unwrap().set_len(length).unwrap();
     site.power(PowerAction::Start, uuid);
     let (event, _) = site.event(BOOT, |event| {
