@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocket::data::{Data, ToByteUnit};
 use rocket::http::{ContentType, Header, Method, Status};
@@ -23,6 +24,9 @@ use crate::operations::{Actor, audit};
 
 /// Largest JSON body, in MiB: a batch of thousands of uuids fits. Uploads are streamed instead.
 const BODY_LIMIT_MIB: u32 = 4;
+/// What is read of a refused request at most.
+const DRAIN_LIMIT_MIB: u32 = 64;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The rows of one method and path, told apart by their action.
 #[derive(Clone)]
@@ -86,23 +90,30 @@ impl Dispatch {
         request: &'r Request<'_>,
         data: Data<'r>,
     ) -> Result<(&'static Endpoint, Option<Data<'r>>)> {
-        self.sign_in(call, request).await?;
+        if let Err(error) = self.admit(call, request).await {
+            drain(data).await;
+            return Err(error);
+        }
         if let [row] = *self.rows
             && matches!(row.run, Run::Streaming(_))
         {
             self.enter(row, call, request)?;
             return Ok((row, Some(data)));
         }
-        // Somebody who may use none of the rows learns nothing about bodies.
-        if let Some(error) =
-            self.rows.iter().map(|row| permit(row, call).err()).collect::<Option<Vec<_>>>()
-        {
-            return Err(error.into_iter().next().unwrap_or_else(not_signed_in));
-        }
         call.body = read_body(request, data).await?;
         let row = self.by_action(call)?;
         self.enter(row, call, request)?;
         Ok((row, None))
+    }
+
+    /// Whether the caller may use at least one of the rows: all others learn nothing about bodies.
+    async fn admit(&self, call: &mut Call, request: &Request<'_>) -> Result<()> {
+        self.sign_in(call, request).await?;
+        let refusals = self.rows.iter().map(|row| permit(row, call).err());
+        match refusals.collect::<Option<Vec<_>>>() {
+            None => Ok(()),
+            Some(errors) => Err(errors.into_iter().next().unwrap_or_else(not_signed_in)),
+        }
     }
 
     fn enter(&self, row: &'static Endpoint, call: &mut Call, request: &Request<'_>) -> Result<()> {
@@ -292,6 +303,14 @@ fn path_params(row: &Endpoint, request: &Request<'_>) -> HashMap<&'static str, S
         Some((name, value.to_owned()))
     });
     pairs.collect()
+}
+
+/// Reads for a moment what a refused client still sends: most read the answer only after they have
+/// sent everything, and would see a broken connection instead of the reason.
+async fn drain(data: Data<'_>) {
+    let rest = data.open(DRAIN_LIMIT_MIB.mebibytes()).stream_to(rocket::tokio::io::sink());
+    // However it ends, the answer is sent.
+    let _ = rocket::tokio::time::timeout(DRAIN_TIME, rest).await;
 }
 
 async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
