@@ -61,6 +61,7 @@ cancelled = Stopped on request.
 program-missing = The program { $program } is not installed on the node. Install it and try again.
 program-failed = The program { $program } failed on the node: { $message }
 program-too-slow = The program { $program } did not end within { $seconds } seconds on the node. Look at the node's load and disks.
+storage-foreign = The storage { $path } holds the disks of another Carrel installation and is not touched. Give this one a storage of its own, or restore the database that belongs to it.
 storage-unknown = { $path } is not a storage of this node.
 storage-missing = The storage { $path } is not there or cannot be written. Mount it or correct its permissions on the node.
 storage-full = The storage { $path } has no room: { $needed } needed, { $free } free. Delete what is not used or choose another storage.

@@ -61,6 +61,7 @@ cancelled = 已按要求停止。
 program-missing = 节点上没有安装程序 { $program }，请安装后重试。
 program-failed = 节点上的程序 { $program } 执行失败：{ $message }
 program-too-slow = 节点上的程序 { $program } 在 { $seconds } 秒内没有结束，请检查节点的负载和磁盘。
+storage-foreign = 存储 { $path } 属于另一个 Carrel 安装，不会被改动。请为本安装指定其他存储，或恢复与之对应的数据库。
 storage-unknown = { $path } 不是该节点的存储。
 storage-missing = 存储 { $path } 不存在或不可写，请在节点上挂载它或修正其权限。
 storage-full = 存储 { $path } 空间不足：需要 { $needed }，剩余 { $free }。请删除不用的内容或选择其他存储。

@@ -206,8 +206,11 @@ async fn run_streaming<'r>(
 /// they know the subject.
 pub fn note(app: &App, row: &Endpoint, call: &Call, error: Option<&Error>) -> Result<()> {
     let Some((action, module)) = row.audit else { return Ok(()) };
-    // Nobody did nothing: signing out without a session.
-    if call.actor.name.is_empty() && error.is_none() {
+    // Nobody did nothing: signing out without a session. Nor may a stranger fill the log with requests that
+    // were not even looked at.
+    let trifle =
+        |error: &Error| matches!(error.kind(), Kind::TooMany) || error.key().starts_with("field-");
+    if call.caller.is_none() && error.map_or(call.actor.name.is_empty(), trifle) {
         return Ok(());
     }
     let fault = error.map(Fault::from);

@@ -346,6 +346,10 @@ impl<'a> Runner<'a> {
     fn forward(&mut self, recipe: &dyn AnyRecipe) -> Result<()> {
         while self.step < recipe.len() {
             self.save(State::Running)?;
+            // Somebody may have asked between the look at the row and now.
+            if self.inner.store.read(|conn| store::is_cancel_requested(conn, self.id))? {
+                self.job.cancel.cancel();
+            }
             let result = match self.job.check_cancelled() {
                 Ok(()) => guarded(|| recipe.run(self.step, &self.args, &self.job)),
                 Err(cancelled) => Err(cancelled),

@@ -56,7 +56,7 @@ impl Agent {
     /// # Errors
     /// When the machine cannot be asked for its figures, or has no thread left.
     pub fn start(config: AgentConfig) -> Result<Arc<Self>> {
-        let disks = Disks::open(&config.storages);
+        let disks = Disks::open_for(&config.storages, config.installation);
         let events = EventSink::default();
         let hypervisor = Hypervisor::start(&config, disks.clone(), events.clone());
         let sampler = Sampler::new()?;

@@ -7,6 +7,7 @@
 //!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/                                 work in progress, emptied when an agent starts
+//!   <storage>/installation/<uuid>/                 whose it is
 //! ```
 //!
 //! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
@@ -28,11 +29,15 @@ use crate::node::protocol::{LayerKind, LayerRef, StorageFacts};
 const WALK_ONLY: u32 = 0o711;
 const READABLE: u32 = 0o755;
 const PRIVATE: u32 = 0o700;
+/// Folder of a storage that names whose it is.
+const OWNER: &str = "installation";
 
 /// The storages that an agent was configured with.
 #[derive(Debug, Clone)]
 pub struct Storages {
     roots: Vec<PathBuf>,
+    /// Those that hold another installation's disks: never touched.
+    foreign: Vec<PathBuf>,
     /// Held while this agent works, so that another one (`carrel doctor`, say) does not take its work in
     /// progress for left work.
     _working: Arc<Vec<Flock<File>>>,
@@ -52,12 +57,41 @@ impl Storages {
                 }
             }
         }
-        Self { roots, _working: Arc::new(working) }
+        Self { roots, foreign: Vec::new(), _working: Arc::new(working) }
+    }
+
+    /// As [`Storages::open`], without those that belong to another installation: what no row of this one
+    /// knows is deleted, and a controller with a new database knows nothing of the disks that an older one
+    /// left. An unclaimed storage is claimed. The nil installation only looks.
+    pub fn open_for(paths: &[String], installation: Uuid) -> Self {
+        let is_own = |path: &&String| match owner(Path::new(path)) {
+            Ok(found) => installation.is_nil() || found.is_none_or(|found| found == installation),
+            Err(error) => {
+                tracing::error!(storage = path, error = error.detail(), "storage not usable");
+                false
+            }
+        };
+        let (own, foreign): (Vec<&String>, Vec<&String>) = paths.iter().partition(is_own);
+        for path in &foreign {
+            tracing::error!(storage = path, "the storage belongs to another installation");
+        }
+        let own: Vec<String> = own.into_iter().cloned().collect();
+        let foreign = foreign.into_iter().map(PathBuf::from).collect();
+        let opened = Self { foreign, ..Self::open(&own) };
+        for storage in opened.usable().filter(|_| !installation.is_nil()) {
+            if let Err(error) = storage.claim(installation) {
+                tracing::error!(storage = %storage.root.display(), error = error.detail(), "not claimed");
+            }
+        }
+        opened
     }
 
     /// # Errors
     /// `storage-unknown` when it is not a configured one, `storage-missing` when it is not there.
     pub fn get(&self, path: &str) -> Result<Storage> {
+        if self.foreign.iter().any(|root| root.as_os_str() == path) {
+            return Err(Error::conflict("storage-foreign").arg("path", path));
+        }
         let root = self.roots.iter().find(|root| root.as_os_str() == path);
         let root = root.ok_or_else(|| Error::bad_input("storage-unknown").arg("path", path))?;
         let storage = Storage { root: root.clone() };
@@ -186,6 +220,12 @@ impl Storage {
         nix::unistd::syncfs(root.as_fd()).context(doing())
     }
 
+    fn claim(&self, installation: Uuid) -> Result<()> {
+        let marks = self.root.join(OWNER);
+        files::make_dir(&marks, PRIVATE)?;
+        files::make_dir(&marks.join(installation.to_string()), PRIVATE)
+    }
+
     /// Makes the folders, and throws left work away unless another agent works here.
     fn prepare(&self) -> Result<Option<Flock<File>>> {
         // One by one, since the umask of a service would close them to QEMU.
@@ -212,6 +252,21 @@ impl Storage {
         }
         Ok(Some(lock))
     }
+}
+
+/// The installation that a storage belongs to: the name of a folder, which is made in one step.
+fn owner(root: &Path) -> Result<Option<Uuid>> {
+    let marks = root.join(OWNER);
+    let mut found = match fs::read_dir(&marks) {
+        Ok(found) => found,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(cause).context(format_args!("read {}", marks.display())),
+    };
+    let Some(mark) = found.next() else { return Ok(None) };
+    let mark = mark.context(format_args!("read {}", marks.display()))?.file_name();
+    let uuid = mark.to_str().and_then(|name| Uuid::parse_str(name).ok());
+    // Whatever else it is, it is not ours.
+    Ok(Some(uuid.unwrap_or(Uuid::max())))
 }
 
 /// A size for people, in the units that disks are sold and partitioned in.

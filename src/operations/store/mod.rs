@@ -204,6 +204,11 @@ pub(super) fn request_cancel(tx: &Transaction<'_>, uuid: Uuid) -> Result<State> 
     Ok(state)
 }
 
+pub(super) fn is_cancel_requested(conn: &Connection, id: i64) -> Result<bool> {
+    let mut statement = conn.prepare_cached("SELECT cancel FROM operations WHERE id=?1")?;
+    Ok(statement.query_row([id], |row| row.get(0))?)
+}
+
 /// Forgets scheduled operations of a kind on a subject, which a newer one replaces.
 pub(super) fn unschedule(tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Result<()> {
     tx.execute(

@@ -39,12 +39,18 @@ struct Inner {
 
 impl Disks {
     /// Makes the folders of the storages.
+    #[cfg(test)]
     pub fn open(storages: &[String]) -> Self {
-        Self(Arc::new(Inner {
-            storages: Storages::open(storages),
-            prototypes: Mutex::default(),
-            layers: RwLock::default(),
-        }))
+        Self::with(Storages::open(storages))
+    }
+
+    /// As an agent of this installation: storages of another one are left alone.
+    pub fn open_for(storages: &[String], installation: Uuid) -> Self {
+        Self::with(Storages::open_for(storages, installation))
+    }
+
+    fn with(storages: Storages) -> Self {
+        Self(Arc::new(Inner { storages, prototypes: Mutex::default(), layers: RwLock::default() }))
     }
 
     pub fn storages(&self) -> &Storages {

@@ -272,3 +272,21 @@ fn every_file_of_the_layout_is_listed_and_nothing_else() {
     assert!(!storage.domain_dir(domain).exists());
     assert!(storage.uploads().join("readme").exists());
 }
+
+#[test]
+fn a_storage_of_another_installation_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("storage").to_str().unwrap().to_owned();
+    let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
+    let own = Disks::open_for(std::slice::from_ref(&path), first);
+    let stray = dir.path().join(format!("storage/base/{}.qcow2", Uuid::new_v4()));
+    std::fs::write(&stray, b"somebody's").unwrap();
+    assert_eq!(own.list_files().unwrap().len(), 1);
+    drop(own);
+    let other = Disks::open_for(std::slice::from_ref(&path), second);
+    assert!(other.list_files().unwrap().is_empty(), "nothing to be taken for nobody's");
+    assert_eq!(other.storages().get(&path).unwrap_err().key(), "storage-foreign");
+    drop(other);
+    let again = Disks::open_for(std::slice::from_ref(&path), first);
+    assert_eq!(again.list_files().unwrap().len(), 1);
+}
