@@ -135,8 +135,8 @@ fn shut_down(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
 fn freeze(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
     let template = templates.find(args.template)?;
     let making = in_the_making(templates, &template)?;
-    // The domain as the rows say: a disk that was added since stands in it.
-    templates.define(&template, job)?;
+    // Not defined again here: when an earlier try was cut off behind a frozen disk, the rows still name the
+    // layer below it, and a new empty disk on that would hide what was edited.
     let client = templates.client_of(&template)?;
     let layers = making
         .iter()
