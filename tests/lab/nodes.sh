@@ -200,7 +200,8 @@ launch() {
   ) &
 }
 
-answers() { ours "$1" && enter "$1" virsh -q -c qemu:///system uri; }
+# Before the node has switched to its own root, it is this machine's libvirtd, if there is one, that would answer.
+answers() { ours "$1" && enter "$1" grep -qx "node$1" /etc/hostname && enter "$1" virsh -q -c qemu:///system uri; }
 # HOLD=exec replaces this shell, so that its pid is nsenter's and signals and status pass through
 enter() { shift; ${HOLD:-} nsenter -t "$P" -a -r -w env -i HOME=/root TERM=linux PATH="$NODE_PATH" "$@"; }
 
