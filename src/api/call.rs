@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::language::Language;
 use crate::error::{Error, Result};
-use crate::identity::Caller;
+use crate::identity::{Authority, Caller, Visitor};
 use crate::operations::Actor;
 use crate::store::list::{ListQuery, SearchType};
 
@@ -28,6 +28,8 @@ pub struct Call {
     pub by_action: bool,
     /// `Prefer: respond-async` (RFC 7240): do not wait for the operation.
     pub respond_async: bool,
+    /// The browser or program, as it names itself.
+    pub user_agent: String,
     /// `https://host:port` as the client sees it.
     pub origin: String,
     /// Path and query as the client sent them.
@@ -43,6 +45,21 @@ pub struct Call {
 impl Call {
     pub fn caller(&self) -> Result<&Caller> {
         self.caller.as_ref().ok_or_else(not_signed_in)
+    }
+
+    /// On whose authority people are changed.
+    pub fn authority(&self) -> Result<Authority<'_>> {
+        self.caller().map(Authority::Caller)
+    }
+
+    pub fn visitor(&self) -> Visitor {
+        Visitor { address: self.actor.address, user_agent: self.user_agent.clone() }
+    }
+
+    /// A path parameter that is a number. Anything else cannot exist.
+    pub fn number(&self, name: &'static str) -> Result<i64> {
+        let text = self.param(name)?;
+        text.parse().map_err(|_| Error::bad_input("field-not-a-number").arg("field", name))
     }
 
     /// A path parameter that is a uuid. Anything else cannot exist.

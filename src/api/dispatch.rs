@@ -6,6 +6,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
 use rocket::data::{Data, ToByteUnit};
 use rocket::http::{ContentType, Header, Method, Status};
 use rocket::route::{Handler, Outcome, Route};
@@ -19,7 +20,7 @@ use super::envelope::{self, Dialect, Wrapped};
 use super::language::Language;
 use super::{App, SESSION_COOKIE};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::identity::Caller;
+use crate::identity::{Caller, Credential};
 use crate::operations::{Actor, audit};
 
 /// Largest JSON body, in MiB: a batch of thousands of uuids fits. Uploads are streamed instead.
@@ -123,7 +124,7 @@ impl Dispatch {
     }
 
     async fn sign_in(&self, call: &mut Call, request: &Request<'_>) -> Result<()> {
-        let found = token_of(request);
+        let found = credential_of(request);
         // Without a credential of its own a request acts for whoever's browser sent it; signing in
         // is such an act too, and so is a read that is in the audit log. A console or download has
         // its credential in the address and may be opened by a page of an integrator.
@@ -132,16 +133,18 @@ impl Dispatch {
         if !by_header && (request.method() != Method::Get || self.rows.iter().any(acts)) {
             same_origin(request)?;
         }
-        let Some((token, _)) = found else { return Ok(()) };
-        let app = Arc::clone(&self.app);
-        let asked = token.clone();
-        let caller = blocking(move || app.identity.authenticate(&asked)).await?;
+        let Some((credential, _)) = found else { return Ok(()) };
+        let (app, address) = (Arc::clone(&self.app), call.actor.address);
+        let asked = credential.clone();
+        let caller = blocking(move || app.identity.authenticate(&asked, address)).await?;
         if let Some(caller) = &caller {
             call.actor.user_id = Some(caller.user_id);
             call.actor.name.clone_from(&caller.name);
         }
         call.caller = caller;
-        call.token = Some(token);
+        if let Credential::Token(token) = credential {
+            call.token = Some(token);
+        }
         Ok(())
     }
 
@@ -232,6 +235,10 @@ fn permit(row: &Endpoint, call: &Call) -> Result<()> {
     match (row.access, &call.caller) {
         (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
         (_, None) => Err(not_signed_in()),
+        (Access::InPerson, Some(caller)) => match caller.session_id() {
+            Some(_) => Ok(()),
+            None => Err(Error::forbidden("session-needed")),
+        },
         (Access::Needs(permission), Some(caller)) => match caller.may(permission) {
             true => Ok(()),
             false => {
@@ -241,14 +248,29 @@ fn permit(row: &Endpoint, call: &Call) -> Result<()> {
     }
 }
 
-/// `Authorization` with or without `Bearer`, else the session cookie (`true`).
-fn token_of(request: &Request<'_>) -> Option<(String, bool)> {
+/// `Authorization`: `Basic` with user name and API key, else a token with or without `Bearer`; else
+/// the session cookie (`true`).
+fn credential_of(request: &Request<'_>) -> Option<(Credential, bool)> {
     if let Some(header) = request.headers().get_one("Authorization") {
         let header = header.trim();
-        let bare = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("bearer "));
-        return Some((bare.unwrap_or(header).trim().to_owned(), false));
+        let (scheme, rest) = header.split_once(' ').unwrap_or(("", header));
+        let credential = match scheme.to_ascii_lowercase().as_str() {
+            "basic" => basic(rest.trim()),
+            "bearer" => Credential::Token(rest.trim().to_owned()),
+            _ => Credential::Token(header.to_owned()),
+        };
+        return Some((credential, false));
     }
-    request.cookies().get(SESSION_COOKIE).map(|cookie| (cookie.value().to_owned(), true))
+    let cookie = request.cookies().get(SESSION_COOKIE)?;
+    Some((Credential::Token(cookie.value().to_owned()), true))
+}
+
+/// What cannot be read belongs to nobody.
+fn basic(encoded: &str) -> Credential {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default();
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let (name, key) = text.split_once(':').unwrap_or_default();
+    Credential::Basic { name: name.to_owned(), key: key.to_owned() }
 }
 
 /// A page of another site must not act with the visitor's cookie.
@@ -289,6 +311,7 @@ fn call_of(request: &Request<'_>, dialect: Dialect) -> Call {
         body: Value::Null,
         by_action: false,
         respond_async: headers.get("Prefer").any(|prefer| prefer.contains("respond-async")),
+        user_agent: headers.get_one("User-Agent").unwrap_or_default().to_owned(),
         origin: format!("{}://{host}", if tls { "https" } else { "http" }),
         uri: request.uri().to_string(),
         subject: String::new(),

@@ -3,8 +3,8 @@
 //! OpenAPI document all come from it.
 //!
 //! A row is built by [`get`], [`post`], [`put`], [`patch`] or [`delete`], which give an [`Undeclared`]
-//! endpoint; only [`Undeclared::needs`], [`Undeclared::signed_in`] and [`Undeclared::public`] turn it
-//! into an [`Endpoint`], so that a route without a declared permission does not compile.
+//! endpoint; only [`Undeclared::needs`], [`Undeclared::signed_in`], [`Undeclared::in_person`] and
+//! [`Undeclared::public`] turn it into an [`Endpoint`], so that a route without a declared permission does not compile.
 
 use std::sync::Arc;
 
@@ -27,8 +27,10 @@ use crate::identity::Permission;
 pub enum Access {
     /// Anybody, for instance to sign in.
     Public,
-    /// Anybody who is signed in, for what concerns only oneself.
+    /// Anybody who is signed in, also with an API key, for what concerns only oneself.
     SignedIn,
+    /// Anybody with a session of their own: what an API key must not do, whatever its permissions.
+    InPerson,
     Needs(Permission),
 }
 
@@ -88,6 +90,10 @@ impl Undeclared {
         Endpoint { access: Access::SignedIn, ..self.0 }
     }
 
+    pub fn in_person(self) -> Endpoint {
+        Endpoint { access: Access::InPerson, ..self.0 }
+    }
+
     pub fn public(self) -> Endpoint {
         Endpoint { access: Access::Public, ..self.0 }
     }
@@ -142,6 +148,14 @@ where
     O: IntoAnswer + 'static,
 {
     blocking(Method::Put, id, path, handler)
+}
+
+pub fn patch<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+where
+    I: DeserializeOwned + JsonSchema + 'static,
+    O: IntoAnswer + 'static,
+{
+    blocking(Method::Patch, id, path, handler)
 }
 
 pub fn delete<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared

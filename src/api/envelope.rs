@@ -16,6 +16,8 @@ pub enum Dialect {
     Account,
     /// Document 002: `{code, msg, data}`. Errors carry the HTTP status as `code` too.
     DesktopCloud,
+    /// Document 004: `{ok, info}`. 403 for who may not, 500 for defects, all else 200.
+    Operations,
 }
 
 impl Dialect {
@@ -23,7 +25,8 @@ impl Dialect {
     pub fn of_path(path: &str) -> Self {
         match path {
             _ if path.starts_with("/api/account") => Self::Account,
-            _ if path.starts_with("/account") => Self::Analysis,
+            _ if path.starts_with("/account") || path.starts_with("/role") => Self::Analysis,
+            _ if OPERATIONS_PATHS.iter().any(|start| path.starts_with(start)) => Self::Operations,
             _ => Self::DesktopCloud,
         }
     }
@@ -32,7 +35,7 @@ impl Dialect {
     pub const fn language(self) -> Language {
         match self {
             Self::Account => Language::English,
-            Self::Analysis | Self::DesktopCloud => Language::Chinese,
+            Self::Analysis | Self::DesktopCloud | Self::Operations => Language::Chinese,
         }
     }
 
@@ -41,9 +44,14 @@ impl Dialect {
             Self::Analysis => "000 analysis platform",
             Self::Account => "001 account",
             Self::DesktopCloud => "002 desktop cloud",
+            Self::Operations => "004 operations",
         }
     }
 }
+
+/// Where document 004 is mounted.
+const OPERATIONS_PATHS: [&str; 4] =
+    ["/api/user", "/api/login", "/api/permission", "/api/ssh_key_manage"];
 
 /// Status and body of an answer; no body for 204.
 #[derive(Debug)]
@@ -72,6 +80,7 @@ pub fn success(
             json!({"code": 0, "msg": msg, "data": data})
         }
         Dialect::Account => data,
+        Dialect::Operations => json!({"ok": true, "info": data}),
         Dialect::DesktopCloud => {
             let msg = text("success");
             match single {
@@ -95,7 +104,8 @@ pub fn failure(
     let text = messages.error(language, error);
     let body = match dialect {
         Dialect::Analysis => json!({"code": 1, "msg": text, "data": ""}),
-        Dialect::Account => json!({"id": account_id(error), "message": text}),
+        Dialect::Account => json!({"id": account_id(error), "message": text, "error": error.key()}),
+        Dialect::Operations => json!({"ok": false, "info": text}),
         Dialect::DesktopCloud => {
             let mut data = json!({"request_id": request_id, "error": error.key()});
             if let Some((_, field)) = error.args().find(|(name, _)| *name == "field") {
@@ -111,6 +121,11 @@ pub fn failure(
         {
             200
         }
+        Dialect::Operations => match error.kind() {
+            Kind::NotSignedIn | Kind::Forbidden => 403,
+            Kind::Internal => 500,
+            _ => 200,
+        },
         _ => status,
     };
     Wrapped { status, body: Some(body) }

@@ -14,6 +14,7 @@ mod input;
 pub mod language;
 mod openapi;
 mod operations;
+mod people;
 mod session;
 mod time;
 
@@ -64,6 +65,7 @@ fn table() -> &'static [Endpoint] {
         let parts = [
             desktop_cloud::endpoints(),
             session::endpoints(),
+            people::endpoints(),
             operations::endpoints(),
             events::endpoints(),
             account::endpoints(),

@@ -15,6 +15,7 @@ use super::endpoint::{Access, Endpoint, get};
 use super::envelope::Dialect;
 use super::{App, table};
 use crate::error::Result;
+use crate::identity::Permission;
 use rocket::http::Method;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -45,6 +46,34 @@ fn read(_: &App, _: &mut Call, _: Nothing) -> Result<Document> {
     Ok(Document(document()))
 }
 
+const DESCRIPTION: &str = "Virtual desktops for classrooms and offices.
+
+Sign in from a program in one of these ways; every dialect takes each of them:
+
+```
+curl -u NAME:KEY https://HOST:50004/api/account                     # an API key, made in the console under your name
+curl -H 'Authorization: KEY' https://HOST:50004/api/account         # the same, without the name
+curl -d 'email=NAME&password=PASSWORD' 'https://HOST:50004/account/?action=login'      # a token in data.access_token
+curl -H 'Authorization: TOKEN' https://HOST:50004/api/account       # with or without Bearer
+curl -c jar -H 'Content-Type: application/json' -d '{\"username\":\"NAME\",\"password\":\"PASSWORD\"}' \\
+     https://HOST:50004/api/account/login                           # a session cookie in the file jar
+```
+
+`x-permission` of an operation says who may call it: `public`, `signed-in`, `in-person` (signed in and not by \
+an API key) or a permission. `x-permissions` lists all permissions with the number that document 004 gives \
+them and the name that document 001 has for eight of them.";
+
+fn permissions() -> Value {
+    let one = |permission: &Permission| {
+        json!({
+            "name": permission.word(),
+            "code": permission.code(),
+            "document_001": permission.document_001(),
+        })
+    };
+    Permission::ALL.iter().map(one).collect()
+}
+
 /// The OpenAPI 3.1 document of every dialect.
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -62,24 +91,25 @@ pub fn document() -> Value {
         }
     }
     let schemas = generator.take_definitions(true);
-    let dialects = [Dialect::DesktopCloud, Dialect::Analysis, Dialect::Account];
+    let dialects =
+        [Dialect::DesktopCloud, Dialect::Analysis, Dialect::Account, Dialect::Operations];
     let tags = dialects.map(|dialect| json!({"name": dialect.tag()}));
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Carrel",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Virtual desktops for classrooms and offices. Sign in with \
-                `POST /api/account/login` (session cookie) or `POST /account/?action=login` (token) and send the \
-                token as `Authorization: <token>`, with or without `Bearer`; every dialect takes it."
+            "description": DESCRIPTION
         },
+        "x-permissions": permissions(),
         "tags": tags,
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "header", "name": "Authorization"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": super::SESSION_COOKIE}
+                "cookie": {"type": "apiKey", "in": "cookie", "name": super::SESSION_COOKIE},
+                "key": {"type": "http", "scheme": "basic"}
             }
         }
     })
@@ -184,6 +214,11 @@ fn responses(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
         .map_or_else(|| json!({"type": "object"}), |schema| schema.to_value());
     let envelope = match endpoint.dialect {
         Dialect::Account => data,
+        Dialect::Operations => json!({
+            "type": "object",
+            "required": ["ok", "info"],
+            "properties": {"ok": {"type": "boolean"}, "info": data}
+        }),
         Dialect::Analysis | Dialect::DesktopCloud => json!({
             "type": "object",
             "required": ["code", "msg", "data"],
@@ -203,7 +238,8 @@ fn responses(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
 fn security(access: Access) -> Value {
     match access {
         Access::Public => json!([]),
-        _ => json!([{"token": []}, {"cookie": []}]),
+        Access::InPerson => json!([{"token": []}, {"cookie": []}]),
+        _ => json!([{"token": []}, {"cookie": []}, {"key": []}]),
     }
 }
 
@@ -211,6 +247,7 @@ fn permission(access: Access) -> String {
     match access {
         Access::Public => "public".into(),
         Access::SignedIn => "signed-in".into(),
+        Access::InPerson => "in-person".into(),
         Access::Needs(permission) => permission.word().into(),
     }
 }

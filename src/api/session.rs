@@ -10,7 +10,7 @@ use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
 use super::{App, SESSION_COOKIE};
 use crate::error::Result;
-use crate::identity::{Attempt, Lifetime, NewSession, Password};
+use crate::identity::{Attempt, Lifetime, NewSession, Password, SignedIn};
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -18,7 +18,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .public()
             .summary("Who is signed in and what they may do"),
         put("carrel.session.password", "/api/v1.0/session/password", change_password)
-            .signed_in()
+            .in_person()
             .audited("identity", "log-own-password")
             .summary("Change one's own password; other sessions end"),
         post("carrel.setup", "/api/v1.0/setup", set_up)
@@ -48,7 +48,8 @@ struct UserView {
     uuid: String,
     name: String,
     full_name: String,
-    roles: Vec<&'static str>,
+    /// Codes.
+    roles: Vec<String>,
 }
 
 fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> {
@@ -57,7 +58,7 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         uuid: caller.uuid.clone(),
         name: caller.name.clone(),
         full_name: caller.full_name.clone(),
-        roles: caller.roles.iter().map(|role| role.word()).collect(),
+        roles: caller.roles.clone(),
     });
     let permissions = caller.iter().flat_map(|caller| &caller.permissions);
     Ok(Data(SessionView {
@@ -93,8 +94,7 @@ struct SetupInput {
 fn set_up(app: &App, call: &mut Call, input: SetupInput) -> Result<Done> {
     name_caller(call, &input.username);
     let password = Password::new(input.password);
-    let session =
-        app.identity.set_up(&input.token, &input.username, &password, call.actor.address)?;
+    let session = app.identity.set_up(&input.token, &input.username, &password, &call.visitor())?;
     welcome(app, call, &session);
     Ok(Done)
 }
@@ -106,14 +106,16 @@ pub fn sign_in(
     login: &str,
     password: String,
     lifetime: Lifetime,
-) -> Result<NewSession> {
+) -> Result<SignedIn> {
     name_caller(call, login);
-    let (password, address) = (Password::new(password), call.actor.address);
-    let session =
-        app.identity.sign_in(&Attempt { login, password: &password, lifetime, address })?;
-    call.actor.user_id = Some(session.user.id);
-    name_caller(call, &session.user.name);
-    Ok(session)
+    let (password, visitor) = (Password::new(password), call.visitor());
+    let signed_in =
+        app.identity.sign_in(&Attempt { login, password: &password, lifetime, visitor })?;
+    let (SignedIn::Session(NewSession { user, .. }) | SignedIn::ResetNeeded { user, .. }) =
+        &signed_in;
+    call.actor.user_id = Some(user.id);
+    name_caller(call, &user.name);
+    Ok(signed_in)
 }
 
 /// Sends the session's token as a cookie.
@@ -122,7 +124,7 @@ pub fn welcome(app: &App, call: &mut Call, session: &NewSession) {
     let mut cookie = cookie(app, session.token.text().to_owned());
     // A session that is not remembered goes with the browser.
     if session.lifetime == Lifetime::Remembered {
-        cookie.set_max_age(Duration::seconds(session.lifetime.seconds()));
+        cookie.set_max_age(Duration::seconds(session.seconds));
     }
     call.cookies.push(cookie);
 }

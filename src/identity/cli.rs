@@ -2,14 +2,14 @@
 
 use std::io::{IsTerminal, Read, Write};
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::password::LONGEST;
 use super::users::PasswordSet;
-use super::{Identity, Password, Role, User};
+use super::{Authority, Identity, NewAccount, Password, User};
 use crate::error::{Context, Error, Fault, Message, Result};
 use crate::operations::{Actor, audit};
 use crate::settings::Settings;
@@ -23,9 +23,9 @@ pub enum AdminCommand {
     /// Make a user; the password is read from standard input
     Add {
         user: String,
-        /// What the user may do; may be given several times
+        /// What the user may do: a built-in role or one made in the console; may be given several times
         #[arg(long, required = true)]
-        role: Vec<Role>,
+        role: Vec<String>,
     },
     /// List the users
     List,
@@ -35,16 +35,6 @@ pub enum AdminCommand {
     Enable { user: String },
     /// Lift the lock that failed sign-ins put on a user and on addresses
     Unlock { user: String },
-}
-
-impl ValueEnum for Role {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.word()))
-    }
 }
 
 /// Does it and says what was done.
@@ -70,15 +60,16 @@ pub fn run(settings: &Settings, command: AdminCommand) -> Result<Vec<Message>> {
             Ok(vec![key.arg("name", user)])
         }
         (AdminCommand::Add { user, role }, Some(password)) => {
-            let result = admin.identity.add_user(&user, &password, role);
+            let account = NewAccount { name: user.clone(), roles: role, ..NewAccount::default() };
+            let result = admin.identity.add_user(Authority::System, account, Some(&password));
             admin.said("log-user-create", Message::new("admin-user-added"), &user, result)
         }
         (AdminCommand::Disable { user }, _) => {
-            let result = admin.identity.disable(&user);
+            let result = admin.identity.set_enabled(Authority::System, &user, false);
             admin.said("log-user-disable", Message::new("admin-disabled"), &user, result)
         }
         (AdminCommand::Enable { user }, _) => {
-            let result = admin.identity.enable(&user);
+            let result = admin.identity.set_enabled(Authority::System, &user, true);
             admin.said("log-user-enable", Message::new("admin-enabled"), &user, result)
         }
         (AdminCommand::Unlock { user }, _) => {
@@ -126,7 +117,6 @@ impl Admin {
 }
 
 fn line(user: &User, width: usize) -> Message {
-    let roles: Vec<&str> = user.roles.iter().map(|role| role.word()).collect();
     let message = match (user.enabled, user.last_login_at) {
         (false, _) => Message::new("admin-list-disabled"),
         (true, None) => Message::new("admin-list-unseen"),
@@ -135,7 +125,7 @@ fn line(user: &User, width: usize) -> Message {
     let at = user.last_login_at.and_then(|at| Timestamp::from_second(at).ok());
     let at = at.map(|at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
     let message = message.arg("name", format_args!("{:width$}", user.name));
-    message.arg("roles", roles.join(",")).arg("at", at.unwrap_or_default())
+    message.arg("roles", user.roles.join(",")).arg("at", at.unwrap_or_default())
 }
 
 /// The first line of standard input. At a terminal it is asked for and not shown.

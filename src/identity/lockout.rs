@@ -1,68 +1,95 @@
-//! Slowing down whoever guesses passwords: each further failure of an account, and of an address,
-//! makes the next attempt wait longer. Kept in the store, so that a restart forgives nothing.
+//! Slowing down whoever guesses passwords: each further failure makes the next attempt wait longer.
+//! Kept in the store, so that a restart forgives nothing.
+//!
+//! Counted are an account from one address (strictly), an address over all accounts, and an account
+//! over all addresses. The last stops guessing from a thousand places; it does not count for an address
+//! from which the account signed in before, so that nobody locks another person out.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use rusqlite::{Connection, Transaction};
 
+use super::Policy;
 use super::store::failures::{self, Failures};
 use crate::error::{Error, Kind, Result};
 
-/// Longest wait, in seconds.
-const LONGEST_WAIT: i64 = 15 * 60;
 /// Failures are forgotten after a day without any, in seconds.
 pub const MEMORY: i64 = 24 * 60 * 60;
+/// A known address is forgotten after so long without a sign-in from it, in seconds.
+pub const KNOWN_FOR: i64 = 90 * MEMORY;
 /// Longest name that failures are counted for, in bytes; no account has a longer one.
 const NAME_LIMIT: usize = 320;
+/// Failures of an address without a wait: many people may sit behind one.
+const ADDRESS_PATIENCE: u32 = 20;
+/// Failures of an account from all unknown addresses together without a wait.
+const ACCOUNT_PATIENCE: u32 = 50;
+/// Longest wait of an account for unknown addresses, in seconds: 1,440 guesses a day find no password.
+const ACCOUNT_WAIT: i64 = 60;
 
-/// Who fails: an account (also one that does not exist, which must look the same) or an address.
+/// Whose failures are counted: an account may also be one that does not exist, which must look the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     Account(String),
+    Pair(String, IpAddr),
     Address(IpAddr),
 }
 
 impl Subject {
     pub fn account(name: &str) -> Self {
-        let mut name = name.trim().to_lowercase();
-        if name.len() > NAME_LIMIT {
-            name = hex::encode(super::token::hash(&name));
-        }
-        Self::Account(name)
+        Self::Account(account(name))
     }
 
-    /// Whoever has one IPv6 address has its whole /64.
     pub fn address(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(address) if !address.is_loopback() => {
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
-            }
-            address => address,
-        })
+        Self::Address(network(address))
     }
 
+    /// All that an attempt counts for.
+    pub fn of(name: &str, address: Option<IpAddr>, is_known: bool) -> Vec<Self> {
+        let pair = address.map(|address| Self::Pair(account(name), network(address)));
+        let everywhere = if is_known { None } else { Some(Self::account(name)) };
+        pair.into_iter().chain(everywhere).chain(address.map(Self::address)).collect()
+    }
+
+    /// Keys of pairs begin with that of their account and a space, which no account's name has.
     pub fn key(&self) -> String {
         match self {
             Self::Account(name) => format!("user:{name}"),
+            Self::Pair(name, address) => format!("user:{name} {address}"),
             Self::Address(address) => format!("address:{address}"),
         }
     }
 
-    /// Failures without a wait. Many people may sit behind one address.
-    const fn patience(&self) -> u32 {
-        match self {
-            Self::Account(_) => 2,
-            Self::Address(_) => 20,
+    /// Seconds to wait after the given number of failures: 1, 2, 4, 8 … beyond the patience.
+    fn wait(&self, failures: u32, policy: &Policy) -> i64 {
+        let longest = i64::from(policy.longest_wait_minutes) * 60;
+        let (patience, longest) = match self {
+            Self::Account(_) => (ACCOUNT_PATIENCE, longest.min(ACCOUNT_WAIT)),
+            Self::Pair(..) => (policy.free_failures, longest),
+            Self::Address(_) => (ADDRESS_PATIENCE, longest),
+        };
+        match failures.checked_sub(patience + 1) {
+            None => 0,
+            Some(over) if over < 20 => longest.min(1 << over),
+            Some(_) => longest,
         }
     }
+}
 
-    /// Seconds to wait after the given number of failures: 1, 2, 4, 8 … beyond the patience.
-    const fn wait(&self, failures: u32) -> i64 {
-        match failures.checked_sub(self.patience() + 1) {
-            None => 0,
-            Some(over) if over < 10 => 1 << over,
-            Some(_) => LONGEST_WAIT,
+fn account(name: &str) -> String {
+    let name = name.trim().to_lowercase();
+    match name.len() > NAME_LIMIT {
+        true => hex::encode(super::token::hash(&name)),
+        false => name,
+    }
+}
+
+/// Whoever has one IPv6 address has its whole /64.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
         }
+        address => address,
     }
 }
 
@@ -70,7 +97,8 @@ impl Subject {
 ///
 /// # Errors
 /// `sign-in-locked` with the seconds that are left.
-pub fn check(conn: &Connection, subjects: &[Subject], now: i64) -> Result<()> {
+pub fn check(conn: &Connection, subjects: &[Subject], policy: &Policy, now: i64) -> Result<()> {
+    let longest = i64::from(policy.longest_wait_minutes) * 60;
     let mut until = now;
     for subject in subjects {
         if let Some(known) = failures::find(conn, &subject.key())? {
@@ -78,19 +106,19 @@ pub fn check(conn: &Connection, subjects: &[Subject], now: i64) -> Result<()> {
         }
     }
     // A clock that was set back must not lock for longer than it could have.
-    match (until - now).min(LONGEST_WAIT) {
+    match (until - now).min(longest) {
         0 => Ok(()),
         left => Err(Error::new(Kind::TooMany, "sign-in-locked").arg("seconds", left)),
     }
 }
 
 /// Counts a failure of each subject.
-pub fn note(tx: &Transaction<'_>, subjects: &[Subject], now: i64) -> Result<()> {
+pub fn note(tx: &Transaction<'_>, subjects: &[Subject], policy: &Policy, now: i64) -> Result<()> {
     for subject in subjects {
         let key = subject.key();
         let known = failures::find(tx, &key)?.filter(|known| now - known.last_at < MEMORY);
         let count = known.map_or(0, |known| known.failures).saturating_add(1);
-        let locked_until = now + subject.wait(count);
+        let locked_until = now + subject.wait(count, policy);
         failures::put(tx, &key, &Failures { failures: count, last_at: now, locked_until })?;
     }
     Ok(())
@@ -102,14 +130,27 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end() {
-        let account = Subject::account("bob");
-        let waits: Vec<i64> = (0..8).map(|failures| account.wait(failures)).collect();
+        let (policy, home) = (Policy::default(), IpAddr::from([192, 0, 2, 7]));
+        let pair = Subject::Pair("bob".into(), home);
+        let waits: Vec<i64> = (0..8).map(|failures| pair.wait(failures, &policy)).collect();
         assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16]);
-        assert_eq!(account.wait(12), 512);
-        assert_eq!(account.wait(13), LONGEST_WAIT);
-        assert_eq!(account.wait(u32::MAX), LONGEST_WAIT);
-        let address = Subject::address(IpAddr::from([192, 0, 2, 7]));
-        assert_eq!((address.wait(20), address.wait(21)), (0, 1));
+        assert_eq!((pair.wait(12, &policy), pair.wait(13, &policy)), (512, 900));
+        assert_eq!(pair.wait(u32::MAX, &policy), 900);
+        let address = Subject::address(home);
+        assert_eq!((address.wait(20, &policy), address.wait(21, &policy)), (0, 1));
+        let account = Subject::account("bob");
+        assert_eq!((account.wait(50, &policy), account.wait(51, &policy)), (0, 1));
+        assert_eq!(account.wait(1_000, &policy), 60);
+    }
+
+    #[test]
+    fn a_known_address_is_not_locked_by_others() {
+        let home = IpAddr::from([192, 0, 2, 7]);
+        let keys = |known| -> Vec<String> {
+            Subject::of("Bob", Some(home), known).iter().map(Subject::key).collect()
+        };
+        assert_eq!(keys(false), ["user:bob 192.0.2.7", "user:bob", "address:192.0.2.7"]);
+        assert_eq!(keys(true), ["user:bob 192.0.2.7", "address:192.0.2.7"]);
     }
 
     #[test]

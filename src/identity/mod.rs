@@ -1,29 +1,50 @@
 //! People and what they may do.
 //!
 //! ```text
-//!   sign_in.rs   sessions and their lifetimes    password.rs  rules and hashes     lockout.rs  after failures
-//!   setup.rs     the first administrator         users.rs     accounts             token.rs    random secrets
-//!   permission.rs  roles and rights              cli.rs       `carrel admin`
+//!   permission.rs  rights, built-in roles     users/        accounts: make, change, delete, list
+//!   roles.rs       roles of one's own         groups.rs     user groups
+//!   sign_in.rs     sessions begin and end     sessions.rs   sessions as people see them
+//!   password.rs    rules and hashes           policy.rs     what administrators set about signing in
+//!   lockout.rs     after failures             keys.rs       API keys
+//!   setup.rs       the first administrator    token.rs      random secrets
+//!   cli.rs         `carrel admin`
 //! ```
 
 pub mod cli;
+mod groups;
+mod keys;
 mod lockout;
 mod password;
 mod permission;
+mod policy;
+mod roles;
+mod sessions;
 mod setup;
 mod sign_in;
 mod store;
 mod token;
 mod users;
 
-use std::collections::BTreeSet;
-
+pub use groups::{Group, GroupChange, GroupMembership};
+pub use keys::{ApiKey, NewApiKey};
 pub use password::Password;
-pub use permission::{Permission, Role};
-pub use sign_in::{Attempt, Lifetime, NewSession};
-pub use users::{NewUser, User};
+pub use permission::{BuiltinRole, Permission, Permissions};
+pub use policy::Policy;
+pub use roles::{Role, RoleChange};
+pub use sessions::SessionInfo;
+pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
+pub use users::{AccountChange, Awaits, NewAccount, Source, User};
 
 use crate::store::Store;
+
+/// What somebody showed to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// Row of the session.
+    Session(i64),
+    /// Id of the API key.
+    Key(String),
+}
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
@@ -32,15 +53,46 @@ pub struct Caller {
     pub uuid: String,
     pub name: String,
     pub full_name: String,
-    pub roles: Vec<Role>,
-    pub permissions: BTreeSet<Permission>,
-    /// Row of the session that the request came with.
-    pub session_id: i64,
+    /// Codes of roles.
+    pub roles: Vec<String>,
+    /// With an API key only those that both the key and its owner have.
+    pub permissions: Permissions,
+    pub via: Via,
 }
 
 impl Caller {
     pub fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
+    }
+
+    /// The session that the request came with; `None` with an API key.
+    pub fn session_id(&self) -> Option<i64> {
+        match self.via {
+            Via::Session(id) => Some(id),
+            Via::Key(_) => None,
+        }
+    }
+}
+
+/// On whose authority people are changed.
+#[derive(Debug, Clone, Copy)]
+pub enum Authority<'a> {
+    /// Whoever has the command line of the controller.
+    System,
+    Caller(&'a Caller),
+}
+
+impl Authority<'_> {
+    /// The first of `permissions` that it does not have itself: nobody gives more than they have.
+    fn lacks(&self, permissions: &Permissions) -> Option<Permission> {
+        match self {
+            Self::System => None,
+            Self::Caller(caller) => permissions.difference(&caller.permissions).next().copied(),
+        }
+    }
+
+    fn is(&self, user_id: i64) -> bool {
+        matches!(self, Self::Caller(caller) if caller.user_id == user_id)
     }
 }
 

@@ -6,14 +6,16 @@
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use super::Policy;
 use crate::error::{Error, Kind, Result};
 
-/// Shortest password, in characters.
-pub const SHORTEST: usize = 8;
 /// Longest password, in bytes.
 pub const LONGEST: usize = 1024;
+/// Characters that are rated, from the beginning.
+const RATED: usize = 64;
 /// Hashes computed at the same time.
 const AT_ONCE: usize = 2;
 /// Callers that may wait for their turn; more are sent away.
@@ -25,18 +27,41 @@ pub struct Password(Zeroizing<String>);
 
 impl Password {
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        let text = Zeroizing::new(text);
+        // Keyboards differ in how they compose é (RFC 8265, 4.2).
+        Self(Zeroizing::new(text.nfc().collect()))
     }
 
-    /// Whether a new password is good enough: long enough, and not so long that it is a mistake.
-    pub fn accept(&self) -> Result<()> {
-        if self.0.chars().count() < SHORTEST {
-            return Err(Error::bad_input("password-too-short").arg("limit", SHORTEST));
+    /// Whether a new password is good enough: long enough, not so long that it is a mistake, and not
+    /// among the first that somebody would guess who knows the words of `about`.
+    ///
+    /// # Errors
+    /// `password-empty`, `password-too-short`, `password-too-long`, `password-weak`
+    pub fn accept(&self, policy: &Policy, about: &[&str]) -> Result<()> {
+        let wrong = |key| Error::bad_input(key).arg("field", "password");
+        let limit = policy.password_min_length;
+        match self.0.chars().count() {
+            0 => return Err(wrong("password-empty")),
+            count if count < limit as usize => {
+                return Err(wrong("password-too-short").arg("limit", limit));
+            }
+            _ if self.0.len() > LONGEST => {
+                return Err(wrong("password-too-long").arg("limit", LONGEST));
+            }
+            _ => {}
         }
-        if self.0.len() > LONGEST {
-            return Err(Error::bad_input("password-too-long").arg("limit", LONGEST));
+        // What is longer is strong, and rating it takes time.
+        let start: String = self.0.chars().take(RATED).collect();
+        let score = u8::from(zxcvbn::zxcvbn(&Zeroizing::new(start), about).score());
+        match score < policy.password_strength {
+            true => Err(wrong("password-weak")),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Its text, for a server elsewhere that checks it.
+    pub fn text(&self) -> &str {
+        &self.0
     }
 }
 
@@ -171,13 +196,39 @@ mod tests {
     }
 
     #[test]
-    fn passwords_have_a_shortest_and_a_longest() {
-        let key =
-            |text: &str| password(text).accept().expect_err("must be refused").key().to_owned();
+    fn passwords_have_rules() {
+        let policy = Policy::default();
+        let key = |text: &str| {
+            let refused = password(text).accept(&policy, &["lee.miller", "lee@school.example"]);
+            refused.expect_err("must be refused").key().to_owned()
+        };
+        assert_eq!(key(""), "password-empty");
         assert_eq!(key("1234567"), "password-too-short");
         assert_eq!(key(&"x".repeat(1_025)), "password-too-long");
-        assert!(password("八个字的密码可以").accept().is_ok());
-        assert!(password(&"x".repeat(1_024)).accept().is_ok());
+        for weak in ["12345678", "password", "lee.miller", "aaaaaaaa"] {
+            assert_eq!(key(weak), "password-weak", "{weak}");
+        }
+        for good in ["八个字的密码可以", "foo_bar_1", &format!("{}ü", "long pass ".repeat(100))]
+        {
+            password(good).accept(&policy, &[]).expect(good);
+        }
+    }
+
+    #[test]
+    fn composed_and_decomposed_letters_are_the_same_password() {
+        let hashing = Hashing::default();
+        let stored = hashing.hash(&password("caf\u{e9} au lait")).expect("hash");
+        let turn = hashing.turn().expect("turn");
+        assert!(turn.verify(&password("cafe\u{301} au lait"), Some(&stored)).expect("verify"));
+    }
+
+    #[test]
+    fn all_of_a_long_password_counts() {
+        let hashing = Hashing::default();
+        let long = "0123456789".repeat(10);
+        let stored = hashing.hash(&password(&long)).expect("hash");
+        let turn = hashing.turn().expect("turn");
+        assert!(!turn.verify(&password(&long[..72]), Some(&stored)).expect("verify"));
     }
 
     #[test]

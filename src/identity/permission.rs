@@ -1,10 +1,14 @@
-//! What somebody may do, and the roles that hold it.
+//! What somebody may do.
+//!
+//! One list for every dialect. A permission's word is its name on the wire and in the store. Document
+//! 004 knows permissions by number, document 001 knows eight of them by names of its own: both stand
+//! here beside the word, and in the OpenAPI document.
 
 use std::collections::BTreeSet;
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// One right. The word is its name on the wire and in the store.
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $code:literal $(, $document_001:literal)?;)*) => {
+        /// One right.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Permission { $($(#[$doc])* $name,)* }
 
@@ -14,73 +18,120 @@ macro_rules! permissions {
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
+
+            /// Document 004's `permission_code`. Given once and never to another.
+            pub const fn code(self) -> u32 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// Its name in document 001, for those that the document knows.
+            pub fn document_001(self) -> Option<&'static str> {
+                match self { $(Self::$name => [$($document_001,)?].first().copied(),)* }
+            }
         }
     };
 }
 
 permissions! {
     /// Counts and charts of the first page.
-    OverviewView = "overview.view",
+    OverviewView = "overview.view", 1;
+    /// Making, changing, switching off and deleting users, their sessions and groups.
+    UsersManage = "users.manage", 2;
+    UsersView = "users.view", 3;
+    /// Making, changing and deleting roles.
+    RolesManage = "roles.manage", 4;
+    /// Installing and removing users' ssh keys on nodes.
+    SshKeysManage = "ssh-keys.manage", 5;
+    SshKeysView = "ssh-keys.view", 6;
+    /// Rules of signing in and other settings of the installation.
+    SettingsManage = "settings.manage", 7;
     /// The operation log.
-    AuditView = "audit.view",
-    OperationsView = "operations.view",
-    OperationsCancel = "operations.cancel",
-    NodesView = "nodes.view",
+    AuditView = "audit.view", 8;
+    OperationsView = "operations.view", 9;
+    OperationsCancel = "operations.cancel", 10;
+    NodesView = "nodes.view", 11;
     /// Adding, renaming, switching off nodes.
-    NodesManage = "nodes.manage",
-    PoolsView = "pools.view",
-    PoolsManage = "pools.manage",
-    ImagesView = "images.view",
-    ImagesManage = "images.manage",
-    NetworksView = "networks.view",
-    NetworksManage = "networks.manage",
-    TemplatesView = "templates.view",
-    TemplatesManage = "templates.manage",
-    GroupsView = "groups.view",
-    GroupsManage = "groups.manage",
-    DesktopsView = "desktops.view",
+    NodesManage = "nodes.manage", 12;
+    PoolsView = "pools.view", 13;
+    PoolsManage = "pools.manage", 14;
+    ImagesView = "images.view", 15;
+    ImagesManage = "images.manage", 16;
+    NetworksView = "networks.view", 17;
+    NetworksManage = "networks.manage", 18;
+    TemplatesView = "templates.view", 19;
+    TemplatesManage = "templates.manage", 20;
+    GroupsView = "groups.view", 21;
+    GroupsManage = "groups.manage", 22;
+    DesktopsView = "desktops.view", 23;
     /// Deploying, changing and deleting desktops and their groups.
-    DesktopsManage = "desktops.manage",
+    DesktopsManage = "desktops.manage", 24;
     /// Starting and stopping desktops.
-    DesktopsPower = "desktops.power",
+    DesktopsPower = "desktops.power", 25;
     /// Seeing and using screens of others' desktops.
-    DesktopsConsole = "desktops.console",
+    DesktopsConsole = "desktops.console", 26;
     /// The OpenAPI document and its page.
-    ApiView = "api.view",
+    ApiView = "api.view", 27;
+    AnalysisCancel = "analysis.cancel", 28, "cancel_job";
+    ReferencesCreate = "references.create", 29, "create_ref";
+    SamplesCreate = "samples.create", 30, "create_sample";
+    ModelsModify = "models.modify", 31, "modify_hmm";
+    SubtractionsModify = "subtractions.modify", 32, "modify_subtraction";
+    FilesDelete = "files.delete", 33, "remove_file";
+    AnalysisDelete = "analysis.delete", 34, "remove_job";
+    FilesUpload = "files.upload", 35, "upload_file";
+    // the next one goes here with the next number
 }
 
-/// The built-in roles.
+/// Some permissions.
+pub type Permissions = BTreeSet<Permission>;
+
+impl Permission {
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|permission| permission.word() == word)
+    }
+
+    pub fn by_code(code: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|permission| permission.code() == code)
+    }
+
+    /// Those of a list of words, as `group_concat` gives it. Words of a newer Carrel are passed over.
+    pub(super) fn parse_all(words: Option<&str>) -> Permissions {
+        words.iter().flat_map(|words| words.split(',')).filter_map(Self::parse).collect()
+    }
+}
+
+/// The roles that every installation has. What they may do is fixed; an administrator makes others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum BuiltinRole {
     Admin,
+    /// Signs in and sees what is their own.
+    Normal,
     Operator,
     Auditor,
     Teacher,
     Analyst,
-    /// Signs in and sees what is their own.
-    Normal,
 }
 
-impl Role {
+impl BuiltinRole {
     pub const ALL: [Self; 6] =
-        [Self::Admin, Self::Operator, Self::Auditor, Self::Teacher, Self::Analyst, Self::Normal];
+        [Self::Admin, Self::Normal, Self::Operator, Self::Auditor, Self::Teacher, Self::Analyst];
 
-    pub const fn word(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Admin => "admin",
+            Self::Normal => "normal",
             Self::Operator => "operator",
             Self::Auditor => "auditor",
             Self::Teacher => "teacher",
             Self::Analyst => "analyst",
-            Self::Normal => "normal",
         }
     }
 
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.word() == word)
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.code() == code)
     }
 
-    pub fn permissions(self) -> BTreeSet<Permission> {
+    pub fn permissions(self) -> Permissions {
         use Permission as P;
         let list: &[Permission] = match self {
             Self::Admin => Permission::ALL,
@@ -106,6 +157,8 @@ impl Role {
             ],
             Self::Auditor => &[
                 P::OverviewView,
+                P::UsersView,
+                P::SshKeysView,
                 P::AuditView,
                 P::OperationsView,
                 P::NodesView,
@@ -126,8 +179,30 @@ impl Role {
                 P::DesktopsPower,
                 P::DesktopsConsole,
             ],
-            Self::Analyst | Self::Normal => &[P::ApiView],
+            Self::Analyst => &[
+                P::ApiView,
+                P::AnalysisCancel,
+                P::ReferencesCreate,
+                P::SamplesCreate,
+                P::FilesUpload,
+            ],
+            Self::Normal => &[P::ApiView],
         };
         list.iter().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_codes_and_names_are_given_once() {
+        let count = Permission::ALL.len();
+        let words: BTreeSet<_> = Permission::ALL.iter().map(|p| p.word()).collect();
+        let codes: BTreeSet<_> = Permission::ALL.iter().map(|p| p.code()).collect();
+        let names: BTreeSet<_> = Permission::ALL.iter().filter_map(|p| p.document_001()).collect();
+        assert_eq!((words.len(), codes.len(), names.len()), (count, count, 8));
+        assert!(Permission::ALL.iter().all(|p| Permission::by_code(p.code()) == Some(*p)));
     }
 }

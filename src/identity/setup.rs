@@ -1,13 +1,11 @@
 //! The first administrator: made by a link that the server prints once, or on the command line.
 
-use std::net::IpAddr;
-
 use super::lockout::{self, Subject};
 use super::password::{Password, StoredPassword};
-use super::sign_in::{Lifetime, NewSession};
+use super::sign_in::{Lifetime, NewSession, Visitor};
 use super::store::{setup, users};
 use super::token::{self, Token};
-use super::{Identity, NewUser, Role};
+use super::{Authority, BuiltinRole, Identity, NewAccount};
 use crate::error::{Error, Result};
 use crate::store::now;
 
@@ -41,27 +39,30 @@ impl Identity {
         token: &str,
         name: &str,
         password: &Password,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<NewSession> {
         let hash = token::hash(token);
-        let guesser: Vec<Subject> = address.map(Subject::address).into_iter().collect();
-        self.store.read(|conn| lockout::check(conn, &guesser, now()))?;
+        let policy = self.policy()?;
+        let guesser: Vec<Subject> = visitor.address.map(Subject::address).into_iter().collect();
+        self.store.read(|conn| lockout::check(conn, &guesser, &policy, now()))?;
         if let Err(error) = self.store.read(|conn| setup::check(conn, &hash)) {
-            self.store.write(|tx| lockout::note(tx, &guesser, now()))?;
+            self.store.write(|tx| lockout::note(tx, &guesser, &policy, now()))?;
             return Err(error);
         }
-        let user = NewUser::new(name, vec![Role::Admin], self.hash_new(password)?)?;
+        let roles = vec![BuiltinRole::Admin.code().to_owned()];
+        let account = NewAccount { name: name.to_owned(), roles, ..NewAccount::default() };
+        let password = self.hash_new(password, &[name])?;
         let user = self.store.write(|tx| {
             setup::check(tx, &hash)?;
             setup::forget_all(tx)?;
-            users::insert(tx, &user, now())
+            super::users::insert(tx, Authority::System, account, Some(password))
         })?;
-        self.begin(user, Lifetime::Short, address)
+        self.begin(user, Lifetime::Short, visitor)
     }
 
-    /// Checks and hashes a password that is to be stored.
-    pub(super) fn hash_new(&self, password: &Password) -> Result<StoredPassword> {
-        password.accept()?;
+    /// Checks and hashes a password that is to be stored; `about` are words of its user.
+    pub(super) fn hash_new(&self, password: &Password, about: &[&str]) -> Result<StoredPassword> {
+        password.accept(&self.policy()?, about)?;
         self.hashing.hash(password)
     }
 }

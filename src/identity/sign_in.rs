@@ -2,20 +2,22 @@
 
 use std::net::IpAddr;
 
+use rusqlite::Transaction;
+
 use super::lockout::{self, Subject};
 use super::password::{Password, StoredPassword};
-use super::store::{failures, sessions, users};
+use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
-use super::{Caller, Identity, User};
+use super::{Caller, Identity, Policy, User, Via};
 use crate::error::{Error, Kind, Result};
 use crate::store::now;
 
-/// How long a session lasts, in seconds.
+/// Whether a session outlives the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// An hour after the last use, a day at most.
+    /// Ends some time after its last use, a day after its begin at most.
     Short,
-    /// 30 days from the sign-in.
+    /// Ends a fixed time after the sign-in.
     Remembered,
 }
 
@@ -25,22 +27,36 @@ const DAY: i64 = 24 * HOUR;
 const SEEN_STEP: i64 = 60;
 /// Sessions of one user; the oldest ends when there are more.
 const SESSIONS_LIMIT: u32 = 200;
+/// A forced change of the password has to be made within this time, in seconds.
+const RESET_TIME: i64 = 600;
+/// Longest name of a browser that is kept, in characters.
+const AGENT_LIMIT: usize = 200;
 
 impl Lifetime {
-    pub const fn seconds(self) -> i64 {
+    /// Seconds to the first end.
+    fn seconds(self, policy: &Policy) -> i64 {
         match self {
-            Self::Short => HOUR,
-            Self::Remembered => 30 * DAY,
+            Self::Short => i64::from(policy.session_minutes) * 60,
+            Self::Remembered => i64::from(policy.remembered_days) * DAY,
         }
     }
 
     /// What each use adds; 0 for an end that stays.
-    const fn slide(self) -> i64 {
+    fn slide(self, policy: &Policy) -> i64 {
         match self {
-            Self::Short => HOUR,
+            Self::Short => self.seconds(policy),
             Self::Remembered => 0,
         }
     }
+}
+
+/// What came with a request to tell who asks.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// Token of a session or of an API key.
+    Token(String),
+    /// HTTP Basic (RFC 7617): an API key and the name of its owner.
+    Basic { name: String, key: String },
 }
 
 /// A session that begins. The token is known here and to the client alone.
@@ -48,7 +64,44 @@ impl Lifetime {
 pub struct NewSession {
     pub token: Token,
     pub lifetime: Lifetime,
+    /// To its first end.
+    pub seconds: i64,
     pub user: User,
+}
+
+/// How a sign-in with the right password went on.
+#[derive(Debug)]
+pub enum SignedIn {
+    Session(NewSession),
+    /// A new password has to be chosen first, with both of these.
+    ResetNeeded {
+        token: Token,
+        code: Token,
+        user: User,
+    },
+}
+
+impl SignedIn {
+    /// The session, where no other outcome can be answered.
+    ///
+    /// # Errors
+    /// `password-reset-needed`
+    pub fn session(self) -> Result<NewSession> {
+        match self {
+            Self::Session(session) => Ok(session),
+            Self::ResetNeeded { user, .. } => {
+                Err(Error::bad_input("password-reset-needed").arg("name", user.name))
+            }
+        }
+    }
+}
+
+/// Who asks and from where, for a session that may begin.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor {
+    pub address: Option<IpAddr>,
+    /// The browser or program, as it names itself.
+    pub user_agent: String,
 }
 
 /// Somebody at the door.
@@ -58,19 +111,51 @@ pub struct Attempt<'a> {
     pub login: &'a str,
     pub password: &'a Password,
     pub lifetime: Lifetime,
-    pub address: Option<IpAddr>,
+    pub visitor: Visitor,
 }
 
 impl Identity {
-    /// Whose session a token is; `None` when it is unknown, expired, or its user switched off.
-    pub fn authenticate(&self, token: &str) -> Result<Option<Caller>> {
+    /// Who shows this; `None` when it is unknown or expired, or its user switched off.
+    pub fn authenticate(
+        &self,
+        credential: &Credential,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Caller>> {
+        match credential {
+            Credential::Token(token) => match self.by_session(token)? {
+                None => self.by_key(token, None, address),
+                found => Ok(found),
+            },
+            Credential::Basic { name, key } => self.by_key(key, Some(name), address),
+        }
+    }
+
+    fn by_session(&self, token: &str) -> Result<Option<Caller>> {
         let (hash, now) = (token::hash(token), now());
         let Some(found) = self.store.read(|conn| sessions::caller(conn, &hash, now))? else {
             return Ok(None);
         };
-        if now - found.last_seen_at >= SEEN_STEP {
-            let session = found.caller.session_id;
-            self.store.write(|tx| sessions::seen(tx, session, now, DAY))?;
+        if let (true, Via::Session(id)) = (now - found.last_seen_at >= SEEN_STEP, &found.caller.via)
+        {
+            self.store.write(|tx| sessions::seen(tx, *id, now, DAY))?;
+        }
+        Ok(Some(found.caller))
+    }
+
+    fn by_key(
+        &self,
+        key: &str,
+        name: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Caller>> {
+        let (hash, now) = (token::hash(key), now());
+        let Some(found) = self.store.read(|conn| keys::caller(conn, &hash, name, now))? else {
+            return Ok(None);
+        };
+        let is_due = found.last_used_at.is_none_or(|at| now - at >= SEEN_STEP);
+        if let (true, Via::Key(id)) = (is_due, &found.caller.via) {
+            let address = address.map(|address| address.to_canonical().to_string());
+            self.store.write(|tx| keys::used(tx, id, now, address.as_deref()))?;
         }
         Ok(Some(found.caller))
     }
@@ -78,20 +163,22 @@ impl Identity {
     /// Begins a session.
     ///
     /// # Errors
-    /// `sign-in-failed` for a wrong name as for a wrong password, `account-disabled` only for who
-    /// knows the password, `sign-in-locked` after too many failures.
-    pub fn sign_in(&self, attempt: &Attempt<'_>) -> Result<NewSession> {
+    /// `sign-in-failed` for a wrong name as for a wrong password; `account-disabled`,
+    /// `account-awaits-mail` and `account-awaits-administrator` only for who knows the password;
+    /// `sign-in-locked` after too many failures.
+    pub fn sign_in(&self, attempt: &Attempt<'_>) -> Result<SignedIn> {
         let user = self.store.read(|conn| users::by_login(conn, attempt.login.trim()))?;
         let name = user.as_ref().map_or(attempt.login, |user| &user.name);
-        let subjects = subjects(name, attempt.address);
+        let subjects = self.subjects(name, user.as_ref(), attempt.visitor.address)?;
         let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
         if !self.is_right(attempt.password, stored, &subjects)? {
             return Err(Error::bad_input("sign-in-failed"));
         }
-        match user {
-            Some(user) if user.enabled => self.begin(user, attempt.lifetime, attempt.address),
-            Some(user) => Err(Error::bad_input("account-disabled").arg("name", &user.name)),
-            None => Err(Error::internal("nobody's password was right")),
+        let user = user.ok_or_else(|| Error::internal("nobody's password was right"))?;
+        may_enter(&user)?;
+        match user.force_reset {
+            true => self.begin_reset(user, attempt.lifetime),
+            false => self.begin(user, attempt.lifetime, &attempt.visitor).map(SignedIn::Session),
         }
     }
 
@@ -104,7 +191,7 @@ impl Identity {
     /// Changes one's own password. Every other session of the user ends.
     ///
     /// # Errors
-    /// `old-password-wrong`, and `sign-in-locked` after too many of them.
+    /// `old-password-wrong`, and `sign-in-locked` after too many of them; `password-elsewhere`
     pub fn change_password(
         &self,
         caller: &Caller,
@@ -112,17 +199,89 @@ impl Identity {
         new: &Password,
         address: Option<IpAddr>,
     ) -> Result<()> {
-        new.accept()?;
         let user = self.user_of(caller)?;
-        let subjects = subjects(&user.name, address);
-        if !self.is_right(old, user.password_hash.as_ref(), &subjects)? {
-            return Err(Error::bad_input("old-password-wrong"));
-        }
+        new.accept(&self.policy()?, &[&user.name, user.email.as_deref().unwrap_or_default()])?;
+        self.prove(&user, old, address)?;
         let hash = self.hashing.hash(new)?;
         self.store.write(|tx| {
             users::set_password(tx, user.id, &hash, now())?;
-            sessions::end_all(tx, user.id, Some(caller.session_id))
+            users::set_force_reset(tx, user.id, false)?;
+            sessions::end_all(tx, user.id, caller.session_id()).map(drop)
         })
+    }
+
+    /// Whether the password is the user's; wrong ones count as failed sign-ins.
+    ///
+    /// # Errors
+    /// `old-password-wrong`, `sign-in-locked`
+    pub fn prove(&self, user: &User, password: &Password, address: Option<IpAddr>) -> Result<()> {
+        let subjects = self.subjects(&user.name, Some(user), address)?;
+        match self.is_right(password, user.password_hash.as_ref(), &subjects)? {
+            true => Ok(()),
+            false => Err(Error::bad_input("old-password-wrong").arg("field", "old_password")),
+        }
+    }
+
+    fn begin_reset(&self, user: User, lifetime: Lifetime) -> Result<SignedIn> {
+        let (token, code) = (Token::random()?, Token::random()?);
+        let row = resets::Row {
+            code_hash: code.hash(),
+            user_id: user.id,
+            remembered: lifetime == Lifetime::Remembered,
+            expires_at: now() + RESET_TIME,
+        };
+        self.store.write(|tx| resets::insert(tx, &token.hash(), &row, now()))?;
+        Ok(SignedIn::ResetNeeded { token, code, user })
+    }
+
+    /// Ends a forced reset with a new password, and signs in.
+    ///
+    /// # Errors
+    /// Those of passwords, which leave the reset as it is; `reset-session-wrong`, also for a wrong
+    /// code, after which it is over
+    pub fn reset_password(
+        &self,
+        token: &str,
+        code: &str,
+        new: &Password,
+        visitor: &Visitor,
+    ) -> Result<NewSession> {
+        let hash = token::hash(token);
+        let pending = self.store.read(|conn| resets::find(conn, &hash, now()))?;
+        let user = pending.as_ref().map(|row| self.user(row.user_id)).transpose()?;
+        let about = user.as_ref().map_or("", |user| user.name.as_str());
+        new.accept(&self.policy()?, &[about])?;
+        let fresh = self.hashing.hash(new)?;
+        let wrong = || Error::bad_input("reset-session-wrong");
+        let row = self.store.write(|tx| resets::take(tx, &hash, now()))?.ok_or_else(wrong)?;
+        if row.code_hash != token::hash(code) {
+            return Err(wrong());
+        }
+        self.store.write(|tx| {
+            users::set_password(tx, row.user_id, &fresh, now())?;
+            users::set_force_reset(tx, row.user_id, false)?;
+            sessions::end_all(tx, row.user_id, None).map(drop)
+        })?;
+        let lifetime = if row.remembered { Lifetime::Remembered } else { Lifetime::Short };
+        let user = self.user(row.user_id)?;
+        may_enter(&user)?;
+        self.begin(user, lifetime, visitor)
+    }
+
+    pub(super) fn subjects(
+        &self,
+        name: &str,
+        user: Option<&User>,
+        address: Option<IpAddr>,
+    ) -> Result<Vec<Subject>> {
+        let is_known = match (user, address) {
+            (Some(user), Some(address)) => {
+                let address = lockout::network(address).to_string();
+                self.store.read(|conn| failures::is_known(conn, user.id, &address))?
+            }
+            _ => false,
+        };
+        Ok(Subject::of(name, address, is_known))
     }
 
     /// Compares a password, unless there were too many failures, and counts one. All within one turn:
@@ -134,10 +293,13 @@ impl Identity {
         subjects: &[Subject],
     ) -> Result<bool> {
         let turn = self.hashing.turn()?;
-        self.store.read(|conn| lockout::check(conn, subjects, now()))?;
+        let policy = self.store.read(|conn| {
+            let policy = super::store::policy::get(conn)?;
+            lockout::check(conn, subjects, &policy, now()).map(|()| policy)
+        })?;
         let right = turn.verify(password, stored)?;
         if !right {
-            self.store.write(|tx| lockout::note(tx, subjects, now()))?;
+            self.store.write(|tx| lockout::note(tx, subjects, &policy, now()))?;
         }
         Ok(right)
     }
@@ -146,37 +308,62 @@ impl Identity {
         &self,
         user: User,
         lifetime: Lifetime,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<NewSession> {
         let (token, now) = (Token::random()?, now());
+        let policy = self.policy()?;
+        let seconds = lifetime.seconds(&policy);
+        let agent = visitor.user_agent.chars().filter(|c| !c.is_control()).take(AGENT_LIMIT);
         let row = sessions::NewRow {
             token_hash: token.hash(),
             user_id: user.id,
-            address: address.map(|address| address.to_string()),
+            address: visitor.address.map(|address| address.to_canonical().to_string()),
+            user_agent: agent.collect(),
             created_at: now,
-            expires_at: now + lifetime.seconds(),
-            slide: lifetime.slide(),
+            expires_at: now + seconds,
+            slide: lifetime.slide(&policy),
         };
-        let account = Subject::account(&user.name).key();
         self.store.write(|tx| {
-            // Switched off, or its password changed, since the password was compared.
-            let still = users::by_id(tx, user.id)?;
-            if still.is_none_or(|still| !still.enabled || still.password_hash != user.password_hash)
-            {
-                return Err(Error::new(Kind::Conflict, "account-changed"));
-            }
+            unchanged(tx, &user)?;
             sessions::purge(tx, now)?;
             failures::purge(tx, now - lockout::MEMORY)?;
-            // The address is not forgiven: an own account would open the door to guess others.
-            failures::forget(tx, &account)?;
+            forgive(tx, &user, visitor.address, now)?;
             sessions::insert(tx, &row, SESSIONS_LIMIT)?;
             users::signed_in(tx, user.id, now)
         })?;
-        Ok(NewSession { token, lifetime, user })
+        Ok(NewSession { token, lifetime, seconds, user })
     }
 }
 
-fn subjects(name: &str, address: Option<IpAddr>) -> Vec<Subject> {
-    let account = Subject::account(name);
-    std::iter::once(account).chain(address.map(Subject::address)).collect()
+/// Only for who proved to be the user.
+pub(super) fn may_enter(user: &User) -> Result<()> {
+    let refuse = |key| Err(Error::bad_input(key).arg("name", &user.name));
+    match user.awaits {
+        _ if !user.enabled => refuse("account-disabled"),
+        Some(super::Awaits::Mail) => refuse("account-awaits-mail"),
+        Some(super::Awaits::Administrator) => refuse("account-awaits-administrator"),
+        None => Ok(()),
+    }
+}
+
+/// Refuses when the account was switched off, or its password changed, since it was compared.
+fn unchanged(tx: &Transaction<'_>, user: &User) -> Result<()> {
+    let still = users::by_id(tx, user.id)?;
+    match still.is_some_and(|still| still.enabled && still.password_hash == user.password_hash) {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Conflict, "account-changed")),
+    }
+}
+
+/// Forgets this user's own failures from here. Neither the address over all accounts is forgiven (an
+/// own account would open the door to guess others) nor what others did elsewhere.
+fn forgive(tx: &Transaction<'_>, user: &User, address: Option<IpAddr>, now: i64) -> Result<()> {
+    let Some(address) = address else { return Ok(()) };
+    let network = lockout::network(address);
+    for subject in Subject::of(&user.name, Some(address), true) {
+        if matches!(subject, Subject::Pair(..)) {
+            failures::forget(tx, &subject.key())?;
+        }
+    }
+    failures::know(tx, user.id, &network.to_string(), now, now - lockout::KNOWN_FOR)
 }

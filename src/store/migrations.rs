@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use rusqlite_migration::{Error as MigrationError, M, MigrationDefinitionError, Migrations};
 
+use super::text;
 use crate::error::{Context, Error, Kind, Result};
 
 const STEPS: &[M<'_>] = &[
@@ -12,11 +13,13 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0004_networks.sql")),
     M::up(include_str!("../../assets/migrations/0005_images.sql")),
     M::up(include_str!("../../assets/migrations/0006_desktops.sql")),
+    M::up(include_str!("../../assets/migrations/0007_accounts.sql")),
     // next file goes here
 ];
 
 /// Brings the database to the newest shape.
 pub fn apply(conn: &mut Connection) -> Result<()> {
+    text::register_lookalike(conn)?;
     match Migrations::from_slice(STEPS).to_latest(conn) {
         Err(MigrationError::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead)) => {
             Err(Error::new(Kind::Conflict, "database-newer"))
@@ -40,7 +43,8 @@ mod tests {
 
     #[test]
     fn migrations_are_valid() {
-        Migrations::from_slice(STEPS).validate().expect("valid migrations");
+        let mut conn = Connection::open_in_memory().expect("open");
+        apply(&mut conn).expect("valid migrations");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod list;
 pub mod lock;
 mod migrations;
 pub mod rows;
+pub mod text;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;

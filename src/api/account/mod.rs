@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, get, post};
 use super::envelope::Dialect;
 use super::session::{self, NoInput};
 use crate::error::{Error, Result};
-use crate::identity::{Lifetime, Role};
+use crate::identity::Lifetime;
 
 const LOGOUT: &str = "/api/account/logout";
 
@@ -60,6 +60,7 @@ struct LoginView {
 fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<WithStatus<LoginView>> {
     let lifetime = if input.remember { Lifetime::Remembered } else { Lifetime::Short };
     let session = session::sign_in(app, call, &input.username, input.password, lifetime)?;
+    let session = session.session()?;
     // Sessions are replaced, not changed: the one that came along ends.
     end(app, call)?;
     session::welcome(app, call, &session);
@@ -141,7 +142,7 @@ const DEFAULT_SETTINGS: Settings = Settings {
 
 fn current(app: &App, call: &mut Call, _: NoInput) -> Result<Data<AccountView>> {
     let user = app.identity.user_of(call.caller()?)?;
-    let administrator = user.roles.contains(&Role::Admin);
+    let administrator = user.is_administrator();
     Ok(Data(AccountView {
         administrator_role: administrator.then_some("full"),
         email: user.email,

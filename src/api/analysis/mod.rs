@@ -44,6 +44,7 @@ struct TokenView {
 
 fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<Data<TokenView>> {
     let session = session::sign_in(app, call, &input.email, input.password, Lifetime::Short)?;
+    let session = session.session()?;
     Ok(Data(TokenView { access_token: session.token.text().to_owned(), token_type: "bearer" }))
 }
 
@@ -52,7 +53,7 @@ struct UserView {
     id: i64,
     username: String,
     email: String,
-    role_list: Vec<&'static str>,
+    role_list: Vec<String>,
 }
 
 fn current(app: &App, call: &mut Call, _: NoInput) -> Result<Data<UserView>> {
@@ -61,6 +62,6 @@ fn current(app: &App, call: &mut Call, _: NoInput) -> Result<Data<UserView>> {
         id: user.id,
         username: user.name,
         email: user.email.unwrap_or_default(),
-        role_list: user.roles.iter().map(|role| role.word()).collect(),
+        role_list: user.roles,
     }))
 }

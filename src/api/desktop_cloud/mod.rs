@@ -18,7 +18,7 @@ mod template_download;
 mod template_input;
 mod template_view;
 mod templates;
-mod uuids;
+pub mod uuids;
 
 use super::endpoint::Endpoint;
 

@@ -31,8 +31,32 @@ pub fn put(tx: &Transaction<'_>, subject: &str, row: &Failures) -> Result<()> {
     Ok(())
 }
 
-pub fn forget(tx: &Transaction<'_>, subject: &str) -> Result<()> {
-    tx.execute("DELETE FROM login_failures WHERE subject = ?1", [subject])?;
+/// Forgets failures of an account (its key), also those counted with an address.
+pub fn forget_account(tx: &Transaction<'_>, key: &str) -> Result<()> {
+    let sql = "DELETE FROM login_failures WHERE subject = ?1 OR (subject > ?2 AND subject < ?3)";
+    // '!' comes after the space.
+    tx.execute(sql, params![key, format!("{key} "), format!("{key}!")])?;
+    Ok(())
+}
+
+/// Forgets failures of one subject.
+pub fn forget(tx: &Transaction<'_>, key: &str) -> Result<()> {
+    tx.execute("DELETE FROM login_failures WHERE subject = ?1", [key])?;
+    Ok(())
+}
+
+/// Whether the user signed in from this address before.
+pub fn is_known(conn: &Connection, user: i64, address: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM known_addresses WHERE user_id = ?1 AND address = ?2";
+    Ok(conn.prepare_cached(sql)?.exists(params![user, address])?)
+}
+
+/// Notes that the user signed in from this address; forgets those not seen since `before`.
+pub fn know(tx: &Transaction<'_>, user: i64, address: &str, now: i64, before: i64) -> Result<()> {
+    tx.execute("DELETE FROM known_addresses WHERE user_id = ?1 AND last_at < ?2", [user, before])?;
+    let sql =
+        "INSERT OR REPLACE INTO known_addresses (user_id, address, last_at) VALUES (?1,?2,?3)";
+    tx.execute(sql, params![user, address, now])?;
     Ok(())
 }
 

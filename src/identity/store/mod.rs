@@ -1,6 +1,11 @@
-//! Rows of users, sessions, failed sign-ins and the set-up link.
+//! Rows of users, roles, groups, sessions, keys, failed sign-ins and the set-up link.
 
 pub mod failures;
+pub mod groups;
+pub mod keys;
+pub mod policy;
+pub mod resets;
+pub mod roles;
 pub mod sessions;
 pub mod setup;
 pub mod users;

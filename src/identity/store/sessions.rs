@@ -1,10 +1,71 @@
 //! Rows of sessions.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
 
-use super::users::roles;
-use crate::error::Result;
-use crate::identity::Caller;
+use super::users::{codes, granted_to_u, roles_of_u};
+use crate::error::{Error, Result};
+use crate::identity::permission::Permission;
+use crate::identity::roles::effective;
+use crate::identity::{Caller, SessionInfo, Via};
+use crate::store::Store;
+use crate::store::list::{Column, ListQuery, Listing, Page};
+
+static LISTING: Listing = Listing {
+    select: SELECT,
+    from: "sessions s JOIN users u ON u.id = s.user_id",
+    tables: &["sessions", "users"],
+    columns: &[
+        Column::exact("uuid", "s.uuid"),
+        Column::text("user_name", "u.name"),
+        Column::exact("user_uuid", "u.uuid"),
+        Column::text("address", "s.address"),
+        Column::integer("created_at", "s.created_at"),
+        Column::integer("last_seen_at", "s.last_seen_at"),
+    ],
+    order: "s.last_seen_at DESC, s.id",
+};
+
+const SELECT: &str = "s.id, s.uuid, s.user_id, u.name, s.address, s.user_agent, s.created_at, \
+     s.last_seen_at, s.expires_at";
+
+pub fn page(store: &Store, query: &ListQuery) -> Result<Page<SessionInfo>> {
+    LISTING.page(store, query, info)
+}
+
+pub fn of_user(conn: &Connection, user: i64, now: i64) -> Result<Vec<SessionInfo>> {
+    let sql = format!(
+        "SELECT {SELECT} FROM sessions s JOIN users u ON u.id = s.user_id \
+         WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.last_seen_at DESC, s.id DESC"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([user, now], info)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// # Errors
+/// `session-unknown`
+pub fn by_uuid(conn: &Connection, uuid: &str) -> Result<SessionInfo> {
+    let sql = format!(
+        "SELECT {SELECT} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.uuid = ?1"
+    );
+    let found = conn.prepare_cached(&sql)?.query_row([uuid], info).optional()?;
+    found.ok_or_else(|| Error::not_found("session-unknown"))
+}
+
+fn info(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
+    Ok(SessionInfo {
+        id: row.get(0)?,
+        uuid: row.get(1)?,
+        user_id: row.get(2)?,
+        user_name: row.get(3)?,
+        address: row.get(4)?,
+        user_agent: row.get(5)?,
+        created_at: row.get(6)?,
+        last_seen_at: row.get(7)?,
+        expires_at: row.get(8)?,
+    })
+}
 
 /// A session that was found.
 #[derive(Debug)]
@@ -14,23 +75,25 @@ pub struct Found {
 }
 
 pub fn caller(conn: &Connection, hash: &[u8], now: i64) -> Result<Option<Found>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT u.id, u.uuid, u.name, u.full_name, s.id, s.last_seen_at, \
-         (SELECT group_concat(role) FROM user_roles r WHERE r.user_id = u.id) \
-         FROM sessions s JOIN users u ON u.id = s.user_id \
-         WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND u.enabled = 1",
-    )?;
-    let row = statement.query_row(params![hash, now], |row| {
-        let roles = roles(row.get(6)?);
-        let permissions = roles.iter().flat_map(|role| role.permissions()).collect();
+    let sql = concat!(
+        "SELECT u.id, u.uuid, u.name, u.full_name, s.id, s.last_seen_at, ",
+        roles_of_u!(),
+        ", ",
+        granted_to_u!(),
+        " FROM sessions s JOIN users u ON u.id = s.user_id ",
+        "WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND u.enabled = 1 AND u.awaits IS NULL",
+    );
+    let row = conn.prepare_cached(sql)?.query_row(params![hash, now], |row| {
+        let roles = codes(row.get(6)?);
+        let granted = Permission::parse_all(row.get::<_, Option<String>>(7)?.as_deref());
         let caller = Caller {
             user_id: row.get(0)?,
             uuid: row.get(1)?,
             name: row.get(2)?,
             full_name: row.get(3)?,
+            permissions: effective(&roles, granted),
             roles,
-            permissions,
-            session_id: row.get(4)?,
+            via: Via::Session(row.get(4)?),
         };
         Ok(Found { caller, last_seen_at: row.get(5)? })
     });
@@ -43,6 +106,8 @@ pub struct NewRow {
     pub token_hash: Vec<u8>,
     pub user_id: i64,
     pub address: Option<String>,
+    /// The browser or program, as it named itself.
+    pub user_agent: String,
     pub created_at: i64,
     pub expires_at: i64,
     /// Seconds from each use to the end; 0 when the end stays.
@@ -52,15 +117,17 @@ pub struct NewRow {
 /// Adds a session; the oldest ones of the user beyond `limit` end.
 pub fn insert(tx: &Transaction<'_>, row: &NewRow, limit: u32) -> Result<()> {
     tx.execute(
-        "INSERT INTO sessions (token_hash, user_id, address, created_at, expires_at, slide, \
-         last_seen_at) VALUES (?1,?2,?3,?4,?5,?6,?4)",
+        "INSERT INTO sessions (uuid, token_hash, user_id, address, created_at, expires_at, slide, \
+         user_agent, last_seen_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?5)",
         params![
+            Uuid::new_v4().to_string(),
             row.token_hash,
             row.user_id,
             row.address,
             row.created_at,
             row.expires_at,
-            row.slide
+            row.slide,
+            row.user_agent
         ],
     )?;
     tx.execute(
@@ -86,10 +153,15 @@ pub fn end(tx: &Transaction<'_>, hash: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Ends all sessions of a user but the given one.
-pub fn end_all(tx: &Transaction<'_>, user: i64, but: Option<i64>) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2", params![user, but])?;
+pub fn end_by_id(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
     Ok(())
+}
+
+/// Ends all sessions of a user but the given one; says how many.
+pub fn end_all(tx: &Transaction<'_>, user: i64, but: Option<i64>) -> Result<usize> {
+    let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
+    Ok(tx.execute(sql, params![user, but])?)
 }
 
 pub fn purge(tx: &Transaction<'_>, now: i64) -> Result<()> {

@@ -1,64 +1,217 @@
-//! Rows of users and their roles.
+//! Rows of users, their roles and permissions.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::identity::password::StoredPassword;
-use crate::identity::{NewUser, Role, User};
-use crate::store::is_duplicate;
+use crate::identity::permission::{Permission, Permissions};
+use crate::identity::roles::effective;
+use crate::identity::{Awaits, NewAccount, Source, User};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::text::lookalike;
+use crate::store::{Store, is_duplicate};
 
-const SELECT: &str = "SELECT u.id, u.uuid, u.name, u.email, u.enabled, \
-     u.password_changed_at, u.last_login_at, u.password_hash, \
-     (SELECT group_concat(role) FROM user_roles r WHERE r.user_id = u.id) FROM users u";
+/// Codes of the roles of user `u`.
+macro_rules! roles_of_u {
+    () => {
+        "(SELECT group_concat(r.code) FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id)"
+    };
+}
+/// What user `u` may do beside the built-in roles.
+macro_rules! granted_to_u {
+    () => {
+        "(SELECT group_concat(permission) FROM ( \
+           SELECT rp.permission FROM user_roles ur JOIN role_permissions rp ON rp.role_id = ur.role_id \
+             WHERE ur.user_id = u.id \
+           UNION SELECT up.permission FROM user_permissions up WHERE up.user_id = u.id \
+           UNION SELECT gp.permission FROM user_group_members m \
+             JOIN user_group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = u.id))"
+    };
+}
+pub(super) use {granted_to_u, roles_of_u};
+
+const COLUMNS: &str = concat!(
+    "u.id, u.uuid, u.name, u.email, u.enabled, u.password_changed_at, u.last_login_at, u.password_hash, ",
+    "u.full_name, u.phone, u.department, u.awaits, u.force_reset, u.source, u.created_at, ",
+    roles_of_u!(),
+    ", ",
+    granted_to_u!(),
+    ", (SELECT group_concat(up.permission) FROM user_permissions up WHERE up.user_id = u.id), ",
+    "EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)"
+);
+
+static LISTING: Listing = Listing {
+    select: COLUMNS,
+    from: "users u",
+    tables: &["users", "user_roles", "user_group_members"],
+    columns: &[
+        Column::integer("id", "u.id"),
+        Column::exact("uuid", "u.uuid"),
+        Column::text("name", "u.name"),
+        Column::text("email", "u.email"),
+        Column::text("full_name", "u.full_name"),
+        Column::text("department", "u.department"),
+        Column::integer("enabled", "u.enabled"),
+        Column::exact("awaits", "u.awaits"),
+        Column::exact("source", "u.source"),
+        Column::integer("last_login_at", "u.last_login_at"),
+        Column::integer("created_at", "u.created_at"),
+    ],
+    order: "u.name, u.id",
+};
+
+pub fn page(store: &Store, query: &ListQuery) -> Result<Page<User>> {
+    LISTING.page(store, query, user)
+}
 
 /// By name, else by e-mail address.
 pub fn by_login(conn: &Connection, login: &str) -> Result<Option<User>> {
-    let sql = format!(
-        "{SELECT} WHERE u.name = ?1 COLLATE NOCASE OR u.email = ?1 COLLATE NOCASE \
-         ORDER BY u.name = ?1 COLLATE NOCASE DESC LIMIT 1"
-    );
-    Ok(conn.prepare_cached(&sql)?.query_row([login], user).optional()?)
+    let order = "ORDER BY u.name = ?1 COLLATE NOCASE DESC LIMIT 1";
+    let condition = format!("u.name = ?1 COLLATE NOCASE OR u.email = ?1 COLLATE NOCASE {order}");
+    one(conn, &condition, login)
+}
+
+pub fn by_name(conn: &Connection, name: &str) -> Result<Option<User>> {
+    one(conn, "u.name = ?1 COLLATE NOCASE", name)
+}
+
+pub fn by_uuid(conn: &Connection, uuid: &str) -> Result<Option<User>> {
+    one(conn, "u.uuid = ?1", uuid)
+}
+
+pub fn by_lookalike(conn: &Connection, form: &str) -> Result<Option<User>> {
+    one(conn, "u.lookalike = ?1", form)
+}
+
+pub fn by_external(conn: &Connection, source: Source, external_id: &str) -> Result<Option<User>> {
+    let condition = format!("u.source = '{}' AND u.external_id = ?1", source.word());
+    one(conn, &condition, external_id)
+}
+
+fn one(conn: &Connection, condition: &str, value: &str) -> Result<Option<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users u WHERE {condition}");
+    Ok(conn.prepare_cached(&sql)?.query_row([value], user).optional()?)
 }
 
 pub fn by_id(conn: &Connection, id: i64) -> Result<Option<User>> {
-    let sql = format!("{SELECT} WHERE u.id = ?1");
+    let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([id], user).optional()?)
 }
 
 pub fn all(conn: &Connection) -> Result<Vec<User>> {
-    let mut statement = conn.prepare_cached(&format!("{SELECT} ORDER BY u.name, u.id"))?;
+    let sql = format!("SELECT {COLUMNS} FROM users u ORDER BY u.name, u.id");
+    let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map([], user)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many could sign in now and may do everything.
-pub fn administrators(conn: &Connection) -> Result<u32> {
-    let mut statement = conn.prepare_cached(
-        "SELECT count(*) FROM users u JOIN user_roles r ON r.user_id = u.id \
-         WHERE r.role = ?1 AND u.enabled = 1 AND u.password_hash IS NOT NULL",
-    )?;
-    Ok(statement.query_row([Role::Admin.word()], |row| row.get(0))?)
+/// At most `count` from number `start` on, and the count of all.
+pub fn from_id(conn: &Connection, start: i64, count: u32) -> Result<(Vec<User>, u64)> {
+    let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id >= ?1 ORDER BY u.id LIMIT ?2");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![start, count], user)?;
+    let rows = rows.collect::<rusqlite::Result<_>>()?;
+    let all: i64 = conn.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
+    Ok((rows, all.unsigned_abs()))
 }
 
-pub fn insert(tx: &Transaction<'_>, new: &NewUser, now: i64) -> Result<User> {
-    let NewUser { uuid, name, roles, password_hash } = new;
+/// How many could sign in now, by a password that is checked here, and may do everything.
+pub fn administrators(conn: &Connection) -> Result<u32> {
+    let mut statement = conn.prepare_cached(
+        "SELECT count(*) FROM users u JOIN user_roles ur ON ur.user_id = u.id \
+         JOIN roles r ON r.id = ur.role_id AND r.code = 'admin' \
+         WHERE u.enabled = 1 AND u.awaits IS NULL AND u.password_hash IS NOT NULL",
+    )?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+pub fn insert(
+    tx: &Transaction<'_>,
+    uuid: &Uuid,
+    account: &NewAccount,
+    hash: Option<&StoredPassword>,
+    now: i64,
+) -> Result<i64> {
     let inserted = tx.execute(
-        "INSERT INTO users (uuid, name, password_hash, password_changed_at, created_at) \
-         VALUES (?1,?2,?3,?4,?4)",
-        params![uuid.to_string(), name, password_hash.0, now],
+        "INSERT INTO users (uuid, name, lookalike, email, full_name, phone, department, enabled, awaits, \
+         force_reset, source, external_id, password_hash, password_changed_at, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?14)",
+        params![
+            uuid.to_string(),
+            account.name,
+            lookalike(&account.name),
+            account.email,
+            account.full_name,
+            account.phone,
+            account.department,
+            account.enabled,
+            account.awaits.map(Awaits::word),
+            account.force_reset,
+            account.source.word(),
+            account.external_id,
+            hash.map(|hash| &hash.0),
+            now
+        ],
     );
-    match inserted {
+    duplicate(&account.name, inserted)?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Writes what may change of an account, but not its password, roles and groups.
+pub fn update(tx: &Transaction<'_>, user: &User, now: i64) -> Result<()> {
+    let updated = tx.execute(
+        "UPDATE users SET name = ?2, lookalike = ?3, email = ?4, full_name = ?5, phone = ?6, \
+         department = ?7, enabled = ?8, awaits = ?9, force_reset = ?10, updated_at = ?11 WHERE id = ?1",
+        params![
+            user.id,
+            user.name,
+            lookalike(&user.name),
+            user.email,
+            user.full_name,
+            user.phone,
+            user.department,
+            user.enabled,
+            user.awaits.map(Awaits::word),
+            user.force_reset,
+            now
+        ],
+    );
+    duplicate(&user.name, updated)
+}
+
+fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
+    match result {
         Err(cause) if is_duplicate(&cause) => {
-            return Err(Error::conflict("user-exists").arg("name", name).because(cause));
+            Err(Error::conflict("user-exists").arg("name", name).because(cause))
         }
-        other => other?,
-    };
-    let id = tx.last_insert_rowid();
-    for role in roles {
-        let values = params![id, role.word()];
-        tx.execute("INSERT OR IGNORE INTO user_roles (user_id, role) VALUES (?1,?2)", values)?;
+        other => Ok(other.map(drop)?),
     }
-    by_id(tx, id)?.ok_or_else(|| Error::internal("a user vanished while it was made"))
+}
+
+pub fn set_roles(tx: &Transaction<'_>, id: i64, roles: &[i64]) -> Result<()> {
+    tx.execute("DELETE FROM user_roles WHERE user_id = ?1", [id])?;
+    let sql = "INSERT OR IGNORE INTO user_roles (user_id, role_id) VALUES (?1,?2)";
+    let mut insert = tx.prepare_cached(sql)?;
+    for role in roles {
+        insert.execute([id, *role])?;
+    }
+    Ok(())
+}
+
+pub fn set_granted(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+    tx.execute("DELETE FROM user_permissions WHERE user_id = ?1", [id])?;
+    let sql = "INSERT INTO user_permissions (user_id, permission) VALUES (?1,?2)";
+    let mut insert = tx.prepare_cached(sql)?;
+    for permission in permissions {
+        insert.execute(params![id, permission.word()])?;
+    }
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM users WHERE id = ?1", [id])?;
+    Ok(())
 }
 
 pub fn set_password(tx: &Transaction<'_>, id: i64, hash: &StoredPassword, now: i64) -> Result<()> {
@@ -69,11 +222,8 @@ pub fn set_password(tx: &Transaction<'_>, id: i64, hash: &StoredPassword, now: i
     Ok(())
 }
 
-pub fn set_enabled(tx: &Transaction<'_>, id: i64, enabled: bool, now: i64) -> Result<()> {
-    tx.execute(
-        "UPDATE users SET enabled = ?2, updated_at = ?3 WHERE id = ?1",
-        params![id, enabled, now],
-    )?;
+pub fn set_force_reset(tx: &Transaction<'_>, id: i64, force: bool) -> Result<()> {
+    tx.execute("UPDATE users SET force_reset = ?2 WHERE id = ?1", params![id, force])?;
     Ok(())
 }
 
@@ -82,12 +232,14 @@ pub fn signed_in(tx: &Transaction<'_>, id: i64, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Roles out of the words of `group_concat`.
-pub fn roles(words: Option<String>) -> Vec<Role> {
-    words.iter().flat_map(|words| words.split(',')).filter_map(Role::parse).collect()
+/// Codes out of the words of `group_concat`.
+pub fn codes(words: Option<String>) -> Vec<String> {
+    words.iter().flat_map(|words| words.split(',')).map(str::to_owned).collect()
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    let roles = codes(row.get(15)?);
+    let granted = Permission::parse_all(row.get::<_, Option<String>>(16)?.as_deref());
     Ok(User {
         id: row.get(0)?,
         uuid: row.get(1)?,
@@ -97,6 +249,16 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         password_changed_at: row.get(5)?,
         last_login_at: row.get(6)?,
         password_hash: row.get::<_, Option<String>>(7)?.map(StoredPassword),
-        roles: roles(row.get(8)?),
+        full_name: row.get(8)?,
+        phone: row.get(9)?,
+        department: row.get(10)?,
+        awaits: row.get::<_, Option<String>>(11)?.as_deref().map(Awaits::parse),
+        force_reset: row.get(12)?,
+        source: Source::parse(&row.get::<_, String>(13)?),
+        created_at: row.get(14)?,
+        permissions: effective(&roles, granted),
+        granted: Permission::parse_all(row.get::<_, Option<String>>(17)?.as_deref()),
+        second_factor: row.get(18)?,
+        roles,
     })
 }

@@ -1,0 +1,50 @@
+//! People for the console, beyond what the documents have: users, roles, groups, keys, sessions and the
+//! rules of signing in. `/api/v1.0/identity/…` in document 002's form.
+
+mod groups;
+mod keys;
+mod own;
+mod policy;
+mod roles;
+mod sessions;
+mod users;
+
+use std::collections::BTreeSet;
+
+use super::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::identity::{Permission, Permissions};
+
+/// Of audit entries.
+const MODULE: &str = "identity";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    let parts = [
+        users::endpoints(),
+        roles::endpoints(),
+        groups::endpoints(),
+        keys::endpoints(),
+        sessions::endpoints(),
+        policy::endpoints(),
+        own::endpoints(),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+/// Reads permissions by their words.
+///
+/// # Errors
+/// `permission-unknown`
+pub fn permissions(words: &[String]) -> Result<Permissions> {
+    words.iter().map(|word| permission(word)).collect::<Result<BTreeSet<_>>>()
+}
+
+fn permission(word: &str) -> Result<Permission> {
+    let unknown = || Error::bad_input("permission-unknown").arg("field", "permissions");
+    Permission::parse(word.trim()).ok_or_else(|| unknown().arg("name", word))
+}
+
+/// Their words.
+pub fn words(permissions: &Permissions) -> Vec<&'static str> {
+    permissions.iter().map(|permission| permission.word()).collect()
+}

@@ -1,0 +1,111 @@
+//! Rows of user groups, their members and permissions.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::identity::permission::{Permission, Permissions};
+use crate::identity::{Group, GroupMembership};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now};
+
+const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
+     (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
+     (SELECT count(*) FROM user_group_members m WHERE m.group_id = g.id)";
+
+static LISTING: Listing = Listing {
+    select: SELECT,
+    from: "user_groups g",
+    tables: &["user_groups"],
+    columns: &[
+        Column::integer("id", "g.id"),
+        Column::exact("uuid", "g.uuid"),
+        Column::text("name", "g.name"),
+        Column::text("description", "g.description"),
+    ],
+    order: "g.name, g.id",
+};
+
+pub fn page(store: &Store, query: &ListQuery) -> Result<Page<Group>> {
+    LISTING.page(store, query, group)
+}
+
+/// # Errors
+/// `user-group-unknown`
+pub fn find(conn: &Connection, id: i64) -> Result<Group> {
+    let sql = format!("SELECT {SELECT} FROM user_groups g WHERE g.id = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([id], group).optional()?;
+    found.ok_or_else(|| Error::not_found("user-group-unknown").arg("name", id))
+}
+
+pub fn insert(tx: &Transaction<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<i64> {
+    let sql = "INSERT INTO user_groups (uuid, name, description, created_at) VALUES (?1,?2,?3,?4)";
+    duplicate(name, tx.execute(sql, params![uuid.to_string(), name, description, now()]))?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn update(tx: &Transaction<'_>, id: i64, name: &str, description: &str) -> Result<()> {
+    let sql = "UPDATE user_groups SET name = ?2, description = ?3 WHERE id = ?1";
+    duplicate(name, tx.execute(sql, params![id, name, description]))
+}
+
+fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
+    match result {
+        Err(cause) if is_duplicate(&cause) => {
+            Err(Error::conflict("user-group-exists").arg("name", name).because(cause))
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+pub fn set_permissions(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+    tx.execute("DELETE FROM user_group_permissions WHERE group_id = ?1", [id])?;
+    let sql = "INSERT INTO user_group_permissions (group_id, permission) VALUES (?1,?2)";
+    let mut insert = tx.prepare_cached(sql)?;
+    for permission in permissions {
+        insert.execute(params![id, permission.word()])?;
+    }
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM user_groups WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+pub fn memberships(conn: &Connection, user: i64) -> Result<Vec<GroupMembership>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT g.id, g.name, m.is_primary FROM user_group_members m JOIN user_groups g ON g.id = m.group_id \
+         WHERE m.user_id = ?1 ORDER BY g.id",
+    )?;
+    let rows = statement.query_map([user], |row| {
+        Ok(GroupMembership { group_id: row.get(0)?, name: row.get(1)?, is_primary: row.get(2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn set_memberships(
+    tx: &Transaction<'_>,
+    user: i64,
+    memberships: &[GroupMembership],
+) -> Result<()> {
+    tx.execute("DELETE FROM user_group_members WHERE user_id = ?1", [user])?;
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO user_group_members (user_id, group_id, is_primary) VALUES (?1,?2,?3)",
+    )?;
+    for membership in memberships {
+        insert.execute(params![user, membership.group_id, membership.is_primary])?;
+    }
+    Ok(())
+}
+
+fn group(row: &Row<'_>) -> rusqlite::Result<Group> {
+    Ok(Group {
+        id: row.get(0)?,
+        uuid: row.get(1)?,
+        name: row.get(2)?,
+        description: row.get(3)?,
+        permissions: Permission::parse_all(row.get::<_, Option<String>>(4)?.as_deref()),
+        members: row.get(5)?,
+    })
+}

@@ -1,0 +1,175 @@
+//! Rows of API keys.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::users::{codes, granted_to_u, roles_of_u};
+use crate::error::{Context, Error, Result};
+use crate::identity::permission::{Permission, Permissions};
+use crate::identity::roles::effective;
+use crate::identity::{ApiKey, Caller, Via};
+use crate::store::Store;
+use crate::store::list::{Column, ListQuery, Listing, Page};
+
+const SELECT: &str = concat!(
+    "k.id, k.user_id, k.name, k.groups, k.created_at, k.expires_at, k.last_used_at, k.last_used_ip, ",
+    "(SELECT group_concat(p.permission) FROM api_key_permissions p WHERE p.key_id = k.id), ",
+    roles_of_u!(),
+    ", ",
+    granted_to_u!(),
+    ", u.name"
+);
+
+static LISTING: Listing = Listing {
+    select: SELECT,
+    from: "api_keys k JOIN users u ON u.id = k.user_id",
+    tables: &["api_keys", "users"],
+    columns: &[
+        Column::exact("id", "k.id"),
+        Column::text("name", "k.name"),
+        Column::text("user_name", "u.name"),
+        Column::exact("user_uuid", "u.uuid"),
+        Column::integer("created_at", "k.created_at"),
+        Column::integer("last_used_at", "k.last_used_at"),
+    ],
+    order: "k.created_at, k.id",
+};
+
+pub fn page(store: &Store, query: &ListQuery) -> Result<Page<ApiKey>> {
+    LISTING.page(store, query, key)
+}
+
+/// A key that was shown, and its last use.
+#[derive(Debug)]
+pub struct Found {
+    pub caller: Caller,
+    pub last_used_at: Option<i64>,
+}
+
+/// Who comes with the key of this hash; with `name` only if it is the owner's.
+pub fn caller(
+    conn: &Connection,
+    hash: &[u8],
+    name: Option<&str>,
+    now: i64,
+) -> Result<Option<Found>> {
+    let sql = format!(
+        "SELECT {SELECT}, u.uuid, u.full_name FROM api_keys k JOIN users u ON u.id = k.user_id \
+         WHERE k.key_hash = ?1 AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.enabled = 1 \
+         AND u.awaits IS NULL AND (?3 IS NULL OR u.name = ?3 COLLATE NOCASE)"
+    );
+    let row = conn.prepare_cached(&sql)?.query_row(params![hash, now, name], |row| {
+        let found = key(row)?;
+        let caller = Caller {
+            user_id: found.user_id,
+            uuid: row.get(12)?,
+            name: found.user_name,
+            full_name: row.get(13)?,
+            roles: codes(row.get(9)?),
+            permissions: found.permissions,
+            via: Via::Key(found.id),
+        };
+        Ok(Found { caller, last_used_at: found.last_used_at })
+    });
+    Ok(row.optional()?)
+}
+
+pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<ApiKey>> {
+    let sql = format!(
+        "SELECT {SELECT} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.user_id = ?1 \
+         ORDER BY k.created_at, k.id"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([user], key)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// # Errors
+/// `key-unknown`
+pub fn by_id(conn: &Connection, id: &str) -> Result<ApiKey> {
+    let sql =
+        format!("SELECT {SELECT} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([id], key).optional()?;
+    found.ok_or_else(|| Error::not_found("key-unknown").arg("name", id))
+}
+
+/// # Errors
+/// `key-unknown`, also for a key of somebody else
+pub fn find(conn: &Connection, user: i64, id: &str) -> Result<ApiKey> {
+    match by_id(conn, id) {
+        Ok(key) if key.user_id != user => Err(Error::not_found("key-unknown").arg("name", id)),
+        other => other,
+    }
+}
+
+pub fn count(conn: &Connection, user: i64) -> Result<u32> {
+    let sql = "SELECT count(*) FROM api_keys WHERE user_id = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
+}
+
+/// The first of `<stem>_0`, `<stem>_1` … that no key of anybody has.
+pub fn free_id(conn: &Connection, stem: &str) -> Result<String> {
+    let mut taken = conn.prepare_cached("SELECT 1 FROM api_keys WHERE id = ?1")?;
+    for number in 0u32.. {
+        let id = format!("{stem}_{number}");
+        if !taken.exists([&id])? {
+            return Ok(id);
+        }
+    }
+    Err(Error::internal("no number is left for a key"))
+}
+
+pub fn insert(tx: &Transaction<'_>, key: &ApiKey, hash: &[u8]) -> Result<()> {
+    let groups = serde_json::to_string(&key.groups).context("write the groups of a key")?;
+    tx.execute(
+        "INSERT INTO api_keys (id, user_id, name, key_hash, groups, created_at, expires_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        params![key.id, key.user_id, key.name, hash, groups, key.created_at, key.expires_at],
+    )?;
+    Ok(())
+}
+
+pub fn set_permissions(tx: &Transaction<'_>, id: &str, permissions: &Permissions) -> Result<()> {
+    tx.execute("DELETE FROM api_key_permissions WHERE key_id = ?1", [id])?;
+    let sql = "INSERT INTO api_key_permissions (key_id, permission) VALUES (?1,?2)";
+    let mut insert = tx.prepare_cached(sql)?;
+    for permission in permissions {
+        insert.execute(params![id, permission.word()])?;
+    }
+    Ok(())
+}
+
+pub fn used(tx: &Transaction<'_>, id: &str, now: i64, address: Option<&str>) -> Result<()> {
+    let sql = "UPDATE api_keys SET last_used_at = ?2, last_used_ip = ?3 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![id, now, address])?;
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, id: &str) -> Result<()> {
+    tx.execute("DELETE FROM api_keys WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+pub fn delete_of_user(tx: &Transaction<'_>, user: i64) -> Result<usize> {
+    Ok(tx.execute("DELETE FROM api_keys WHERE user_id = ?1", [user])?)
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
+    let granted = Permission::parse_all(row.get::<_, Option<String>>(8)?.as_deref());
+    let roles = codes(row.get(9)?);
+    let of_owner =
+        effective(&roles, Permission::parse_all(row.get::<_, Option<String>>(10)?.as_deref()));
+    let groups: String = row.get(3)?;
+    Ok(ApiKey {
+        id: row.get(0)?,
+        user_id: row.get(1)?,
+        user_name: row.get(11)?,
+        name: row.get(2)?,
+        permissions: granted.intersection(&of_owner).copied().collect(),
+        granted,
+        groups: serde_json::from_str(&groups).unwrap_or_default(),
+        created_at: row.get(4)?,
+        expires_at: row.get(5)?,
+        last_used_at: row.get(6)?,
+        last_used_ip: row.get(7)?,
+    })
+}

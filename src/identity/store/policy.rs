@@ -1,0 +1,21 @@
+//! The row of the sign-in policy.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use crate::error::{Context, Result};
+use crate::identity::Policy;
+
+pub fn get(conn: &Connection) -> Result<Policy> {
+    let mut statement = conn.prepare_cached("SELECT value FROM sign_in_policy")?;
+    let text: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+    match text {
+        None => Ok(Policy::default()),
+        Some(text) => serde_json::from_str(&text).context("read the sign-in policy"),
+    }
+}
+
+pub fn put(tx: &Transaction<'_>, policy: &Policy) -> Result<()> {
+    let text = serde_json::to_string(policy).context("write the sign-in policy")?;
+    tx.execute("INSERT OR REPLACE INTO sign_in_policy (id, value) VALUES (1, ?1)", [text])?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Rows of roles and their permissions.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::error::{Error, Result};
+use crate::identity::Role;
+use crate::identity::permission::{BuiltinRole, Permission, Permissions};
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now};
+
+const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
+     (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
+     (SELECT count(*) FROM user_roles u WHERE u.role_id = r.id)";
+
+static LISTING: Listing = Listing {
+    select: SELECT,
+    from: "roles r",
+    tables: &["roles"],
+    columns: &[Column::text("code", "r.code"), Column::integer("builtin", "r.builtin")],
+    order: "r.id",
+};
+
+pub fn page(store: &Store, query: &ListQuery) -> Result<Page<Role>> {
+    LISTING.page(store, query, role)
+}
+
+/// # Errors
+/// `role-unknown`
+pub fn find(conn: &Connection, id: i64) -> Result<Role> {
+    let mut statement =
+        conn.prepare_cached(&format!("SELECT {SELECT} FROM roles r WHERE r.id = ?1"))?;
+    let found = statement.query_row([id], role).optional()?;
+    found.ok_or_else(|| Error::not_found("role-unknown").arg("name", id))
+}
+
+/// # Errors
+/// `role-unknown`
+pub fn by_code(conn: &Connection, code: &str) -> Result<Role> {
+    let sql = format!("SELECT {SELECT} FROM roles r WHERE r.code = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([code.trim()], role).optional()?;
+    found.ok_or_else(|| Error::bad_input("role-unknown").arg("name", code))
+}
+
+pub fn insert(tx: &Transaction<'_>, code: &str, description: &str) -> Result<i64> {
+    let sql = "INSERT INTO roles (code, description, created_at) VALUES (?1,?2,?3)";
+    duplicate(code, tx.execute(sql, params![code, description, now()]))?;
+    Ok(tx.last_insert_rowid())
+}
+
+pub fn update(tx: &Transaction<'_>, id: i64, code: &str, description: &str) -> Result<()> {
+    let sql = "UPDATE roles SET code = ?2, description = ?3 WHERE id = ?1";
+    duplicate(code, tx.execute(sql, params![id, code, description]))
+}
+
+fn duplicate(code: &str, result: rusqlite::Result<usize>) -> Result<()> {
+    match result {
+        Err(cause) if is_duplicate(&cause) => {
+            Err(Error::conflict("role-exists").arg("name", code).because(cause))
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+pub fn set_permissions(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+    tx.execute("DELETE FROM role_permissions WHERE role_id = ?1", [id])?;
+    let sql = "INSERT INTO role_permissions (role_id, permission) VALUES (?1,?2)";
+    let mut insert = tx.prepare_cached(sql)?;
+    for permission in permissions {
+        insert.execute(params![id, permission.word()])?;
+    }
+    Ok(())
+}
+
+pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("DELETE FROM roles WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// Names of some users that have the role.
+pub fn users_of(conn: &Connection, id: i64, limit: u32) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT u.name FROM user_roles r JOIN users u ON u.id = r.user_id \
+         WHERE r.role_id = ?1 ORDER BY u.name LIMIT ?2",
+    )?;
+    let names = statement.query_map(params![id, limit], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+fn role(row: &Row<'_>) -> rusqlite::Result<Role> {
+    let code: String = row.get(1)?;
+    let stored = Permission::parse_all(row.get::<_, Option<String>>(4)?.as_deref());
+    let permissions = BuiltinRole::parse(&code).map_or(stored, BuiltinRole::permissions);
+    Ok(Role {
+        id: row.get(0)?,
+        code,
+        description: row.get(2)?,
+        builtin: row.get(3)?,
+        permissions,
+        users: row.get(5)?,
+    })
+}

@@ -1,0 +1,331 @@
+//! Making, changing and deleting accounts. Whoever does it can neither give more than they have nor
+//! touch somebody who may do more than they; the last administrator stays.
+
+use rusqlite::{Connection, Transaction};
+use uuid::Uuid;
+
+use super::names::{email_address, user_name};
+use super::{Awaits, Source, User, unknown};
+use crate::error::{Error, Result};
+use crate::identity::groups::GroupMembership;
+use crate::identity::password::{Password, StoredPassword};
+use crate::identity::permission::{BuiltinRole, Permissions};
+use crate::identity::roles::{effective, may_grant};
+use crate::identity::store::{groups, roles, sessions, users};
+use crate::identity::{Authority, Identity};
+use crate::store::now;
+use crate::store::text::lookalike;
+
+/// Longest full name, phone number or department, in characters.
+const TEXT_LIMIT: usize = 100;
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    pub name: String,
+    pub email: Option<String>,
+    pub full_name: String,
+    pub phone: String,
+    pub department: String,
+    pub enabled: bool,
+    pub awaits: Option<Awaits>,
+    pub force_reset: bool,
+    pub source: Source,
+    /// DN or subject at the source.
+    pub external_id: Option<String>,
+    /// Codes.
+    pub roles: Vec<String>,
+    /// Beside the roles.
+    pub granted: Permissions,
+    pub groups: Vec<GroupMembership>,
+}
+
+impl Default for NewAccount {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            email: None,
+            full_name: String::new(),
+            phone: String::new(),
+            department: String::new(),
+            enabled: true,
+            awaits: None,
+            force_reset: false,
+            source: Source::Local,
+            external_id: None,
+            roles: Vec::new(),
+            granted: Permissions::new(),
+            groups: Vec::new(),
+        }
+    }
+}
+
+/// What is to be changed of an account; `None` stays.
+#[derive(Debug, Default)]
+pub struct AccountChange {
+    pub name: Option<String>,
+    /// Empty takes the address away.
+    pub email: Option<String>,
+    pub full_name: Option<String>,
+    pub phone: Option<String>,
+    pub department: Option<String>,
+    pub enabled: Option<bool>,
+    /// Lets a registered account in.
+    pub confirmed: bool,
+    pub force_reset: Option<bool>,
+    pub password: Option<Password>,
+    pub roles: Option<Vec<String>>,
+    pub granted: Option<Permissions>,
+    pub groups: Option<Vec<GroupMembership>>,
+}
+
+impl Identity {
+    /// Makes an account. Without a password nobody can sign in to it by password.
+    ///
+    /// # Errors
+    /// `user-exists`, `user-name-alike`, `email-taken`, `email-wrong`, `role-unknown`,
+    /// `grant-beyond-own`, and those of passwords and names
+    pub fn add_user(
+        &self,
+        by: Authority<'_>,
+        account: NewAccount,
+        password: Option<&Password>,
+    ) -> Result<User> {
+        let about = [account.name.as_str(), account.email.as_deref().unwrap_or_default()];
+        let hash = password.map(|password| self.hash_new(password, &about)).transpose()?;
+        self.store.write(|tx| insert(tx, by, account, hash))
+    }
+
+    /// Makes several accounts, or none when one of them cannot be made.
+    pub fn add_users(
+        &self,
+        by: Authority<'_>,
+        accounts: Vec<(NewAccount, Password)>,
+    ) -> Result<Vec<User>> {
+        let hashed = accounts.into_iter().map(|(account, password)| {
+            let about = [account.name.as_str(), account.email.as_deref().unwrap_or_default()];
+            Ok((self.hash_new(&password, &about)?, account))
+        });
+        let hashed = hashed.collect::<Result<Vec<_>>>()?;
+        self.store.write(|tx| {
+            hashed.into_iter().map(|(hash, account)| insert(tx, by, account, Some(hash))).collect()
+        })
+    }
+
+    /// Changes an account. A new password ends its sessions, switching off too.
+    ///
+    /// # Errors
+    /// As of [`Identity::add_user`], and `user-unknown`, `user-has-more-rights`, `last-administrator`,
+    /// `own-account` for switching oneself off
+    pub fn change_user(&self, by: Authority<'_>, id: i64, change: AccountChange) -> Result<User> {
+        let found = self.user(id)?;
+        let about = [found.name.as_str(), found.email.as_deref().unwrap_or_default()];
+        let hash = match &change.password {
+            Some(_) if found.source != Source::Local => return Err(elsewhere(&found)),
+            Some(password) => Some(self.hash_new(password, &about)?),
+            None => None,
+        };
+        self.store.write(|tx| {
+            let user = touchable(tx, by, id)?;
+            update(tx, by, &user, &change)?;
+            if let Some(hash) = &hash {
+                users::set_password(tx, id, hash, now())?;
+                sessions::end_all(tx, id, None)?;
+            }
+            if change.enabled == Some(false) {
+                sessions::end_all(tx, id, None)?;
+            }
+            keep_an_administrator(tx, &user)?;
+            users::by_id(tx, id)?.ok_or_else(|| unknown(id))
+        })
+    }
+
+    /// Deletes an account with its sessions and keys.
+    ///
+    /// # Errors
+    /// `user-unknown`, `user-has-more-rights`, `last-administrator`, `own-account`
+    pub fn delete_user(&self, by: Authority<'_>, id: i64) -> Result<User> {
+        self.store.write(|tx| {
+            let user = touchable(tx, by, id)?;
+            not_oneself(by, &user)?;
+            users::delete(tx, id)?;
+            keep_an_administrator(tx, &user)?;
+            Ok(user)
+        })
+    }
+
+    /// Switches an account off or on, by name or e-mail address.
+    ///
+    /// # Errors
+    /// As of [`Identity::change_user`]
+    pub fn set_enabled(&self, by: Authority<'_>, login: &str, enabled: bool) -> Result<User> {
+        let user = self.store.read(|conn| users::by_login(conn, login.trim()))?;
+        let user = user.ok_or_else(|| unknown(login))?;
+        let change = AccountChange { enabled: Some(enabled), ..AccountChange::default() };
+        self.change_user(by, user.id, change)
+    }
+}
+
+/// Writes a new account.
+pub(in crate::identity) fn insert(
+    tx: &Transaction<'_>,
+    by: Authority<'_>,
+    account: NewAccount,
+    hash: Option<StoredPassword>,
+) -> Result<User> {
+    let account = checked(account)?;
+    let role_ids = grant(tx, by, &account.roles, &account.granted)?;
+    is_free(tx, &account.name, account.email.as_deref(), None)?;
+    let id = users::insert(tx, &Uuid::new_v4(), &account, hash.as_ref(), now())?;
+    users::set_roles(tx, id, &role_ids)?;
+    users::set_granted(tx, id, &account.granted)?;
+    join(tx, by, id, &account.groups)?;
+    users::by_id(tx, id)?.ok_or_else(|| Error::internal("a user vanished while it was made"))
+}
+
+fn checked(account: NewAccount) -> Result<NewAccount> {
+    Ok(NewAccount {
+        name: user_name(&account.name)?,
+        email: account.email.as_deref().map(email_address).transpose()?,
+        full_name: short_text("full_name", &account.full_name)?,
+        phone: short_text("phone", &account.phone)?,
+        department: short_text("department", &account.department)?,
+        ..account
+    })
+}
+
+fn update(
+    tx: &Transaction<'_>,
+    by: Authority<'_>,
+    user: &User,
+    change: &AccountChange,
+) -> Result<()> {
+    if change.enabled == Some(false) {
+        not_oneself(by, user)?;
+    }
+    let mut next = user.clone();
+    if let Some(name) = &change.name {
+        next.name = user_name(name)?;
+    }
+    if let Some(email) = &change.email {
+        next.email = if email.trim().is_empty() { None } else { Some(email_address(email)?) };
+    }
+    if let Some(text) = &change.full_name {
+        next.full_name = short_text("full_name", text)?;
+    }
+    if let Some(text) = &change.phone {
+        next.phone = short_text("phone", text)?;
+    }
+    if let Some(text) = &change.department {
+        next.department = short_text("department", text)?;
+    }
+    next.enabled = change.enabled.unwrap_or(next.enabled);
+    next.force_reset = change.force_reset.unwrap_or(next.force_reset);
+    if change.confirmed {
+        next.awaits = None;
+    }
+    is_free(tx, &next.name, next.email.as_deref(), Some(user.id))?;
+    users::update(tx, &next, now())?;
+    if change.roles.is_some() || change.granted.is_some() {
+        let roles = change.roles.as_ref().unwrap_or(&user.roles);
+        let granted = change.granted.as_ref().unwrap_or(&user.granted);
+        users::set_roles(tx, user.id, &grant(tx, by, roles, granted)?)?;
+        users::set_granted(tx, user.id, granted)?;
+    }
+    match &change.groups {
+        Some(memberships) => join(tx, by, user.id, memberships),
+        None => Ok(()),
+    }
+}
+
+/// Numbers of the roles, if `by` may give them and the permissions.
+fn grant(
+    tx: &Transaction<'_>,
+    by: Authority<'_>,
+    codes: &[String],
+    granted: &Permissions,
+) -> Result<Vec<i64>> {
+    may_grant(by, granted)?;
+    let give = |code: &String| {
+        let role = roles::by_code(tx, code)?;
+        may_grant(by, &effective(std::slice::from_ref(&role.code), role.permissions))?;
+        Ok(role.id)
+    };
+    codes.iter().map(give).collect()
+}
+
+fn join(
+    tx: &Transaction<'_>,
+    by: Authority<'_>,
+    user: i64,
+    memberships: &[GroupMembership],
+) -> Result<()> {
+    for membership in memberships {
+        may_grant(by, &groups::find(tx, membership.group_id)?.permissions)?;
+    }
+    groups::set_memberships(tx, user, memberships)
+}
+
+/// The account, if `by` may change it.
+fn touchable(conn: &Connection, by: Authority<'_>, id: i64) -> Result<User> {
+    let user = users::by_id(conn, id)?.ok_or_else(|| unknown(id))?;
+    match by.lacks(&user.permissions) {
+        Some(lacking) if !by.is(id) => Err(Error::forbidden("user-has-more-rights")
+            .arg("name", user.name)
+            .arg("permission", lacking.word())),
+        _ => Ok(user),
+    }
+}
+
+fn not_oneself(by: Authority<'_>, user: &User) -> Result<()> {
+    match by.is(user.id) {
+        true => Err(Error::conflict("own-account").arg("name", &user.name)),
+        false => Ok(()),
+    }
+}
+
+/// After a change of `user`: refuses when nobody is left who may do everything.
+fn keep_an_administrator(tx: &Transaction<'_>, user: &User) -> Result<()> {
+    match user.is_administrator() && users::administrators(tx)? == 0 {
+        true => Err(Error::conflict("last-administrator").arg("name", &user.name)),
+        false => Ok(()),
+    }
+}
+
+/// A name or address leads to one account only, also when typed in other letters that look the same.
+fn is_free(conn: &Connection, name: &str, email: Option<&str>, but: Option<i64>) -> Result<()> {
+    let other = |found: Option<User>| found.filter(|user| Some(user.id) != but);
+    if let Some(user) = other(users::by_login(conn, name)?) {
+        return Err(Error::conflict("user-exists").arg("name", user.name));
+    }
+    if let Some(user) = other(users::by_lookalike(conn, &lookalike(name))?) {
+        let error = Error::conflict("user-name-alike").arg("field", "username");
+        return Err(error.arg("name", name).arg("other", user.name));
+    }
+    match email {
+        Some(email) if other(users::by_login(conn, email)?).is_some() => {
+            Err(Error::conflict("email-taken").arg("field", "email").arg("email", email))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn short_text(field: &'static str, text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.chars().count() > TEXT_LIMIT {
+        return Err(Error::bad_input("text-too-long").arg("field", field).arg("limit", TEXT_LIMIT));
+    }
+    match text.chars().any(char::is_control) {
+        true => Err(Error::bad_input("name-character").arg("field", field).arg("found", "␀")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+fn elsewhere(user: &User) -> Error {
+    Error::conflict("password-elsewhere").arg("name", &user.name).arg("source", user.source.word())
+}
+
+/// The role of whoever registers or comes from elsewhere and has no other.
+pub fn default_roles() -> Vec<String> {
+    vec![BuiltinRole::Normal.code().to_owned()]
+}

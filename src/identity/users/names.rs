@@ -1,0 +1,79 @@
+//! What names and addresses of users may be.
+
+use std::str::FromStr;
+
+use lettre::Address;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::{Error, Result};
+
+/// Longest user name, in characters.
+const NAME_LIMIT: usize = 64;
+/// Longest address, in bytes (RFC 5321, 4.5.3.1.3, without the brackets).
+const EMAIL_LIMIT: usize = 254;
+
+/// Letters of any script, digits and a few marks: a name is typed at sign-in and stands in lists,
+/// logs and file names of reports.
+pub fn user_name(text: &str) -> Result<String> {
+    let name: String = text.trim().nfc().collect();
+    let wrong = |key| Error::bad_input(key).arg("field", "username").arg("limit", NAME_LIMIT);
+    if name.is_empty() {
+        return Err(wrong("name-empty"));
+    }
+    if name.chars().count() > NAME_LIMIT {
+        return Err(wrong("name-too-long"));
+    }
+    if name.starts_with(['.', '-']) {
+        return Err(wrong("name-start"));
+    }
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
+    match name.chars().find(|c| !allowed(*c)) {
+        Some(found) => Err(wrong("user-name-character").arg("found", found.escape_debug())),
+        None => Ok(name),
+    }
+}
+
+/// An address that mail can be sent to.
+///
+/// # Errors
+/// `email-wrong`
+pub fn email_address(text: &str) -> Result<String> {
+    let text = text.trim();
+    let wrong = || Error::bad_input("email-wrong").arg("field", "email");
+    match Address::from_str(text) {
+        Ok(address) if text.len() <= EMAIL_LIMIT => Ok(address.to_string()),
+        Ok(_) => Err(wrong()),
+        Err(cause) => Err(wrong().because(cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_are_words() {
+        for name in ["admin", "王老师", "a.b-c_d+e@school.example", " trimmed "] {
+            assert_eq!(user_name(name).expect(name), name.trim());
+        }
+        for name in ["", "  ", "../etc", "a b", "<b>", "a\u{0}", "-x", &"n".repeat(300)] {
+            assert!(user_name(name).is_err(), "{name:?}");
+        }
+        assert_eq!(user_name("Jose\u{301}").expect("composed"), "José");
+    }
+
+    #[test]
+    fn addresses_are_addresses() {
+        assert_eq!(email_address(" lee@school.example ").expect("good"), "lee@school.example");
+        for text in [
+            "",
+            "lee",
+            "lee@",
+            "a b@c.example",
+            "a@b\r\nBcc: c@d.example",
+            &format!("{}@x.example", "l".repeat(250)),
+        ] {
+            assert!(email_address(text).is_err(), "{text:?}");
+        }
+    }
+}
