@@ -41,6 +41,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.images.start();
     app.templates.start();
     app.networks.keep_nodes_told();
+    app.inventory.keep_ssh_access();
     app.desktops.start();
     app.monitor.keep_samples();
     app.inventory.connect_local(local_agent(&app.settings))?;

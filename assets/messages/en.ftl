@@ -568,3 +568,21 @@ permission-subtractions-modify = Change subtractions
 permission-files-delete = Delete files
 permission-analysis-delete = Delete analysis tasks
 permission-files-upload = Upload files
+
+## ssh keys
+ssh-key-wrong = The field { $field } is no public ssh key. Give one line as in ~/.ssh/id_ed25519.pub, without options.
+ssh-key-private = This is a private key. Keep it to yourself and give the line of the file that ends in .pub.
+ssh-key-weak = This kind of key is too weak. Make a new one: ssh-keygen -t ed25519
+ssh-key-exists = The key { $name } is there already.
+ssh-key-unknown = There is no ssh key { $name }.
+ssh-grant-exists = The user signs in as { $name } there already.
+ssh-grant-unknown = There is no ssh access { $name }.
+ssh-grant-without-key = The user has no public key yet.
+system-user-unknown = The node has no account { $name }. Make it there first.
+system-user-no-login = Nobody signs in to the account { $name }: its shell forbids it.
+system-user-home = { $path } of the account { $name } cannot be used: it is missing, a link, or belongs to somebody else.
+authorized-keys-strange = authorized_keys is no ordinary file, or is larger than 1 MiB.
+log-ssh-key-create = Add the ssh key of "{ $name }"
+log-ssh-key-delete = Delete the ssh key of "{ $name }"
+log-ssh-grant = Give ssh access to "{ $name }"
+log-ssh-revoke = Take ssh access from "{ $name }"

@@ -568,3 +568,21 @@ permission-subtractions-modify = 修改消减序列
 permission-files-delete = 删除文件
 permission-analysis-delete = 删除分析任务
 permission-files-upload = 上传文件
+
+## ssh 密钥
+ssh-key-wrong = 字段 { $field } 不是 ssh 公钥，请提供一行 ~/.ssh/id_ed25519.pub 那样的内容，不带选项。
+ssh-key-private = 这是私钥，请自己妥善保管，只提供以 .pub 结尾的文件中的一行。
+ssh-key-weak = 该类型的密钥强度不足，请重新生成：ssh-keygen -t ed25519
+ssh-key-exists = 密钥 { $name } 已存在。
+ssh-key-unknown = ssh 密钥 { $name } 不存在。
+ssh-grant-exists = 该用户已可用 { $name } 登录该节点。
+ssh-grant-unknown = ssh 授权 { $name } 不存在。
+ssh-grant-without-key = 该用户还没有公钥。
+system-user-unknown = 节点上没有系统用户 { $name }，请先在节点上创建。
+system-user-no-login = 系统用户 { $name } 的 shell 不允许登录。
+system-user-home = 系统用户 { $name } 的 { $path } 无法使用：不存在、是链接或属于其他用户。
+authorized-keys-strange = authorized_keys 不是普通文件，或大于 1 MiB。
+log-ssh-key-create = 添加“{ $name }”的 ssh 密钥
+log-ssh-key-delete = 删除“{ $name }”的 ssh 密钥
+log-ssh-grant = 授予 ssh 登录“{ $name }”
+log-ssh-revoke = 收回 ssh 登录“{ $name }”

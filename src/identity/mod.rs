@@ -7,6 +7,7 @@
 //!   password.rs    rules and hashes           policy.rs     what administrators set about signing in
 //!   lockout.rs     after failures             keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
+//!   ssh_keys.rs    public keys of users
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -21,6 +22,7 @@ mod roles;
 mod sessions;
 mod setup;
 mod sign_in;
+mod ssh_keys;
 mod store;
 mod token;
 mod users;
@@ -33,6 +35,7 @@ pub use policy::Policy;
 pub use roles::{Role, RoleChange};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
+pub use ssh_keys::SshKey;
 pub use users::{AccountChange, Awaits, NewAccount, Source, User};
 
 use crate::store::Store;

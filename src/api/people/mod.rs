@@ -7,6 +7,7 @@ mod own;
 mod policy;
 mod roles;
 mod sessions;
+mod ssh_keys;
 mod users;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         sessions::endpoints(),
         policy::endpoints(),
         own::endpoints(),
+        ssh_keys::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -8,4 +8,5 @@ pub mod resets;
 pub mod roles;
 pub mod sessions;
 pub mod setup;
+pub mod ssh_keys;
 pub mod users;

@@ -154,6 +154,15 @@ impl Identity {
         })
     }
 
+    /// The account of this uuid, if `by` may change it.
+    ///
+    /// # Errors
+    /// `user-unknown`, `user-has-more-rights`
+    pub fn touchable_user(&self, by: Authority<'_>, uuid: &str) -> Result<User> {
+        let user = self.user_by_uuid(uuid)?;
+        self.store.read(|conn| touchable(conn, by, user.id))
+    }
+
     /// Switches an account off or on, by name or e-mail address.
     ///
     /// # Errors

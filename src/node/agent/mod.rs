@@ -7,6 +7,7 @@
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   run.rs       the one door to other programs          events.rs  what the agent tells unasked
 //!   facts.rs nics.rs sampler.rs doctor.rs                what the node is, does and lacks
+//!   ssh_keys.rs  with which keys people sign in to the node
 //! ```
 //!
 //! The part for libvirt is [`libvirt::Hypervisor`]. It connects by itself, again and again; without libvirt its
@@ -27,6 +28,7 @@ pub mod qcow2;
 pub mod run;
 mod sampler;
 pub mod serve;
+mod ssh_keys;
 pub mod storage;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use disks::Disks;
 use events::EventSink;
 use libvirt::Hypervisor;
 use sampler::{Sampler, Sampling};
+use ssh_keys::SshKeys;
 
 /// Everything that works on a node for one installation.
 pub struct Agent {
@@ -96,6 +99,10 @@ impl Agent {
             Err(error) => tracing::warn!(error = error.detail(), "described without libvirt"),
         }
         Ok(facts)
+    }
+
+    pub fn ssh_keys(&self) -> SshKeys {
+        SshKeys::new(self.config.installation)
     }
 
     /// The figures of this moment.

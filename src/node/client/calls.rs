@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    Check, DhcpHost, DomainSpec, DomainState, FrozenDisk, ImageFacts, ItemResult, LayerRef,
-    NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile, TemplateLayers,
+    AuthorizedKey, Check, DhcpHost, DomainSpec, DomainState, FrozenDisk, ImageFacts, InstalledKey,
+    ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile,
+    TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -107,6 +108,19 @@ impl NodeClient {
             Reply::Networks(networks) => Ok(networks),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Every ssh key of root and of people's accounts.
+    pub fn list_ssh_keys(&self) -> Result<Vec<InstalledKey>> {
+        match self.call(Request::ListSshKeys)? {
+            Reply::SshKeys(keys) => Ok(keys),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes exactly these keys of this installation stand for a system user.
+    pub fn set_ssh_keys(&self, system_user: &str, keys: Vec<AuthorizedKey>) -> Result<()> {
+        done(self.call(Request::SetSshKeys { system_user: system_user.to_owned(), keys })?)
     }
 
     /// Adds DHCP reservations, replacing those of the same MAC or address.

@@ -27,6 +27,7 @@
 
 mod domains;
 mod facts;
+mod ssh_keys;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 pub use domains::*;
 pub use facts::*;
+pub use ssh_keys::*;
 
 use crate::error::Fault;
 
@@ -195,6 +197,11 @@ pub enum Request {
     /// Deletes files found by `ListFiles` that are no layer, disk or upload of anyone → [`Reply::Done`]
     RemoveFiles { files: Vec<StoredFile> },
 
+    /// Every ssh key of root and of people's accounts → [`Reply::SshKeys`]
+    ListSshKeys,
+    /// Makes exactly these keys of this installation stand for a system user → [`Reply::Done`]
+    SetSshKeys { system_user: String, keys: Vec<AuthorizedKey> },
+
     /// What a first hour trips over → [`Reply::Checks`]
     Doctor,
 }
@@ -233,6 +240,7 @@ pub enum Reply {
     Images(Vec<ImageFacts>),
     Files(Vec<StoredFile>),
     Checks(Vec<Check>),
+    SshKeys(Vec<InstalledKey>),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
