@@ -200,7 +200,10 @@ launch() {
   ) &
 }
 
-answers() { ours "$1" && enter "$1" virsh -q -c qemu:///system uri; }
+# before its root is switched a node sees this machine's root, and a libvirtd that may run there
+answers() {
+  ours "$1" && enter "$1" sh -c '[ -e /run/lab-init ] && [ ! -e /oldroot ] && exec virsh -q -c qemu:///system uri'
+}
 # HOLD=exec replaces this shell, so that its pid is nsenter's and signals and status pass through
 enter() { shift; ${HOLD:-} nsenter -t "$P" -a -r -w env -i HOME=/root TERM=linux PATH="$NODE_PATH" "$@"; }
 
