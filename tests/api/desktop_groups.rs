@@ -1,5 +1,6 @@
 //! Education desktop groups.
 
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use crate::refused::refused;
@@ -111,6 +112,47 @@ fn a_group_is_activated_and_changed() {
 }
 
 #[test]
+fn restoring_is_changed_only_while_nobody_works_on_a_desktop() {
+    let room = Room::start();
+    let group = room.deploy("pc", 2);
+    let desktops: Vec<String> = room
+        .site
+        .desktops(&group)
+        .iter()
+        .map(|row| row["uuid"].as_str().expect("uuid").to_owned())
+        .collect();
+    let database = Connection::open(room.server.data_here().join("carrel.db")).expect("open");
+    // Somebody's work on the second desktop that lasts: its domain may go at any moment.
+    database
+        .execute(
+            "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, \
+             owner_name, run_at, created_at) VALUES (?1, 'desktops-delete', ?2, 'pc002', '{}', \
+             '[]', 'scheduled', 'admin', 99999999999, 0)",
+            [NOBODY, &desktops[1]],
+        )
+        .expect("an operation");
+    let lock = "INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)";
+    database.execute(lock, params![desktops[1], database.last_insert_rowid()]).expect("its lock");
+    let change = || {
+        let body = json!({"uuid": group, "name": "pc", "value": {"name": "pd", "sys_restore": 0}});
+        room.site.admin.put(DESKTOPS).json(&body)
+    };
+    let before = room.group(&group);
+    refused(&change().send(), 409, "operation-in-the-way");
+    assert_eq!(room.group(&group), before);
+    database.execute("DELETE FROM operations WHERE uuid = ?1", [NOBODY]).expect("its end");
+    room.site.done(change());
+    assert_eq!(room.group(&group)["sys_restore"], 0);
+    // The other way round: while it was changed, nobody else could work on any of them.
+    let locks: String = database
+        .query_row("SELECT locks FROM operations WHERE kind = 'desktop-group-restore'", [], |row| {
+            row.get(0)
+        })
+        .expect("the change");
+    assert!(desktops.iter().all(|uuid| locks.contains(uuid)), "{locks}");
+}
+
+#[test]
 fn wrong_input_is_refused_and_leaves_nothing() {
     let room = Room::start();
     room.deploy("taken", 1);
@@ -161,10 +203,8 @@ fn wrong_input_is_refused_and_leaves_nothing() {
 fn more_desktops_than_free_addresses_are_refused_and_leave_nothing() {
     let room = Room::start();
     let admin = room.site.admin.with_header("Accept-Language", "en");
-    let subnets = format!(
-        "/api/v1.0/resource_mgr/data_networks/{}/sub_networks",
-        room.site.network
-    );
+    let subnets =
+        format!("/api/v1.0/resource_mgr/data_networks/{}/sub_networks", room.site.network);
     let four = json!({
         "name": "four", "start_ip": "10.66.0.230", "end_ip": "10.66.0.233",
         "netmask": "255.255.255.0", "gateway": "10.66.0.1", "dns1": "10.66.0.1",
