@@ -54,7 +54,8 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
     let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
     tx.execute(
         "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_id, \
-         owner_name, run_at, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+         owner_name, owner_address, request_id, run_at, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
         params![
             uuid.to_string(),
             new.kind,
@@ -65,6 +66,8 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
             state.word(),
             actor.user_id,
             actor.name,
+            actor.address.map(|address| address.to_string()),
+            actor.request_id,
             new.run_at,
             now()
         ],
@@ -124,12 +127,13 @@ pub fn holders(conn: &Connection, subjects: &[Uuid]) -> Result<HashMap<Uuid, (St
     Ok(held)
 }
 
+const OPEN_WORK: &str = "SELECT id, uuid, kind, args, locks, state, step, cancel, fault, items, \
+     owner_id, owner_name, owner_address, request_id, run_at FROM operations \
+     WHERE finished_at IS NULL";
+
 /// Everything that is not over, oldest first.
 pub(super) fn open_work(conn: &Connection) -> Result<Vec<Work>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT id, uuid, kind, args, locks, state, step, cancel, fault, items, owner_id, \
-         owner_name, run_at FROM operations WHERE finished_at IS NULL ORDER BY id",
-    )?;
+    let mut statement = conn.prepare_cached(&format!("{OPEN_WORK} ORDER BY id"))?;
     let mut rows = statement.query([])?;
     let mut work = Vec::new();
     while let Some(row) = rows.next()? {
@@ -138,11 +142,31 @@ pub(super) fn open_work(conn: &Connection) -> Result<Vec<Work>> {
     Ok(work)
 }
 
+/// One operation, unless it is over.
+pub(super) fn work(conn: &Connection, id: i64) -> Result<Option<Work>> {
+    let mut statement = conn.prepare_cached(&format!("{OPEN_WORK} AND id=?1"))?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(work_of).transpose()
+}
+
+pub(super) fn is_scheduled(conn: &Connection, id: i64) -> Result<bool> {
+    let mut statement =
+        conn.prepare_cached("SELECT 1 FROM operations WHERE id=?1 AND state='scheduled'")?;
+    Ok(statement.exists([id])?)
+}
+
 fn work_of(row: &Row<'_>) -> Result<Work> {
     let locks: String = row.get(4)?;
     let items: String = row.get(9)?;
-    let actor =
-        Actor { user_id: row.get(10)?, name: row.get(11)?, address: None, request_id: row.get(1)? };
+    let address: Option<String> = row.get(12)?;
+    let request: String = row.get(13)?;
+    let actor = Actor {
+        user_id: row.get(10)?,
+        name: row.get(11)?,
+        address: address.and_then(|text| text.parse().ok()),
+        // What the server does on its own has no request: its lines are told by the operation.
+        request_id: if request.is_empty() { row.get(1)? } else { request },
+    };
     Ok(Work {
         id: row.get(0)?,
         uuid: parse_uuid(&row.get::<_, String>(1)?)?,
@@ -155,7 +179,7 @@ fn work_of(row: &Row<'_>) -> Result<Work> {
         fault: fault_of(row.get(8)?)?,
         items: serde_json::from_str(&items).context("items of an operation")?,
         actor,
-        run_at: row.get(12)?,
+        run_at: row.get(14)?,
     })
 }
 
