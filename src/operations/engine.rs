@@ -24,8 +24,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(250);
 /// An undo that failed waits this long before it is tried again, doubled up to the maximum.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// Ended operations are kept this long.
-const KEEP: i64 = 90 * 24 * 3600;
 
 /// What a request got for its submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +80,6 @@ impl Operations {
 
     /// Resumes what an earlier process left and from now on runs what is submitted.
     pub fn start(&self) -> Result<()> {
-        self.inner.store.write(|tx| store::forget_before(tx, now() - KEEP))?;
         let inner = Arc::clone(&self.inner);
         std::thread::Builder::new()
             .name("operations".into())
@@ -163,6 +160,10 @@ impl Operations {
                 drop(self.inner.changed.wait_timeout(guard, left));
             }
         }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
     }
 
     /// Uuids of operations whose state or progress changed.

@@ -93,22 +93,15 @@ pub(super) fn lock(tx: &Transaction<'_>, operation: i64, subjects: &[Uuid]) -> R
 }
 
 fn held(tx: &Transaction<'_>, subject: Uuid) -> Result<Error> {
-    let busy = holder(tx, subject)?;
-    busy.ok_or_else(|| Error::internal(format_args!("lock of {subject} without its operation")))
+    match holders(tx, &[subject])?.remove(&subject) {
+        Some((kind, name)) => Ok(in_the_way(&kind, &name)),
+        None => Err(Error::internal(format_args!("lock of {subject} without its operation"))),
+    }
 }
 
-/// The refusal that names the operation which works on `subject`, when one does.
-pub(super) fn holder(tx: &Transaction<'_>, subject: Uuid) -> Result<Option<Error>> {
-    let mut statement = tx.prepare_cached(
-        "SELECT o.kind, o.subject_name FROM operation_locks l JOIN operations o \
-         ON o.id = l.operation_id WHERE l.subject = ?1",
-    )?;
-    let holder: Option<(String, String)> = statement
-        .query_row([subject.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(holder.map(|(kind, name)| {
-        Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
-    }))
+/// The refusal that names the operation which works on a thing, and that operation's subject.
+pub(super) fn in_the_way(kind: &str, name: &str) -> Error {
+    Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
 }
 
 /// Which of these things are being worked on: kind of the operation and name of its subject.
@@ -243,9 +236,12 @@ pub(super) fn unschedule(tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Res
     Ok(())
 }
 
-/// Drops the rows of operations that ended before `time`.
-pub(super) fn forget_before(tx: &Transaction<'_>, time: i64) -> Result<usize> {
-    Ok(tx.execute("DELETE FROM operations WHERE finished_at < ?1", [time])?)
+/// Drops operations that ended before `time`, among the `limit` oldest; gives how many. They are numbered as they
+/// come, so that a look at the oldest is enough and needs no index.
+pub(super) fn forget_before(tx: &Transaction<'_>, time: i64, limit: usize) -> Result<usize> {
+    let sql = "DELETE FROM operations WHERE id IN (SELECT id FROM \
+         (SELECT id, finished_at FROM operations ORDER BY id LIMIT ?2) WHERE finished_at < ?1)";
+    Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)
 }
 
 pub(super) fn find(conn: &Connection, uuid: Uuid) -> Result<Operation> {
