@@ -47,6 +47,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.inventory.connect_local(local_agent(&app.settings))?;
     app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
+    app.operations.keep_log(app.settings.audit_days);
     let watchdog = rocket::tokio::spawn(feed_watchdog());
     let result = rocket.launch().await;
     watchdog.abort();

@@ -17,6 +17,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:50004";
 const DEFAULT_LIBVIRT_URI: &str = "qemu:///system";
 /// Largest upload, in GiB, unless set otherwise.
 const DEFAULT_UPLOAD_LIMIT_GIB: u64 = 512;
+/// Days that the audit log goes back, unless set otherwise.
+const DEFAULT_AUDIT_DAYS: u32 = 365;
 
 /// How domains are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
@@ -86,6 +88,9 @@ pub struct ServeFlags {
     /// Largest upload, in GiB
     #[arg(long, env = "CARREL_UPLOAD_LIMIT_GIB", value_name = "GIB")]
     pub upload_limit_gib: Option<u64>,
+    /// Days that the audit log is kept; 0 keeps all of it [default: 365]
+    #[arg(long, env = "CARREL_AUDIT_DAYS", value_name = "DAYS")]
+    pub audit_days: Option<u32>,
 }
 
 /// `carrel.toml`.
@@ -100,6 +105,7 @@ struct File {
     agent_socket: Option<PathBuf>,
     storage: Option<Vec<PathBuf>>,
     upload_limit_gib: Option<u64>,
+    audit_days: Option<u32>,
     libvirt_uri: Option<String>,
     virt_type: Option<VirtType>,
     log: Option<String>,
@@ -120,6 +126,8 @@ pub struct Settings {
     pub storages: Vec<PathBuf>,
     /// Bytes.
     pub upload_limit: u64,
+    /// Days that the audit log is kept; 0 is for ever.
+    pub audit_days: u32,
     pub libvirt_uri: String,
     pub virt_type: VirtType,
     pub log: String,
@@ -152,6 +160,7 @@ impl Settings {
             agent_socket: serve.agent_socket.or(file.agent_socket),
             storages: storages.into_iter().map(absolute).collect::<Result<_>>()?,
             upload_limit: gib.unwrap_or(DEFAULT_UPLOAD_LIMIT_GIB).saturating_mul(1 << 30),
+            audit_days: serve.audit_days.or(file.audit_days).unwrap_or(DEFAULT_AUDIT_DAYS),
             libvirt_uri: flags
                 .libvirt_uri
                 .or(file.libvirt_uri)

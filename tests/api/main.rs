@@ -25,3 +25,4 @@ mod room;
 mod setup;
 mod templates;
 mod tls;
+mod undo;

@@ -80,6 +80,14 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     wait_status_within(admin, &group, second, "active", STATUS);
     node.virsh(&["destroy", &domain_of(&node, second)]);
     wait_status_within(admin, &group, second, "inactive", STATUS);
+    assert_eq!(reason(admin, &group, second), "It was switched off.");
+    // … also a guest that shuts itself down
+    act(admin, INSTANCES, "start", "vdi.edu-instances.start", second_one.clone());
+    node.guest_status(&text(second, "ipaddr"), "boots", BOOT);
+    node.ask_guest(&text(second, "ipaddr"), "poweroff");
+    wait_until("the guest is off", BOOT, || node.domain_state(&text(second, "uuid")) == "shut off");
+    wait_status_within(admin, &group, second, "inactive", STATUS);
+    assert_eq!(reason(admin, &group, second), "It was shut down from inside, by its user.");
     act(admin, INSTANCES, "delete", "vdi.edu-instances.delete", second_one);
     assert_eq!(desktops_of(admin, &group).len(), 1);
 
@@ -169,6 +177,15 @@ fn edit_and_save(site: &Site, node: &LabNode, template: &str) {
     let address = text(&row, "bind_ip");
     assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
     assert_eq!(template_row(admin)["status"], "active");
+    // somebody else pauses it: no longer of use, as a desktop in that state
+    node.virsh(&["suspend", template]);
+    wait_until("the paused template is shown", STATUS, || {
+        let row = template_row(admin);
+        let (status, power) = (&row["status"], &row["power"]);
+        (status, power) == (&json!("error"), &json!("paused")) && row["reason"].is_string()
+    });
+    node.virsh(&["resume", template]);
+    wait_until("it goes on", STATUS, || template_row(admin)["status"] == "active");
     leave_mark(node, &address, "from-the-template");
     act(admin, TEMPLATES, "save", "vdi.templates.save", param);
     site.wait_idle();
@@ -263,6 +280,13 @@ fn wait_status_within(admin: &Client, group: &str, desktop: &Value, status: &str
         let rows = desktops_of(admin, group);
         rows.iter().any(|row| row["uuid"] == desktop["uuid"] && row["status"] == status)
     });
+}
+
+/// Why a desktop does not run, in English.
+fn reason(admin: &Client, group: &str, desktop: &Value) -> String {
+    let rows = desktops_of(&admin.with_header("Accept-Language", "en"), group);
+    let row = rows.iter().find(|row| row["uuid"] == desktop["uuid"]).expect("its row");
+    text(row, "reason")
 }
 
 fn domain_of(node: &LabNode, desktop: &Value) -> String {

@@ -43,6 +43,8 @@ struct LogInput {
     page_size: Option<Listed<u32>>,
     user_name: Option<Listed<String>>,
     module: Option<Listed<String>>,
+    /// Shows a request together with the end of the operation that it started.
+    request_id: Option<Listed<String>>,
 }
 
 /// A line of the operation log.

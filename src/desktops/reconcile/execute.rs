@@ -10,7 +10,7 @@ use super::plan::{Plan, plan};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
-use crate::desktops::group::Stage;
+use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, seats};
 use crate::error::{Kind, Result};
 use crate::node::cancel::CancelFlag;
@@ -74,16 +74,11 @@ impl Desktops {
 
     /// As an operation: it holds the desktops, so that nobody deletes one while its domain is made anew.
     fn submit_remake(&self, missing: Vec<Uuid>) -> Result<()> {
-        let submitted = self.operations.submit_batch(
+        let submitted = self.operations.submit_loaded(
             &Actor::system(),
             &missing,
-            |tx, uuid| {
-                let seat = seats::seat(tx, uuid)?;
-                match seat.stage {
-                    Stage::Ready => Ok(seat.name),
-                    stage => Err(crate::desktops::power::not_ready(stage, &seat.name)),
-                }
-            },
+            |tx, uuids| seats::by_uuid(tx, uuids),
+            |_, seats, uuid| ready_name(seats, uuid),
             |_, admitted| {
                 let uuids = admitted.things.iter().map(|(uuid, _)| *uuid);
                 let args = RemakeArgs { desktops: uuids.collect() };

@@ -24,7 +24,7 @@ pub(super) use execute::register;
 pub use plan::{Known, KnownDomain};
 
 use super::Desktops;
-use crate::error::Result;
+use crate::error::{Result, logged};
 
 /// Everything is compared this often even if nothing was reported.
 const EVERY: Duration = Duration::from_secs(180);
@@ -89,14 +89,11 @@ impl Desktops {
         let desktops = self.clone();
         self.runtime.spawn(async move {
             let inventory = desktops.inventory.clone();
-            match spawn_blocking(move || inventory.nodes()).await {
-                Ok(Ok(nodes)) => {
-                    for node in nodes.iter().filter(|node| desktops.inventory.is_up(node.id)) {
-                        desktops.look(node.id);
-                    }
+            let nodes = spawn_blocking(move || inventory.nodes()).await;
+            for node in logged("reading nodes", nodes).into_iter().flatten() {
+                if desktops.inventory.is_up(node.id) {
+                    desktops.look(node.id);
                 }
-                Ok(Err(error)) => tracing::error!(error = error.detail(), "nodes not read"),
-                Err(panic) => tracing::error!(error = %panic, "reading nodes panicked"),
             }
         });
     }
@@ -116,7 +113,7 @@ impl Desktops {
 
     /// Looks at the nodes of these desktops in a moment.
     pub(super) fn look_again(&self, desktops: &[Uuid]) -> Result<()> {
-        let nodes = self.store.read(|conn| super::store::seats::by_node(conn, desktops))?;
+        let nodes = self.store.read(|conn| super::store::seats::nodes_of(conn, desktops))?;
         nodes.keys().for_each(|node| self.look_soon(*node));
         Ok(())
     }

@@ -1635,6 +1635,8 @@ export interface components {
             version: number;
             /** @description active, inactive, updating or error */
             status: string;
+            /** @description off, running, paused or crashed */
+            power: string;
             /** @description Why it is neither active nor simply off, or what its last change failed of. */
             reason?: string | null;
             /** @description Started for editing and not saved since. */

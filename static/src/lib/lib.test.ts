@@ -3,6 +3,7 @@ import { isNetmask, rangeSize, suggestRange } from './address'
 import { hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
+import { desktopState, templateState } from './state'
 
 describe('names', () => {
   test('are numbered with leading zeros from the start on', () => {
@@ -58,5 +59,14 @@ describe('figures', () => {
     expect(moment('2020-4-9 5:48:15')).toBe('2020-04-09 05:48:15')
     expect(moment(null)).toBe('')
     expect(hours(11220)).toBe('3:07')
+  })
+})
+
+describe('states', () => {
+  test('say of paused machines that they are paused, not that something is wrong', () => {
+    expect(templateState({ status: 'error', power: 'paused' }).key).toBe('paused')
+    expect(desktopState({ status: 'error', power: 'paused', state: 'ready' }).key).toBe('paused')
+    expect(templateState({ status: 'error', power: 'crashed' }).key).toBe('error')
+    expect(templateState({ status: 'updating', power: 'paused' }).key).toBe('updating')
   })
 })

@@ -66,6 +66,16 @@ export function desktopState({ status, state, power: really, working }: DesktopW
   return working ? { ...shown, busy: true } : shown
 }
 
+interface TemplateWords {
+  status: string
+  power: string
+}
+
+/** A template as people see it: what is made of it first, then whether its machine runs. */
+export function templateState({ status, power: really }: TemplateWords): State {
+  return powerState(status === 'error' && really === 'paused' ? really : status)
+}
+
 interface GroupWords {
   active: boolean
   state: string

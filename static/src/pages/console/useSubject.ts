@@ -3,7 +3,7 @@ import { ApiError } from '@/api/http'
 import { desktops, groupOf, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
 import type { Desktop, Template } from '@/api/types'
 import { showError } from '@/composables/useAction'
-import { desktopState, powerState } from '@/lib/state'
+import { desktopState, powerState, templateState } from '@/lib/state'
 import { onChange } from '@/stores/live'
 
 /** The desktop or template that a console tab belongs to, kept fresh by events. */
@@ -24,9 +24,13 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
   }
 
   const state = computed(() =>
-    desktop.value ? desktopState(desktop.value) : powerState(template.value?.status ?? 'inactive'),
+    desktop.value
+      ? desktopState(desktop.value)
+      : template.value
+        ? templateState(template.value)
+        : powerState('inactive'),
   )
-  const isOn = computed(() => row.value?.status === 'active' || desktop.value?.power === 'paused')
+  const isOn = computed(() => row.value?.status === 'active' || row.value?.power === 'paused')
   const why = computed(() => desktop.value?.working || row.value?.reason || '')
 
   const power = (verb: DesktopPower) =>

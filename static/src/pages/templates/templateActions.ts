@@ -23,7 +23,7 @@ import type { RowAction } from '@/lib/rowAction'
 
 export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download'
 
-const on = ({ status }: Template) => status === 'active'
+const on = ({ status, power }: Template) => status === 'active' || power === 'paused'
 const off = ({ status }: Template) => status === 'inactive' || status === 'error'
 const settled = ({ status }: Template) => status !== 'updating'
 /** Something ran in it since the last version. */
