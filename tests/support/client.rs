@@ -217,6 +217,12 @@ impl Request {
         self.stream(&format!("multipart/form-data; boundary={boundary}"), size, whole)
     }
 
+    /// Does not say how long the body is, as a client does that makes it while it sends.
+    pub fn without_length(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != "Content-Length");
+        self
+    }
+
     /// Sends it and reads the whole answer.
     ///
     /// # Panics

@@ -13,6 +13,7 @@ mod lab;
 mod log;
 mod server;
 mod site;
+mod small_disk;
 mod wait;
 
 pub use client::{Answer, Client, Part, Request};
@@ -23,4 +24,5 @@ pub use lab::{LabNode, empty_image, guest_image};
 pub use log::Log;
 pub use server::{ADMIN, PASSWORD, Server, Setup};
 pub use site::{LARGE, Range, SMALL, Site, rows, uuid_of};
+pub use small_disk::{SmallDisk, unmount};
 pub use wait::{wait_for, wait_until};

@@ -200,17 +200,30 @@ impl Storage {
     }
 
     /// # Errors
-    /// `storage-full`, naming path, needed and free, when fewer than `needed` bytes are free.
+    /// `storage-full` when `needed` bytes more would reach into what [`StorageFacts::reserve`] keeps free.
     pub fn require_room(&self, needed: u64) -> Result<()> {
         let facts = self.facts()?;
-        let free = facts.total - facts.used;
-        if needed <= free {
+        if facts.has_room(needed) {
             return Ok(());
         }
+        let free = facts.room();
         Err(Error::no_room("storage-full")
+            .arg("reserve", human(facts.reserve()))
             .arg("path", facts.path)
             .arg("needed", human(needed))
             .arg("free", human(free)))
+    }
+
+    /// For the little that must be written so that something larger is not lost: may use the reserve.
+    ///
+    /// # Errors
+    /// `storage-ran-full` when fewer than `needed` bytes are free.
+    pub fn require_free(&self, needed: u64) -> Result<()> {
+        let facts = self.facts()?;
+        if needed <= facts.free() {
+            return Ok(());
+        }
+        Err(Error::no_room("storage-ran-full").arg("path", facts.path))
     }
 
     /// Makes everything written so far durable; once at the end of a batch.
