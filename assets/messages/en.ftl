@@ -568,3 +568,21 @@ permission-subtractions-modify = Change subtractions
 permission-files-delete = Delete files
 permission-analysis-delete = Delete analysis tasks
 permission-files-upload = Upload files
+
+## Second factor
+second-factor-needed = Enter the code of your authenticator app, or a recovery code.
+second-factor-wrong = The code is wrong or was used already. Wait for the next one of your app, or use a recovery code.
+second-factor-on = { $name } has a second factor already. Switch it off first.
+second-factor-off = { $name } has no second factor.
+second-factor-not-begun = Begin to set up the second factor first.
+second-factor-elsewhere = { $name } signs in at an identity provider. Set up a second factor there.
+second-factor-unreadable = The second factor of { $name } cannot be read, because the server has another key than it was set up with. Use a recovery code, or ask an administrator to take the second factor off.
+password-wrong = The password is wrong.
+sealed-unreadable = What was sealed with the key { $path } cannot be read. Put the key's file of that time back.
+secret-key-damaged = The key { $path } cannot be read. Put the file back from your copy, or remove it: second factors then have to be set up again.
+admin-second-factor-removed = The second factor of { $name } was taken off.
+log-second-factor-start = Begin to set up the second factor of "{ $name }"
+log-second-factor-on = Switch on the second factor of "{ $name }"
+log-second-factor-off = Switch off the second factor of "{ $name }"
+log-second-factor-recovery = Make new recovery codes of "{ $name }"
+log-user-second-factor = Take the second factor off the user "{ $name }"

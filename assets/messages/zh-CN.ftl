@@ -568,3 +568,21 @@ permission-subtractions-modify = 修改消减序列
 permission-files-delete = 删除文件
 permission-analysis-delete = 删除分析任务
 permission-files-upload = 上传文件
+
+## 两步验证
+second-factor-needed = 请输入身份验证器应用显示的验证码，或一个恢复码。
+second-factor-wrong = 验证码错误或已使用过。请等待应用显示下一个验证码，或使用恢复码。
+second-factor-on = { $name } 已启用两步验证，请先关闭。
+second-factor-off = { $name } 没有启用两步验证。
+second-factor-not-begun = 请先开始设置两步验证。
+second-factor-elsewhere = { $name } 通过身份提供方登录，请在那里设置两步验证。
+second-factor-unreadable = 无法读取 { $name } 的两步验证，因为服务器的密钥与设置时不同。请使用恢复码，或请管理员移除两步验证。
+password-wrong = 密码错误。
+sealed-unreadable = 用密钥 { $path } 加密的内容无法读取。请放回当时的密钥文件。
+secret-key-damaged = 密钥 { $path } 无法读取。请从备份放回该文件；或删除它，之后需要重新设置两步验证。
+admin-second-factor-removed = 已移除 { $name } 的两步验证。
+log-second-factor-start = 开始设置“{ $name }”的两步验证
+log-second-factor-on = 启用“{ $name }”的两步验证
+log-second-factor-off = 关闭“{ $name }”的两步验证
+log-second-factor-recovery = 为“{ $name }”生成新的恢复码
+log-user-second-factor = 移除用户“{ $name }”的两步验证

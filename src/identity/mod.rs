@@ -7,6 +7,7 @@
 //!   password.rs    rules and hashes           policy.rs     what administrators set about signing in
 //!   lockout.rs     after failures             keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
+//!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -18,12 +19,14 @@ mod password;
 mod permission;
 mod policy;
 mod roles;
+mod second_factor;
 mod sessions;
 mod setup;
 mod sign_in;
 mod store;
 mod token;
 mod users;
+mod vault;
 
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
@@ -35,6 +38,7 @@ pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
 pub use users::{AccountChange, Awaits, NewAccount, Source, User};
 
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// What somebody showed to be let in.
@@ -101,10 +105,12 @@ impl Authority<'_> {
 pub struct Identity {
     store: Store,
     hashing: password::Hashing,
+    vault: vault::Vault,
 }
 
 impl Identity {
-    pub fn new(store: Store) -> Self {
-        Self { store, hashing: password::Hashing::default() }
+    pub fn new(store: Store, settings: &Settings) -> Self {
+        let vault = vault::Vault::new(&settings.data_dir);
+        Self { store, hashing: password::Hashing::default(), vault }
     }
 }

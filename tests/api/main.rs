@@ -22,6 +22,7 @@ mod query;
 mod reconcile;
 mod refused;
 mod room;
+mod second_factor;
 mod setup;
 mod templates;
 mod tls;

@@ -6,6 +6,7 @@ mod keys;
 mod own;
 mod policy;
 mod roles;
+mod second_factor;
 mod sessions;
 mod users;
 
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         sessions::endpoints(),
         policy::endpoints(),
         own::endpoints(),
+        second_factor::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }
