@@ -60,7 +60,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
 fn build(settings: Settings) -> Result<App> {
     let store = Store::open(&settings.database())?;
     let operations = Operations::new(store.clone());
-    let identity = Identity::new(store.clone());
+    let identity = Identity::new(store.clone(), &settings);
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
     let monitor = Monitor::new(store.clone(), inventory.clone());

@@ -99,18 +99,25 @@ fn set_up(app: &App, call: &mut Call, input: SetupInput) -> Result<Done> {
     Ok(Done)
 }
 
-/// Signs in as `login`; good and bad attempts get their name in the audit log.
-pub fn sign_in(
-    app: &App,
-    call: &mut Call,
-    login: &str,
-    password: String,
-    lifetime: Lifetime,
-) -> Result<SignedIn> {
-    name_caller(call, login);
-    let (password, visitor) = (Password::new(password), call.visitor());
-    let signed_in =
-        app.identity.sign_in(&Attempt { login, password: &password, lifetime, visitor })?;
+/// What somebody types to sign in.
+pub struct Login {
+    pub name: String,
+    pub password: String,
+    /// Of the second factor, or a recovery code; empty is none.
+    pub code: Option<String>,
+}
+
+/// Signs in; good and bad attempts get their name in the audit log. Every dialect's login comes here.
+pub fn sign_in(app: &App, call: &mut Call, login: Login, lifetime: Lifetime) -> Result<SignedIn> {
+    let Login { name, password, code } = login;
+    name_caller(call, &name);
+    let signed_in = app.identity.sign_in(&Attempt {
+        login: &name,
+        password: &Password::new(password),
+        code: code.as_deref(),
+        lifetime,
+        visitor: call.visitor(),
+    })?;
     let (SignedIn::Session(NewSession { user, .. }) | SignedIn::ResetNeeded { user, .. }) =
         &signed_in;
     call.actor.user_id = Some(user.id);

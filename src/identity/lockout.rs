@@ -23,6 +23,9 @@ const NAME_LIMIT: usize = 320;
 const ADDRESS_PATIENCE: u32 = 20;
 /// Failures of an account from all unknown addresses together without a wait.
 const ACCOUNT_PATIENCE: u32 = 50;
+/// Wrong codes of a second factor without a wait, from all unknown addresses together: whoever guesses
+/// them has the password already, and a code is short.
+const CODE_PATIENCE: u32 = 10;
 /// Longest wait of an account for unknown addresses, in seconds: 1,440 guesses a day find no password.
 const ACCOUNT_WAIT: i64 = 60;
 
@@ -30,6 +33,8 @@ const ACCOUNT_WAIT: i64 = 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     Account(String),
+    /// Codes of an account's second factor.
+    Codes(String),
     Pair(String, IpAddr),
     Address(IpAddr),
 }
@@ -37,6 +42,10 @@ pub enum Subject {
 impl Subject {
     pub fn account(name: &str) -> Self {
         Self::Account(account(name))
+    }
+
+    pub fn codes(name: &str) -> Self {
+        Self::Codes(account(name))
     }
 
     pub fn address(address: IpAddr) -> Self {
@@ -50,10 +59,11 @@ impl Subject {
         pair.into_iter().chain(everywhere).chain(address.map(Self::address)).collect()
     }
 
-    /// Keys of pairs begin with that of their account and a space, which no account's name has.
+    /// Keys of what belongs to an account begin with the account's and a space, which no name has.
     pub fn key(&self) -> String {
         match self {
             Self::Account(name) => format!("user:{name}"),
+            Self::Codes(name) => format!("user:{name} codes"),
             Self::Pair(name, address) => format!("user:{name} {address}"),
             Self::Address(address) => format!("address:{address}"),
         }
@@ -64,6 +74,7 @@ impl Subject {
         let longest = i64::from(policy.longest_wait_minutes) * 60;
         let (patience, longest) = match self {
             Self::Account(_) => (ACCOUNT_PATIENCE, longest.min(ACCOUNT_WAIT)),
+            Self::Codes(_) => (CODE_PATIENCE, longest),
             Self::Pair(..) => (policy.free_failures, longest),
             Self::Address(_) => (ADDRESS_PATIENCE, longest),
         };
@@ -141,6 +152,9 @@ mod tests {
         let account = Subject::account("bob");
         assert_eq!((account.wait(50, &policy), account.wait(51, &policy)), (0, 1));
         assert_eq!(account.wait(1_000, &policy), 60);
+        let codes = Subject::codes("bob");
+        assert_eq!((codes.wait(10, &policy), codes.wait(11, &policy)), (0, 1));
+        assert_eq!(codes.wait(1_000, &policy), 900);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //!   lockout.rs     after failures             keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
 //!   ssh_keys.rs    public keys of users
+//!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -19,6 +20,7 @@ mod password;
 mod permission;
 mod policy;
 mod roles;
+mod second_factor;
 mod sessions;
 mod setup;
 mod sign_in;
@@ -26,6 +28,7 @@ mod ssh_keys;
 mod store;
 mod token;
 mod users;
+mod vault;
 
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
@@ -38,6 +41,7 @@ pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
 pub use ssh_keys::SshKey;
 pub use users::{AccountChange, Awaits, NewAccount, Source, User};
 
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// What somebody showed to be let in.
@@ -104,10 +108,12 @@ impl Authority<'_> {
 pub struct Identity {
     store: Store,
     hashing: password::Hashing,
+    vault: vault::Vault,
 }
 
 impl Identity {
-    pub fn new(store: Store) -> Self {
-        Self { store, hashing: password::Hashing::default() }
+    pub fn new(store: Store, settings: &Settings) -> Self {
+        let vault = vault::Vault::new(&settings.data_dir);
+        Self { store, hashing: password::Hashing::default(), vault }
     }
 }

@@ -8,7 +8,8 @@ use super::lockout::{self, Subject};
 use super::password::{Password, StoredPassword};
 use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
-use super::{Caller, Identity, Policy, User, Via};
+use super::users::elsewhere;
+use super::{Caller, Identity, Policy, Source, User, Via};
 use crate::error::{Error, Kind, Result};
 use crate::store::now;
 
@@ -110,6 +111,8 @@ pub struct Attempt<'a> {
     /// User name or e-mail address.
     pub login: &'a str,
     pub password: &'a Password,
+    /// Of the second factor, or a recovery code; for those who have one.
+    pub code: Option<&'a str>,
     pub lifetime: Lifetime,
     pub visitor: Visitor,
 }
@@ -164,8 +167,8 @@ impl Identity {
     ///
     /// # Errors
     /// `sign-in-failed` for a wrong name as for a wrong password; `account-disabled`,
-    /// `account-awaits-mail` and `account-awaits-administrator` only for who knows the password;
-    /// `sign-in-locked` after too many failures.
+    /// `account-awaits-mail`, `account-awaits-administrator`, `second-factor-needed` and
+    /// `second-factor-wrong` only for who knows the password; `sign-in-locked` after too many failures.
     pub fn sign_in(&self, attempt: &Attempt<'_>) -> Result<SignedIn> {
         let user = self.store.read(|conn| users::by_login(conn, attempt.login.trim()))?;
         let name = user.as_ref().map_or(attempt.login, |user| &user.name);
@@ -176,6 +179,7 @@ impl Identity {
         }
         let user = user.ok_or_else(|| Error::internal("nobody's password was right"))?;
         may_enter(&user)?;
+        self.show_code(&user, attempt.code, attempt.visitor.address)?;
         match user.force_reset {
             true => self.begin_reset(user, attempt.lifetime),
             false => self.begin(user, attempt.lifetime, &attempt.visitor).map(SignedIn::Session),
@@ -200,6 +204,9 @@ impl Identity {
         address: Option<IpAddr>,
     ) -> Result<()> {
         let user = self.user_of(caller)?;
+        if user.source != Source::Local {
+            return Err(elsewhere(&user));
+        }
         new.accept(&self.policy()?, &[&user.name, user.email.as_deref().unwrap_or_default()])?;
         self.prove(&user, old, address)?;
         let hash = self.hashing.hash(new)?;
@@ -215,11 +222,20 @@ impl Identity {
     /// # Errors
     /// `old-password-wrong`, `sign-in-locked`
     pub fn prove(&self, user: &User, password: &Password, address: Option<IpAddr>) -> Result<()> {
-        let subjects = self.subjects(&user.name, Some(user), address)?;
-        match self.is_right(password, user.password_hash.as_ref(), &subjects)? {
+        match self.proves(user, password, address)? {
             true => Ok(()),
             false => Err(Error::bad_input("old-password-wrong").arg("field", "old_password")),
         }
+    }
+
+    pub(super) fn proves(
+        &self,
+        user: &User,
+        password: &Password,
+        address: Option<IpAddr>,
+    ) -> Result<bool> {
+        let subjects = self.subjects(&user.name, Some(user), address)?;
+        self.is_right(password, user.password_hash.as_ref(), &subjects)
     }
 
     fn begin_reset(&self, user: User, lifetime: Lifetime) -> Result<SignedIn> {

@@ -24,6 +24,7 @@ mod reconcile;
 mod refused;
 mod room;
 mod save;
+mod second_factor;
 mod setup;
 mod templates;
 mod tls;

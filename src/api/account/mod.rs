@@ -9,7 +9,7 @@ use super::answer::{Data, WithStatus};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post};
 use super::envelope::Dialect;
-use super::session::{self, NoInput};
+use super::session::{self, Login, NoInput};
 use crate::error::{Error, Result};
 use crate::identity::Lifetime;
 
@@ -46,6 +46,8 @@ struct LoginInput {
     username: String,
     #[schemars(length(min = 1))]
     password: String,
+    /// Of the second factor, or a recovery code; asked for with the error `second-factor-needed`.
+    code: Option<String>,
     /// The session lasts for a month instead of an hour.
     #[serde(default)]
     remember: bool,
@@ -59,7 +61,8 @@ struct LoginView {
 
 fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<WithStatus<LoginView>> {
     let lifetime = if input.remember { Lifetime::Remembered } else { Lifetime::Short };
-    let session = session::sign_in(app, call, &input.username, input.password, lifetime)?;
+    let LoginInput { username: name, password, code, .. } = input;
+    let session = session::sign_in(app, call, Login { name, password, code }, lifetime)?;
     let session = session.session()?;
     // Sessions are replaced, not changed: the one that came along ends.
     end(app, call)?;

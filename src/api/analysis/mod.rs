@@ -8,7 +8,7 @@ use super::answer::Data;
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post};
 use super::envelope::Dialect;
-use super::session::{self, NoInput};
+use super::session::{self, Login, NoInput};
 use crate::error::Result;
 use crate::identity::Lifetime;
 
@@ -34,6 +34,8 @@ struct LoginInput {
     /// E-mail address or user name.
     email: String,
     password: String,
+    /// Of the second factor, or a recovery code; for those who have one.
+    code: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -43,7 +45,8 @@ struct TokenView {
 }
 
 fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<Data<TokenView>> {
-    let session = session::sign_in(app, call, &input.email, input.password, Lifetime::Short)?;
+    let LoginInput { email: name, password, code } = input;
+    let session = session::sign_in(app, call, Login { name, password, code }, Lifetime::Short)?;
     let session = session.session()?;
     Ok(Data(TokenView { access_token: session.token.text().to_owned(), token_type: "bearer" }))
 }

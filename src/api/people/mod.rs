@@ -6,6 +6,7 @@ mod keys;
 mod own;
 mod policy;
 mod roles;
+mod second_factor;
 mod sessions;
 mod ssh_keys;
 mod users;
@@ -29,6 +30,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         policy::endpoints(),
         own::endpoints(),
         ssh_keys::endpoints(),
+        second_factor::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

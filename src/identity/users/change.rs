@@ -276,7 +276,11 @@ fn join(
 }
 
 /// The account, if `by` may change it.
-fn touchable(conn: &Connection, by: Authority<'_>, id: i64) -> Result<User> {
+pub(in crate::identity) fn touchable(
+    conn: &Connection,
+    by: Authority<'_>,
+    id: i64,
+) -> Result<User> {
     let user = users::by_id(conn, id)?.ok_or_else(|| unknown(id))?;
     match by.lacks(&user.permissions) {
         Some(lacking) if !by.is(id) => Err(Error::forbidden("user-has-more-rights")
@@ -286,7 +290,7 @@ fn touchable(conn: &Connection, by: Authority<'_>, id: i64) -> Result<User> {
     }
 }
 
-fn not_oneself(by: Authority<'_>, user: &User) -> Result<()> {
+pub(in crate::identity) fn not_oneself(by: Authority<'_>, user: &User) -> Result<()> {
     match by.is(user.id) {
         true => Err(Error::conflict("own-account").arg("name", &user.name)),
         false => Ok(()),
@@ -330,7 +334,7 @@ fn short_text(field: &'static str, text: &str) -> Result<String> {
     }
 }
 
-fn elsewhere(user: &User) -> Error {
+pub(in crate::identity) fn elsewhere(user: &User) -> Error {
     Error::conflict("password-elsewhere").arg("name", &user.name).arg("source", user.source.word())
 }
 
