@@ -23,8 +23,8 @@ const PUBLIC: [&str; 9] = [
 
 /// One row of the table of endpoints.
 #[derive(Debug)]
-struct Route {
-    id: String,
+pub struct Route {
+    pub id: String,
     method: String,
     path: String,
     action: Option<String>,
@@ -36,12 +36,16 @@ impl Route {
         self.permission == "public"
     }
 
+    pub fn is_of_document_004(&self) -> bool {
+        self.id.starts_with("ops.")
+    }
+
     fn changes(&self) -> bool {
         self.method != "GET"
     }
 
     /// A call of it: with its action, and nothing else that it needs.
-    fn call(&self, client: &Client) -> Request {
+    pub fn call(&self, client: &Client) -> Request {
         let request = client.request(&self.method, &self.path);
         match &self.action {
             Some(action) if self.path.starts_with("/api/") => {
@@ -69,7 +73,7 @@ impl Route {
     }
 }
 
-fn routes(server: &Server) -> Vec<Route> {
+pub fn routes(server: &Server) -> Vec<Route> {
     let document = server.client().get("/api/openapi.json").send().json();
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {

@@ -16,6 +16,7 @@ mod harness;
 mod images;
 mod index;
 mod login;
+mod matrix;
 mod networks;
 mod nodes;
 mod pools;

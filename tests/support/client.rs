@@ -259,6 +259,13 @@ impl Request {
         lines
     }
 
+    /// Sends it and looks at nothing but the status: the body may have no end.
+    #[track_caller]
+    pub fn send_for_status(self) -> u16 {
+        let what = format!("{} {}", self.method, self.path);
+        self.open().unwrap_or_else(|error| panic!("{what}: {error}")).status().as_u16()
+    }
+
     fn open(self) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let Self { client, method, path, headers, body } = self;
         let mut request =
