@@ -74,6 +74,7 @@ struct AgentFlags {
 }
 
 fn main() -> ExitCode {
+    server::memory::share_arenas();
     let line = CommandLine::parse();
     match run(line) {
         Ok(code) => code,

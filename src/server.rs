@@ -1,6 +1,7 @@
 //! Builds the server out of its parts and runs it: the one place that knows all of them.
 
 mod certificate;
+pub mod memory;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -48,9 +49,9 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
     app.operations.keep_log(app.settings.audit_days);
-    let watchdog = rocket::tokio::spawn(feed_watchdog());
+    let beside = [rocket::tokio::spawn(feed_watchdog()), rocket::tokio::spawn(memory::give_back())];
     let result = rocket.launch().await;
-    watchdog.abort();
+    beside.iter().for_each(rocket::tokio::task::JoinHandle::abort);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     app.operations.stop();
     result.map(drop).map_err(|cause| listen_error(&app.settings, cause))
