@@ -9,7 +9,7 @@ use super::node_view::two_digits;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
-use crate::api::input::Listed;
+use crate::api::input::{Listed, Paging};
 use crate::api::session::NoInput;
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
@@ -36,11 +36,12 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// A page of the operation log.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct LogInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
+    #[serde(flatten)]
+    paging: Paging,
     user_name: Option<Listed<String>>,
     module: Option<Listed<String>>,
     /// Shows a request together with the end of the operation that it started.

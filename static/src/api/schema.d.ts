@@ -792,13 +792,26 @@ export interface components {
             create_at: string;
             updated_at: string;
         };
+        /** @description A page of the operation log. */
         LogInput: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+            searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             user_name?: string | null;
             module?: string | null;
+            /** @description Shows a request together with the end of the operation that it started. */
+            request_id?: string | null;
         };
         /** @description A resource pool. */
         PoolView: {
@@ -831,10 +844,22 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput: {
-            page?: string | null;
-            page_size?: string | null;
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
         };
@@ -995,10 +1020,22 @@ export interface components {
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
             role: string;
         };
-        ListInput2: {
-            page?: string | null;
-            page_size?: string | null;
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List2: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             ip?: string | null;
@@ -1006,8 +1043,7 @@ export interface components {
             status?: string | null;
         };
         RenameInput: {
-            /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
             add_compute_function: boolean | null;
         };
@@ -1076,13 +1112,24 @@ export interface components {
             reason?: string | null;
             path: string;
         };
-        ListInput3: {
-            /** Format: uint32 */
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List3: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
+            uuid?: string | null;
             os_type?: string | null;
         };
         /** @description Query parameters or form fields, besides the `file`. */
@@ -1132,10 +1179,22 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput4: {
-            page?: string | null;
-            page_size?: string | null;
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List4: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             switch_name?: string | null;
@@ -1208,13 +1267,6 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput5: {
-            page?: string | null;
-            page_size?: string | null;
-            searchtype?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-        };
         EditInput4: {
             name?: string | null;
             /** @default null */
@@ -1260,10 +1312,22 @@ export interface components {
             /** Format: uuid */
             nic_uuid: string;
         };
-        ListInput6: {
-            page?: string | null;
-            page_size?: string | null;
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List5: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             type?: string | null;
@@ -1406,13 +1470,26 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput7: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List6: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            group_type?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
-            page?: string | null;
-            page_size?: string | null;
+            /** Format: uint32 */
+            group_type?: number | null;
         };
         CreateInput5: {
             name: string;
@@ -1670,16 +1747,27 @@ export interface components {
              */
             used: number;
         };
-        ListInput8: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List7: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
+            name?: string | null;
+            uuid?: string | null;
             /** @description 1 education, 2 personal */
             classify?: string | null;
             pool_uuid?: string | null;
-            name?: string | null;
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
         };
         /** @description A node with a template's newest version. */
         NodeView2: {
@@ -1865,14 +1953,26 @@ export interface components {
              */
             size: number;
         };
-        ListInput9: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List8: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Uuid of an education group. */
-            group?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
-            page?: string | null;
-            page_size?: string | null;
+            /** @description Uuid of an education group. */
+            group?: string | null;
         };
         DesktopsInput: {
             /**
@@ -1959,16 +2059,28 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput10: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List9: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Uuid of the group. */
-            desktop_uuid?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
+            /** @description Uuid of the group. */
+            desktop_uuid?: string | null;
             /** @description active, inactive or error */
             status?: string | null;
-            page?: string | null;
-            page_size?: string | null;
         };
         ConsoleInput: {
             /** Format: uuid */
@@ -2044,11 +2156,22 @@ export interface components {
             name: string;
             reason: string;
         };
-        ListInput11: {
-            /** Format: uint32 */
+        /** @description A page of the operations. */
+        ListInput: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+            searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             state?: string | null;
             /** Format: uint8 */
             open?: number | null;
@@ -2203,8 +2326,11 @@ export interface operations {
             query?: {
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
                 user_name?: string | null;
                 module?: string | null;
+                request_id?: string | null;
             };
             header?: never;
             path?: never;
@@ -2245,9 +2371,10 @@ export interface operations {
     "vdi.resource-pools.list": {
         parameters: {
             query?: {
-                page?: string | null;
-                page_size?: string | null;
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
             };
@@ -2417,9 +2544,10 @@ export interface operations {
     "vdi.controller-nodes.list": {
         parameters: {
             query?: {
-                page?: string | null;
-                page_size?: string | null;
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 ip?: string | null;
@@ -2504,9 +2632,10 @@ export interface operations {
     "vdi.compute-nodes.list": {
         parameters: {
             query?: {
-                page?: string | null;
-                page_size?: string | null;
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 ip?: string | null;
@@ -2629,7 +2758,9 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
+                uuid?: string | null;
                 os_type?: string | null;
             };
             header?: never;
@@ -2894,9 +3025,10 @@ export interface operations {
     "vdi.data-networks.list": {
         parameters: {
             query?: {
-                page?: string | null;
-                page_size?: string | null;
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 switch_name?: string | null;
@@ -3069,9 +3201,10 @@ export interface operations {
     "vdi.data-networks.subnets-list": {
         parameters: {
             query?: {
-                page?: string | null;
-                page_size?: string | null;
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
             };
@@ -3248,9 +3381,10 @@ export interface operations {
     "vdi.vswitchs.list": {
         parameters: {
             query?: {
-                page?: string | null;
-                page_size?: string | null;
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 type?: string | null;
@@ -3421,12 +3555,13 @@ export interface operations {
     "vdi.edu-groups.list": {
         parameters: {
             query?: {
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
-                group_type?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
-                page?: string | null;
-                page_size?: string | null;
+                group_type?: number | null;
             };
             header?: never;
             path?: never;
@@ -3592,12 +3727,14 @@ export interface operations {
     "vdi.templates.list": {
         parameters: {
             query?: {
-                searchtype?: string | null;
-                classify?: string | null;
-                pool_uuid?: string | null;
-                name?: string | null;
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                classify?: string | null;
+                pool_uuid?: string | null;
             };
             header?: never;
             path?: never;
@@ -3910,12 +4047,13 @@ export interface operations {
     "vdi.edu-desktops.list": {
         parameters: {
             query?: {
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
-                group?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
-                page?: string | null;
-                page_size?: string | null;
+                group?: string | null;
             };
             header?: never;
             path?: never;
@@ -4127,13 +4265,14 @@ export interface operations {
     "vdi.edu-instances.list": {
         parameters: {
             query?: {
+                page?: number | null;
+                page_size?: number | null;
                 searchtype?: string | null;
-                desktop_uuid?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
+                desktop_uuid?: string | null;
                 status?: string | null;
-                page?: string | null;
-                page_size?: string | null;
             };
             header?: never;
             path?: never;
@@ -4516,6 +4655,8 @@ export interface operations {
             query?: {
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
                 state?: string | null;
                 open?: number | null;
             };
