@@ -18,6 +18,7 @@ mod login;
 mod networks;
 mod nodes;
 mod pools;
+mod presence;
 mod query;
 mod reconcile;
 mod refused;
