@@ -15,6 +15,7 @@ pub mod language;
 mod openapi;
 mod operations;
 mod people;
+mod presence;
 mod session;
 mod time;
 

@@ -133,6 +133,18 @@ impl Identity {
         }
     }
 
+    /// Who a caller of before is now, with what they may do now; `None` when the session or key has ended
+    /// or the user was switched off. No use of the session: it does not put off its end.
+    pub fn look_again(&self, caller: &Caller) -> Result<Option<Caller>> {
+        let now = now();
+        let found = self.store.read(|conn| match &caller.via {
+            Via::Session(id) => sessions::caller_of(conn, *id, now),
+            Via::Key(id) => keys::caller_of(conn, id, now),
+        })?;
+        // Numbers and names are given again.
+        Ok(found.filter(|found| found.user_id == caller.user_id))
+    }
+
     fn by_session(&self, token: &str) -> Result<Option<Caller>> {
         let (hash, now) = (token::hash(token), now());
         let Some(found) = self.store.read(|conn| sessions::caller(conn, &hash, now))? else {

@@ -20,6 +20,7 @@ mod matrix;
 mod networks;
 mod nodes;
 mod pools;
+mod presence;
 mod query;
 mod reconcile;
 mod refused;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Client, Console, LabNode, Part, Server, Site, guest_image, rows, uuid_of, wait_for,
-    wait_until,
+    ADMIN, Answer, Client, Console, LabNode, PASSWORD, Part, Server, Site, guest_image, rows,
+    uuid_of, wait_for, wait_until,
 };
 
 /// A boot takes 5 s on an idle machine and several times that beside other work.
@@ -218,10 +218,12 @@ fn deploy(site: &Site, classroom: &str, template: &str, name: &str, restore: u8)
     group
 }
 
-/// The console's bytes are those of a VNC server, and its token opens once.
+/// The console's bytes are those of a VNC server, its token opens once, and it closes when who asked for
+/// it signs out.
 fn look_at_the_screen(admin: &Client, desktop: &Value) {
     let param = json!({"name": desktop["name"], "uuid": desktop["uuid"]});
-    let answer = admin.action(INSTANCES, "get_console", param).send();
+    let visitor = admin.stranger().sign_in(ADMIN, PASSWORD);
+    let answer = visitor.action(INSTANCES, "get_console", param).send();
     let url = text(&answer.documented("vdi.edu-instances.get-console"), "websockify_url");
     let mut console = Console::open(&url).expect("the console opens");
     let (width, height) = console.handshake();
@@ -231,6 +233,9 @@ fn look_at_the_screen(admin: &Client, desktop: &Value) {
     let picture = admin.get(&format!("{INSTANCES}{uuid}/screen?width=240")).send();
     assert_eq!(picture.header("content-type"), Some("image/png"), "{}", picture.body);
     assert!(picture.bytes.starts_with(b"\x89PNG"));
+    visitor.post("/api/account/logout").send().expect_status(204);
+    // What came before the end is read first.
+    while console.read(1).is_some() {}
 }
 
 fn act(admin: &Client, path: &str, action: &str, id: &str, param: Value) {
