@@ -568,3 +568,15 @@ permission-subtractions-modify = Change subtractions
 permission-files-delete = Delete files
 permission-analysis-delete = Delete analysis tasks
 permission-files-upload = Upload files
+
+# The audit log as a file
+log-audit-export = Export the operation log { $name }
+audit-column-time = Time
+audit-column-user = User
+audit-column-address = Address
+audit-column-content = Operation
+audit-column-subject = Object
+audit-column-result = Result
+audit-column-succeeded = Succeeded
+audit-column-module = Part
+audit-column-request = Request

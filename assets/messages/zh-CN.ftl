@@ -568,3 +568,15 @@ permission-subtractions-modify = 修改消减序列
 permission-files-delete = 删除文件
 permission-analysis-delete = 删除分析任务
 permission-files-upload = 上传文件
+
+# 操作日志导出
+log-audit-export = 导出操作日志 { $name }
+audit-column-time = 时间
+audit-column-user = 用户
+audit-column-address = 地址
+audit-column-content = 操作
+audit-column-subject = 对象
+audit-column-result = 结果
+audit-column-succeeded = 是否成功
+audit-column-module = 模块
+audit-column-request = 请求编号
