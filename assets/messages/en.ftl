@@ -605,3 +605,14 @@ log-second-factor-on = Switch on the second factor of "{ $name }"
 log-second-factor-off = Switch off the second factor of "{ $name }"
 log-second-factor-recovery = Make new recovery codes of "{ $name }"
 log-user-second-factor = Take the second factor off the user "{ $name }"
+# The audit log as a file
+log-audit-export = Export the operation log { $name }
+audit-column-time = Time
+audit-column-user = User
+audit-column-address = Address
+audit-column-content = Operation
+audit-column-subject = Object
+audit-column-result = Result
+audit-column-succeeded = Succeeded
+audit-column-module = Part
+audit-column-request = Request

@@ -605,3 +605,14 @@ log-second-factor-on = 启用“{ $name }”的两步验证
 log-second-factor-off = 关闭“{ $name }”的两步验证
 log-second-factor-recovery = 为“{ $name }”生成新的恢复码
 log-user-second-factor = 移除用户“{ $name }”的两步验证
+# 操作日志导出
+log-audit-export = 导出操作日志 { $name }
+audit-column-time = 时间
+audit-column-user = 用户
+audit-column-address = 地址
+audit-column-content = 操作
+audit-column-subject = 对象
+audit-column-result = 结果
+audit-column-succeeded = 是否成功
+audit-column-module = 模块
+audit-column-request = 请求编号

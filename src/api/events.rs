@@ -224,6 +224,11 @@ const TOPICS: &[(&str, &str)] = &[
     ("desktops", "desktops"),
     ("operations", "operations"),
     ("audit", "audit"),
+    ("users", "users"),
+    ("roles", "roles"),
+    ("user_groups", "user_groups"),
+    ("sessions", "sessions"),
+    ("api_keys", "api_keys"),
 ];
 
 fn topic(table: &str) -> Option<&'static str> {

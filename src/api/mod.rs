@@ -4,6 +4,7 @@ mod account;
 mod analysis;
 mod answer;
 mod assets;
+mod audit_log;
 mod call;
 mod desktop_cloud;
 mod dispatch;
@@ -68,6 +69,7 @@ fn table() -> &'static [Endpoint] {
             session::endpoints(),
             people::endpoints(),
             operations::endpoints(),
+            audit_log::endpoints(),
             events::endpoints(),
             account::endpoints(),
             analysis::endpoints(),

@@ -40,6 +40,8 @@ struct SessionView {
     permissions: Vec<&'static str>,
     /// There is no administrator yet.
     setup_needed: bool,
+    /// People may make themselves an account.
+    registration: bool,
     version: &'static str,
 }
 
@@ -65,6 +67,7 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         user,
         permissions: permissions.map(|permission| permission.word()).collect(),
         setup_needed: app.identity.needs_setup()?,
+        registration: app.identity.policy()?.registration,
         version: env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -55,7 +55,7 @@ pub struct ListQuery {
     /// Column and wanted value; names that the listing does not know are ignored for `All`, because
     /// clients of the document send parameters that are no columns.
     pub filters: Vec<(String, String)>,
-    /// Conditions of the server's own: always equality, and none of those that a search type needs.
+    /// Conditions of the server's own: never `contain`, and none of those that a search type needs.
     pub scope: Vec<(&'static str, String)>,
     /// Column name; a `-` before it turns the order round.
     pub sort: Option<String>,
@@ -86,6 +86,20 @@ pub enum Compare {
     Exact,
     /// Equal, as a whole number.
     Integer,
+    /// A whole number from that one on.
+    AtLeast,
+    /// A whole number up to that one.
+    AtMost,
+}
+
+impl Compare {
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Text | Self::Exact | Self::Integer => "=",
+            Self::AtLeast => ">=",
+            Self::AtMost => "<=",
+        }
+    }
 }
 
 /// A name that clients may filter and sort by.
@@ -107,6 +121,16 @@ impl Column {
 
     pub const fn integer(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql, compare: Compare::Integer }
+    }
+
+    /// The lower end of a range, that value included.
+    pub const fn at_least(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::AtLeast }
+    }
+
+    /// The upper end of a range, that value included.
+    pub const fn at_most(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::AtMost }
     }
 }
 
@@ -169,6 +193,26 @@ impl Listing {
         })
     }
 
+    /// The first `limit` rows that match, in the listing's own order and without counting all. Who wants
+    /// more goes on with a condition on what the last row ended with: no row is passed over or read
+    /// twice when others come and go meanwhile.
+    pub fn first<T>(
+        &self,
+        store: &Store,
+        query: &ListQuery,
+        limit: u32,
+        mut row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let (conditions, values) = self.conditions(query)?;
+        let (select, from, order) = (self.select, self.from, self.order);
+        let sql = format!("SELECT {select} FROM {from}{conditions} ORDER BY {order} LIMIT {limit}");
+        store.read(|conn| {
+            let mut statement = conn.prepare_cached(&sql)?;
+            let rows = statement.query_map(params(&values).as_slice(), |r| row(r))?;
+            Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
+        })
+    }
+
     fn count(
         &self,
         store: &Store,
@@ -202,7 +246,7 @@ impl Listing {
                 parts.push(format!("{} LIKE ?{} ESCAPE '\\'", column.sql, values.len()));
             } else {
                 values.push(column.value(value)?);
-                parts.push(format!("{} = ?{}", column.sql, values.len()));
+                parts.push(column.condition(values.len()));
             }
         }
         if parts.is_empty() && query.search != SearchType::All {
@@ -215,7 +259,7 @@ impl Listing {
                 Error::internal(format_args!("{} has no column {name}", self.from))
             })?;
             values.push(column.value(value)?);
-            parts.push(format!("{} = ?{}", column.sql, values.len()));
+            parts.push(column.condition(values.len()));
         }
         let sql = match parts.is_empty() {
             true => String::new(),
@@ -240,8 +284,13 @@ impl Listing {
 }
 
 impl Column {
+    /// Compares with the parameter of that number.
+    fn condition(&self, parameter: usize) -> String {
+        format!("{} {} ?{parameter}", self.sql, self.compare.sign())
+    }
+
     fn value(&self, text: &str) -> Result<Value> {
-        if self.compare != Compare::Integer {
+        if matches!(self.compare, Compare::Text | Compare::Exact) {
             return Ok(Value::Text(text.to_owned()));
         }
         let number = match text {

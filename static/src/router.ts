@@ -18,13 +18,25 @@ const routes: RouteRecordRaw[] = [
   {
     path: '/sign-in',
     name: 'sign-in',
-    component: () => import('./pages/SignIn.vue'),
+    component: () => import('./pages/front/SignIn.vue'),
     meta: { open: true, title: 'signIn.title' },
+  },
+  {
+    path: '/register',
+    name: 'register',
+    component: () => import('./pages/front/Register.vue'),
+    meta: { open: true, title: 'register.title' },
+  },
+  {
+    path: '/confirm',
+    name: 'confirm',
+    component: () => import('./pages/front/Confirm.vue'),
+    meta: { open: true, title: 'confirmMail.title' },
   },
   {
     path: '/setup',
     name: 'setup',
-    component: () => import('./pages/Setup.vue'),
+    component: () => import('./pages/front/Setup.vue'),
     meta: { open: true, title: 'setup.title' },
   },
   {
@@ -46,6 +58,12 @@ const routes: RouteRecordRaw[] = [
       page('groups', 'groups', () => import('./pages/groups/Groups.vue')),
       page('desktop-groups', 'desktop-groups', () => import('./pages/desktopGroups/DesktopGroups.vue')),
       page('desktop-groups/:uuid', 'desktops', () => import('./pages/desktops/Desktops.vue')),
+      page('users', 'users', () => import('./pages/people/Users.vue')),
+      page('roles', 'roles', () => import('./pages/people/Roles.vue')),
+      page('user-groups', 'user-groups', () => import('./pages/people/UserGroups.vue')),
+      page('sessions/:tab(keys)?', 'sessions', () => import('./pages/people/Sessions.vue')),
+      page('sign-in-rules', 'sign-in-rules', () => import('./pages/people/SignInRules.vue')),
+      page('own/:tab?', 'own', () => import('./pages/own/Own.vue')),
       page('log', 'log', () => import('./pages/log/Log.vue')),
       page(':rest(.*)*', 'missing', () => import('./pages/Missing.vue')),
     ],
@@ -74,7 +92,7 @@ router.beforeEach(async (to) => {
   if (setupNeeded && to.name !== 'setup') return { name: 'setup' }
   if (!setupNeeded && to.name === 'setup') return { path: '/' }
   if (!user && !to.meta.open) return { name: 'sign-in', query: { next: to.fullPath } }
-  if (user && to.name === 'sign-in') return { path: '/' }
+  if (user && (to.name === 'sign-in' || to.name === 'register')) return { path: '/' }
   return true
 })
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node_view::two_digits;
 use crate::api::answer::Data;
+use crate::api::audit_log::{self, LogFilters};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
 use crate::api::input::{Listed, Paging};
@@ -42,8 +43,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 struct LogInput {
     #[serde(flatten)]
     paging: Paging,
-    user_name: Option<Listed<String>>,
-    module: Option<Listed<String>>,
+    #[serde(flatten)]
+    filters: LogFilters,
     /// Shows a request together with the end of the operation that it started.
     request_id: Option<Listed<String>>,
 }
@@ -71,22 +72,19 @@ struct LogLine {
 }
 
 fn operation_log(app: &App, call: &mut Call, _: LogInput) -> Result<Page<LogLine>> {
-    let page = audit::list(&app.store, &call.list_query()?)?;
+    let page = audit::list(&app.store, &audit_log::query(call)?)?;
     let language = call.language;
     Ok(page.map(|line| {
         let at = time::text(line.at);
-        let succeeded = line.fault.is_none();
+        let (content, result) = audit_log::words(&app.language, language, &line);
         LogLine {
             id: line.id,
             user_id: line.user_id,
             user_name: line.user_name,
             user_ip: line.user_ip,
-            content: app.language.text(language, &line.action, &[("name", &line.subject)]),
-            result: match line.fault {
-                None => app.language.text(language, "success", &[]),
-                Some(fault) => app.language.error(language, &Error::from(fault)),
-            },
-            succeeded,
+            content,
+            result,
+            succeeded: line.fault.is_none(),
             module: line.module,
             request_id: line.request_id,
             deleted: 0,

@@ -8,6 +8,9 @@ use crate::operations::{Actor, Item};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, now};
 
+/// A line's number or an older one.
+const UP_TO: &str = "up_to_id";
+
 static LINES: Listing = Listing {
     select: "a.id, a.at, a.user_id, a.user_name, a.user_ip, a.action, a.subject, a.module, \
          a.fault, a.request_id",
@@ -22,7 +25,11 @@ static LINES: Listing = Listing {
         Column::exact("module", "a.module"),
         Column::exact("request_id", "a.request_id"),
         Column::integer("failed", "(a.fault IS NOT NULL)"),
+        Column::integer("succeeded", "(a.fault IS NULL)"),
         Column::integer("created_at", "a.at"),
+        Column::at_least("from", "a.at"),
+        Column::at_most("to", "a.at"),
+        Column::at_most(UP_TO, "a.id"),
     ],
     order: "a.id DESC",
 };
@@ -94,6 +101,20 @@ pub fn forget_before(tx: &Transaction<'_>, time: i64, limit: usize) -> Result<us
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Line>> {
     LINES.page(store, query, line)
+}
+
+/// The newest `limit` lines that match and are older than the line with the number `before`.
+pub fn older(
+    store: &Store,
+    query: &ListQuery,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Line>> {
+    let mut query = query.clone();
+    if let Some(before) = before {
+        query = query.with(UP_TO, before - 1);
+    }
+    LINES.first(store, &query, limit, line)
 }
 
 fn line(row: &Row<'_>) -> rusqlite::Result<Line> {

@@ -8,6 +8,8 @@ export class ApiError extends Error {
     /** The input field that the server names, when it names one. */
     readonly field = '',
     readonly details: unknown = undefined,
+    /** What went wrong, in a word that programs know it by. */
+    readonly key = '',
   ) {
     super(message)
   }
@@ -30,8 +32,9 @@ export type Query = Record<string, string | number | boolean | null | undefined>
 interface Envelope {
   code?: number
   msg?: string
-  /** Bare answers outside `/api/v1.0` carry their text here. */
+  /** Bare answers outside `/api/v1.0` carry their text and its key here. */
   message?: string
+  error?: string
   data?: unknown
 }
 
@@ -64,11 +67,13 @@ export function readAnswer<T>(status: number, text: string): Answer<T> {
   } catch {
     throw new ApiError(hooks.unreachable(), status)
   }
-  const data = body.data as { request_id?: string; field?: string; details?: unknown } | undefined
+  const data = body.data as { request_id?: string; field?: string; details?: unknown; error?: string } | undefined
   if (status >= 400 || (body.code ?? 0) !== 0) {
     const message = body.msg || body.message || `HTTP ${status}`
-    throw new ApiError(message, status, data?.request_id, data?.field, data?.details)
+    throw new ApiError(message, status, data?.request_id, data?.field, data?.details, data?.error ?? body.error)
   }
+  // Document 001 answers without an envelope.
+  if (body.code === undefined) return { data: body as T, msg: '' }
   return { data: (body.data ?? {}) as T, msg: body.msg ?? '' }
 }
 

@@ -553,6 +553,324 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/identity/user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Users with their roles */
+        get: operations["carrel.users.list"];
+        put?: never;
+        /** Make a user */
+        post: operations["carrel.users.create"];
+        /** Delete users with their sessions and keys */
+        delete: operations["carrel.users.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/user/{user_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A user with groups and everything they may do */
+        get: operations["carrel.users.detail"];
+        /** Change a user; what is left out stays. A new password or switching off ends their sessions */
+        put: operations["carrel.users.edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/user/{user_uuid}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lift the lock that failed sign-ins put on a user and on addresses */
+        post: operations["carrel.users.unlock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/permission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All permissions, with what they mean */
+        get: operations["carrel.permissions.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Roles with their permissions */
+        get: operations["carrel.roles.list"];
+        put?: never;
+        /** Make a role */
+        post: operations["carrel.roles.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/role/{role_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a role; built-in ones are fixed */
+        put: operations["carrel.roles.edit"];
+        post?: never;
+        /** Delete a role that nobody has */
+        delete: operations["carrel.roles.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/group": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** User groups with what their members may do */
+        get: operations["carrel.user-groups.list"];
+        put?: never;
+        /** Make a user group */
+        post: operations["carrel.user-groups.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/group/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a user group */
+        put: operations["carrel.user-groups.edit"];
+        post?: never;
+        /** Delete a user group; its members stay */
+        delete: operations["carrel.user-groups.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own API keys */
+        get: operations["carrel.own-keys.list"];
+        put?: never;
+        /** Make an API key with some of one's permissions; it is shown in this answer only */
+        post: operations["carrel.own-keys.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own/key/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give an API key of one's own other permissions */
+        put: operations["carrel.own-keys.edit"];
+        post?: never;
+        /** Delete an API key of one's own */
+        delete: operations["carrel.own-keys.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** API keys of all users */
+        get: operations["carrel.keys.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/key/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a user's API key */
+        delete: operations["carrel.keys.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one is signed in */
+        get: operations["carrel.own-sessions.list"];
+        put?: never;
+        post?: never;
+        /** End one's own sessions but the present one */
+        delete: operations["carrel.own-sessions.end-others"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own/session/{session_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session of one's own */
+        delete: operations["carrel.own-sessions.end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions of all users */
+        get: operations["carrel.sessions.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/session/{session_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session of a user */
+        delete: operations["carrel.sessions.end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules of signing in */
+        get: operations["carrel.policy.get"];
+        /** Change rules of signing in; what is left out stays */
+        put: operations["carrel.policy.edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own account with everything one may do */
+        get: operations["carrel.own.get"];
+        /** Change one's own account; what is left out stays */
+        put: operations["carrel.own.edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/operations": {
         parameters: {
             query?: never;
@@ -565,6 +883,23 @@ export interface paths {
         put?: never;
         /** Ask an operation to stop; what it did is undone */
         post: operations["carrel.operations.cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The operation log as CSV in UTF-8, newest first; filters as of the log itself */
+        get: operations["carrel.audit.export"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -792,26 +1127,30 @@ export interface components {
             create_at: string;
             updated_at: string;
         };
-        /** @description A page of the operation log. */
+        /** @description Conditions on lines of the log; all that are given must hold. */
         LogInput: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+            /** @description `contain`: names, addresses and objects need only hold the text. */
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             user_name?: string | null;
+            user_ip?: string | null;
+            /** @description What it was done to. */
+            subject?: string | null;
+            /** @description The part of the product, for instance `identity`. */
             module?: string | null;
-            /** @description Shows a request together with the end of the operation that it started. */
             request_id?: string | null;
+            /**
+             * Format: uint8
+             * @description 1: only what succeeded, 0: only what failed.
+             */
+            succeeded?: number | null;
+            /** @description The first moment, for instance `2026-02-26 18:58:22` in the server's time. */
+            from?: string | null;
+            /** @description The last moment. */
+            to?: string | null;
         };
         /** @description A resource pool. */
         PoolView: {
@@ -844,22 +1183,12 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+        ListInput: {
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
         };
@@ -1020,22 +1349,12 @@ export interface components {
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
             role: string;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List2: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+        ListInput2: {
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             ip?: string | null;
@@ -1112,24 +1431,13 @@ export interface components {
             reason?: string | null;
             path: string;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List3: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+        ListInput3: {
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             name?: string | null;
-            uuid?: string | null;
             os_type?: string | null;
         };
         /** @description Query parameters or form fields, besides the `file`. */
@@ -1179,22 +1487,12 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List4: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+        ListInput4: {
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             switch_name?: string | null;
@@ -1267,6 +1565,15 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
+        ListInput5: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            name?: string | null;
+            uuid?: string | null;
+        };
         EditInput4: {
             name?: string | null;
             /** @default null */
@@ -1312,22 +1619,12 @@ export interface components {
             /** Format: uuid */
             nic_uuid: string;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List5: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+        ListInput6: {
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             type?: string | null;
@@ -1470,26 +1767,16 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List6: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+        ListInput7: {
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
+            /** Format: uint32 */
+            group_type?: number | null;
             name?: string | null;
             uuid?: string | null;
             /** Format: uint32 */
-            group_type?: number | null;
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
         };
         CreateInput5: {
             name: string;
@@ -1712,8 +1999,6 @@ export interface components {
             version: number;
             /** @description active, inactive, updating or error */
             status: string;
-            /** @description off, running, paused or crashed */
-            power: string;
             /** @description Why it is neither active nor simply off, or what its last change failed of. */
             reason?: string | null;
             /** @description Started for editing and not saved since. */
@@ -1747,27 +2032,16 @@ export interface components {
              */
             used: number;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List7: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+        ListInput8: {
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
             /** @description 1 education, 2 personal */
             classify?: string | null;
             pool_uuid?: string | null;
+            name?: string | null;
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
         };
         /** @description A node with a template's newest version. */
         NodeView2: {
@@ -1953,26 +2227,16 @@ export interface components {
              */
             size: number;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List8: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+        ListInput9: {
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
             /** @description Uuid of an education group. */
             group?: string | null;
+            name?: string | null;
+            uuid?: string | null;
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
         };
         DesktopsInput: {
             /**
@@ -2059,28 +2323,18 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List9: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+        ListInput10: {
             searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
             /** @description Uuid of the group. */
             desktop_uuid?: string | null;
+            name?: string | null;
+            uuid?: string | null;
             /** @description active, inactive or error */
             status?: string | null;
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
         };
         ConsoleInput: {
             /** Format: uuid */
@@ -2105,12 +2359,15 @@ export interface components {
             permissions: string[];
             /** @description There is no administrator yet. */
             setup_needed: boolean;
+            /** @description People may make themselves an account. */
+            registration: boolean;
             version: string;
         };
         UserView: {
             uuid: string;
             name: string;
             full_name: string;
+            /** @description Codes. */
             roles: string[];
         };
         PasswordInput: {
@@ -2123,6 +2380,362 @@ export interface components {
             username: string;
             /** @description At least 8 characters. */
             password: string;
+        };
+        /** @description A user. */
+        UserView2: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+        };
+        ListInput11: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            /** @description For instance `name` or `-last_login_at`. */
+            sort?: string | null;
+            name?: string | null;
+            email?: string | null;
+            department?: string | null;
+            /** Format: uint8 */
+            enabled?: number | null;
+            /** @description `mail` or `administrator`: registered and not yet confirmed */
+            awaits?: string | null;
+            source?: string | null;
+        };
+        /** @description A user and what belongs to them. */
+        UserDetail: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+            groups: components["schemas"]["MembershipView"][];
+        };
+        /** @description A user's place in a group. */
+        MembershipView: {
+            /** Format: int64 */
+            id: number;
+            /** @default  */
+            name: string;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary: boolean;
+        };
+        CreateInput8: {
+            name: string;
+            /** @description Without one nobody can sign in by password. */
+            password?: string | null;
+            email?: string | null;
+            /** @default  */
+            full_name: string;
+            /** @default  */
+            phone: string;
+            /** @default  */
+            department: string;
+            enabled?: boolean | null;
+            /**
+             * @description The user has to choose a new password at the first sign-in.
+             * @default false
+             */
+            force_reset: boolean;
+            /**
+             * @description Codes of roles.
+             * @default []
+             */
+            roles: string[];
+            /**
+             * @description Permissions beside the roles.
+             * @default []
+             */
+            granted: string[];
+            /** @default [] */
+            groups: components["schemas"]["MembershipView"][];
+        };
+        EditInput6: {
+            name?: string | null;
+            password?: string | null;
+            /** @description Empty takes it away. */
+            email?: string | null;
+            full_name?: string | null;
+            phone?: string | null;
+            department?: string | null;
+            enabled?: boolean | null;
+            /**
+             * @description Lets a registered account in.
+             * @default false
+             */
+            confirmed: boolean;
+            force_reset?: boolean | null;
+            roles?: string[] | null;
+            granted?: string[] | null;
+            groups?: components["schemas"]["MembershipView"][] | null;
+        };
+        /** @description A permission. */
+        PermissionView: {
+            name: string;
+            /**
+             * Format: uint32
+             * @description Document 004's number.
+             */
+            code: number;
+            /** @description Document 001's name, of those that it knows. */
+            document_001?: string | null;
+            /** @description In the reader's language. */
+            description: string;
+        };
+        /** @description A role. */
+        RoleView: {
+            /** Format: int64 */
+            id: number;
+            code: string;
+            description: string;
+            /** @description Fixed and never deleted. */
+            builtin: boolean;
+            permissions: string[];
+            /**
+             * Format: uint32
+             * @description How many users have it.
+             */
+            users: number;
+        };
+        ListInput12: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            code?: string | null;
+        };
+        CreateInput9: {
+            /** @description Letters, digits, `-` and `_`. */
+            code: string;
+            /** @default  */
+            description: string;
+            /** @default [] */
+            permissions: string[];
+        };
+        EditInput7: {
+            code?: string | null;
+            description?: string | null;
+            permissions?: string[] | null;
+        };
+        /** @description A user group. */
+        GroupView: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            description: string;
+            permissions: string[];
+            /** Format: uint32 */
+            members: number;
+        };
+        ListInput13: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            name?: string | null;
+        };
+        CreateInput10: {
+            name: string;
+            /** @default  */
+            description: string;
+            /** @default [] */
+            permissions: string[];
+        };
+        EditInput8: {
+            name?: string | null;
+            description?: string | null;
+            permissions?: string[] | null;
+        };
+        /** @description An API key, without what signs in with it. */
+        KeyView: {
+            id: string;
+            name: string;
+            /** Format: int64 */
+            user_id: number;
+            user_name: string;
+            /** @description What it was made for. */
+            granted: string[];
+            /** @description What it can do now: no more than its owner. */
+            permissions: string[];
+            created_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            last_used_ip?: string | null;
+        };
+        /** @description A new key. `key` is never shown again. */
+        NewKeyView: {
+            id: string;
+            name: string;
+            /** Format: int64 */
+            user_id: number;
+            user_name: string;
+            /** @description What it was made for. */
+            granted: string[];
+            /** @description What it can do now: no more than its owner. */
+            permissions: string[];
+            created_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            last_used_ip?: string | null;
+            key: string;
+        };
+        CreateInput11: {
+            name: string;
+            /** @default [] */
+            permissions: string[];
+            /** @description `2026-02-26 18:58:22` in the server's time; without one it does not expire. */
+            expires_at?: string | null;
+        };
+        EditInput9: {
+            permissions: string[];
+        };
+        ListInput14: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            name?: string | null;
+            user_name?: string | null;
+        };
+        /** @description A session. */
+        SessionView2: {
+            uuid: string;
+            user_name: string;
+            address?: string | null;
+            /** @description The browser or program, as it named itself. */
+            user_agent: string;
+            /** @description The one that asks. */
+            current: boolean;
+            created_at: string;
+            last_seen_at: string;
+            expires_at: string;
+        };
+        ListInput15: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            user_name?: string | null;
+            address?: string | null;
+        };
+        /** @description The rules of signing in. */
+        PolicyView: {
+            /**
+             * Format: uint32
+             * @description Characters.
+             */
+            password_min_length: number;
+            /**
+             * Format: uint8
+             * @description 0 (any) to 4 (hard to guess).
+             */
+            password_strength: number;
+            /** Format: uint32 */
+            session_minutes: number;
+            /** Format: uint32 */
+            remembered_days: number;
+            /**
+             * Format: uint32
+             * @description Wrong passwords without a wait.
+             */
+            free_failures: number;
+            /** Format: uint32 */
+            longest_wait_minutes: number;
+            /** @description People may register by themselves. */
+            registration: boolean;
+        };
+        EditInput10: {
+            /**
+             * Format: uint32
+             * @description 8 to 64.
+             */
+            password_min_length?: number | null;
+            /**
+             * Format: uint8
+             * @description 0 to 4.
+             */
+            password_strength?: number | null;
+            /**
+             * Format: uint32
+             * @description 5 to 1,440.
+             */
+            session_minutes?: number | null;
+            /**
+             * Format: uint32
+             * @description 1 to 365.
+             */
+            remembered_days?: number | null;
+            /**
+             * Format: uint32
+             * @description 1 to 20.
+             */
+            free_failures?: number | null;
+            /**
+             * Format: uint32
+             * @description 1 to 1,440.
+             */
+            longest_wait_minutes?: number | null;
+            registration?: boolean | null;
+        };
+        EditInput11: {
+            /** @description Empty takes it away. */
+            email?: string | null;
+            full_name?: string | null;
+            phone?: string | null;
         };
         /** @description Long work as people see it. */
         OperationView: {
@@ -2156,22 +2769,11 @@ export interface components {
             name: string;
             reason: string;
         };
-        /** @description A page of the operations. */
-        ListInput: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
+        ListInput16: {
+            /** Format: uint32 */
             page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
+            /** Format: uint32 */
             page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
             state?: string | null;
             /** Format: uint8 */
             open?: number | null;
@@ -2179,6 +2781,29 @@ export interface components {
         CancelInput: {
             /** Format: uuid */
             uuid: string;
+        };
+        /** @description Conditions on lines of the log; all that are given must hold. */
+        ExportInput: {
+            /** @description `contain`: names, addresses and objects need only hold the text. */
+            searchtype?: string | null;
+            user_name?: string | null;
+            user_ip?: string | null;
+            /** @description What it was done to. */
+            subject?: string | null;
+            /** @description The part of the product, for instance `identity`. */
+            module?: string | null;
+            request_id?: string | null;
+            /**
+             * Format: uint8
+             * @description 1: only what succeeded, 0: only what failed.
+             */
+            succeeded?: number | null;
+            /** @description The first moment, for instance `2026-02-26 18:58:22` in the server's time. */
+            from?: string | null;
+            /** @description The last moment. */
+            to?: string | null;
+            /** @description Of the words in it, for links, which cannot send `Accept-Language`. */
+            language?: string | null;
         };
         /** @description An account as its owner sees it. */
         AccountView: {
@@ -2232,7 +2857,7 @@ export interface components {
             email: string;
             password: string;
         };
-        UserView2: {
+        UserView3: {
             /** Format: int64 */
             id: number;
             username: string;
@@ -2327,10 +2952,14 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 user_name?: string | null;
+                user_ip?: string | null;
+                subject?: string | null;
                 module?: string | null;
                 request_id?: string | null;
+                succeeded?: number | null;
+                from?: string | null;
+                to?: string | null;
             };
             header?: never;
             path?: never;
@@ -2374,7 +3003,6 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
             };
@@ -2547,7 +3175,6 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 ip?: string | null;
@@ -2635,7 +3262,6 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 ip?: string | null;
@@ -2758,9 +3384,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
-                uuid?: string | null;
                 os_type?: string | null;
             };
             header?: never;
@@ -3028,7 +3652,6 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 switch_name?: string | null;
@@ -3204,7 +3827,6 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
             };
@@ -3384,7 +4006,6 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 type?: string | null;
@@ -3555,13 +4176,12 @@ export interface operations {
     "vdi.edu-groups.list": {
         parameters: {
             query?: {
-                page?: number | null;
-                page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
+                group_type?: number | null;
                 name?: string | null;
                 uuid?: string | null;
-                group_type?: number | null;
+                page?: number | null;
+                page_size?: number | null;
             };
             header?: never;
             path?: never;
@@ -3727,14 +4347,12 @@ export interface operations {
     "vdi.templates.list": {
         parameters: {
             query?: {
-                page?: number | null;
-                page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
-                name?: string | null;
-                uuid?: string | null;
                 classify?: string | null;
                 pool_uuid?: string | null;
+                name?: string | null;
+                page?: number | null;
+                page_size?: number | null;
             };
             header?: never;
             path?: never;
@@ -4047,13 +4665,12 @@ export interface operations {
     "vdi.edu-desktops.list": {
         parameters: {
             query?: {
-                page?: number | null;
-                page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
+                group?: string | null;
                 name?: string | null;
                 uuid?: string | null;
-                group?: string | null;
+                page?: number | null;
+                page_size?: number | null;
             };
             header?: never;
             path?: never;
@@ -4265,14 +4882,13 @@ export interface operations {
     "vdi.edu-instances.list": {
         parameters: {
             query?: {
-                page?: number | null;
-                page_size?: number | null;
                 searchtype?: string | null;
-                sort?: string | null;
+                desktop_uuid?: string | null;
                 name?: string | null;
                 uuid?: string | null;
-                desktop_uuid?: string | null;
                 status?: string | null;
+                page?: number | null;
+                page_size?: number | null;
             };
             header?: never;
             path?: never;
@@ -4650,13 +5266,1200 @@ export interface operations {
             };
         };
     };
-    "carrel.operations.list": {
+    "carrel.users.list": {
         parameters: {
             query?: {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
                 sort?: string | null;
+                name?: string | null;
+                email?: string | null;
+                department?: string | null;
+                enabled?: number | null;
+                awaits?: string | null;
+                source?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["UserView2"][];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateInput8"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["UserDetail"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Uuids"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            /** Format: uuid */
+                            operation_uuid?: string;
+                            operation_state?: string;
+                            success_num?: number;
+                            failed_num?: number;
+                            failed?: {
+                                uuid?: string;
+                                name?: string;
+                                reason?: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.detail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["UserDetail"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput6"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["UserDetail"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.permissions.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["PermissionView"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.roles.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                code?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["RoleView"][];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.roles.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateInput9"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["RoleView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.roles.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput7"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["RoleView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.roles.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.user-groups.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["GroupView"][];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.user-groups.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateInput10"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["GroupView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.user-groups.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput8"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["GroupView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.user-groups.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-keys.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["KeyView"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-keys.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateInput11"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["NewKeyView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-keys.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput9"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["KeyView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-keys.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.keys.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                name?: string | null;
+                user_name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["KeyView"][];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.keys.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-sessions.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["SessionView2"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-sessions.end-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-sessions.end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.sessions.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                user_name?: string | null;
+                address?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["SessionView2"][];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.sessions.end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.policy.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["PolicyView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.policy.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput10"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["PolicyView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["UserDetail"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput11"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["UserDetail"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.operations.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
                 state?: string | null;
                 open?: number | null;
             };
@@ -4712,6 +6515,51 @@ export interface operations {
                 };
             };
         };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.audit.export": {
+        parameters: {
+            query?: {
+                searchtype?: string | null;
+                user_name?: string | null;
+                user_ip?: string | null;
+                subject?: string | null;
+                module?: string | null;
+                request_id?: string | null;
+                succeeded?: number | null;
+                from?: string | null;
+                to?: string | null;
+                language?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Success */
             200: {
@@ -4915,7 +6763,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserView2"];
+                        data: components["schemas"]["UserView3"];
                     };
                 };
             };

@@ -24,6 +24,8 @@ export type Permission =
   | 'operations.view'
   | 'operations.cancel'
   | `${'nodes' | 'pools' | 'images' | 'networks' | 'templates' | 'groups' | 'desktops'}.${'view' | 'manage'}`
+  | `${'users' | 'ssh-keys'}.${'view' | 'manage'}`
+  | `${'roles' | 'settings'}.manage`
   | 'desktops.power'
   | 'desktops.console'
   | 'api.view'
@@ -62,6 +64,16 @@ export type TemplateImage = Row<'/api/v1.0/education/template/image/'>
 export type EducationGroup = Row<'/api/v1.0/education/group/'>
 export type DesktopGroup = Row<'/api/v1.0/education/desktop/'>
 export type Desktop = Row<'/api/v1.0/education/instance/'>
+
+export type User = Row<'/api/v1.0/identity/user'>
+export type UserDetail = Data<'/api/v1.0/identity/own'>
+export type Membership = UserDetail['groups'][number]
+export type Role = Row<'/api/v1.0/identity/role'>
+export type UserGroup = Row<'/api/v1.0/identity/group'>
+export type PermissionInfo = Data<'/api/v1.0/identity/permission'>[number]
+export type ApiKey = Row<'/api/v1.0/identity/key'>
+export type SessionInfo = Row<'/api/v1.0/identity/session'>
+export type Policy = Data<'/api/v1.0/identity/policy'>
 
 /** A disk of a template that grows (`uuid`), or one to be added (`inx`). */
 export type DiskChange = { uuid: string; size: number } | { inx: number; size: number }

@@ -8,6 +8,8 @@ interface Options {
   topics: Topic[]
   /** Further conditions; the list starts over when they change. */
   filters?: Ref<Query>
+  /** The reader chose some of them: no row then means that nothing was found. */
+  filtered?: Ref<boolean>
   /** The column that the search box looks in. */
   searchField?: string
   pageSize?: number
@@ -73,7 +75,7 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
   void load()
 
   /** Nothing there at all, as opposed to nothing found. */
-  const empty = computed(() => loaded.value && count.value === 0 && !search.value)
+  const empty = computed(() => loaded.value && count.value === 0 && !search.value && !options.filtered?.value)
 
   return reactive({
     rows,

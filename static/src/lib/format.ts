@@ -21,3 +21,6 @@ export function hours(seconds: number | string): string {
   const minutes = Math.floor(Number(seconds || 0) / 60)
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`
 }
+
+/** Whether the server's time is over. */
+export const isPast = (value: string | null | undefined): boolean => Boolean(value) && dayjs(value).isBefore(dayjs())

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
+import { agentName } from './agent'
 import { isNetmask, rangeSize, suggestRange } from './address'
 import { hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
 import { desktopState, templateState } from './state'
+import { randomPassword } from './password'
+import { byArea, sourcesOf } from './permissions'
 
 describe('names', () => {
   test('are numbered with leading zeros from the start on', () => {
@@ -68,5 +72,53 @@ describe('states', () => {
     expect(desktopState({ status: 'error', power: 'paused', state: 'ready' }).key).toBe('paused')
     expect(templateState({ status: 'error', power: 'crashed' }).key).toBe('error')
     expect(templateState({ status: 'updating', power: 'paused' }).key).toBe('updating')
+  })
+})
+
+describe('permissions', () => {
+  const info = (name: string): PermissionInfo => ({ name, code: 1, description: name })
+
+  test('stand in their area, those that are not known yet at the end', () => {
+    const areas = byArea(['new-thing.view', 'users.view', 'templates.view', 'users.manage'].map(info))
+    expect(areas.map(({ key, permissions }) => [key, permissions.map(({ name }) => name)])).toEqual([
+      ['teaching', ['templates.view']],
+      ['people', ['users.view', 'users.manage']],
+      ['other', ['new-thing.view']],
+    ])
+  })
+
+  test('come from roles, groups and the user alone', () => {
+    const user = { roles: ['a', 'b'], groups: [{ id: 7, name: 'g', primary: true }], granted: ['x'] }
+    const roles = [
+      { code: 'a', permissions: ['x'] },
+      { code: 'b', permissions: ['y'] },
+      { code: 'c', permissions: ['x'] },
+    ]
+    const groups = [
+      { id: 7, name: 'g', permissions: ['x'] },
+      { id: 8, name: 'h', permissions: ['x'] },
+    ]
+    expect(sourcesOf('x', user as UserDetail, roles as Role[], groups as UserGroup[])).toEqual([
+      { kind: 'role', name: 'a' },
+      { kind: 'group', name: 'g' },
+      { kind: 'granted' },
+    ])
+  })
+})
+
+describe('passwords that are made up', () => {
+  test('are long, easy to read, and never the same', () => {
+    const made = Array.from({ length: 50 }, randomPassword)
+    for (const one of made) expect(one).toMatch(/^([a-km-np-zA-HJ-NP-Z2-9]{4}-){3}[a-km-np-zA-HJ-NP-Z2-9]{4}$/)
+    expect(new Set(made).size).toBe(made.length)
+  })
+})
+
+describe('browsers and programs', () => {
+  test('are named in two words', () => {
+    const edge = 'Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0'
+    expect(agentName(edge)).toBe('Edge · Windows')
+    expect(agentName('curl/8.5.0')).toBe('curl/8.5.0')
+    expect(agentName('')).toBe('')
   })
 })

@@ -36,3 +36,11 @@ export const repeated = (first: () => string): FormItemRule => ({
   validator: (_rule, value: string, done) => done(value === first() ? undefined : new Error(t('setup.differ'))),
   trigger: 'blur',
 })
+
+/** An e-mail address, or none. */
+export const email = (optional = true): FormItemRule => ({
+  required: !optional,
+  validator: (_rule, value: string, done) =>
+    done((optional && !value) || /^[^\s@]+@[^\s@]+$/.test(value) ? undefined : new Error(t('rule.email'))),
+  trigger: 'blur',
+})

@@ -16,6 +16,11 @@ export type Topic =
   | 'desktops'
   | 'operations'
   | 'audit'
+  | 'users'
+  | 'roles'
+  | 'user_groups'
+  | 'sessions'
+  | 'api_keys'
 
 export interface Change {
   /** `*` after a pause in the stream: anything may have changed. */

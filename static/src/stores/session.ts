@@ -1,9 +1,9 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
-import { session as api } from '@/api/system'
+import { session as api, type SignInInput } from '@/api/system'
 import type { Permission, Session } from '@/api/types'
 
-const nobody: Session = { user: null, permissions: [], setup_needed: false, version: '' }
+const nobody: Session = { user: null, permissions: [], setup_needed: false, registration: false, version: '' }
 
 /** Who is signed in and what they may do. */
 export const useSession = defineStore('session', () => {
@@ -15,9 +15,12 @@ export const useSession = defineStore('session', () => {
     known.value = true
   }
 
-  async function signIn(username: string, password: string, remember: boolean): Promise<void> {
-    await api.signIn({ username, password, remember })
+  /** Gives the code of a reset when a new password has to be chosen first. */
+  async function signIn(input: SignInInput): Promise<string | undefined> {
+    const { data } = await api.signIn(input)
+    if (data.reset) return data.reset_code ?? ''
     await load()
+    return undefined
   }
 
   async function signOut(): Promise<void> {
