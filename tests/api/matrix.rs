@@ -20,8 +20,8 @@ const PASSWORD: &str = "a good password";
 /// Kinds of callers, in the order of the columns. `desktop` is a user without any role, as people are who
 /// only open their desktop; `key` is an API key of an administrator with `desktops.view` alone.
 const CALLERS: [&str; 10] = [
-    "nobody", "disabled", "desktop", "normal", "analyst", "teacher", "auditor", "operator", "admin",
-    "key",
+    "nobody", "disabled", "desktop", "normal", "analyst", "teacher", "auditor", "operator",
+    "admin", "key",
 ];
 
 /// After these a caller is signed in no more.
