@@ -7,6 +7,7 @@
 //!   password.rs    rules and hashes           policy.rs     what administrators set about signing in
 //!   lockout.rs     after failures             keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
+//!   register.rs    accounts of one's own will mail.rs       letters to people
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -14,9 +15,11 @@ pub mod cli;
 mod groups;
 mod keys;
 mod lockout;
+mod mail;
 mod password;
 mod permission;
 mod policy;
+mod register;
 mod roles;
 mod sessions;
 mod setup;
@@ -27,13 +30,16 @@ mod users;
 
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
+pub use mail::{Letter, Mailer};
 pub use password::Password;
 pub use permission::{BuiltinRole, Permission, Permissions};
 pub use policy::Policy;
+pub use register::{Confirmation, Registration};
 pub use roles::{Role, RoleChange};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
-pub use users::{AccountChange, Awaits, NewAccount, Source, User};
+pub use token::Token;
+pub use users::{AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow};
 
 use crate::store::Store;
 
