@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod analysis_accounts;
 mod backup;
 mod cli;
 mod console;
@@ -14,13 +16,16 @@ mod guard;
 mod harness;
 mod images;
 mod index;
+mod lockout;
 mod login;
 mod networks;
 mod nodes;
+mod ops_users;
 mod pools;
 mod query;
 mod reconcile;
 mod refused;
+mod register;
 mod room;
 mod setup;
 mod templates;
