@@ -5,7 +5,7 @@ pub mod memory;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rocket::config::{Config, Ident, LogLevel, Shutdown, TlsConfig};
@@ -16,7 +16,7 @@ use crate::api::{self, App, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
 use crate::error::{Error, Kind, Result};
-use crate::identity::Identity;
+use crate::identity::{Identity, Mailer};
 use crate::images::Images;
 use crate::inventory::{Inventory, LocalAgent};
 use crate::monitor::Monitor;
@@ -76,6 +76,7 @@ fn build(settings: Settings) -> Result<App> {
     let desktops =
         Desktops::new(store.clone(), operations.clone(), inventory.clone(), networks.clone());
     let language = Catalogues::load()?;
+    let mail = settings.smtp.as_ref().map(Mailer::new).transpose()?;
     Ok(App {
         language,
         settings,
@@ -88,6 +89,8 @@ fn build(settings: Settings) -> Result<App> {
         operations,
         templates,
         desktops,
+        mail,
+        base: OnceLock::new(),
     })
 }
 
@@ -139,7 +142,9 @@ fn announce(app: &Arc<App>) -> AdHoc {
             let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = SocketAddr::new(config.address, config.port);
             tracing::info!("listening on {scheme}://{address}");
-            print_setup_link(&app, &format!("{scheme}://{}", reachable(address))).await;
+            let base = format!("{scheme}://{}", reachable(address));
+            print_setup_link(&app, &base).await;
+            send_mail(&app, base).await;
             let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
         })
     })
@@ -161,6 +166,15 @@ async fn print_setup_link(app: &Arc<App>, base: &str) {
         Ok(Some(token)) => println!("setup link: {base}/setup?token={}", token.text()),
         Ok(None) => {}
         Err(error) => tracing::error!(error = error.detail(), "no set-up link"),
+    }
+}
+
+/// From now on links in mails lead here. What an earlier process left unsent is sent.
+async fn send_mail(app: &Arc<App>, base: String) {
+    app.base.get_or_init(|| app.settings.public_url.clone().unwrap_or(base));
+    let app = Arc::clone(app);
+    if let Err(error) = api::blocking(move || api::send_pending(&app)).await {
+        tracing::error!(error = error.detail(), "mails stay unsent until the next start");
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The keys of the file are the fields of [`File`]; an unknown key is an error that names it.
 
+mod smtp;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,8 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+
+pub use smtp::{Smtp, SmtpTls};
 
 /// Where the file is looked for when no `--config` names one; it need not exist there.
 pub const DEFAULT_FILE: &str = "/etc/carrel/carrel.toml";
@@ -91,6 +95,11 @@ pub struct ServeFlags {
     /// Days that the audit log is kept; 0 keeps all of it [default: 365]
     #[arg(long, env = "CARREL_AUDIT_DAYS", value_name = "DAYS")]
     pub audit_days: Option<u32>,
+    /// Address at which people reach this server, for links in mails [default: the one it serves on]
+    #[arg(long, env = "CARREL_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    #[command(flatten)]
+    pub smtp: smtp::SmtpFlags,
 }
 
 /// `carrel.toml`.
@@ -110,6 +119,8 @@ struct File {
     virt_type: Option<VirtType>,
     log: Option<String>,
     log_json: Option<bool>,
+    public_url: Option<String>,
+    smtp: Option<smtp::SmtpFlags>,
 }
 
 /// What holds, merged and checked.
@@ -132,6 +143,10 @@ pub struct Settings {
     pub virt_type: VirtType,
     pub log: String,
     pub log_json: bool,
+    /// Scheme, host and port, without a slash at the end.
+    pub public_url: Option<String>,
+    /// `None`: no mail is sent.
+    pub smtp: Option<Smtp>,
 }
 
 impl Settings {
@@ -168,6 +183,8 @@ impl Settings {
             virt_type: flags.virt_type.or(file.virt_type).unwrap_or_default(),
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
+            public_url: serve.public_url.or(file.public_url).map(public_url).transpose()?,
+            smtp: Smtp::merge(serve.smtp, file.smtp.unwrap_or_default())?,
             data_dir,
         })
     }
@@ -223,6 +240,18 @@ fn read_file(named: Option<&Path>) -> Result<File> {
         let error = Error::bad_input("settings-wrong").arg("path", path.display());
         error.arg("cause", cause.message()).because(cause)
     })
+}
+
+fn public_url(text: String) -> Result<String> {
+    let url = text.trim().trim_end_matches('/');
+    match url.split_once("://") {
+        Some(("http" | "https", host))
+            if !host.is_empty() && !host.contains(['/', ' ', '?', '#']) =>
+        {
+            Ok(url.to_owned())
+        }
+        _ => Err(Error::bad_input("settings-url-wrong").arg("value", text)),
+    }
 }
 
 fn tls_pair(chain: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>> {

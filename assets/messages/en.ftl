@@ -616,3 +616,53 @@ audit-column-result = Result
 audit-column-succeeded = Succeeded
 audit-column-module = Part
 audit-column-request = Request
+## Identity: documents 000, 001 and 004, registration
+account-unauthorized = Requires authorization
+account-not-found = Not found
+account-credentials-wrong = Invalid credentials
+account-password-too-short = Password does not meet minimum length requirement ({ $limit })
+account-email-wrong = The format of the email is invalid
+account-old-password-needed = The old password needs to be given in order for the password to be changed
+account-new-password-needed = The new password needs to be given in order for the password to be changed
+account-field-missing = field required
+account-field-null = Value may not be null
+account-field-text = str type expected
+account-field-flag = value could not be parsed to a boolean
+account-field-object = value is not a valid dict
+account-field-workflow = value is not a valid enumeration member; permitted: 'aodp', 'iimi', 'nuvs', 'pathoscope_bowtie'
+account-field-empty = ensure this value has at least 1 characters
+authorization-wrong = Invalid authorization header
+authorization-malformed = Malformed Authorization header
+account-updated = Updated
+passwords-differ = The two passwords differ.
+manager-delete-refused = Only who may manage users ({ $permission }) can delete users.
+manager-list-refused = Only who may see users ({ $permission }) can list them.
+manager-update-refused = Only who may manage users ({ $permission }) can change roles of users.
+permission-by-role = { $name } has the permission { $permission } ({ $code }) by a role or a group. Change that in the console.
+batch-too-large = Name at most { $limit } at once.
+registration-closed = Registration is closed. Ask an administrator for an account.
+registration-slowed = Too many accounts were asked for from here. Try again in { $seconds } seconds.
+register-mail-sent = A mail was sent to your address. Open the link in it within 24 hours to confirm the address.
+register-mail-under-way = A mail is on its way to your address. Open the link in it within 24 hours to confirm the address.
+register-mail-failed = The mail to your address could not be sent. An administrator has to let you in.
+register-awaits-administrator = The account was made. An administrator has to let you in.
+confirm-link-wrong = This link was used already, has expired or is not complete. Sign in, or register again.
+mail-busy = Too many mails wait to be sent. Try again in a few minutes.
+mail-failed = The mail server did not take the mail.
+mail-confirm-subject = Confirm your e-mail address for Carrel
+mail-confirm-body =
+    Hello { $name },
+
+    somebody, probably you, asked for an account at { $base } with this e-mail address.
+    Open this link within 24 hours to confirm the address:
+
+    { $link }
+
+    If it was not you, do nothing: without the link nobody can use the account, and it is deleted.
+smtp-unusable = The settings of the mail server cannot be used: { $cause }
+settings-smtp-half = The mail server needs { $key } too.
+settings-url-wrong = public_url must be like https://carrel.school.example, not { $value }.
+log-register = Ask for an account
+log-mail-confirm = Confirm the e-mail address of an account
+log-own-settings = Change settings of one's own account
+log-key-purge = Delete all one's own API keys

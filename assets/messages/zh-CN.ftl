@@ -616,3 +616,53 @@ audit-column-result = 结果
 audit-column-succeeded = 是否成功
 audit-column-module = 模块
 audit-column-request = 请求编号
+## Identity: documents 000, 001 and 004, registration
+account-unauthorized = 需要登录
+account-not-found = 不存在
+account-credentials-wrong = 原密码错误
+account-password-too-short = 密码少于 { $limit } 个字符
+account-email-wrong = 邮箱格式无效
+account-old-password-needed = 修改密码时必须提供原密码
+account-new-password-needed = 修改密码时必须提供新密码
+account-field-missing = 缺少此字段
+account-field-null = 值不能为 null
+account-field-text = 应为字符串
+account-field-flag = 无法解析为布尔值
+account-field-object = 应为对象
+account-field-workflow = 只能是 aodp、iimi、nuvs 或 pathoscope_bowtie
+account-field-empty = 至少需要 1 个字符
+authorization-wrong = Authorization 标头无效
+authorization-malformed = Authorization 标头格式错误
+account-updated = 更新成功
+passwords-differ = 两次输入的密码不一致
+manager-delete-refused = 非管理员用户不能删除用户
+manager-list-refused = 非管理员用户不能查看用户列表
+manager-update-refused = 非管理员用户不能修改用户角色
+permission-by-role = { $name } 的权限 { $permission }（{ $code }）来自角色或用户组，请在网页控制台修改。
+batch-too-large = 一次最多 { $limit } 个。
+registration-closed = 注册未开放，请向管理员申请账号。
+registration-slowed = 从此地址注册的次数过多，请在 { $seconds } 秒后重试。
+register-mail-sent = 验证邮件已发送, 请前往邮箱认证
+register-mail-under-way = 验证邮件正在发送, 请稍后前往邮箱认证
+register-mail-failed = 验证邮件发送失败, 请等待管理员确认
+register-awaits-administrator = 注册成功, 请等待管理员确认
+confirm-link-wrong = 此链接已被使用、已过期或不完整，请登录或重新注册。
+mail-busy = 等待发送的邮件过多，请几分钟后重试。
+mail-failed = 邮件服务器没有接收邮件。
+mail-confirm-subject = 请确认您在 Carrel 的邮箱地址
+mail-confirm-body =
+    { $name }，您好：
+
+    有人（可能是您本人）使用此邮箱地址在 { $base } 申请了账号。
+    请在 24 小时内打开以下链接以确认邮箱地址：
+
+    { $link }
+
+    如果不是您本人操作，请忽略此邮件：没有此链接无法使用该账号，账号将被删除。
+smtp-unusable = 邮件服务器的设置无法使用：{ $cause }
+settings-smtp-half = 邮件服务器还需要设置 { $key }。
+settings-url-wrong = public_url 应类似 https://carrel.school.example，而不是 { $value }。
+log-register = 申请账号
+log-mail-confirm = 确认账号的邮箱地址
+log-own-settings = 修改自己的账号设置
+log-key-purge = 删除自己的所有 API 密钥

@@ -43,7 +43,11 @@ fn body(call: &Call) -> Result<&Value> {
     }
 }
 
-fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
+/// Reads a part of a request.
+///
+/// # Errors
+/// `field-missing` and `field-wrong`, naming the field
+pub fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let cause = error.into_inner();

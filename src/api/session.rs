@@ -147,7 +147,12 @@ pub fn farewell(app: &App, call: &mut Call) {
 }
 
 fn cookie(app: &App, value: String) -> Cookie<'static> {
-    Cookie::build((SESSION_COOKIE, value))
+    protected(app, SESSION_COOKIE, value)
+}
+
+/// A cookie that no script reads and no other site sends.
+pub fn protected(app: &App, name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
@@ -156,7 +161,7 @@ fn cookie(app: &App, value: String) -> Cookie<'static> {
 }
 
 /// The name that the audit entry shows: what was typed, bounded.
-fn name_caller(call: &mut Call, name: &str) {
+pub fn name_caller(call: &mut Call, name: &str) {
     let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
     call.actor.name.clone_from(&name);
     call.about(name);

@@ -37,6 +37,8 @@ pub enum Subject {
     Codes(String),
     Pair(String, IpAddr),
     Address(IpAddr),
+    /// An address that registers accounts, whether they can be made or not.
+    Registration(IpAddr),
 }
 
 impl Subject {
@@ -50,6 +52,10 @@ impl Subject {
 
     pub fn address(address: IpAddr) -> Self {
         Self::Address(network(address))
+    }
+
+    pub fn registration(address: IpAddr) -> Self {
+        Self::Registration(network(address))
     }
 
     /// All that an attempt counts for.
@@ -66,6 +72,7 @@ impl Subject {
             Self::Codes(name) => format!("user:{name} codes"),
             Self::Pair(name, address) => format!("user:{name} {address}"),
             Self::Address(address) => format!("address:{address}"),
+            Self::Registration(address) => format!("address:{address} registers"),
         }
     }
 
@@ -77,6 +84,7 @@ impl Subject {
             Self::Codes(_) => (CODE_PATIENCE, longest),
             Self::Pair(..) => (policy.free_failures, longest),
             Self::Address(_) => (ADDRESS_PATIENCE, longest),
+            Self::Registration(_) => (ADDRESS_PATIENCE, longest.min(ACCOUNT_WAIT)),
         };
         match failures.checked_sub(patience + 1) {
             None => 0,
@@ -109,6 +117,19 @@ pub fn network(address: IpAddr) -> IpAddr {
 /// # Errors
 /// `sign-in-locked` with the seconds that are left.
 pub fn check(conn: &Connection, subjects: &[Subject], policy: &Policy, now: i64) -> Result<()> {
+    match wait_left(conn, subjects, policy, now)? {
+        0 => Ok(()),
+        left => Err(Error::new(Kind::TooMany, "sign-in-locked").arg("seconds", left)),
+    }
+}
+
+/// Seconds until none of the subjects has to wait any more.
+pub fn wait_left(
+    conn: &Connection,
+    subjects: &[Subject],
+    policy: &Policy,
+    now: i64,
+) -> Result<i64> {
     let longest = i64::from(policy.longest_wait_minutes) * 60;
     let mut until = now;
     for subject in subjects {
@@ -117,10 +138,7 @@ pub fn check(conn: &Connection, subjects: &[Subject], policy: &Policy, now: i64)
         }
     }
     // A clock that was set back must not lock for longer than it could have.
-    match (until - now).min(longest) {
-        0 => Ok(()),
-        left => Err(Error::new(Kind::TooMany, "sign-in-locked").arg("seconds", left)),
-    }
+    Ok((until - now).min(longest))
 }
 
 /// Counts a failure of each subject.
@@ -155,6 +173,9 @@ mod tests {
         let codes = Subject::codes("bob");
         assert_eq!((codes.wait(10, &policy), codes.wait(11, &policy)), (0, 1));
         assert_eq!(codes.wait(1_000, &policy), 900);
+        let registration = Subject::registration(home);
+        assert_eq!((registration.wait(20, &policy), registration.wait(21, &policy)), (0, 1));
+        assert_eq!(registration.wait(1_000, &policy), 60);
     }
 
     #[test]

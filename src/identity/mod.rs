@@ -9,6 +9,7 @@
 //!   setup.rs       the first administrator    token.rs      random secrets
 //!   ssh_keys.rs    public keys of users
 //!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
+//!   register.rs    accounts of one's own will mail.rs       letters to people
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -16,9 +17,11 @@ pub mod cli;
 mod groups;
 mod keys;
 mod lockout;
+mod mail;
 mod password;
 mod permission;
 mod policy;
+mod register;
 mod roles;
 mod second_factor;
 mod sessions;
@@ -32,14 +35,17 @@ mod vault;
 
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
+pub use mail::{Letter, Mailer};
 pub use password::Password;
 pub use permission::{BuiltinRole, Permission, Permissions};
 pub use policy::Policy;
+pub use register::{Confirmation, Registration};
 pub use roles::{Role, RoleChange};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
 pub use ssh_keys::SshKey;
-pub use users::{AccountChange, Awaits, NewAccount, Source, User};
+pub use token::Token;
+pub use users::{AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow};
 
 use crate::settings::Settings;
 use crate::store::Store;

@@ -8,8 +8,7 @@ use super::lockout::{self, Subject};
 use super::password::{Password, StoredPassword};
 use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
-use super::users::elsewhere;
-use super::{Caller, Identity, Policy, Source, User, Via};
+use super::{AccountChange, Caller, Identity, Policy, User, Via};
 use crate::error::{Error, Kind, Result};
 use crate::store::now;
 
@@ -215,18 +214,8 @@ impl Identity {
         new: &Password,
         address: Option<IpAddr>,
     ) -> Result<()> {
-        let user = self.user_of(caller)?;
-        if user.source != Source::Local {
-            return Err(elsewhere(&user));
-        }
-        new.accept(&self.policy()?, &[&user.name, user.email.as_deref().unwrap_or_default()])?;
-        self.prove(&user, old, address)?;
-        let hash = self.hashing.hash(new)?;
-        self.store.write(|tx| {
-            users::set_password(tx, user.id, &hash, now())?;
-            users::set_force_reset(tx, user.id, false)?;
-            sessions::end_all(tx, user.id, caller.session_id()).map(drop)
-        })
+        let change = AccountChange { password: Some(new.clone()), ..AccountChange::default() };
+        self.change_own(caller, Some(old), change, address).map(drop)
     }
 
     /// Whether the password is the user's; wrong ones count as failed sign-ins.

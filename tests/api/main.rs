@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod analysis_accounts;
 mod backup;
 mod cli;
 mod console;
@@ -15,15 +17,18 @@ mod guard;
 mod harness;
 mod images;
 mod index;
+mod lockout;
 mod login;
 mod matrix;
 mod networks;
 mod nodes;
+mod ops_users;
 mod pools;
 mod presence;
 mod query;
 mod reconcile;
 mod refused;
+mod register;
 mod room;
 mod save;
 mod second_factor;

@@ -346,6 +346,23 @@ impl Answer {
         message
     }
 
+    /// Asserts success in the `{ok, info}` form and gives `info`.
+    #[track_caller]
+    pub fn info(&self) -> Value {
+        let mut whole = self.json();
+        assert_eq!(whole["ok"], true, "{}: {} {}", self.what, self.status, self.body);
+        whole["info"].take()
+    }
+
+    /// Asserts a refusal with this status in the `{ok, info}` form and gives the message.
+    #[track_caller]
+    pub fn not_ok(&self, status: u16) -> String {
+        self.expect_status(status);
+        let whole = self.json();
+        assert_eq!(whole["ok"], false, "{} was not refused: {}", self.what, self.body);
+        whole["info"].as_str().expect("a message").to_owned()
+    }
+
     /// Asserts the pattern of [`super::differences`] on the whole body.
     #[track_caller]
     pub fn expect(&self, pattern: Value) -> Value {

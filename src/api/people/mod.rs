@@ -13,6 +13,8 @@ mod users;
 
 use std::collections::BTreeSet;
 
+pub use roles::description;
+
 use super::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::identity::{Permission, Permissions};

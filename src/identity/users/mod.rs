@@ -2,6 +2,7 @@
 
 mod change;
 mod names;
+mod preferences;
 
 use super::lockout::Subject;
 use super::password::{Password, StoredPassword};
@@ -15,6 +16,7 @@ use crate::store::now;
 pub use change::{AccountChange, NewAccount};
 pub(super) use change::{default_roles, elsewhere, insert, not_oneself, touchable};
 pub(super) use names::{email_address, user_name};
+pub use preferences::{Preferences, Workflow};
 
 /// Who checks a user's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
