@@ -576,6 +576,7 @@ ssh-key-wrong = The field { $field } is no public ssh key. Give one line as in ~
 ssh-key-private = This is a private key. Keep it to yourself and give the line of the file that ends in .pub.
 ssh-key-weak = This kind of key is too weak. Make a new one: ssh-keygen -t ed25519
 ssh-key-exists = The key { $name } is there already.
+ssh-key-mode-unknown = { $field } must be ip or user, not { $value }.
 ssh-key-unknown = There is no ssh key { $name }.
 ssh-grant-exists = The user signs in as { $name } there already.
 ssh-grant-unknown = There is no ssh access { $name }.

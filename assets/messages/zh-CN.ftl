@@ -576,6 +576,7 @@ ssh-key-wrong = 字段 { $field } 不是 ssh 公钥，请提供一行 ~/.ssh/id_
 ssh-key-private = 这是私钥，请自己妥善保管，只提供以 .pub 结尾的文件中的一行。
 ssh-key-weak = 该类型的密钥强度不足，请重新生成：ssh-keygen -t ed25519
 ssh-key-exists = 密钥 { $name } 已存在。
+ssh-key-mode-unknown = { $field } 只能是 ip 或 user，不能是 { $value }。
 ssh-key-unknown = ssh 密钥 { $name } 不存在。
 ssh-grant-exists = 该用户已可用 { $name } 登录该节点。
 ssh-grant-unknown = ssh 授权 { $name } 不存在。

@@ -81,6 +81,23 @@ fn keys_let_in_where_granted_and_go_with_their_user() {
     };
     assert_eq!(of_ops(&found), [json!("lee"), json!("lee"), Value::Null]);
 
+    // as document 004 tells it
+    let ask = |mode: &str, name: &str, value: &str| {
+        let answer = admin.get("/api/ssh_key_manage").query("mode", mode).query(name, value).send();
+        answer.documented("ops.ssh-key-manage.list")["data"].clone()
+    };
+    let nodes = admin.get("/api/v1.0/resource_mgr/controller_nodes").send().data();
+    let ip = nodes["results"][0]["ip"].as_str().expect("an address").to_owned();
+    let entry = |name: &str, user: &str| json!({"username": name, "ip": ip, "system_user": user});
+    assert_eq!(ask("user", "username", "lee"), json!([entry("lee", "ops"), entry("lee", "root")]));
+    let at_node = ask("ip", "ip", &ip);
+    for expected in [entry("", "ops"), entry("lee", "ops"), entry("lee", "root")] {
+        assert!(at_node.as_array().expect("rows").contains(&expected), "{at_node}");
+    }
+    let unknown =
+        admin.get("/api/ssh_key_manage").query("mode", "ip").query("ip", "192.0.2.9").send();
+    assert_eq!(unknown.json()["ok"], false);
+
     admin.delete(&format!("{GRANTS}/{as_ops}")).send().expect_status(200);
     assert_eq!(signs_in(&node, "lee", "ops"), None);
     assert_eq!(signs_in(&node, "byhand", "ops").as_deref(), Some("ops"));

@@ -36,10 +36,11 @@ pub fn failure(messages: &Catalogues, language: Language, error: &Error) -> Valu
     }
 }
 
-/// Passwords that are refused are answered as ordinary errors.
+/// Passwords and codes that are refused are answered as ordinary errors.
 fn is_of_field(error: &Error) -> bool {
-    let about_password = ["password-", "old-password-"].iter().any(|p| error.key().starts_with(p));
-    error.kind() == Kind::BadInput && !about_password
+    const SECRETS: [&str; 3] = ["password-", "old-password-", "second-factor-"];
+    let about_secret = SECRETS.iter().any(|start| error.key().starts_with(start));
+    error.kind() == Kind::BadInput && !about_secret
 }
 
 fn field_error(messages: &Catalogues, language: Language, error: &Error) -> (String, &'static str) {

@@ -2,6 +2,7 @@
 
 mod login;
 mod permissions;
+mod ssh_keys;
 mod users;
 
 use schemars::JsonSchema;
@@ -16,7 +17,8 @@ use crate::identity::{Permission, Permissions};
 const PEOPLE: &str = "identity";
 
 pub fn endpoints() -> Vec<Endpoint> {
-    let parts = [users::endpoints(), login::endpoints(), permissions::endpoints()];
+    let parts =
+        [users::endpoints(), login::endpoints(), permissions::endpoints(), ssh_keys::endpoints()];
     parts.into_iter().flatten().collect()
 }
 
