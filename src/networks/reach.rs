@@ -198,7 +198,10 @@ impl Networks {
     }
 
     fn ensure_or_log(&self, node: i64, name: &str, network: Uuid) {
-        if let Err(error) = self.ensure_on(node, network) {
+        if let Err(error) = self.ensure_on(node, network)
+            // Somebody deleted it meanwhile.
+            && error.key() != "network-unknown"
+        {
             tracing::warn!(node.id = node, network.uuid = %network, name, error = error.detail(),
                 "network not made on a node");
         }

@@ -181,7 +181,10 @@ impl Bench {
         let uuids = node.virsh(&["net-list", "--all", "--uuid"]);
         let uuids = uuids.lines().map(str::trim).filter(|line| !line.is_empty());
         let ours = uuids.filter_map(|uuid| {
-            let xml = node.virsh(&["net-dumpxml", "--inactive", uuid]).replace("&quot;", "\"");
+            let dump = ["virsh", "-q", "-c", "qemu:///system", "net-dumpxml", "--inactive", uuid];
+            let output = node.try_exec(&dump);
+            // one that is just being taken away may be gone since it was listed
+            let xml = String::from_utf8_lossy(&output.stdout).replace("&quot;", "\"");
             let is_ours = xml.contains("<name>carrel-");
             is_ours.then(|| {
                 let gateways = pieces(&xml, "<ip address='", '\'');

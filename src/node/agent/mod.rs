@@ -32,6 +32,7 @@ mod ssh_keys;
 pub mod storage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::node::protocol::{
@@ -42,6 +43,9 @@ use events::EventSink;
 use libvirt::Hypervisor;
 use sampler::{Sampler, Sampling};
 use ssh_keys::SshKeys;
+
+/// How long a description waits for libvirt to know its QEMU: always but at the first start it does at once.
+const LEARNING: Duration = Duration::from_secs(1);
 
 /// Everything that works on a node for one installation.
 pub struct Agent {
@@ -87,16 +91,14 @@ impl Agent {
         &self.hypervisor
     }
 
-    /// Hardware, versions, NICs and storages. Without libvirt its versions are empty.
+    /// Hardware, versions, NICs and storages. Versions of libvirt are empty without it, and while they are being
+    /// learned: that a hypervisor is up is told again when they are known.
     pub fn describe(&self) -> Result<NodeFacts> {
         let mut facts = facts::describe(&self.disks)?;
-        match self.hypervisor.versions() {
-            Ok(versions) => {
-                facts.libvirt_version = versions.libvirt;
-                facts.qemu_version = versions.qemu;
-                facts.virt_type = versions.virt_type;
-            }
-            Err(error) => tracing::warn!(error = error.detail(), "described without libvirt"),
+        if let Some(versions) = self.hypervisor.versions(LEARNING) {
+            facts.libvirt_version = versions.libvirt;
+            facts.qemu_version = versions.qemu;
+            facts.virt_type = versions.virt_type;
         }
         Ok(facts)
     }
