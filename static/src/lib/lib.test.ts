@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { isNetmask, rangeSize, suggestRange } from './address'
-import { hours, moment, percent } from './format'
+import { bytes, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
+import { desktopState, templateState } from './state'
 
 describe('names', () => {
   test('are numbered with leading zeros from the start on', () => {
@@ -47,11 +48,31 @@ describe('image files', () => {
   })
 })
 
+describe('states', () => {
+  const off = { uuid: 'a', status: 'inactive' }
+
+  test('a template that is only just started is not off', () => {
+    expect(templateState(off, [{ kind: 'template-edit', subject: 'a' }])).toMatchObject({ key: 'starting', busy: true })
+    expect(templateState(off, [{ kind: 'template-edit', subject: 'b' }])).toMatchObject({ key: 'off' })
+    expect(templateState(off, [{ kind: 'template-flatten', subject: 'a' }])).toMatchObject({ key: 'off' })
+  })
+
+  test('a desktop that something is done with shows it', () => {
+    const desktop = { status: 'inactive', state: 'ready', power: 'off' }
+    expect(desktopState({ ...desktop, working: 'Start desktops' }).busy).toBe(true)
+    expect(desktopState(desktop).busy).toBeUndefined()
+  })
+})
+
 describe('figures', () => {
   test('percentages stay within their bounds', () => {
     expect(percent('51.48')).toBe(51.5)
     expect(percent(null)).toBe(0)
     expect(percent(250)).toBe(100)
+  })
+
+  test('sizes are in the unit of the server', () => {
+    expect(bytes(3 * 1024 ** 3, 'en')).toBe('3 GB')
   })
 
   test('times', () => {
