@@ -1,3 +1,4 @@
+import { ElMessage } from 'element-plus'
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import { i18n } from './i18n'
 import { useSession } from './stores/session'
@@ -94,6 +95,23 @@ router.beforeEach(async (to) => {
   if (!user && !to.meta.open) return { name: 'sign-in', query: { next: to.fullPath } }
   if (user && (to.name === 'sign-in' || to.name === 'register')) return { path: '/' }
   return true
+})
+
+/** When the page was last loaded anew because the code of one of its parts was not to be had. */
+const RELOADED = 'carrel.reloaded'
+const RELOAD_MS = 10_000
+
+// The server was updated since this tab was opened, or the network broke off. A fresh load has the new code;
+// if that fails too, the reader is told instead of being left with a link that does nothing.
+router.onError((error, to) => {
+  if (!/import|module/i.test(String((error as Error).message))) return
+  const before = Number(sessionStorage.getItem(RELOADED) ?? 0)
+  if (Date.now() - before < RELOAD_MS) {
+    ElMessage.error(i18n.global.t('common.unreachable'))
+    return
+  }
+  sessionStorage.setItem(RELOADED, String(Date.now()))
+  location.assign(to.fullPath)
 })
 
 router.afterEach((to) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
 import { agentName } from './agent'
 import { isNetmask, rangeSize, suggestRange } from './address'
-import { hours, moment, percent } from './format'
+import { bytes, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
 import { desktopState, templateState } from './state'
@@ -52,11 +52,31 @@ describe('image files', () => {
   })
 })
 
+describe('states', () => {
+  const off = { uuid: 'a', status: 'inactive', power: 'off' }
+
+  test('a template that is only just started is not off', () => {
+    expect(templateState(off, [{ kind: 'template-edit', subject: 'a' }])).toMatchObject({ key: 'starting', busy: true })
+    expect(templateState(off, [{ kind: 'template-edit', subject: 'b' }])).toMatchObject({ key: 'off' })
+    expect(templateState(off, [{ kind: 'template-flatten', subject: 'a' }])).toMatchObject({ key: 'off' })
+  })
+
+  test('a desktop that something is done with shows it', () => {
+    const desktop = { status: 'inactive', state: 'ready', power: 'off' }
+    expect(desktopState({ ...desktop, working: 'Start desktops' }).busy).toBe(true)
+    expect(desktopState(desktop).busy).toBeUndefined()
+  })
+})
+
 describe('figures', () => {
   test('percentages stay within their bounds', () => {
     expect(percent('51.48')).toBe(51.5)
     expect(percent(null)).toBe(0)
     expect(percent(250)).toBe(100)
+  })
+
+  test('sizes are in the unit of the server', () => {
+    expect(bytes(3 * 1024 ** 3, 'en')).toBe('3 GB')
   })
 
   test('times', () => {
@@ -68,10 +88,10 @@ describe('figures', () => {
 
 describe('states', () => {
   test('say of paused machines that they are paused, not that something is wrong', () => {
-    expect(templateState({ status: 'error', power: 'paused' }).key).toBe('paused')
+    expect(templateState({ uuid: 'a', status: 'error', power: 'paused' }, []).key).toBe('paused')
     expect(desktopState({ status: 'error', power: 'paused', state: 'ready' }).key).toBe('paused')
-    expect(templateState({ status: 'error', power: 'crashed' }).key).toBe('error')
-    expect(templateState({ status: 'updating', power: 'paused' }).key).toBe('updating')
+    expect(templateState({ uuid: 'a', status: 'error', power: 'crashed' }, []).key).toBe('error')
+    expect(templateState({ uuid: 'a', status: 'updating', power: 'paused' }, []).key).toBe('updating')
   })
 })
 
