@@ -12,6 +12,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0004_networks.sql")),
     M::up(include_str!("../../assets/migrations/0005_images.sql")),
     M::up(include_str!("../../assets/migrations/0006_desktops.sql")),
+    M::up(include_str!("../../assets/migrations/0007_restored_nodes.sql")),
     // next file goes here
 ];
 

@@ -6,4 +6,5 @@ mod support;
 
 mod daemon;
 mod deploy;
+mod restore;
 mod whole;

@@ -75,6 +75,10 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::ListNetworks => hypervisor.list_networks().map(Reply::Networks),
         Request::Reserve { network, hosts } => hypervisor.reserve(network, &hosts).map(done),
         Request::Release { network, hosts } => hypervisor.release(network, &hosts).map(done),
+        Request::SetAside { at, domains, files } => {
+            hypervisor.set_aside(at, &domains, call)?;
+            agent.disks().set_aside_files(at, &files).map(done)
+        }
         Request::RemoveFiles { files } => agent.remove_files(&files).map(done),
         request => on_disks(agent.disks(), request, call, ends),
     }
