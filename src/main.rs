@@ -59,6 +59,11 @@ enum Command {
     /// Copy the database into a new file, also while the server runs
     Backup { file: PathBuf },
     /// Put a backup in the place of the database, which is kept under another name
+    ///
+    /// Everybody has to sign in again. Desktops, templates and images made since that backup are unknown to it: when the
+    /// server runs again their guests are shut down and undefined, and their disks are moved, each with
+    /// its definition, to STORAGE/lost/TIME on their node. Nothing of them is deleted; the audit log names
+    /// them. Delete the folder when nothing in it is needed: until then the layers below its disks stay.
     Restore { file: PathBuf },
 }
 

@@ -16,6 +16,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0007_audit.sql")),
     M::up(include_str!("../../assets/migrations/0008_accounts.sql")),
     M::up(include_str!("../../assets/migrations/0009_ssh_keys.sql")),
+    M::up(include_str!("../../assets/migrations/0010_restored_nodes.sql")),
     // next file goes here
 ];
 

@@ -8,4 +8,5 @@ mod daemon;
 mod deploy;
 mod limits;
 mod networks;
+mod restore;
 mod whole;

@@ -8,6 +8,7 @@
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/                                 work in progress, emptied when an agent starts
 //!   <storage>/installation/<uuid>/                 whose it is
+//!   <storage>/lost/<time>/                         made after a backup that was restored: kept for the administrator
 //! ```
 //!
 //! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
@@ -164,6 +165,11 @@ impl Storage {
 
     pub fn overlay(&self, domain: Uuid, disk: Uuid) -> PathBuf {
         self.domain_dir(domain).join(format!("{disk}.qcow2"))
+    }
+
+    /// What was set aside, by the time of each restored backup.
+    pub fn lost(&self) -> PathBuf {
+        self.root.join("lost")
     }
 
     pub fn uploads(&self) -> PathBuf {

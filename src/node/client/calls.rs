@@ -218,6 +218,17 @@ impl NodeClient {
         }
     }
 
+    /// Undefines domains; their disks, their definitions and these files are kept in `lost` folders.
+    pub fn set_aside(
+        &self,
+        at: i64,
+        domains: Vec<Uuid>,
+        files: Vec<StoredFile>,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        done(self.call_watched(Request::SetAside { at, domains, files }, watch)?)
+    }
+
     /// Deletes files that have no owner.
     pub fn remove_files(&self, files: Vec<StoredFile>) -> Result<()> {
         done(self.call(Request::RemoveFiles { files })?)

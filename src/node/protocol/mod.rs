@@ -194,6 +194,9 @@ pub enum Request {
     RemoveLayers { layers: Vec<LayerRef> },
     /// Every file in the storages, for finding what has no owner → [`Reply::Files`]
     ListFiles,
+    /// Undefines domains and moves their disks and these files into the storages' `lost` folders, in one named by
+    /// `at` (Unix seconds) → [`Reply::Done`]. Layers on which something stands stay where they are.
+    SetAside { at: i64, domains: Vec<Uuid>, files: Vec<StoredFile> },
     /// Deletes files found by `ListFiles` that are no layer, disk or upload of anyone → [`Reply::Done`]
     RemoveFiles { files: Vec<StoredFile> },
 
@@ -212,6 +215,7 @@ impl Request {
         match self {
             Self::DefineDomains { .. }
             | Self::RemoveDomains { .. }
+            | Self::SetAside { .. }
             | Self::Power { .. }
             | Self::Console { .. }
             | Self::Receive { .. }

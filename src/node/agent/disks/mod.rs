@@ -20,6 +20,7 @@ mod format;
 mod freeze;
 mod inventory;
 mod layers;
+mod lost;
 mod overlays;
 mod probe;
 mod publish;
@@ -128,5 +129,7 @@ fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
 
 #[cfg(test)]
 mod freeze_tests;
+#[cfg(test)]
+mod lost_tests;
 #[cfg(test)]
 mod tests;

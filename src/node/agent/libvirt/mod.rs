@@ -65,6 +65,7 @@ mod errors;
 mod events;
 mod freeze;
 mod keys;
+mod lost;
 mod memory;
 mod metadata;
 mod networks;
