@@ -40,7 +40,7 @@ impl Mailer {
     /// `smtp-unusable`
     pub fn new(smtp: &Smtp) -> Result<Self> {
         let from = smtp.from.parse().map_err(|cause: lettre::address::AddressError| {
-            Error::bad_input("smtp-unusable").arg("cause", &cause).because(cause)
+            Error::bad_input("smtp-unusable").arg("cause", cause).because(cause)
         })?;
         let transport = transport(smtp)?;
         let (queue, letters) = sync_channel(WAITING);

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -304,6 +305,46 @@ fn an_address_that_registers_often_has_to_wait() {
     assert!(again.contains("次数过多") || again.contains("注册成功"), "{again}");
     // It may still sign in.
     server.admin();
+}
+
+#[test]
+fn mail_goes_over_tls_to_a_server_that_proves_its_name() {
+    let files = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let chain = files.path().join("cert.pem");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-keyout"])
+        .arg(files.path().join("key.pem"))
+        .arg("-out")
+        .arg(&chain)
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{made:?}");
+    let mail = MailServer::with_starttls(files.path());
+    let setup = || {
+        let setup = with_mail(mail.port()).env("CARREL_SMTP_HOST", "localhost");
+        setup.env("CARREL_SMTP_TLS", "starttls")
+    };
+    // Signed by nobody whom this machine trusts: no mail goes there.
+    let answer = register(&setup().start(), "jack", "jack@lab.example");
+    assert_eq!(answer.data(), "验证邮件发送失败, 请等待管理员确认");
+    assert!(mail.letters("jack@lab.example").is_empty());
+    let server = setup().env("SSL_CERT_FILE", chain.display()).start();
+    assert_eq!(
+        register(&server, "jack", "jack@lab.example").data(),
+        "验证邮件已发送, 请前往邮箱认证"
+    );
+    confirm(&server, &mail.letter("jack@lab.example").token()).data();
 }
 
 #[test]

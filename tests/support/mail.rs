@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -27,9 +28,24 @@ impl MailServer {
     /// As [`MailServer::start`], on a given port of this machine.
     #[track_caller]
     pub fn start_on(port: u16) -> Self {
+        Self::with(port, &[])
+    }
+
+    /// As [`MailServer::start`], taking mail after STARTTLS only, with the certificate and key in
+    /// `cert.pem` and `key.pem` of a folder.
+    #[track_caller]
+    pub fn with_starttls(files: &Path) -> Self {
+        let name = |file| files.join(file).to_string_lossy().into_owned();
+        let (chain, key) = (name("cert.pem"), name("key.pem"));
+        Self::with(free_port(), &["--tlscert", &chain, "--tlskey", &key])
+    }
+
+    #[track_caller]
+    fn with(port: u16, more: &[&str]) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let process = Command::new("/usr/bin/python3")
             .args(["-m", "aiosmtpd", "--nosetuid", "--listen", &format!("127.0.0.1:{port}")])
+            .args(more)
             .args(["--class", "aiosmtpd.handlers.Mailbox"])
             .arg(folder.path().join("mail"))
             .stderr(Stdio::null())
