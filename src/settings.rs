@@ -2,6 +2,10 @@
 //!
 //! The keys of the file are the fields of [`File`]; an unknown key is an error that names it.
 
+mod ldap;
+mod oidc;
+mod sections;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +13,11 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use sections::{environment, section};
+
+pub use ldap::{DN, LOGIN, Ldap};
+pub use oidc::Oidc;
+pub use sections::RoleMap;
 
 /// Where the file is looked for when no `--config` names one; it need not exist there.
 pub const DEFAULT_FILE: &str = "/etc/carrel/carrel.toml";
@@ -104,6 +113,8 @@ struct File {
     virt_type: Option<VirtType>,
     log: Option<String>,
     log_json: Option<bool>,
+    ldap: Option<toml::Table>,
+    oidc: Option<toml::Table>,
 }
 
 /// What holds, merged and checked.
@@ -124,6 +135,10 @@ pub struct Settings {
     pub virt_type: VirtType,
     pub log: String,
     pub log_json: bool,
+    /// `None`: no directory is asked.
+    pub ldap: Option<Ldap>,
+    /// `None`: no provider is asked.
+    pub oidc: Option<Oidc>,
 }
 
 impl Settings {
@@ -141,6 +156,8 @@ impl Settings {
         };
         let listen = serve.listen.or(file.listen);
         let default_listen = || DEFAULT_LISTEN.parse().map_err(Error::internal);
+        let ldap = section::<ldap::Written>(ldap::SECTION, file.ldap, environment())?;
+        let oidc = section::<oidc::Written>(oidc::SECTION, file.oidc, environment())?;
         let gib = serve.upload_limit_gib.or(file.upload_limit_gib);
         Ok(Self {
             listen: listen.map_or_else(default_listen, Ok)?,
@@ -159,6 +176,8 @@ impl Settings {
             virt_type: flags.virt_type.or(file.virt_type).unwrap_or_default(),
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
+            ldap: ldap.map(ldap::Written::check).transpose()?,
+            oidc: oidc.map(oidc::Written::check).transpose()?,
             data_dir,
         })
     }

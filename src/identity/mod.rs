@@ -8,13 +8,18 @@
 //!   lockout.rs     after failures             keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
 //!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
+//!   directory/     LDAP, Active Directory     outsiders.rs  accounts of people known elsewhere
+//!   trust.rs       certificates of servers    gate.rs       few at once
 //!   cli.rs         `carrel admin`
 //! ```
 
 pub mod cli;
+mod directory;
+mod gate;
 mod groups;
 mod keys;
 mod lockout;
+mod outsiders;
 mod password;
 mod permission;
 mod policy;
@@ -25,9 +30,11 @@ mod setup;
 mod sign_in;
 mod store;
 mod token;
+mod trust;
 mod users;
 mod vault;
 
+pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
 pub use password::Password;
@@ -37,6 +44,10 @@ pub use roles::{Role, RoleChange};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
 pub use users::{AccountChange, Awaits, NewAccount, Source, User};
+
+use lockout::Subject;
+
+use std::sync::Arc;
 
 use crate::settings::Settings;
 use crate::store::Store;
@@ -106,11 +117,13 @@ pub struct Identity {
     store: Store,
     hashing: password::Hashing,
     vault: vault::Vault,
+    directory: Option<Arc<Directory>>,
 }
 
 impl Identity {
     pub fn new(store: Store, settings: &Settings) -> Self {
         let vault = vault::Vault::new(&settings.data_dir);
-        Self { store, hashing: password::Hashing::default(), vault }
+        let directory = settings.ldap.clone().map(|ldap| Arc::new(Directory::new(ldap)));
+        Self { store, hashing: password::Hashing::default(), vault, directory }
     }
 }

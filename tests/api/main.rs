@@ -9,6 +9,7 @@ mod console;
 mod contract;
 mod desktop_groups;
 mod desktops;
+mod directory;
 mod edu_groups;
 mod guard;
 mod harness;

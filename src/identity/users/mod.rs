@@ -13,7 +13,9 @@ use crate::store::list::{ListQuery, Page};
 use crate::store::now;
 
 pub use change::{AccountChange, NewAccount};
-pub(super) use change::{default_roles, elsewhere, insert, not_oneself, touchable};
+pub(super) use change::{
+    default_roles, elsewhere, insert, is_free, not_oneself, touchable, update,
+};
 pub(super) use names::{email_address, user_name};
 
 /// Who checks a user's password.
