@@ -2,6 +2,9 @@
 //!
 //! The keys of the file are the fields of [`File`]; an unknown key is an error that names it.
 
+mod ldap;
+mod oidc;
+mod sections;
 mod smtp;
 
 use std::net::SocketAddr;
@@ -11,6 +14,11 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use sections::{environment, section};
+
+pub use ldap::{DN, LOGIN, Ldap};
+pub use oidc::Oidc;
+pub use sections::RoleMap;
 
 pub use smtp::{Smtp, SmtpTls};
 
@@ -121,6 +129,8 @@ struct File {
     log_json: Option<bool>,
     public_url: Option<String>,
     smtp: Option<smtp::SmtpFlags>,
+    ldap: Option<toml::Table>,
+    oidc: Option<toml::Table>,
 }
 
 /// What holds, merged and checked.
@@ -147,6 +157,10 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// `None`: no mail is sent.
     pub smtp: Option<Smtp>,
+    /// `None`: no directory is asked.
+    pub ldap: Option<Ldap>,
+    /// `None`: no provider is asked.
+    pub oidc: Option<Oidc>,
 }
 
 impl Settings {
@@ -164,6 +178,8 @@ impl Settings {
         };
         let listen = serve.listen.or(file.listen);
         let default_listen = || DEFAULT_LISTEN.parse().map_err(Error::internal);
+        let ldap = section::<ldap::Written>(ldap::SECTION, file.ldap, environment())?;
+        let oidc = section::<oidc::Written>(oidc::SECTION, file.oidc, environment())?;
         let gib = serve.upload_limit_gib.or(file.upload_limit_gib);
         Ok(Self {
             listen: listen.map_or_else(default_listen, Ok)?,
@@ -185,6 +201,8 @@ impl Settings {
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
             public_url: serve.public_url.or(file.public_url).map(public_url).transpose()?,
             smtp: Smtp::merge(serve.smtp, file.smtp.unwrap_or_default())?,
+            ldap: ldap.map(ldap::Written::check).transpose()?,
+            oidc: oidc.map(oidc::Written::check).transpose()?,
             data_dir,
         })
     }

@@ -670,3 +670,17 @@ log-register = Ask for an account
 log-mail-confirm = Confirm the e-mail address of an account
 log-own-settings = Change settings of one's own account
 log-key-purge = Delete all one's own API keys
+
+## Sign-in checked elsewhere: directory and identity provider
+settings-section-wrong = The section [{ $section }] of the settings is wrong: { $cause }
+directory-unreachable = The directory server does not answer; only accounts of Carrel itself can sign in now. The server's log names the cause.
+directory-refuses = The directory server refuses to look anybody up; only accounts of Carrel itself can sign in now. The server's log names the cause; the section [ldap] of the settings may be wrong.
+ca-file-unusable = The certificates { $path } cannot be read. Correct ca_file in the settings.
+outsider-name-taken = The name { $name } belongs to another account here. Ask an administrator to rename one of them.
+outsider-without-role = { $name } is in no group that may use Carrel. Ask an administrator.
+check-directory = The directory { $url } answers.
+check-directory-repair = Nothing to do.
+check-directory-plain = Passwords go readable over the network to the directory { $url }.
+check-directory-plain-repair = Use ldaps:// or starttls = true in the section [ldap] of the settings.
+check-directory-unusable = The directory { $url } cannot be asked: { $cause }
+check-directory-unusable-repair = Correct the section [ldap] of /etc/carrel/carrel.toml, or look at the directory server.

@@ -670,3 +670,17 @@ log-register = 申请账号
 log-mail-confirm = 确认账号的邮箱地址
 log-own-settings = 修改自己的账号设置
 log-key-purge = 删除自己的所有 API 密钥
+
+## 外部登录：目录服务和身份提供方
+settings-section-wrong = 配置中的 [{ $section }] 有误：{ $cause }
+directory-unreachable = 目录服务器没有响应，目前只有 Carrel 自己的账号可以登录。原因见服务器日志。
+directory-refuses = 目录服务器拒绝查询，目前只有 Carrel 自己的账号可以登录。原因见服务器日志；配置中的 [ldap] 可能有误。
+ca-file-unusable = 无法读取证书 { $path }，请更正配置中的 ca_file。
+outsider-name-taken = 名称 { $name } 已属于这里的另一个账号，请管理员重命名其中一个。
+outsider-without-role = { $name } 不在任何可以使用 Carrel 的组中，请联系管理员。
+check-directory = 目录服务 { $url } 正常响应。
+check-directory-repair = 无需处理。
+check-directory-plain = 密码以明文经网络发送到目录服务 { $url }。
+check-directory-plain-repair = 请在配置的 [ldap] 中使用 ldaps:// 或 starttls = true。
+check-directory-unusable = 无法查询目录服务 { $url }：{ $cause }
+check-directory-unusable-repair = 请更正 /etc/carrel/carrel.toml 的 [ldap] 部分，或检查目录服务器。

@@ -10,14 +10,19 @@
 //!   ssh_keys.rs    public keys of users
 //!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
 //!   register.rs    accounts of one's own will mail.rs       letters to people
+//!   directory/     LDAP, Active Directory     outsiders.rs  accounts of people known elsewhere
+//!   trust.rs       certificates of servers    gate.rs       few at once
 //!   cli.rs         `carrel admin`
 //! ```
 
 pub mod cli;
+mod directory;
+mod gate;
 mod groups;
 mod keys;
 mod lockout;
 mod mail;
+mod outsiders;
 mod password;
 mod permission;
 mod policy;
@@ -30,9 +35,11 @@ mod sign_in;
 mod ssh_keys;
 mod store;
 mod token;
+mod trust;
 mod users;
 mod vault;
 
+pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
 pub use mail::{Letter, Mailer};
@@ -46,6 +53,10 @@ pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
 pub use ssh_keys::SshKey;
 pub use token::Token;
 pub use users::{AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow};
+
+use lockout::Subject;
+
+use std::sync::Arc;
 
 use crate::settings::Settings;
 use crate::store::Store;
@@ -115,11 +126,13 @@ pub struct Identity {
     store: Store,
     hashing: password::Hashing,
     vault: vault::Vault,
+    directory: Option<Arc<Directory>>,
 }
 
 impl Identity {
     pub fn new(store: Store, settings: &Settings) -> Self {
         let vault = vault::Vault::new(&settings.data_dir);
-        Self { store, hashing: password::Hashing::default(), vault }
+        let directory = settings.ldap.clone().map(|ldap| Arc::new(Directory::new(ldap)));
+        Self { store, hashing: password::Hashing::default(), vault, directory }
     }
 }

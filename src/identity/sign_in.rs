@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use rusqlite::Transaction;
 
 use super::lockout::{self, Subject};
-use super::password::{Password, StoredPassword};
+use super::password::Password;
 use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
-use super::{AccountChange, Caller, Identity, Policy, User, Via};
+use super::{AccountChange, Caller, Identity, Policy, Source, User, Via};
 use crate::error::{Error, Kind, Result};
 use crate::store::now;
 
@@ -184,16 +184,30 @@ impl Identity {
         let user = self.store.read(|conn| users::by_login(conn, attempt.login.trim()))?;
         let name = user.as_ref().map_or(attempt.login, |user| &user.name);
         let subjects = self.subjects(name, user.as_ref(), attempt.visitor.address)?;
-        let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
-        if !self.is_right(attempt.password, stored, &subjects)? {
-            return Err(Error::bad_input("sign-in-failed"));
-        }
-        let user = user.ok_or_else(|| Error::internal("nobody's password was right"))?;
+        let user = self.recognise(attempt, user, &subjects)?;
         may_enter(&user)?;
         self.show_code(&user, attempt.code, attempt.visitor.address)?;
         match user.force_reset {
             true => self.begin_reset(user, attempt.lifetime),
             false => self.begin(user, attempt.lifetime, &attempt.visitor).map(SignedIn::Session),
+        }
+    }
+
+    /// Whose password this is: of a user of Carrel itself, else of somebody in the directory.
+    fn recognise(
+        &self,
+        attempt: &Attempt<'_>,
+        user: Option<User>,
+        subjects: &[Subject],
+    ) -> Result<User> {
+        let last = self.directory.is_none();
+        let right = self.is_right(attempt.password, user.as_ref(), subjects, last)?;
+        match (user, &self.directory) {
+            (Some(user), _) if right => Ok(user),
+            (user, Some(directory)) => {
+                self.ask_directory(directory, attempt, user.as_ref(), subjects)
+            }
+            _ => Err(Error::bad_input("sign-in-failed")),
         }
     }
 
@@ -236,7 +250,10 @@ impl Identity {
         address: Option<IpAddr>,
     ) -> Result<bool> {
         let subjects = self.subjects(&user.name, Some(user), address)?;
-        self.is_right(password, user.password_hash.as_ref(), &subjects)
+        match user.source {
+            Source::Ldap => self.proves_in_directory(user, password, &subjects),
+            _ => self.is_right(password, Some(user), &subjects, true),
+        }
     }
 
     fn begin_reset(&self, user: User, lifetime: Lifetime) -> Result<SignedIn> {
@@ -301,21 +318,25 @@ impl Identity {
         Ok(Subject::of(name, address, is_known))
     }
 
-    /// Compares a password, unless there were too many failures, and counts one. All within one turn:
-    /// guesses sent at the same time do not slip through before the first is counted.
+    /// Compares a password with the one kept here, unless there were too many failures, and counts one
+    /// when nobody else is asked. All within one turn: guesses sent at the same time do not slip through
+    /// before the first is counted.
     fn is_right(
         &self,
         password: &Password,
-        stored: Option<&StoredPassword>,
+        user: Option<&User>,
         subjects: &[Subject],
+        last: bool,
     ) -> Result<bool> {
+        let stored = user.filter(|user| user.source == Source::Local);
+        let stored = stored.and_then(|user| user.password_hash.as_ref());
         let turn = self.hashing.turn()?;
         let policy = self.store.read(|conn| {
             let policy = super::store::policy::get(conn)?;
             lockout::check(conn, subjects, &policy, now()).map(|()| policy)
         })?;
         let right = turn.verify(password, stored)?;
-        if !right {
+        if !right && last {
             self.store.write(|tx| lockout::note(tx, subjects, &policy, now()))?;
         }
         Ok(right)

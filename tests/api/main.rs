@@ -11,6 +11,7 @@ mod console;
 mod contract;
 mod desktop_groups;
 mod desktops;
+mod directory;
 mod edu_groups;
 mod full_disk;
 mod guard;

@@ -5,6 +5,7 @@
 //! `#[path = "../support/mod.rs"] mod support;` and uses a part of it.
 #![allow(dead_code, unused_imports)] // each crate uses only a part
 
+mod authority;
 mod client;
 mod console;
 mod documented;
@@ -18,6 +19,7 @@ mod site;
 mod small_disk;
 mod wait;
 
+pub use authority::Authority;
 pub use client::{Answer, Client, Part, Request};
 pub use console::Console;
 pub use documented::{assert_documented, documented_ids};

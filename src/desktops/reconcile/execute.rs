@@ -10,7 +10,6 @@ use super::plan::{Plan, plan};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
-use crate::desktops::group::Stage;
 use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, restored, seats};
 use crate::error::{Kind, Result};

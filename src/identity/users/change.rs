@@ -245,7 +245,7 @@ fn checked(account: NewAccount) -> Result<NewAccount> {
     })
 }
 
-fn update(
+pub(in crate::identity) fn update(
     tx: &Transaction<'_>,
     by: Authority<'_>,
     user: &User,
@@ -356,7 +356,12 @@ fn keep_an_administrator(tx: &Transaction<'_>, user: &User) -> Result<()> {
 }
 
 /// A name or address leads to one account only, also when typed in other letters that look the same.
-fn is_free(conn: &Connection, name: &str, email: Option<&str>, but: Option<i64>) -> Result<()> {
+pub(in crate::identity) fn is_free(
+    conn: &Connection,
+    name: &str,
+    email: Option<&str>,
+    but: Option<i64>,
+) -> Result<()> {
     let other = |found: Option<User>| found.filter(|user| Some(user.id) != but);
     if let Some(user) = other(users::by_login(conn, name)?) {
         return Err(Error::conflict("user-exists").arg("name", user.name));
