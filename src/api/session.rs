@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
+use super::people::oidc::BEGIN;
 use super::{App, SESSION_COOKIE};
 use crate::error::Result;
 use crate::identity::{Attempt, Lifetime, NewSession, Password, SignedIn};
@@ -40,7 +41,26 @@ struct SessionView {
     permissions: Vec<&'static str>,
     /// There is no administrator yet.
     setup_needed: bool,
+    sign_in: SignInView,
     version: &'static str,
+}
+
+/// The ways to sign in.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SignInView {
+    /// By `/api/account/login`.
+    password: bool,
+    /// null when there is no identity provider
+    oidc: Option<ProviderView>,
+}
+
+/// An identity provider (OpenID Connect).
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProviderView {
+    /// For the button.
+    name: String,
+    /// Where the button leads.
+    url: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -65,6 +85,13 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         user,
         permissions: permissions.map(|permission| permission.word()).collect(),
         setup_needed: app.identity.needs_setup()?,
+        sign_in: SignInView {
+            password: true,
+            oidc: app
+                .identity
+                .provider_name()
+                .map(|name| ProviderView { name: name.to_owned(), url: BEGIN }),
+        },
         version: env!("CARGO_PKG_VERSION"),
     }))
 }
@@ -153,7 +180,7 @@ fn cookie(app: &App, value: String) -> Cookie<'static> {
 }
 
 /// The name that the audit entry shows: what was typed, bounded.
-fn name_caller(call: &mut Call, name: &str) {
+pub fn name_caller(call: &mut Call, name: &str) {
     let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
     call.actor.name.clone_from(&name);
     call.about(name);

@@ -20,6 +20,7 @@ mod networks;
 mod nodes;
 mod pools;
 mod presence;
+mod provider;
 mod query;
 mod reconcile;
 mod refused;

@@ -3,6 +3,7 @@
 
 mod groups;
 mod keys;
+pub mod oidc;
 mod own;
 mod policy;
 mod roles;
@@ -29,6 +30,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         policy::endpoints(),
         own::endpoints(),
         second_factor::endpoints(),
+        oidc::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }
