@@ -56,7 +56,8 @@ enum Command {
     Admin(AdminCommand),
     /// Check what this machine needs, and say what mends what is missing
     Doctor(ServeFlags),
-    /// Copy the database into a new file, also while the server runs
+    /// Copy the database into a new file, also while the server runs; secret.key, the key of second
+    /// factors, is no part of it
     Backup { file: PathBuf },
     /// Put a backup in the place of the database, which is kept under another name
     ///

@@ -684,3 +684,14 @@ check-directory-plain = Passwords go readable over the network to the directory 
 check-directory-plain-repair = Use ldaps:// or starttls = true in the section [ldap] of the settings.
 check-directory-unusable = The directory { $url } cannot be asked: { $cause }
 check-directory-unusable-repair = Correct the section [ldap] of /etc/carrel/carrel.toml, or look at the directory server.
+oidc-off = Sign-in at an identity provider is not set up.
+oidc-unreachable = The identity provider does not answer. Try again in a moment, or sign in with a password. The server's log names the cause.
+oidc-denied = The sign-in was stopped at the identity provider.
+oidc-refused = The identity provider let nobody in. The server's log names the cause.
+oidc-state-wrong = This sign-in was not begun in this browser, took too long, or was used already. Begin again.
+oidc-token-wrong = What the identity provider said cannot be believed. The server's log names the cause.
+oidc-without-name = The identity provider says no name that can be used here ({ $claim }). Ask an administrator to correct the settings.
+check-provider = The identity provider { $url } answers.
+check-provider-repair = Nothing to do.
+check-provider-unusable = The identity provider { $url } cannot be asked: { $cause }
+check-provider-unusable-repair = Correct the section [oidc] of /etc/carrel/carrel.toml, or look at the identity provider.

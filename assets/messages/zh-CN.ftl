@@ -684,3 +684,14 @@ check-directory-plain = 密码以明文经网络发送到目录服务 { $url }�
 check-directory-plain-repair = 请在配置的 [ldap] 中使用 ldaps:// 或 starttls = true。
 check-directory-unusable = 无法查询目录服务 { $url }：{ $cause }
 check-directory-unusable-repair = 请更正 /etc/carrel/carrel.toml 的 [ldap] 部分，或检查目录服务器。
+oidc-off = 没有设置身份提供方登录。
+oidc-unreachable = 身份提供方没有响应。请稍后重试，或使用密码登录。原因见服务器日志。
+oidc-denied = 登录在身份提供方处被取消。
+oidc-refused = 身份提供方拒绝登录。原因见服务器日志。
+oidc-state-wrong = 这次登录不是从此浏览器开始的、耗时过长或已使用过，请重新开始。
+oidc-token-wrong = 身份提供方的答复不可信。原因见服务器日志。
+oidc-without-name = 身份提供方没有给出可用的名称（{ $claim }），请管理员更正配置。
+check-provider = 身份提供方 { $url } 正常响应。
+check-provider-repair = 无需处理。
+check-provider-unusable = 无法查询身份提供方 { $url }：{ $cause }
+check-provider-unusable-repair = 请更正 /etc/carrel/carrel.toml 的 [oidc] 部分，或检查身份提供方。

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
+use super::people::oidc::BEGIN;
 use super::{App, SESSION_COOKIE};
 use crate::error::Result;
 use crate::identity::{Attempt, Lifetime, NewSession, Password, SignedIn};
@@ -42,7 +43,26 @@ struct SessionView {
     setup_needed: bool,
     /// People may make themselves an account.
     registration: bool,
+    sign_in: SignInView,
     version: &'static str,
+}
+
+/// The ways to sign in.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SignInView {
+    /// By `/api/account/login`.
+    password: bool,
+    /// null when there is no identity provider
+    oidc: Option<ProviderView>,
+}
+
+/// An identity provider (OpenID Connect).
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProviderView {
+    /// For the button.
+    name: String,
+    /// Where the button leads.
+    url: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -68,6 +88,13 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         permissions: permissions.map(|permission| permission.word()).collect(),
         setup_needed: app.identity.needs_setup()?,
         registration: app.identity.policy()?.registration,
+        sign_in: SignInView {
+            password: true,
+            oidc: app
+                .identity
+                .provider_name()
+                .map(|name| ProviderView { name: name.to_owned(), url: BEGIN }),
+        },
         version: env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -11,7 +11,8 @@
 //!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
 //!   register.rs    accounts of one's own will mail.rs       letters to people
 //!   directory/     LDAP, Active Directory     outsiders.rs  accounts of people known elsewhere
-//!   trust.rs       certificates of servers    gate.rs       few at once
+//!   oidc/          an identity provider       trust.rs      certificates of servers
+//!   gate.rs        few at once
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -22,6 +23,7 @@ mod groups;
 mod keys;
 mod lockout;
 mod mail;
+mod oidc;
 mod outsiders;
 mod password;
 mod permission;
@@ -43,6 +45,7 @@ pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
 pub use mail::{Letter, Mailer};
+pub use oidc::{Door, PATIENCE, ProviderAnswer};
 pub use password::Password;
 pub use permission::{BuiltinRole, Permission, Permissions};
 pub use policy::Policy;
@@ -127,12 +130,14 @@ pub struct Identity {
     hashing: password::Hashing,
     vault: vault::Vault,
     directory: Option<Arc<Directory>>,
+    door: Option<Arc<Door>>,
 }
 
 impl Identity {
     pub fn new(store: Store, settings: &Settings) -> Self {
         let vault = vault::Vault::new(&settings.data_dir);
         let directory = settings.ldap.clone().map(|ldap| Arc::new(Directory::new(ldap)));
-        Self { store, hashing: password::Hashing::default(), vault, directory }
+        let door = settings.oidc.clone().map(|oidc| Arc::new(Door::new(oidc)));
+        Self { store, hashing: password::Hashing::default(), vault, directory, door }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use uuid::Uuid;
 
 use crate::error::{Context, Result};
-use crate::identity::Directory;
+use crate::identity::{Directory, Door};
 use crate::node::agent::storage::human;
 use crate::node::local::start_in_process;
 use crate::node::protocol::{AgentConfig, Check, Verdict};
@@ -62,6 +62,12 @@ async fn elsewhere(settings: &Settings) -> Vec<Check> {
         if ldap.is_readable_on_the_way() {
             checks.push(check("check-directory-plain", Verdict::Poor, &[("url", &ldap.url)]));
         }
+    }
+    if let Some(oidc) = settings.oidc.clone() {
+        let issuer = oidc.issuer.clone();
+        let asked = tokio::task::spawn_blocking(move || Door::new(oidc).probe()).await;
+        let asked = asked.context("ask the provider").flatten();
+        checks.push(asked_elsewhere("check-provider", &issuer, &asked));
     }
     checks
 }

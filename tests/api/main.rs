@@ -26,6 +26,7 @@ mod nodes;
 mod ops_users;
 mod pools;
 mod presence;
+mod provider;
 mod query;
 mod reconcile;
 mod refused;

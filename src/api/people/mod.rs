@@ -3,6 +3,7 @@
 
 mod groups;
 mod keys;
+pub mod oidc;
 mod own;
 mod policy;
 mod roles;
@@ -33,6 +34,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         own::endpoints(),
         ssh_keys::endpoints(),
         second_factor::endpoints(),
+        oidc::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -12,6 +12,7 @@ use crate::support::{ADMIN, Answer, Authority, Client, PASSWORD, Server, rows, w
 use slapd::{BASE, Slapd, person_dn};
 
 const USER: &str = "/api/v1.0/identity/user";
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn login(server: &Server, user: &str, password: &str) -> Answer {
     let body = json!({"username": user, "password": password});
@@ -34,6 +35,13 @@ fn row(admin: &Client, name: &str) -> Value {
 
 fn database(server: &Server) -> Connection {
     Connection::open(server.data_here().join("carrel.db")).expect("open the database")
+}
+
+/// What the server said is read a moment later.
+#[track_caller]
+fn logged(server: &Server, text: &str) {
+    let found = server.log().wait_for(LIMIT, |line| line.contains(text).then_some(()));
+    assert!(found.is_some(), "no {text} in the log: {}", server.log().tail(20));
 }
 
 fn forget_failures(server: &Server) {
@@ -129,7 +137,7 @@ fn what_is_typed_as_a_name_is_never_a_filter() {
     // A name that two people have lets neither in.
     directory.change(&person_dn("bert"), Mod::Add("uid", ["anna"].into()));
     refused(&login(&server, "anna", "annas password"), "sign-in-failed");
-    assert!(server.log().contains("several people"));
+    logged(&server, "several people");
 }
 
 #[test]
@@ -149,7 +157,7 @@ fn an_account_here_is_never_taken_over_by_name_or_address() {
     // The name of a user here is not asked for there, not even by another way to write it.
     refused(&login(&server, ADMIN, "the directorys admin"), "sign-in-failed");
     refused(&login(&server, "root@school.example", "the directorys admin"), "sign-in-failed");
-    assert!(server.log().contains("outsider-name-taken"), "{}", server.log().tail(20));
+    logged(&server, "outsider-name-taken");
     // Nor is one that looks like it.
     refused(&login(&server, "1ee", "the other lee"), "sign-in-failed");
     // The address of a user here leads to that user alone.
@@ -201,7 +209,7 @@ fn tls_is_used_and_only_with_who_it_should_be() {
         let answer = login(&server, "anna", "annas password");
         refused(&answer, "directory-unreachable");
         assert_eq!(answer.status, 503, "{name}");
-        assert!(server.log().contains("certificate"), "{}", server.log().tail(20));
+        logged(&server, "certificate");
         let doctor = server.run(&["doctor"], "");
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("[FAIL]  The directory") && said.contains("[ldap]"), "{said}");
@@ -278,7 +286,7 @@ fn groups_are_searched_where_the_person_does_not_name_them() {
     let mut roles = row(&server.admin(), "anna")["roles"].clone();
     roles.as_array_mut().expect("roles").sort_by_key(Value::to_string);
     assert_eq!(roles, json!(["auditor", "operator"]));
-    assert!(server.log().contains("no-such-role"));
+    logged(&server, "no-such-role");
     // Without a group and without a role for all others nobody comes in.
     refused(&login(&server, "bert", "berts password"), "outsider-without-role");
     let client = server.client().sign_in("anna", "annas password");
@@ -329,4 +337,17 @@ fn the_settings_are_checked_and_named() {
     let said = complaint("[ldap]\nurl = \"ldap://dc1.school.example\"\nbase_dn = \"x\"\n");
     assert!(said.contains("readable"), "{said}");
     assert!(complaint("[ldap]\nbase_dn = \"x\"\n").contains("url"));
+}
+
+#[test]
+fn no_password_is_in_the_log() {
+    let directory = Slapd::start();
+    let server = directory.asked_by(Server::with()).env("CARREL_LOG", "trace").start();
+    login(&server, "anna", "annas password").expect_status(201);
+    refused(&login(&server, "anna", "a guess in vain"), "sign-in-failed");
+    logged(&server, "refuses the password");
+    for secret in ["annas password", "a guess in vain", "looks people up"] {
+        let lines = server.log().matching(secret);
+        assert!(lines.is_empty(), "{lines:#?}");
+    }
 }

@@ -44,7 +44,9 @@ impl Slapd {
         let program = ["/usr/sbin/slapd", "/usr/libexec/slapd"].map(Path::new);
         let program = program.into_iter().find(|path| path.exists());
         let program = program.expect("slapd is installed: packaging/prepare.sh test");
-        fs::copy(program, folder.path().join("slapd")).expect("copy slapd");
+        // By another process: one that this process starts meanwhile would hold the file open for writing.
+        let copied = Command::new("cp").arg(program).arg(folder.path().join("slapd")).status();
+        assert!(copied.expect("start cp").success(), "copy slapd");
         let (port, tls_port) = (free_port(), free_port());
         let mut slapd = Self { folder, authority, port, tls_port, process: None };
         slapd.write_settings();
