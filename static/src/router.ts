@@ -18,6 +18,8 @@ const page = (path: string, name: string, component: RouteRecordRaw['component']
 const routes: RouteRecordRaw[] = [
   {
     path: '/sign-in',
+    // Where the way over an identity provider ends when it let nobody in.
+    alias: '/signin',
     name: 'sign-in',
     component: () => import('./pages/front/SignIn.vue'),
     meta: { open: true, title: 'signIn.title' },
@@ -29,7 +31,8 @@ const routes: RouteRecordRaw[] = [
     meta: { open: true, title: 'register.title' },
   },
   {
-    path: '/confirm',
+    path: '/account/confirm',
+    alias: '/confirm',
     name: 'confirm',
     component: () => import('./pages/front/Confirm.vue'),
     meta: { open: true, title: 'confirmMail.title' },

@@ -5,6 +5,7 @@ mod support;
 
 mod account;
 mod analysis_accounts;
+mod audit;
 mod backup;
 mod cli;
 mod console;

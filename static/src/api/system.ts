@@ -30,7 +30,9 @@ export const session = {
   reset: (input: { reset_code: string; password: string }) => call('POST', '/api/account/reset', { body: input }),
   /** What comes next is told in a sentence. */
   register: (input: RegisterInput) => call<string>('POST', '/account/', { query: { action: 'register' }, body: input }),
-  confirm: (token: string) => call('POST', '/api/v1.0/identity/confirm', { body: { token } }),
+  /** With the token of a mailed link. */
+  confirm: async (token: string) =>
+    (await call<{ username: string }>('POST', '/api/v1.0/identity/confirm', { body: { token } })).data,
   signOut: () => call('GET', '/api/account/logout'),
   changePassword: (input: { old_password: string; password: string }) => put('/api/v1.0/session/password', input),
   /** Signs in as well. */

@@ -30,7 +30,17 @@ export type Permission =
   | 'desktops.console'
   | 'api.view'
 
-export type Session = Omit<Data<'/api/v1.0/session'>, 'permissions'> & { permissions: Permission[] }
+/** An identity provider that people may sign in at. */
+export interface Provider {
+  name: string
+  /** Where the browser goes to. */
+  url: string
+}
+
+export type Session = Omit<Data<'/api/v1.0/session'>, 'permissions'> & {
+  permissions: Permission[]
+  sign_in?: { oidc?: Provider | null }
+}
 
 export type OperationState = 'scheduled' | 'queued' | 'running' | 'undoing' | 'succeeded' | 'failed' | 'cancelled'
 export type Operation = Omit<Row<'/api/v1.0/operations'>, 'state'> & { state: OperationState }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import en from './en.json'
+import enText from './en.json?raw'
 import zh from './zh-CN.json'
+import zhText from './zh-CN.json?raw'
 
 type Tree = { [key: string]: string | Tree }
 
@@ -24,3 +26,16 @@ test('every sentence takes the same arguments in both languages', () => {
   const chinese = new Map(leaves(zh))
   for (const [key, text] of leaves(en)) expect([key, slots(chinese.get(key) ?? '')]).toEqual([key, slots(text)])
 })
+
+test('no key stands twice: the second would take the place of the first', () => {
+  for (const [tree, text] of [
+    [en, enText],
+    [zh, zhText],
+  ] as const)
+    expect(text.match(/^\s*"/gm)?.length).toBe(count(tree))
+})
+
+/** Lines that begin with a key. */
+function count(tree: Tree): number {
+  return Object.values(tree).reduce((sum, value) => sum + 1 + (typeof value === 'string' ? 0 : count(value)), 0)
+}

@@ -1,0 +1,164 @@
+//! The operation log under filters, and as a file for a spreadsheet.
+
+use serde_json::{Value, json};
+
+use crate::refused::{auditor, refused};
+use crate::support::{Answer, Client, PASSWORD, Server};
+
+const LOG: &str = "/api/v1.0/index/get_operation_log/";
+const EXPORT: &str = "/api/v1.0/audit/export";
+const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
+const MODULE: &str = "resource_pool";
+
+/// Makes a pool, or fails to because there is one.
+fn make_pool(client: &Client, name: &str) -> Answer {
+    client.post(POOLS).json(&json!({"name": name, "desc": ""})).send()
+}
+
+fn lines(client: &Client, filters: &[(&str, &str)]) -> Vec<Value> {
+    let request = client.get(LOG).query("page_size", 100);
+    let request = filters.iter().fold(request, |request, (name, value)| request.query(name, value));
+    request.send().data()["results"].as_array().expect("results").clone()
+}
+
+/// Titles and rows of an export in English.
+fn export(client: &Client, filters: &[(&str, &str)]) -> (Vec<String>, Vec<Vec<String>>) {
+    let request = client.get(EXPORT).query("language", "en");
+    let request = filters.iter().fold(request, |request, (name, value)| request.query(name, value));
+    let answer = request.send();
+    answer.expect_status(200);
+    assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));
+    let disposition = answer.header("content-disposition").unwrap_or_default();
+    assert!(disposition.starts_with("attachment; filename=\"carrel-log.csv\""), "{disposition}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let text = answer.bytes.strip_prefix("\u{feff}".as_bytes()).expect("a byte order mark");
+    let mut reader = csv::Reader::from_reader(text);
+    let titles = reader.headers().expect("titles").iter().map(str::to_owned).collect();
+    let rows = reader.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect());
+    (titles, rows.collect())
+}
+
+#[test]
+fn the_log_is_filtered_by_result_user_and_address() {
+    let server = Server::start();
+    let admin = server.admin();
+    make_pool(&admin, "north").data();
+    refused(&make_pool(&admin, "north"), 409, "pool-name-taken");
+    let mine = [("module", MODULE)];
+    assert_eq!(lines(&admin, &mine).len(), 2);
+    for (succeeded, expected) in [("1", true), ("0", false), ("true", true), ("false", false)] {
+        let found = lines(&admin, &[("module", MODULE), ("succeeded", succeeded)]);
+        assert_eq!(found.len(), 1, "{succeeded}");
+        assert_eq!(found[0]["succeeded"], expected);
+    }
+    let subject = [("module", MODULE), ("searchtype", "contain"), ("subject", "ORT")];
+    assert_eq!(lines(&admin, &subject).len(), 2);
+    let user = [("module", MODULE), ("searchtype", "contain"), ("user_name", "dmi")];
+    assert_eq!(lines(&admin, &user).len(), 2);
+    assert_eq!(lines(&admin, &[("module", MODULE), ("user_name", "dmi")]).len(), 0);
+    assert_eq!(lines(&admin, &[("module", MODULE), ("user_ip", "127.0.0.1")]).len(), 2);
+    assert_eq!(lines(&admin, &[("module", MODULE), ("user_ip", "192.0.2.1")]).len(), 0);
+}
+
+#[test]
+fn the_log_is_filtered_by_time_with_both_ends() {
+    let server = Server::start();
+    let admin = server.admin();
+    make_pool(&admin, "south").data();
+    let line = lines(&admin, &[("module", MODULE)]).remove(0);
+    let at = line["created_at"].as_str().expect("a time");
+    let count = |filters: &[(&str, &str)]| {
+        let filters: Vec<_> = filters.iter().chain(&[("module", MODULE)]).copied().collect();
+        lines(&admin, &filters).len()
+    };
+    assert_eq!(count(&[("from", at), ("to", at)]), 1, "that very second");
+    assert_eq!(count(&[("from", "2020-01-01 00:00:00"), ("to", at)]), 1);
+    assert_eq!(count(&[("from", at), ("to", "2100-01-01 00:00:00")]), 1);
+    assert_eq!(count(&[("from", "2100-01-01 00:00:00")]), 0);
+    assert_eq!(count(&[("to", "2020-01-01 00:00:00")]), 0);
+    for name in ["from", "to"] {
+        refused(&admin.get(LOG).query(name, "yesterday").send(), 400, "time-malformed");
+        refused(&admin.get(EXPORT).query(name, "yesterday").send(), 400, "time-malformed");
+    }
+}
+
+#[test]
+fn an_export_holds_what_the_log_shows() {
+    let server = Server::start();
+    let admin = server.admin();
+    make_pool(&admin, "east, \"wing\"").refusal();
+    make_pool(&admin, "东楼").data();
+    make_pool(&admin, "东楼").refusal();
+    let (titles, rows) = export(&admin, &[("module", MODULE)]);
+    assert_eq!(titles[..4], ["Time", "User", "Address", "Operation"]);
+    let shown = admin.get(LOG).query("module", MODULE).header("Accept-Language", "en").send();
+    let shown = shown.data()["results"].as_array().expect("results").clone();
+    assert_eq!(rows.len(), 3);
+    for (row, line) in rows.iter().zip(&shown) {
+        let of = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(row[..4], [of("created_at"), of("user_name"), of("user_ip"), of("content")]);
+        assert_eq!(row[5], of("result"));
+        assert_eq!(row[6], u8::from(line["succeeded"] == true).to_string());
+        assert_eq!(row[7..], [of("module"), of("request_id")]);
+    }
+    assert_eq!(rows[0][4], "东楼");
+    let (_, failed) = export(&admin, &[("module", MODULE), ("succeeded", "0")]);
+    assert_eq!(failed.len(), 2);
+    // in the reader's language, which a link names in its address
+    let chinese = admin.get(EXPORT).query("language", "zh-CN").send();
+    assert!(chinese.body.starts_with("\u{feff}时间,用户,"), "{}", chinese.body);
+}
+
+#[test]
+fn a_long_export_passes_nothing_over_and_repeats_nothing() {
+    let server = Server::start();
+    let admin = server.admin();
+    // Each refusal is a line; more than are read at once.
+    let rounds = 2_100;
+    for _ in 0..rounds {
+        admin.delete("/api/v1.0/identity/role/999999").json(&json!({})).send().refusal();
+    }
+    let (_, rows) = export(&admin, &[("module", "identity"), ("succeeded", "0")]);
+    assert_eq!(rows.len(), rounds);
+    let mut requests: Vec<_> = rows.iter().map(|row| row[8].clone()).collect();
+    requests.sort();
+    requests.dedup();
+    assert_eq!(requests.len(), rounds, "every request once");
+}
+
+#[test]
+fn nothing_in_an_export_is_a_formula() {
+    let server = Server::start();
+    let admin = server.admin();
+    // Anybody can put a name into the log: by failing to sign in with it.
+    for name in ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)"] {
+        let form = [("email", name), ("password", "not the one")];
+        server.client().post("/account/").query("action", "login").form(&form).send();
+    }
+    let (_, rows) = export(&admin, &[("module", "identity"), ("succeeded", "0")]);
+    assert_eq!(rows.len(), 4);
+    for cell in rows.iter().flatten() {
+        assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
+    }
+    assert!(rows.iter().any(|row| row[1] == "'@SUM(A1)" && row[4] == "'@SUM(A1)"), "{rows:?}");
+}
+
+#[test]
+fn who_exports_stands_in_the_log_and_needs_the_permission() {
+    let server = Server::start();
+    let admin = server.admin();
+    let auditor = auditor(&server);
+    export(&auditor, &[("module", MODULE), ("succeeded", "1")]);
+    auditor.get(EXPORT).query("from", "nonsense").send().refusal();
+    let mine = lines(&admin, &[("module", "audit"), ("user_name", "auditor")]);
+    assert_eq!(mine.len(), 2, "{mine:?}");
+    let content = mine[1]["content"].as_str().expect("content");
+    assert!(content.contains("module=resource_pool, succeeded=1"), "{content}");
+    assert_eq!((&mine[0]["succeeded"], &mine[1]["succeeded"]), (&json!(false), &json!(true)));
+
+    let output = server.run(&["admin", "add", "teacher", "--role", "teacher"], PASSWORD);
+    assert!(output.status.success());
+    let teacher = server.client().sign_in("teacher", PASSWORD);
+    refused(&teacher.get(EXPORT).send(), 403, "permission-missing");
+    refused(&server.client().get(EXPORT).send(), 401, "not-signed-in");
+}
