@@ -871,6 +871,197 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/identity/own/ssh_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own public ssh keys */
+        get: operations["carrel.own-ssh-keys.list"];
+        put?: never;
+        /** Add a public ssh key of one's own; it lets in wherever one is granted access */
+        post: operations["carrel.own-ssh-keys.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own/ssh_key/{key_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a public ssh key of one's own; it is removed from all nodes */
+        delete: operations["carrel.own-ssh-keys.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/user/{user_uuid}/ssh_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A user's public ssh keys */
+        get: operations["carrel.ssh-keys.list"];
+        put?: never;
+        /** Add a public ssh key to a user */
+        post: operations["carrel.ssh-keys.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/user/{user_uuid}/ssh_key/{key_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a user's public ssh key; it is removed from all nodes */
+        delete: operations["carrel.ssh-keys.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/ssh_grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which users sign in to which nodes by ssh, and as whom */
+        get: operations["carrel.ssh-grants.list"];
+        put?: never;
+        /** Let a user sign in to a node as a system user, with each of their keys */
+        post: operations["carrel.ssh-grants.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/ssh_grant/{grant_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a user's way into a node back; their keys are removed there */
+        delete: operations["carrel.ssh-grants.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/ssh_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ssh keys that stand on nodes now, also those that Carrel did not put there */
+        get: operations["carrel.ssh-keys.found"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/own/second_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether one has a second factor */
+        get: operations["carrel.own-second-factor.get"];
+        put?: never;
+        /** Begin to set up an authenticator app (TOTP); it counts when confirmed */
+        post: operations["carrel.own-second-factor.start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/user/{user_uuid}/second_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take the second factor off a user who lost it; not off oneself */
+        delete: operations["carrel.users.remove-second-factor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/oidc/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Send the browser to the identity provider (OpenID Connect) to sign in there */
+        get: operations["carrel.oidc.begin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the identity provider sends the browser back; it is signed in and sent to the console, or to /signin?error=… with the key of what went wrong */
+        get: operations["carrel.oidc.callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/operations": {
         parameters: {
             query?: never;
@@ -937,7 +1128,64 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Change one's own e-mail address or password; with a new password other sessions end */
+        patch: operations["virtool.account.update"];
+        trace?: never;
+    };
+    "/api/account/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings of one's own account */
+        get: operations["virtool.settings.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change settings of one's own account; what is left out stays */
+        patch: operations["virtool.settings.update"];
+        trace?: never;
+    };
+    "/api/account/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own API keys */
+        get: operations["virtool.keys.list"];
+        put?: never;
+        /** Make an API key with some of one's permissions; it is shown in this answer only */
+        post: operations["virtool.keys.create"];
+        /** Delete all API keys of one's own */
+        delete: operations["virtool.keys.purge"];
+        options?: never;
+        head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/account/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An API key of one's own */
+        get: operations["virtool.keys.get"];
+        put?: never;
+        post?: never;
+        /** Delete an API key of one's own */
+        delete: operations["virtool.keys.delete"];
+        options?: never;
+        head?: never;
+        /** Give or take permissions of an API key of one's own; what is left out stays */
+        patch: operations["virtool.keys.update"];
         trace?: never;
     };
     "/api/account/login": {
@@ -949,7 +1197,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign in; the session's token comes as a cookie */
+        /** Sign in; the session's token comes as a cookie. Status 200 with a reset code when a new password has to be chosen first */
         post: operations["virtool.session.login"];
         delete?: never;
         options?: never;
@@ -975,6 +1223,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/account/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose the new password that a sign-in asked for, and sign in */
+        post: operations["virtool.session.reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/account/": {
         parameters: {
             query?: never;
@@ -987,6 +1252,131 @@ export interface paths {
         put?: never;
         /** Sign in; the token goes into the header Authorization of later requests */
         post: operations["analysis.account.login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change one's own name, e-mail address or password; what is left out stays */
+        patch: operations["analysis.account.update"];
+        trace?: never;
+    };
+    "/api/v1.0/identity/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm the e-mail address of a new account with the token of the mailed link */
+        post: operations["carrel.mail.confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/account/manager": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Users by number */
+        get: operations["analysis.account.manager-list"];
+        put?: never;
+        post?: never;
+        /** Delete users, all of them or none; answers their number */
+        delete: operations["analysis.account.manager-delete"];
+        options?: never;
+        head?: never;
+        /** Give a user other roles, switch a user off or on; on also confirms a registered one */
+        patch: operations["analysis.account.manager-update"];
+        trace?: never;
+    };
+    "/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Roles with what they may do */
+        get: operations["analysis.role.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The user of a name, or users from a number on */
+        get: operations["ops.user.get"];
+        put?: never;
+        /** Make a user or several, all of them or none */
+        post: operations["ops.user.add"];
+        /** Delete a user with sessions and keys */
+        delete: operations["ops.user.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether one is signed in: `login` or `login timeout`. Of others it is told with users.view only */
+        get: operations["ops.login.check"];
+        put?: never;
+        /** Sign in; the token goes into the header Authorization of later requests */
+        post: operations["ops.login.login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/permission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Permissions by number; with `username` those of a user, which needs users.view for others */
+        get: operations["ops.permission.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ssh_key_manage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** As whom a user signs in to which nodes (mode=user), or who signs in to a node (mode=ip) */
+        get: operations["ops.ssh-key-manage.list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1127,20 +1517,29 @@ export interface components {
             create_at: string;
             updated_at: string;
         };
-        /** @description Conditions on lines of the log; all that are given must hold. */
+        /** @description A page of the operation log. */
         LogInput: {
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
             /** @description `contain`: names, addresses and objects need only hold the text. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             user_name?: string | null;
             user_ip?: string | null;
             /** @description What it was done to. */
             subject?: string | null;
             /** @description The part of the product, for instance `identity`. */
             module?: string | null;
+            /** @description Shows a request together with the end of the operation that it started. */
             request_id?: string | null;
             /**
              * Format: uint8
@@ -1183,12 +1582,22 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput: {
-            /** Format: uint32 */
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
         };
@@ -1349,12 +1758,22 @@ export interface components {
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
             role: string;
         };
-        ListInput2: {
-            /** Format: uint32 */
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List2: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             ip?: string | null;
@@ -1431,13 +1850,24 @@ export interface components {
             reason?: string | null;
             path: string;
         };
-        ListInput3: {
-            /** Format: uint32 */
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List3: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
+            uuid?: string | null;
             os_type?: string | null;
         };
         /** @description Query parameters or form fields, besides the `file`. */
@@ -1487,12 +1917,22 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput4: {
-            /** Format: uint32 */
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List4: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             switch_name?: string | null;
@@ -1565,15 +2005,6 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput5: {
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-        };
         EditInput4: {
             name?: string | null;
             /** @default null */
@@ -1619,12 +2050,22 @@ export interface components {
             /** Format: uuid */
             nic_uuid: string;
         };
-        ListInput6: {
-            /** Format: uint32 */
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List5: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             type?: string | null;
@@ -1767,16 +2208,26 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput7: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List6: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** Format: uint32 */
-            group_type?: number | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
             /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
+            group_type?: number | null;
         };
         CreateInput5: {
             name: string;
@@ -1999,6 +2450,8 @@ export interface components {
             version: number;
             /** @description active, inactive, updating or error */
             status: string;
+            /** @description off, running, paused or crashed */
+            power: string;
             /** @description Why it is neither active nor simply off, or what its last change failed of. */
             reason?: string | null;
             /** @description Started for editing and not saved since. */
@@ -2032,16 +2485,27 @@ export interface components {
              */
             used: number;
         };
-        ListInput8: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List7: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
+            name?: string | null;
+            uuid?: string | null;
             /** @description 1 education, 2 personal */
             classify?: string | null;
             pool_uuid?: string | null;
-            name?: string | null;
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
         };
         /** @description A node with a template's newest version. */
         NodeView2: {
@@ -2227,16 +2691,26 @@ export interface components {
              */
             size: number;
         };
-        ListInput9: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List8: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Uuid of an education group. */
-            group?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
+            /** @description Uuid of an education group. */
+            group?: string | null;
         };
         DesktopsInput: {
             /**
@@ -2323,18 +2797,28 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        ListInput10: {
+        /** @description Input of a list of things with names, and what else this list can be filtered by. */
+        List9: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            page?: number | null;
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
+            page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
             searchtype?: string | null;
-            /** @description Uuid of the group. */
-            desktop_uuid?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             name?: string | null;
             uuid?: string | null;
+            /** @description Uuid of the group. */
+            desktop_uuid?: string | null;
             /** @description active, inactive or error */
             status?: string | null;
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
         };
         ConsoleInput: {
             /** Format: uuid */
@@ -2361,6 +2845,7 @@ export interface components {
             setup_needed: boolean;
             /** @description People may make themselves an account. */
             registration: boolean;
+            sign_in: components["schemas"]["SignInView"];
             version: string;
         };
         UserView: {
@@ -2369,6 +2854,20 @@ export interface components {
             full_name: string;
             /** @description Codes. */
             roles: string[];
+        };
+        /** @description The ways to sign in. */
+        SignInView: {
+            /** @description By `/api/account/login`. */
+            password: boolean;
+            /** @description null when there is no identity provider */
+            oidc?: components["schemas"]["ProviderView"] | null;
+        };
+        /** @description An identity provider (OpenID Connect). */
+        ProviderView: {
+            /** @description For the button. */
+            name: string;
+            /** @description Where the button leads. */
+            url: string;
         };
         PasswordInput: {
             old_password: string;
@@ -2410,7 +2909,7 @@ export interface components {
             last_login_at?: string | null;
             created_at: string;
         };
-        ListInput11: {
+        ListInput: {
             /** Format: uint32 */
             page?: number | null;
             /** Format: uint32 */
@@ -2546,7 +3045,7 @@ export interface components {
              */
             users: number;
         };
-        ListInput12: {
+        ListInput2: {
             /** Format: uint32 */
             page?: number | null;
             /** Format: uint32 */
@@ -2578,7 +3077,7 @@ export interface components {
             /** Format: uint32 */
             members: number;
         };
-        ListInput13: {
+        ListInput3: {
             /** Format: uint32 */
             page?: number | null;
             /** Format: uint32 */
@@ -2641,7 +3140,7 @@ export interface components {
         EditInput9: {
             permissions: string[];
         };
-        ListInput14: {
+        ListInput4: {
             /** Format: uint32 */
             page?: number | null;
             /** Format: uint32 */
@@ -2663,7 +3162,7 @@ export interface components {
             last_seen_at: string;
             expires_at: string;
         };
-        ListInput15: {
+        ListInput5: {
             /** Format: uint32 */
             page?: number | null;
             /** Format: uint32 */
@@ -2737,6 +3236,128 @@ export interface components {
             full_name?: string | null;
             phone?: string | null;
         };
+        /** @description A public ssh key. */
+        KeyView2: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description Type and base64 body. */
+            key: string;
+            /** @description `SHA256:…` */
+            fingerprint: string;
+            created_at: string;
+        };
+        KeyInput: {
+            /**
+             * @description Left out: the key's comment.
+             * @default
+             */
+            name: string;
+            /** @description A line as in `~/.ssh/id_ed25519.pub`. */
+            key: string;
+        };
+        /** @description A user's way into a node. */
+        GrantView: {
+            /** Format: uuid */
+            uuid: string;
+            /** Format: uuid */
+            node_uuid: string;
+            node_name: string;
+            node_ip: string;
+            system_user: string;
+            user_name: string;
+            user_uuid: string;
+            /**
+             * Format: uint32
+             * @description Keys that the user has; without one they cannot sign in.
+             */
+            keys: number;
+            /** @description Why the node does not have the keys; null when it has them. */
+            reason?: string | null;
+            created_at: string;
+        };
+        GrantsInput: {
+            /** Format: uint32 */
+            page?: number | null;
+            /** Format: uint32 */
+            page_size?: number | null;
+            searchtype?: string | null;
+            node_uuid?: string | null;
+            user_uuid?: string | null;
+            user_name?: string | null;
+            system_user?: string | null;
+        };
+        GrantInput: {
+            /** Format: uuid */
+            user_uuid: string;
+            /** Format: uuid */
+            node_uuid: string;
+            /** @description An account of the node, for instance `root`. */
+            system_user: string;
+        };
+        /** @description What stands on nodes now. */
+        FoundView: {
+            keys: components["schemas"]["FoundKeyView"][];
+            /** @description Nodes that did not answer. */
+            silent: components["schemas"]["SilentNode"][];
+        };
+        FoundKeyView: {
+            node_name: string;
+            node_ip: string;
+            system_user: string;
+            /** @description null for a key that Carrel did not put there */
+            user_name?: string | null;
+            key: string;
+            comment: string;
+        };
+        SilentNode: {
+            node_name: string;
+            reason: string;
+        };
+        FoundInput: {
+            /**
+             * @description Left out: all nodes.
+             * @default null
+             */
+            node_uuid: string | null;
+        };
+        /** @description One's own second factor. */
+        FactorView: {
+            enabled: boolean;
+            /** @description Begun and not confirmed. */
+            pending: boolean;
+            /**
+             * Format: uint32
+             * @description Recovery codes that are not used yet.
+             */
+            recovery_left: number;
+        };
+        /** @description What the authenticator app has to know. */
+        EnrolmentView: {
+            /** @description Base 32, to be typed. */
+            secret: string;
+            /** @description `otpauth://…`, for a QR code. */
+            uri: string;
+        };
+        CodeInput: {
+            /** @description Six digits of the app; for new recovery codes also one of the old ones. */
+            code: string;
+        };
+        RecoveryView: {
+            /** @description Each is good once in the place of a code. */
+            recovery_codes: string[];
+        };
+        EndInput: {
+            password: string;
+            /** @description Six digits of the app, or a recovery code. */
+            code: string;
+        };
+        CallbackInput: {
+            code?: string | null;
+            state?: string | null;
+            error?: string | null;
+            iss?: string | null;
+        };
         /** @description Long work as people see it. */
         OperationView: {
             /** Format: uuid */
@@ -2769,11 +3390,22 @@ export interface components {
             name: string;
             reason: string;
         };
-        ListInput16: {
-            /** Format: uint32 */
+        /** @description What every list takes. The list mechanism reads it by itself: here it is documented. */
+        ListInput6: {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
             page?: number | null;
-            /** Format: uint32 */
+            /**
+             * Format: uint32
+             * @description 20 when left out, 1000 at most.
+             */
             page_size?: number | null;
+            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
+            searchtype?: string | null;
+            /** @description Name of a column; with `-` before it the largest comes first. */
+            sort?: string | null;
             state?: string | null;
             /** Format: uint8 */
             open?: number | null;
@@ -2807,46 +3439,122 @@ export interface components {
         };
         /** @description An account as its owner sees it. */
         AccountView: {
+            active: boolean;
             /** @description `full` or null */
             administrator_role?: string | null;
             email?: string | null;
-            groups: string[];
+            force_reset: boolean;
+            groups: components["schemas"]["GroupView2"][];
             handle: string;
             id: string;
             last_password_change?: string | null;
-            permissions: components["schemas"]["Permissions"];
-            primary_group?: string | null;
-            settings: components["schemas"]["Settings"];
+            permissions: {
+                [key: string]: boolean;
+            };
+            primary_group?: components["schemas"]["GroupView2"] | null;
+            settings: components["schemas"]["SettingsView"];
         };
-        Permissions: {
-            cancel_job: boolean;
-            create_ref: boolean;
-            create_sample: boolean;
-            modify_hmm: boolean;
-            modify_subtraction: boolean;
-            remove_file: boolean;
-            remove_job: boolean;
-            upload_file: boolean;
+        /** @description A user group. */
+        GroupView2: {
+            /** Format: int64 */
+            id: number;
+            name: string;
         };
-        Settings: {
-            quick_analyze_workflow: string;
+        /** @description What an account's owner set. */
+        SettingsView: {
+            quick_analyze_workflow: components["schemas"]["Word"];
             show_ids: boolean;
             show_versions: boolean;
             skip_quick_analyze_dialog: boolean;
         };
+        /** @enum {string} */
+        Word: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
+        EditInput12: {
+            /** @default null */
+            email: string | null;
+            /**
+             * @description Has to be given for a new password.
+             * @default null
+             */
+            old_password: string | null;
+            /** @default null */
+            password: string | null;
+        };
+        EditInput13: {
+            /** @default null */
+            quick_analyze_workflow: components["schemas"]["Word"] | null;
+            /** @default null */
+            show_ids: boolean | null;
+            /** @default null */
+            show_versions: boolean | null;
+            /** @default null */
+            skip_quick_analyze_dialog: boolean | null;
+        };
+        /** @description An API key, without what signs in with it. */
+        KeyView3: {
+            created_at: string;
+            /** @description The owner's when it was made. */
+            groups: components["schemas"]["GroupView2"][];
+            id: string;
+            name: string;
+            /** @description What it can do now: no more than its owner. */
+            permissions: {
+                [key: string]: boolean;
+            };
+        };
+        /** @description A new key. `key` is never shown again. */
+        NewKeyView2: {
+            created_at: string;
+            /** @description The owner's when it was made. */
+            groups: components["schemas"]["GroupView2"][];
+            id: string;
+            name: string;
+            /** @description What it can do now: no more than its owner. */
+            permissions: {
+                [key: string]: boolean;
+            };
+            key: string;
+        };
+        CreateInput12: {
+            name: string;
+            /** @default null */
+            permissions: {
+                [key: string]: boolean;
+            } | null;
+        };
+        EditInput14: {
+            /** @default null */
+            permissions: {
+                [key: string]: boolean;
+            } | null;
+        };
         LoginView: {
-            /** @description A new password has to be chosen first. */
+            /** @description A new password has to be chosen first, with the code and the cookie of this answer. */
             reset: boolean;
+            reset_code?: string | null;
         };
         LoginInput: {
             /** @description Account name or e-mail address. */
             username: string;
             password: string;
+            /** @description Of the second factor, or a recovery code; asked for with the error `second-factor-needed`. */
+            code?: string | null;
             /**
              * @description The session lasts for a month instead of an hour.
-             * @default false
+             * @default null
              */
-            remember: boolean;
+            remember: boolean | null;
+        };
+        ResetView: {
+            /** @description One has to sign in again. */
+            login: boolean;
+            /** @description A new password has still to be chosen. */
+            reset: boolean;
+        };
+        ResetInput: {
+            password: string;
+            /** @description That of the answer to the sign-in. */
+            reset_code: string;
         };
         TokenView: {
             access_token: string;
@@ -2856,6 +3564,8 @@ export interface components {
             /** @description E-mail address or user name. */
             email: string;
             password: string;
+            /** @description Of the second factor, or a recovery code; for those who have one. */
+            code?: string | null;
         };
         UserView3: {
             /** Format: int64 */
@@ -2863,6 +3573,222 @@ export interface components {
             username: string;
             email: string;
             role_list: string[];
+        };
+        UpdateInput4: {
+            /** @default null */
+            username: string | null;
+            /** @default null */
+            email: string | null;
+            password?: string | null;
+            /** @description Has to be the same as `password`. */
+            password_again?: string | null;
+            /** @description Compared when it is given; the document does not have it. */
+            old_password?: string | null;
+        };
+        RegisterInput: {
+            username: string;
+            email: string;
+            password: string;
+            /** @description Has to be the same as `password`. */
+            password_again: string;
+        };
+        ConfirmedView: {
+            username: string;
+        };
+        ConfirmInput: {
+            /** @description That of the link. */
+            token: string;
+        };
+        DeleteInput3: {
+            ids: components["schemas"]["Id"][];
+        };
+        /**
+         * Format: int64
+         * @description A number that may come as text.
+         */
+        Id: number;
+        UsersView: {
+            item_list: components["schemas"]["UserView4"][];
+            /** Format: uint64 */
+            total_count: number;
+        };
+        UserView4: {
+            /** Format: int64 */
+            id: number;
+            username: string;
+            email: string;
+            /** @description Whether one can sign in. */
+            is_active: boolean;
+            role: string[];
+        };
+        ListInput7: {
+            /**
+             * Format: int64
+             * @default null
+             */
+            page: number | null;
+            /**
+             * Format: int64
+             * @description Rows of a page.
+             * @default null
+             */
+            size: number | null;
+        };
+        UpdateInput5: {
+            /** Format: int64 */
+            userid: number;
+            /** @description Codes; they take the place of those that the user has. */
+            role?: string[] | null;
+            /** @default null */
+            is_active: boolean | null;
+        };
+        RoleView2: {
+            /** Format: int64 */
+            id: number;
+            /** @description Its name. */
+            code: string;
+            /** @description Permissions. */
+            permission2action: string[];
+        };
+        /** @description One user or some. */
+        Found: components["schemas"]["UserView5"] | components["schemas"]["Rows"];
+        UserView5: {
+            /** Format: int64 */
+            id: number;
+            mail: string;
+            username: string;
+            nickname: string;
+            department: string;
+            /** @description Numbers of everything the user may do, for instance `1,2,3`. */
+            permissions: string;
+        };
+        /** @description Some rows, and how many there are in all. */
+        Rows: {
+            data: components["schemas"]["UserView5"][];
+            /** Format: uint64 */
+            count: number;
+        };
+        GetInput: {
+            /**
+             * Format: int64
+             * @description Smallest number.
+             * @default null
+             */
+            start: number | null;
+            /**
+             * Format: int64
+             * @description Rows at most.
+             * @default null
+             */
+            count: number | null;
+            /**
+             * @description With it the other two count for nothing.
+             * @default null
+             */
+            username: string | null;
+        };
+        AddInput: {
+            /** @description One or a list. */
+            data: components["schemas"]["OneOrMany"];
+        };
+        /** @description As the OpenAPI document shows it; read one by one, so that a refusal names the field. */
+        OneOrMany: components["schemas"]["NewUser"][] | components["schemas"]["NewUser"];
+        NewUser: {
+            mail: string;
+            username: string;
+            passwd: string;
+            department: string;
+            /** @description Numbers, for instance `1,2,3`. */
+            permissions: string;
+            /** @default  */
+            nickname: string;
+        };
+        UpdateInput6: {
+            data: components["schemas"]["Change"];
+        };
+        Change: {
+            /** @description Whose account it is. */
+            username: string;
+            mail?: string | null;
+            nickname?: string | null;
+            /** @description Has to be given, and right, with a new password for oneself. */
+            old_passwd?: string | null;
+            new_passwd?: string | null;
+            department?: string | null;
+            /** @description Numbers, for instance `1,2,3`; they take the place of those that the user has. */
+            permissions?: string | null;
+        };
+        DeleteInput4: {
+            username: string;
+        };
+        CheckInput: {
+            username: string;
+        };
+        TokenView2: {
+            access_token: string;
+        };
+        LoginInput3: {
+            /** @description User name or e-mail address; also as `username`. */
+            name: string;
+            password: string;
+            /** @description Of the second factor, or a recovery code; for those who have one. */
+            code?: string | null;
+        };
+        /** @description Some rows, and how many there are in all. */
+        Rows2: {
+            data: components["schemas"]["PermissionView2"][];
+            /** Format: uint64 */
+            count: number;
+        };
+        PermissionView2: {
+            permission: string;
+            /** @description In the reader's language. */
+            permission_desc: string;
+            /** Format: uint32 */
+            permission_code: number;
+        };
+        ListInput8: {
+            /**
+             * Format: int64
+             * @description Smallest number.
+             * @default null
+             */
+            start: number | null;
+            /**
+             * Format: int64
+             * @description Rows at most.
+             * @default null
+             */
+            count: number | null;
+            /** @default null */
+            username: string | null;
+        };
+        EntriesView: {
+            data: components["schemas"]["EntryView"][];
+            /** Format: uint */
+            count: number;
+            /** @description Names of nodes that did not answer: what stands there is not in the list. */
+            silent: string[];
+        };
+        EntryView: {
+            /** @description Empty for keys that Carrel did not put there. */
+            username: string;
+            ip: string;
+            system_user: string;
+        };
+        ListInput9: {
+            /** @description `ip` or `user`. */
+            mode: string;
+            /**
+             * @description With mode=user.
+             * @default null
+             */
+            username: string | null;
+            /**
+             * @description With mode=ip: a node's address.
+             * @default null
+             */
+            ip: string | null;
         };
         Nothing: Record<string, never>;
     };
@@ -2952,6 +3878,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 user_name?: string | null;
                 user_ip?: string | null;
                 subject?: string | null;
@@ -3003,6 +3930,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
             };
@@ -3175,6 +4103,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 ip?: string | null;
@@ -3262,6 +4191,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 ip?: string | null;
@@ -3384,7 +4314,9 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
+                uuid?: string | null;
                 os_type?: string | null;
             };
             header?: never;
@@ -3652,6 +4584,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 switch_name?: string | null;
@@ -3827,6 +4760,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
             };
@@ -4006,6 +4940,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 uuid?: string | null;
                 type?: string | null;
@@ -4176,12 +5111,13 @@ export interface operations {
     "vdi.edu-groups.list": {
         parameters: {
             query?: {
-                searchtype?: string | null;
-                group_type?: number | null;
-                name?: string | null;
-                uuid?: string | null;
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                group_type?: number | null;
             };
             header?: never;
             path?: never;
@@ -4347,12 +5283,14 @@ export interface operations {
     "vdi.templates.list": {
         parameters: {
             query?: {
-                searchtype?: string | null;
-                classify?: string | null;
-                pool_uuid?: string | null;
-                name?: string | null;
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                classify?: string | null;
+                pool_uuid?: string | null;
             };
             header?: never;
             path?: never;
@@ -4665,12 +5603,13 @@ export interface operations {
     "vdi.edu-desktops.list": {
         parameters: {
             query?: {
-                searchtype?: string | null;
-                group?: string | null;
-                name?: string | null;
-                uuid?: string | null;
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                group?: string | null;
             };
             header?: never;
             path?: never;
@@ -4882,13 +5821,14 @@ export interface operations {
     "vdi.edu-instances.list": {
         parameters: {
             query?: {
-                searchtype?: string | null;
-                desktop_uuid?: string | null;
-                name?: string | null;
-                uuid?: string | null;
-                status?: string | null;
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                desktop_uuid?: string | null;
+                status?: string | null;
             };
             header?: never;
             path?: never;
@@ -6455,11 +7395,604 @@ export interface operations {
             };
         };
     };
+    "carrel.own-ssh-keys.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["KeyView2"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-ssh-keys.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["KeyView2"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-ssh-keys.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-keys.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["KeyView2"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-keys.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["KeyView2"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-keys.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+                key_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-grants.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                node_uuid?: string | null;
+                user_uuid?: string | null;
+                user_name?: string | null;
+                system_user?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["GrantView"][];
+                        };
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-grants.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GrantInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["GrantView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-grants.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.ssh-keys.found": {
+        parameters: {
+            query?: {
+                node_uuid?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["FoundView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-second-factor.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["FactorView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.own-second-factor.start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    action: "start";
+                    param: components["schemas"]["NoInput"];
+                } | {
+                    /** @constant */
+                    action: "confirm";
+                    param: components["schemas"]["CodeInput"];
+                } | {
+                    /** @constant */
+                    action: "recovery";
+                    param: components["schemas"]["CodeInput"];
+                } | {
+                    /** @constant */
+                    action: "off";
+                    param: components["schemas"]["EndInput"];
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["EnrolmentView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.remove-second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.oidc.begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.oidc.callback": {
+        parameters: {
+            query?: {
+                code?: string | null;
+                state?: string | null;
+                error?: string | null;
+                iss?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
     "carrel.operations.list": {
         parameters: {
             query?: {
                 page?: number | null;
                 page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
                 state?: string | null;
                 open?: number | null;
             };
@@ -6649,6 +8182,297 @@ export interface operations {
             };
         };
     };
+    "virtool.account.update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput12"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.settings.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.settings.update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput13"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.keys.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView3"][];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.keys.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateInput12"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyView2"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.keys.purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.keys.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView3"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.keys.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "virtool.keys.update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EditInput14"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView3"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
     "virtool.session.login": {
         parameters: {
             query?: never;
@@ -6744,6 +8568,39 @@ export interface operations {
             };
         };
     };
+    "virtool.session.reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResetInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetView"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
     "analysis.account.me": {
         parameters: {
             query?: never;
@@ -6787,7 +8644,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["LoginInput2"];
+                "application/json": components["schemas"]["LoginInput2"] | components["schemas"]["RegisterInput"];
             };
         };
         responses: {
@@ -6802,6 +8659,486 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["TokenView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "analysis.account.update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UpdateInput4"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: string;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.mail.confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ConfirmInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["ConfirmedView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "analysis.account.manager-list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                size?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["UsersView"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "analysis.account.manager-delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeleteInput3"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        /** Format: uint */
+                        data: number;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "analysis.account.manager-update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UpdateInput5"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: boolean;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "analysis.role.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["RoleView2"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.user.get": {
+        parameters: {
+            query?: {
+                start?: number | null;
+                count?: number | null;
+                username?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: components["schemas"]["Found"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.user.add": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": (components["schemas"]["AddInput"] & {
+                    /** @constant */
+                    action: "add";
+                }) | (components["schemas"]["UpdateInput6"] & {
+                    /** @constant */
+                    action: "update";
+                });
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: string;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.user.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeleteInput4"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: string;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.login.check": {
+        parameters: {
+            query: {
+                username: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: string;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.login.login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LoginInput3"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: components["schemas"]["TokenView2"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.permission.list": {
+        parameters: {
+            query?: {
+                start?: number | null;
+                count?: number | null;
+                username?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: components["schemas"]["Rows2"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "ops.ssh-key-manage.list": {
+        parameters: {
+            query: {
+                mode: string;
+                username?: string | null;
+                ip?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ok: boolean;
+                        info: components["schemas"]["EntriesView"];
                     };
                 };
             };
