@@ -18,7 +18,7 @@ debian_packages() {
     echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables iproute2 procps curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
-    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils
+    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd slapd
   [ "$FOR" != package ] || echo dpkg-dev rpm
 }
 
@@ -30,7 +30,7 @@ fedora_packages() {
       libvirt-client qemu-kvm-core qemu-img dnsmasq iptables-nft iproute procps-ng curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-clients ethtool chromium chromedriver google-noto-sans-cjk-fonts \
-    busybox syslinux mtools dosfstools xorriso cpio util-linux binutils
+    busybox syslinux mtools dosfstools xorriso cpio util-linux binutils python3-aiosmtpd openldap-servers
   [ "$FOR" != package ] || echo dpkg rpm-build
 }
 
@@ -52,6 +52,8 @@ with_apt() {
   for p in "${all[@]}"; do grep -qxF "$p" <<<"$installed" || missing+=("$p"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
+  # tests run a directory server of their own; without a configuration none is started on this machine
+  [[ " ${missing[*]} " != *" slapd "* ]] || root debconf-set-selections <<<"slapd slapd/no_configuration boolean true"
   root apt-get update -q
   root apt-get install -y -q --no-install-recommends "${missing[@]}" || install_with_suites_qemu "${missing[@]}"
 }

@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinError;
 
 /// Shorthand used everywhere.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -213,6 +214,33 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T> for std::result::Result<
     }
 }
 
+/// What work on another thread came to; `doing` tells the log of a panic. `None` when the end of the server was
+/// quicker than the work: nobody needs it any more.
+pub fn joined<T>(
+    doing: impl fmt::Display,
+    outcome: std::result::Result<Result<T>, JoinError>,
+) -> Option<Result<T>> {
+    match outcome {
+        Ok(result) => Some(result),
+        Err(cause) if cause.is_cancelled() => None,
+        Err(cause) => Some(Err(cause).context(format_args!("{doing} panicked"))),
+    }
+}
+
+/// As [`joined`], for work that nobody waits for: its failure goes to the log.
+pub fn logged<T>(
+    doing: impl fmt::Display,
+    outcome: std::result::Result<Result<T>, JoinError>,
+) -> Option<T> {
+    match joined(&doing, outcome)? {
+        Ok(done) => Some(done),
+        Err(error) => {
+            tracing::error!(error = error.detail(), "{doing} failed");
+            None
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Caused<E> {
     doing: String,
@@ -228,5 +256,33 @@ impl<E: fmt::Display> fmt::Display for Caused<E> {
 impl<E: StdError + 'static> StdError for Caused<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn work_that_the_end_of_the_server_overtook_is_no_failure() {
+        let ours = Builder::new_current_thread().build().expect("a runtime");
+        let ending = Builder::new_current_thread().build().expect("a runtime");
+        let handle = ending.handle().clone();
+        ending.shutdown_background();
+        let late = ours.block_on(handle.spawn_blocking(|| Ok(1)));
+        assert!(late.as_ref().is_err_and(JoinError::is_cancelled), "{late:?}");
+        assert!(joined("work", late).is_none());
+    }
+
+    #[test]
+    fn work_that_panicked_is_named() {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let panicked = runtime.spawn_blocking(|| -> Result<()> { panic!("on purpose") });
+        let outcome = joined("reading nodes", runtime.block_on(panicked)).expect("an outcome");
+        let error = outcome.expect_err("a failure");
+        assert!(error.detail().contains("reading nodes panicked"), "{}", error.detail());
+        let done = runtime.block_on(runtime.spawn_blocking(|| Ok(7)));
+        assert_eq!(joined("work", done).expect("an outcome").expect("done"), 7);
     }
 }

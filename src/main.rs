@@ -56,9 +56,15 @@ enum Command {
     Admin(AdminCommand),
     /// Check what this machine needs, and say what mends what is missing
     Doctor(ServeFlags),
-    /// Copy the database into a new file, also while the server runs
+    /// Copy the database into a new file, also while the server runs; secret.key, the key of second
+    /// factors, is no part of it
     Backup { file: PathBuf },
     /// Put a backup in the place of the database, which is kept under another name
+    ///
+    /// Everybody has to sign in again. Desktops, templates and images made since that backup are unknown to it: when the
+    /// server runs again their guests are shut down and undefined, and their disks are moved, each with
+    /// its definition, to STORAGE/lost/TIME on their node. Nothing of them is deleted; the audit log names
+    /// them. Delete the folder when nothing in it is needed: until then the layers below its disks stay.
     Restore { file: PathBuf },
 }
 
@@ -74,6 +80,7 @@ struct AgentFlags {
 }
 
 fn main() -> ExitCode {
+    server::memory::share_arenas();
     let line = CommandLine::parse();
     match run(line) {
         Ok(code) => code,

@@ -1,10 +1,11 @@
 //! Builds the server out of its parts and runs it: the one place that knows all of them.
 
 mod certificate;
+pub mod memory;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rocket::config::{Config, Ident, LogLevel, Shutdown, TlsConfig};
@@ -15,7 +16,7 @@ use crate::api::{self, App, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
 use crate::error::{Error, Kind, Result};
-use crate::identity::Identity;
+use crate::identity::{Identity, Mailer};
 use crate::images::Images;
 use crate::inventory::{Inventory, LocalAgent};
 use crate::monitor::Monitor;
@@ -41,14 +42,16 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.images.start();
     app.templates.start();
     app.networks.keep_nodes_told();
+    app.inventory.keep_ssh_access();
     app.desktops.start();
     app.monitor.keep_samples();
     app.inventory.connect_local(local_agent(&app.settings))?;
     app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
-    let watchdog = rocket::tokio::spawn(feed_watchdog());
+    app.operations.keep_log(app.settings.audit_days);
+    let beside = [rocket::tokio::spawn(feed_watchdog()), rocket::tokio::spawn(memory::give_back())];
     let result = rocket.launch().await;
-    watchdog.abort();
+    beside.iter().for_each(rocket::tokio::task::JoinHandle::abort);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     app.operations.stop();
     result.map(drop).map_err(|cause| listen_error(&app.settings, cause))
@@ -58,7 +61,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
 fn build(settings: Settings) -> Result<App> {
     let store = Store::open(&settings.database())?;
     let operations = Operations::new(store.clone());
-    let identity = Identity::new(store.clone());
+    let identity = Identity::new(store.clone(), &settings);
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
     let monitor = Monitor::new(store.clone(), inventory.clone());
@@ -73,6 +76,7 @@ fn build(settings: Settings) -> Result<App> {
     let desktops =
         Desktops::new(store.clone(), operations.clone(), inventory.clone(), networks.clone());
     let language = Catalogues::load()?;
+    let mail = settings.smtp.as_ref().map(Mailer::new).transpose()?;
     Ok(App {
         language,
         settings,
@@ -85,6 +89,8 @@ fn build(settings: Settings) -> Result<App> {
         operations,
         templates,
         desktops,
+        mail,
+        base: OnceLock::new(),
     })
 }
 
@@ -136,7 +142,9 @@ fn announce(app: &Arc<App>) -> AdHoc {
             let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = SocketAddr::new(config.address, config.port);
             tracing::info!("listening on {scheme}://{address}");
-            print_setup_link(&app, &format!("{scheme}://{}", reachable(address))).await;
+            let base = format!("{scheme}://{}", reachable(address));
+            print_setup_link(&app, &base).await;
+            send_mail(&app, base).await;
             let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
         })
     })
@@ -158,6 +166,15 @@ async fn print_setup_link(app: &Arc<App>, base: &str) {
         Ok(Some(token)) => println!("setup link: {base}/setup?token={}", token.text()),
         Ok(None) => {}
         Err(error) => tracing::error!(error = error.detail(), "no set-up link"),
+    }
+}
+
+/// From now on links in mails lead here. What an earlier process left unsent is sent.
+async fn send_mail(app: &Arc<App>, base: String) {
+    app.base.get_or_init(|| app.settings.public_url.clone().unwrap_or(base));
+    let app = Arc::clone(app);
+    if let Err(error) = api::blocking(move || api::send_pending(&app)).await {
+        tracing::error!(error = error.detail(), "mails stay unsent until the next start");
     }
 }
 

@@ -2,6 +2,11 @@
 //!
 //! The keys of the file are the fields of [`File`]; an unknown key is an error that names it.
 
+mod ldap;
+mod oidc;
+mod sections;
+mod smtp;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +14,13 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use sections::{environment, section};
+
+pub use ldap::{DN, LOGIN, Ldap};
+pub use oidc::Oidc;
+pub use sections::RoleMap;
+
+pub use smtp::{Smtp, SmtpTls};
 
 /// Where the file is looked for when no `--config` names one; it need not exist there.
 pub const DEFAULT_FILE: &str = "/etc/carrel/carrel.toml";
@@ -17,6 +29,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:50004";
 const DEFAULT_LIBVIRT_URI: &str = "qemu:///system";
 /// Largest upload, in GiB, unless set otherwise.
 const DEFAULT_UPLOAD_LIMIT_GIB: u64 = 512;
+/// Days that the audit log goes back, unless set otherwise.
+const DEFAULT_AUDIT_DAYS: u32 = 365;
 
 /// How domains are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
@@ -86,6 +100,14 @@ pub struct ServeFlags {
     /// Largest upload, in GiB
     #[arg(long, env = "CARREL_UPLOAD_LIMIT_GIB", value_name = "GIB")]
     pub upload_limit_gib: Option<u64>,
+    /// Days that the audit log is kept; 0 keeps all of it [default: 365]
+    #[arg(long, env = "CARREL_AUDIT_DAYS", value_name = "DAYS")]
+    pub audit_days: Option<u32>,
+    /// Address at which people reach this server, for links in mails [default: the one it serves on]
+    #[arg(long, env = "CARREL_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    #[command(flatten)]
+    pub smtp: smtp::SmtpFlags,
 }
 
 /// `carrel.toml`.
@@ -100,10 +122,15 @@ struct File {
     agent_socket: Option<PathBuf>,
     storage: Option<Vec<PathBuf>>,
     upload_limit_gib: Option<u64>,
+    audit_days: Option<u32>,
     libvirt_uri: Option<String>,
     virt_type: Option<VirtType>,
     log: Option<String>,
     log_json: Option<bool>,
+    public_url: Option<String>,
+    smtp: Option<smtp::SmtpFlags>,
+    ldap: Option<toml::Table>,
+    oidc: Option<toml::Table>,
 }
 
 /// What holds, merged and checked.
@@ -120,10 +147,20 @@ pub struct Settings {
     pub storages: Vec<PathBuf>,
     /// Bytes.
     pub upload_limit: u64,
+    /// Days that the audit log is kept; 0 is for ever.
+    pub audit_days: u32,
     pub libvirt_uri: String,
     pub virt_type: VirtType,
     pub log: String,
     pub log_json: bool,
+    /// Scheme, host and port, without a slash at the end.
+    pub public_url: Option<String>,
+    /// `None`: no mail is sent.
+    pub smtp: Option<Smtp>,
+    /// `None`: no directory is asked.
+    pub ldap: Option<Ldap>,
+    /// `None`: no provider is asked.
+    pub oidc: Option<Oidc>,
 }
 
 impl Settings {
@@ -141,6 +178,8 @@ impl Settings {
         };
         let listen = serve.listen.or(file.listen);
         let default_listen = || DEFAULT_LISTEN.parse().map_err(Error::internal);
+        let ldap = section::<ldap::Written>(ldap::SECTION, file.ldap, environment())?;
+        let oidc = section::<oidc::Written>(oidc::SECTION, file.oidc, environment())?;
         let gib = serve.upload_limit_gib.or(file.upload_limit_gib);
         Ok(Self {
             listen: listen.map_or_else(default_listen, Ok)?,
@@ -152,6 +191,7 @@ impl Settings {
             agent_socket: serve.agent_socket.or(file.agent_socket),
             storages: storages.into_iter().map(absolute).collect::<Result<_>>()?,
             upload_limit: gib.unwrap_or(DEFAULT_UPLOAD_LIMIT_GIB).saturating_mul(1 << 30),
+            audit_days: serve.audit_days.or(file.audit_days).unwrap_or(DEFAULT_AUDIT_DAYS),
             libvirt_uri: flags
                 .libvirt_uri
                 .or(file.libvirt_uri)
@@ -159,6 +199,10 @@ impl Settings {
             virt_type: flags.virt_type.or(file.virt_type).unwrap_or_default(),
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
+            public_url: serve.public_url.or(file.public_url).map(public_url).transpose()?,
+            smtp: Smtp::merge(serve.smtp, file.smtp.unwrap_or_default())?,
+            ldap: ldap.map(ldap::Written::check).transpose()?,
+            oidc: oidc.map(oidc::Written::check).transpose()?,
             data_dir,
         })
     }
@@ -214,6 +258,18 @@ fn read_file(named: Option<&Path>) -> Result<File> {
         let error = Error::bad_input("settings-wrong").arg("path", path.display());
         error.arg("cause", cause.message()).because(cause)
     })
+}
+
+fn public_url(text: String) -> Result<String> {
+    let url = text.trim().trim_end_matches('/');
+    match url.split_once("://") {
+        Some(("http" | "https", host))
+            if !host.is_empty() && !host.contains(['/', ' ', '?', '#']) =>
+        {
+            Ok(url.to_owned())
+        }
+        _ => Err(Error::bad_input("settings-url-wrong").arg("value", text)),
+    }
 }
 
 fn tls_pair(chain: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>> {

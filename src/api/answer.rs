@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 use super::call::Call;
-use crate::error::{Error, Fault, Kind, Result};
+use crate::error::{Error, Fault, Kind, Message, Result};
 use crate::operations::{BatchSubmission, Item, Operation, State, SubmittedOperation};
 use crate::store::list::{Page, SearchType};
 
@@ -26,6 +26,8 @@ pub struct Answer {
     pub single: bool,
     /// HTTP status, where the dialect documents one other than 200.
     pub status: Option<u16>,
+    /// Path of what was made, for the header `Location`.
+    pub location: Option<String>,
 }
 
 /// What a handler may return.
@@ -74,6 +76,38 @@ impl<T: Serialize + JsonSchema> IntoAnswer for WithStatus<T> {
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         Some(generator.subschema_for::<T>())
+    }
+}
+
+/// Something that was made: status 201 and its path.
+#[derive(Debug)]
+pub struct Created<T>(pub String, pub T);
+
+impl<T: Serialize + JsonSchema> IntoAnswer for Created<T> {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        let answer = WithStatus(201, self.1).into_answer(app, call)?;
+        Ok(Answer { location: Some(self.0), ..answer })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+}
+
+/// Success that says no more than a sentence, in the reader's language.
+#[derive(Debug)]
+pub struct Sentence(pub Message);
+
+impl IntoAnswer for Sentence {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+        let Message { key, args } = self.0;
+        let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let text = app.language.text(call.language, key, &args);
+        Ok(Answer { data: text.into(), ..Answer::default() })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        Some(schemars::json_schema!({"type": "string"}))
     }
 }
 

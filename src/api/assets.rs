@@ -23,6 +23,9 @@ const NOT_BUILT: &str = include_str!("../../assets/console-not-built.html");
 /// Paths that belong to the APIs: an unknown one there is an error in JSON, not the console.
 const API_PATHS: [&str; 6] = ["api", "account", "role", "project", "task", "config"];
 
+/// The page that a link in a mail leads to. Reading it confirms nothing: scanners of mail read links too.
+pub const CONFIRM_PATH: &str = "account/confirm";
+
 /// What only this server's own pages may load; noVNC draws on a canvas and connects back here.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; frame-ancestors 'none'; \
@@ -50,7 +53,7 @@ fn file(path: AnyPath) -> Result<File, Status> {
     if path == "api/docs" {
         return Ok(page("docs.html"));
     }
-    if API_PATHS.contains(&first) {
+    if API_PATHS.contains(&first) && path != CONFIRM_PATH {
         return Err(Status::NotFound);
     }
     match Console::get(&path) {

@@ -38,6 +38,8 @@ pub struct Call {
     pub subject: String,
     /// The session token that came with the request, for signing out.
     pub token: Option<String>,
+    /// Of a change of the password that a sign-in forced.
+    pub reset_token: Option<String>,
     /// Cookies to be set with the answer.
     pub cookies: Vec<rocket::http::Cookie<'static>>,
 }

@@ -18,7 +18,7 @@ use super::call::{Call, not_signed_in};
 use super::endpoint::{Access, Endpoint, Run, Streamed};
 use super::envelope::{self, Dialect, Wrapped};
 use super::language::Language;
-use super::{App, SESSION_COOKIE};
+use super::{App, RESET_COOKIE, SESSION_COOKIE};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::identity::{Caller, Credential};
 use crate::operations::{Actor, audit};
@@ -69,7 +69,7 @@ impl Dispatch {
         let reply = Reply { app: Arc::clone(&self.app), dialect, language: call.language };
         let request_id = call.actor.request_id.clone();
         let outcome = match self.row(&mut call, request, data).await {
-            Err(error) => Err(error),
+            Err(error) => Err(told_apart(error, dialect, request)),
             Ok((row, None)) => run_blocking(&self.app, row, call).await,
             Ok((row, Some(data))) => run_streaming(&self.app, row, call, request, data).await,
         };
@@ -210,10 +210,13 @@ async fn run_streaming<'r>(
 pub fn note(app: &App, row: &Endpoint, call: &Call, error: Option<&Error>) -> Result<()> {
     let Some((action, module)) = row.audit else { return Ok(()) };
     // Nobody did nothing: signing out without a session. Nor may a stranger fill the log with requests that
-    // were not even looked at.
+    // were not even looked at, or that name nobody.
     let trifle =
         |error: &Error| matches!(error.kind(), Kind::TooMany) || error.key().starts_with("field-");
-    if call.caller.is_none() && error.map_or(call.actor.name.is_empty(), trifle) {
+    let is_nobody = call.caller.is_none() && matches!(row.run, Run::Blocking(_));
+    if call.caller.is_none() && error.map_or(call.actor.name.is_empty(), trifle)
+        || is_nobody && call.actor.name.is_empty()
+    {
         return Ok(());
     }
     let fault = error.map(Fault::from);
@@ -241,9 +244,7 @@ fn permit(row: &Endpoint, call: &Call) -> Result<()> {
         },
         (Access::Needs(permission), Some(caller)) => match caller.may(permission) {
             true => Ok(()),
-            false => {
-                Err(Error::forbidden("permission-missing").arg("permission", permission.word()))
-            }
+            false => Err(Error::forbidden(row.refusal).arg("permission", permission.word())),
         },
     }
 }
@@ -263,6 +264,20 @@ fn credential_of(request: &Request<'_>) -> Option<(Credential, bool)> {
     }
     let cookie = request.cookies().get(SESSION_COOKIE)?;
     Some((Credential::Token(cookie.value().to_owned()), true))
+}
+
+/// Document 001 says why a header signs nobody in.
+fn told_apart(error: Error, dialect: Dialect, request: &Request<'_>) -> Error {
+    if dialect != Dialect::Account || error.kind() != Kind::NotSignedIn {
+        return error;
+    }
+    match credential_of(request) {
+        Some((Credential::Basic { name, .. }, _)) if name.is_empty() => {
+            Error::new(Kind::NotSignedIn, "authorization-malformed")
+        }
+        Some((_, false)) => Error::new(Kind::NotSignedIn, "authorization-wrong"),
+        _ => error,
+    }
 }
 
 /// What cannot be read belongs to nobody.
@@ -316,6 +331,7 @@ fn call_of(request: &Request<'_>, dialect: Dialect) -> Call {
         uri: request.uri().to_string(),
         subject: String::new(),
         token: None,
+        reset_token: request.cookies().get(RESET_COOKIE).map(|cookie| cookie.value().to_owned()),
         cookies: Vec::new(),
     }
 }
@@ -408,6 +424,9 @@ fn respond<'r>(wrapped: Wrapped, request_id: String) -> Response<'r> {
     response.status(Status::new(wrapped.status));
     response.raw_header("X-Request-Id", request_id);
     response.raw_header("Cache-Control", "no-store");
+    if let Some(location) = wrapped.location {
+        response.raw_header("Location", location);
+    }
     if let Some(body) = wrapped.body {
         let text = body.to_string();
         response.header(ContentType::JSON).sized_body(text.len(), Cursor::new(text));

@@ -72,6 +72,8 @@ pub struct Endpoint {
     pub summary: &'static str,
     /// Message key of the audit entry and the module that it belongs to.
     pub audit: Option<(&'static str, &'static str)>,
+    /// Message key for who lacks the permission, where a document has words of its own.
+    pub refusal: &'static str,
     pub input: SchemaOf,
     pub output: SchemaOf,
     /// The answer is an operation or a file rather than an object of `output`.
@@ -108,6 +110,11 @@ impl Endpoint {
     /// Every call is written to the audit log under this message key.
     pub fn audited(self, module: &'static str, key: &'static str) -> Self {
         Self { audit: Some((key, module)), ..self }
+    }
+
+    /// What who lacks the permission is told, where the document has words of its own.
+    pub fn refused_as(self, key: &'static str) -> Self {
+        Self { refusal: key, ..self }
     }
 
     pub fn summary(self, summary: &'static str) -> Self {
@@ -182,6 +189,7 @@ pub fn streaming(
         access: Access::SignedIn,
         summary: "",
         audit: None,
+        refusal: "permission-missing",
         input: |_| None,
         output: |_| None,
         run: Run::Streaming(handler),
@@ -211,6 +219,7 @@ where
         access: Access::SignedIn,
         summary: "",
         audit: None,
+        refusal: "permission-missing",
         input: schema_of::<I>,
         output: O::schema,
         run: Run::Blocking(Box::new(run)),

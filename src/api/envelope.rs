@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::account;
 use super::answer::Answer;
 use super::language::{Catalogues, Language};
 use crate::error::{Error, Kind};
@@ -58,6 +59,8 @@ const OPERATIONS_PATHS: [&str; 4] =
 pub struct Wrapped {
     pub status: u16,
     pub body: Option<Value>,
+    /// Header `Location`.
+    pub location: Option<String>,
 }
 
 /// Wraps a success.
@@ -67,7 +70,7 @@ pub fn success(
     language: Language,
     answer: Answer,
 ) -> Wrapped {
-    let Answer { data, message, single, status } = answer;
+    let Answer { data, message, single, status, location } = answer;
     let text = |fallback: &'static str| {
         let (key, args) = message.clone().unwrap_or((fallback, Vec::new()));
         let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
@@ -89,7 +92,7 @@ pub fn success(
             }
         }
     };
-    Wrapped { status, body: (status != 204).then_some(body) }
+    Wrapped { status, body: (status != 204).then_some(body), location }
 }
 
 /// Wraps an error. The chain of causes stays in the log, which the request id leads to.
@@ -104,7 +107,7 @@ pub fn failure(
     let text = messages.error(language, error);
     let body = match dialect {
         Dialect::Analysis => json!({"code": 1, "msg": text, "data": ""}),
-        Dialect::Account => json!({"id": account_id(error), "message": text, "error": error.key()}),
+        Dialect::Account => account::words::failure(messages, language, error),
         Dialect::Operations => json!({"ok": false, "info": text}),
         Dialect::DesktopCloud => {
             let mut data = json!({"request_id": request_id, "error": error.key()});
@@ -128,7 +131,7 @@ pub fn failure(
         },
         _ => status,
     };
-    Wrapped { status, body: Some(body) }
+    Wrapped { status, body: Some(body), location: None }
 }
 
 /// HTTP status of each kind; the one place that knows it.
@@ -143,18 +146,5 @@ pub const fn status(kind: Kind) -> u16 {
         Kind::NoRoom => 507,
         Kind::NodeUnreachable => 503,
         Kind::Internal => 500,
-    }
-}
-
-/// Document 001's identifiers of errors.
-fn account_id(error: &Error) -> &'static str {
-    match error.kind() {
-        Kind::NotSignedIn => "unauthorized",
-        Kind::Forbidden => "forbidden",
-        Kind::NotFound => "not_found",
-        Kind::Conflict | Kind::Busy | Kind::Cancelled => "conflict",
-        Kind::BadInput => "bad_request",
-        Kind::TooMany => "too_many_requests",
-        Kind::NoRoom | Kind::NodeUnreachable | Kind::Internal => "server_error",
     }
 }

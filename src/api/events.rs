@@ -26,15 +26,14 @@ use super::dispatch::blocking;
 use super::endpoint::{Endpoint, Streamed, streaming};
 use super::language::Language;
 use super::operations::OperationView;
+use super::presence::{HEARTBEAT, Presence};
 use crate::error::Result;
-use crate::identity::Permission;
+use crate::identity::{Caller, Permission};
 use crate::node::protocol::{Event, Sample};
 use crate::store::Changed;
 
 /// Changes are gathered this long before they are sent.
 const GATHER: Duration = Duration::from_millis(200);
-/// A comment at least this often keeps proxies from closing the stream and finds dead clients.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -55,7 +54,7 @@ fn open<'r>(
     call.language = Language::negotiate(wanted, call.language);
     let shutdown = request.rocket().shutdown();
     Box::pin(async move {
-        let events = Events::new(app, call);
+        let events = Events::new(app, call)?;
         let stream = events.stream().take_until(shutdown);
         let mut response = Response::build();
         response.header(ContentType::EventStream);
@@ -70,6 +69,8 @@ fn open<'r>(
 struct Events {
     app: Arc<App>,
     call: Arc<Call>,
+    caller: Caller,
+    presence: Presence,
     changes: Receiver<Changed>,
     updates: Receiver<Uuid>,
     nodes: Receiver<(i64, Event)>,
@@ -79,20 +80,22 @@ struct Events {
 }
 
 impl Events {
-    fn new(app: Arc<App>, call: Call) -> Self {
+    fn new(app: Arc<App>, call: Call) -> Result<Self> {
         let (changes, updates) = (app.store.changes(), app.operations.updates());
         let nodes = app.inventory.events();
-        let call = Arc::new(call);
-        Self {
+        let caller = call.caller()?.clone();
+        Ok(Self {
+            presence: Presence::of(&app, caller.clone()),
             app,
-            call,
+            call: Arc::new(call),
+            caller,
             changes,
             updates,
             nodes,
             topics: BTreeSet::new(),
             operations: BTreeSet::new(),
             due: None,
-        }
+        })
     }
 
     fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
@@ -107,10 +110,13 @@ impl Events {
 
     /// Waits for something to tell; `None` ends the stream.
     async fn next(&mut self) -> Option<String> {
+        // A comment at least this often keeps proxies from closing the stream and finds dead clients.
         let heartbeat = Instant::now() + HEARTBEAT;
         loop {
             let until = self.due.unwrap_or(heartbeat);
             rocket::tokio::select! {
+                // A client that comes again is told why it is not let in.
+                caller = self.presence.changed() => self.caller = caller?,
                 changed = self.changes.recv() => match changed {
                     Ok(changed) => self.note_tables(&changed),
                     Err(RecvError::Lagged(_)) => self.note_all(),
@@ -140,7 +146,7 @@ impl Events {
     }
 
     fn may(&self, permission: Permission) -> bool {
-        self.call.caller.as_ref().is_some_and(|caller| caller.may(permission))
+        self.caller.may(permission)
     }
 
     fn gather(&mut self) {

@@ -43,7 +43,11 @@ fn body(call: &Call) -> Result<&Value> {
     }
 }
 
-fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
+/// Reads a part of a request.
+///
+/// # Errors
+/// `field-missing` and `field-wrong`, naming the field
+pub fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let cause = error.into_inner();
@@ -85,6 +89,35 @@ impl<T: JsonSchema> JsonSchema for Listed<T> {
         T::inline_schema()
     }
 }
+
+/// What every list takes. The list mechanism reads it by itself: here it is documented.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
+pub struct Paging {
+    /// From 1.
+    page: Option<Listed<u32>>,
+    /// 20 when left out, 1000 at most.
+    page_size: Option<Listed<u32>>,
+    /// all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone.
+    searchtype: Option<Listed<String>>,
+    /// Name of a column; with `-` before it the largest comes first.
+    sort: Option<Listed<String>>,
+}
+
+/// Input of a list of things with names, and what else this list can be filtered by.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
+pub struct List<F = NoFilters> {
+    #[serde(flatten)]
+    paging: Paging,
+    name: Option<Listed<String>>,
+    uuid: Option<Listed<String>>,
+    #[serde(flatten)]
+    filters: F,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NoFilters {}
 
 /// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path.
 pub fn name(field: &'static str, text: &str) -> Result<String> {

@@ -17,6 +17,19 @@ pub enum Language {
 }
 
 impl Language {
+    /// Its tag (BCP 47).
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Chinese => "zh-CN",
+            Self::English => "en",
+        }
+    }
+
+    /// The language of a tag that [`Language::tag`] gave.
+    pub fn by_tag(tag: &str) -> Self {
+        if tag == Self::Chinese.tag() { Self::Chinese } else { Self::English }
+    }
+
     /// What `Accept-Language` asks for, else the dialect's own.
     pub fn negotiate(accept: Option<&str>, own: Self) -> Self {
         let Some(accept) = accept.filter(|text| !text.trim().is_empty() && text.trim() != "*")
@@ -145,7 +158,7 @@ mod tests {
     }
 
     fn named_keys(text: &str) -> Vec<String> {
-        const CALLS: [&str; 13] = [
+        const CALLS: [&str; 14] = [
             "bad_input(\"",
             "not_found(\"",
             "conflict(\"",
@@ -158,6 +171,7 @@ mod tests {
             "Kind::TooMany, \"",
             "Message::new(\"",
             ".audited(\"",
+            ".refused_as(\"",
             "key: \"",
         ];
         let mut keys = Vec::new();

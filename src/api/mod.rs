@@ -13,9 +13,12 @@ mod envelope;
 mod events;
 mod input;
 pub mod language;
+mod letters;
 mod openapi;
 mod operations;
+mod ops;
 mod people;
+mod presence;
 mod session;
 mod time;
 
@@ -28,11 +31,12 @@ pub use dispatch::blocking;
 use endpoint::Endpoint;
 use envelope::Dialect;
 use language::{Catalogues, Language};
+pub use letters::send_pending;
 
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
 use crate::error::Error;
-use crate::identity::Identity;
+use crate::identity::{Identity, Mailer};
 use crate::images::Images;
 use crate::inventory::Inventory;
 use crate::monitor::Monitor;
@@ -43,6 +47,9 @@ use crate::store::Store;
 
 /// Name of the cookie that holds a session token.
 pub const SESSION_COOKIE: &str = "carrel_session";
+
+/// Name of the cookie that holds the token of a forced change of the password.
+pub const RESET_COOKIE: &str = "carrel_reset";
 
 /// Everything that handlers work with. `server.rs` builds it.
 pub struct App {
@@ -57,6 +64,10 @@ pub struct App {
     pub operations: Operations,
     pub templates: Templates,
     pub desktops: Desktops,
+    /// `None`: there is no mail server.
+    pub mail: Option<Mailer>,
+    /// Scheme, host and port at which people reach this server; set when it serves.
+    pub base: OnceLock<String>,
 }
 
 /// The whole table, in the order of the OpenAPI document.
@@ -72,6 +83,7 @@ fn table() -> &'static [Endpoint] {
             events::endpoints(),
             account::endpoints(),
             analysis::endpoints(),
+            ops::endpoints(),
             openapi::endpoints(),
         ];
         parts.into_iter().flatten().collect()

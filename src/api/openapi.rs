@@ -181,6 +181,14 @@ fn body(endpoint: &Endpoint, input: Option<Value>) -> Value {
             "required": ["action", "param"],
             "properties": {"action": {"const": action}, "param": input}
         }),
+        (Some(action), Dialect::Operations) => json!({
+            "title": endpoint.id,
+            "allOf": [input, {
+                "type": "object",
+                "required": ["action"],
+                "properties": {"action": {"const": action}}
+            }]
+        }),
         _ => input,
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::answer::Done;
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post};
-use super::input::Listed;
+use super::input::{Listed, Paging};
 use super::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -34,8 +34,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[serde(crate = "rocket::serde")]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
+    #[serde(flatten)]
+    paging: Paging,
     state: Option<Listed<String>>,
     open: Option<Listed<u8>>,
 }

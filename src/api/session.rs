@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
+use super::people::oidc::BEGIN;
 use super::{App, SESSION_COOKIE};
 use crate::error::Result;
 use crate::identity::{Attempt, Lifetime, NewSession, Password, SignedIn};
@@ -42,7 +43,26 @@ struct SessionView {
     setup_needed: bool,
     /// People may make themselves an account.
     registration: bool,
+    sign_in: SignInView,
     version: &'static str,
+}
+
+/// The ways to sign in.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SignInView {
+    /// By `/api/account/login`.
+    password: bool,
+    /// null when there is no identity provider
+    oidc: Option<ProviderView>,
+}
+
+/// An identity provider (OpenID Connect).
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProviderView {
+    /// For the button.
+    name: String,
+    /// Where the button leads.
+    url: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -68,6 +88,13 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         permissions: permissions.map(|permission| permission.word()).collect(),
         setup_needed: app.identity.needs_setup()?,
         registration: app.identity.policy()?.registration,
+        sign_in: SignInView {
+            password: true,
+            oidc: app
+                .identity
+                .provider_name()
+                .map(|name| ProviderView { name: name.to_owned(), url: BEGIN }),
+        },
         version: env!("CARGO_PKG_VERSION"),
     }))
 }
@@ -102,18 +129,25 @@ fn set_up(app: &App, call: &mut Call, input: SetupInput) -> Result<Done> {
     Ok(Done)
 }
 
-/// Signs in as `login`; good and bad attempts get their name in the audit log.
-pub fn sign_in(
-    app: &App,
-    call: &mut Call,
-    login: &str,
-    password: String,
-    lifetime: Lifetime,
-) -> Result<SignedIn> {
-    name_caller(call, login);
-    let (password, visitor) = (Password::new(password), call.visitor());
-    let signed_in =
-        app.identity.sign_in(&Attempt { login, password: &password, lifetime, visitor })?;
+/// What somebody types to sign in.
+pub struct Login {
+    pub name: String,
+    pub password: String,
+    /// Of the second factor, or a recovery code; empty is none.
+    pub code: Option<String>,
+}
+
+/// Signs in; good and bad attempts get their name in the audit log. Every dialect's login comes here.
+pub fn sign_in(app: &App, call: &mut Call, login: Login, lifetime: Lifetime) -> Result<SignedIn> {
+    let Login { name, password, code } = login;
+    name_caller(call, &name);
+    let signed_in = app.identity.sign_in(&Attempt {
+        login: &name,
+        password: &Password::new(password),
+        code: code.as_deref(),
+        lifetime,
+        visitor: call.visitor(),
+    })?;
     let (SignedIn::Session(NewSession { user, .. }) | SignedIn::ResetNeeded { user, .. }) =
         &signed_in;
     call.actor.user_id = Some(user.id);
@@ -140,7 +174,12 @@ pub fn farewell(app: &App, call: &mut Call) {
 }
 
 fn cookie(app: &App, value: String) -> Cookie<'static> {
-    Cookie::build((SESSION_COOKIE, value))
+    protected(app, SESSION_COOKIE, value)
+}
+
+/// A cookie that no script reads and no other site sends.
+pub fn protected(app: &App, name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
@@ -149,7 +188,7 @@ fn cookie(app: &App, value: String) -> Cookie<'static> {
 }
 
 /// The name that the audit entry shows: what was typed, bounded.
-fn name_caller(call: &mut Call, name: &str) {
+pub fn name_caller(call: &mut Call, name: &str) {
     let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
     call.actor.name.clone_from(&name);
     call.about(name);

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Desktops;
 use super::store::actual;
 use super::templates::{self, Power};
-use crate::error::Result;
+use crate::error::{Result, logged};
 use crate::node::protocol::{DomainState, Event, OwnerKind, PowerState};
 
 /// At most one write in this time.
@@ -133,14 +133,11 @@ impl Tracker {
     async fn write(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         let store = self.desktops.store.clone();
-        let written = spawn_blocking(move || store.write(|tx| write_all(tx, waiting))).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(error = error.detail(), "power states not written");
-                self.desktops.look_at_all();
-            }
-            Err(panic) => tracing::error!(error = %panic, "writing power states panicked"),
+        let waiting: Vec<(Uuid, Seen)> = waiting.into_iter().collect();
+        let write = move || store.write_in_parts(&waiting, write_all);
+        let written = spawn_blocking(write).await;
+        if logged("writing power states", written).is_none() {
+            self.desktops.look_at_all();
         }
         let now = Instant::now();
         self.last_write = Some(now);
@@ -148,20 +145,20 @@ impl Tracker {
     }
 }
 
-fn write_all(tx: &Transaction<'_>, waiting: HashMap<Uuid, Seen>) -> Result<()> {
+fn write_all(tx: &Transaction<'_>, waiting: &[(Uuid, Seen)]) -> Result<()> {
     for (uuid, seen) in waiting {
         match seen {
             Seen::State(state) => match state.owner.kind {
-                OwnerKind::Desktop => actual::set_desktop(tx, &state)?,
+                OwnerKind::Desktop => actual::set_desktop(tx, state)?,
                 OwnerKind::Template => {
                     let power = Power(state.power);
-                    templates::store::set_power(tx, uuid, power, &state.reason, state.started_at)?;
+                    templates::store::set_power(tx, *uuid, power, &state.reason, state.started_at)?;
                 }
             },
             Seen::Gone => {
-                actual::set_gone(tx, uuid)?;
+                actual::set_gone(tx, *uuid)?;
                 let off = Power(PowerState::Off);
-                templates::store::set_power(tx, uuid, off, "undefined", None)?;
+                templates::store::set_power(tx, *uuid, off, "undefined", None)?;
             }
         }
     }

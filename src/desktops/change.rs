@@ -93,7 +93,9 @@ impl Desktops {
                 order_num: group.order_num,
             };
             let args = RestoreArgs { group: *uuid, old };
-            NewOperation::new(RESTORE, &args, *uuid, &values.name)
+            // Nobody may delete a desktop while its domain is written anew: it would appear again.
+            let seats = seats::of_group(tx, *uuid)?.into_iter().map(|seat| seat.uuid);
+            Ok(NewOperation::new(RESTORE, &args, *uuid, &values.name)?.locking(seats))
         })?;
         Ok(Changed::Running(submitted))
     }
@@ -121,14 +123,17 @@ fn tell_nodes(desktops: &Desktops, args: &RestoreArgs, job: &Job) -> Result<()> 
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. A node that does not
-/// answer now is told when it is back.
+/// answer now is told when it is back. Where another group took the old name meanwhile, this one keeps the new name.
 fn take_back(desktops: &Desktops, args: &RestoreArgs, job: &Job) -> Result<()> {
     let Values { name, sys_restore, data_restore, order_num } = &args.old;
-    let values = GroupValues {
-        name: name.clone(),
-        restore: Restore { system: *sys_restore, data: *data_restore },
-        order_num: *order_num,
-    };
-    desktops.store.write(|tx| groups::update(tx, args.group, &values))?;
+    desktops.store.write(|tx| {
+        let name = match groups::is_free_name(tx, name, args.group)? {
+            true => name.clone(),
+            false => groups::find(tx, args.group)?.name,
+        };
+        let restore = Restore { system: *sys_restore, data: *data_restore };
+        let values = GroupValues { name, restore, order_num: *order_num };
+        groups::update(tx, args.group, &values)
+    })?;
     tell_nodes(desktops, args, job)
 }

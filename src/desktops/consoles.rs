@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::templates::Power;
 use super::{Desktops, store, templates};
 use crate::error::{Context, Error, Result};
+use crate::identity::Caller;
 use crate::node::client::OpenCall;
 use crate::operations::Actor;
 
@@ -32,14 +33,22 @@ pub enum Screen {
     Template(Uuid),
 }
 
+/// Who was given a ticket.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// For the audit log.
+    pub actor: Actor,
+    /// The console closes when they sign out.
+    pub caller: Caller,
+}
+
 /// The right to open one console once.
 #[derive(Debug, Clone)]
 pub struct Ticket {
-    pub domain: Uuid,
+    pub screen: Screen,
     pub name: String,
     node_id: i64,
-    /// Who was given it.
-    pub actor: Actor,
+    pub holder: Holder,
     expires: Instant,
 }
 
@@ -94,7 +103,7 @@ impl Desktops {
     /// `screen-off`
     pub fn console_ticket(
         &self,
-        actor: &Actor,
+        holder: Holder,
         screen: Screen,
         name: Option<&str>,
     ) -> Result<String> {
@@ -111,12 +120,11 @@ impl Desktops {
         if !found.power.is_on() {
             return Err(Error::conflict("screen-off").arg("name", found.name));
         }
-        let (Screen::Desktop(domain) | Screen::Template(domain)) = screen;
         self.tickets.give(Ticket {
-            domain,
+            screen,
             name: found.name,
             node_id: found.node_id,
-            actor: actor.clone(),
+            holder,
             expires: Instant::now() + TICKET_LIFE,
         })
     }
@@ -129,7 +137,8 @@ impl Desktops {
 
     /// Opens the console of a ticket. Within the runtime.
     pub fn open_console(&self, ticket: &Ticket) -> Result<OpenCall> {
-        self.inventory.client(ticket.node_id)?.console(ticket.domain)
+        let (Screen::Desktop(domain) | Screen::Template(domain)) = ticket.screen;
+        self.inventory.client(ticket.node_id)?.console(domain)
     }
 
     /// A PNG of the screen, at most `width` pixels wide.
@@ -168,13 +177,23 @@ impl Desktops {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Permissions, Via};
 
     fn ticket(life: Duration) -> Ticket {
+        let caller = Caller {
+            user_id: 1,
+            uuid: String::new(),
+            name: "lee".into(),
+            full_name: String::new(),
+            roles: Vec::new(),
+            permissions: Permissions::new(),
+            via: Via::Session(1),
+        };
         Ticket {
-            domain: Uuid::new_v4(),
+            screen: Screen::Desktop(Uuid::new_v4()),
             name: "pc1".into(),
             node_id: 1,
-            actor: Actor::system(),
+            holder: Holder { actor: Actor::system(), caller },
             expires: Instant::now() + life,
         }
     }

@@ -28,7 +28,7 @@ impl Desktops {
 
     /// Switches off and removes the domains of these desktops with their disks.
     pub(super) fn remove_domains(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
-        let by_node = self.store.read(|conn| seats::by_node(conn, desktops))?;
+        let by_node = self.store.read(|conn| seats::nodes_of(conn, desktops))?;
         let total = desktops.len();
         let results = nodes::each(&self.inventory, job, total, by_node, |client, part, watch| {
             client.remove_domains(part, watch)
@@ -74,7 +74,7 @@ impl Desktops {
                 .map(|lease| (lease.owner, lease))
                 .collect();
             let mut by_node: HashMap<i64, Vec<Lease>> = HashMap::new();
-            for (node, uuids) in seats::by_node(conn, desktops)? {
+            for (node, uuids) in seats::nodes_of(conn, desktops)? {
                 let part = uuids.iter().filter_map(|uuid| leases.remove(uuid));
                 by_node.insert(node, part.collect());
             }
@@ -108,11 +108,11 @@ impl Desktops {
 
     /// Deletes rows and gives addresses back.
     pub(super) fn forget(&self, whole: &[Uuid], desktops: &[Uuid]) -> Result<()> {
-        self.store.write(|tx| {
-            self.networks.release(tx, desktops)?;
-            seats::delete(tx, desktops)?;
-            whole.iter().try_for_each(|group| groups::delete(tx, *group))
-        })
+        self.store.write_in_parts(desktops, |tx, part| {
+            self.networks.release(tx, part)?;
+            seats::delete(tx, part)
+        })?;
+        self.store.write(|tx| whole.iter().try_for_each(|group| groups::delete(tx, *group)))
     }
 }
 

@@ -30,7 +30,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use change::{Changed, DesktopGroupChange};
-pub use consoles::{Screen, Ticket};
+pub use consoles::{Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
 pub use group::{DesktopGroup, GroupDisk, GroupKind};

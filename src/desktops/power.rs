@@ -1,8 +1,9 @@
 //! Starts, stops and reboots desktops, singly or by groups.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -78,17 +79,18 @@ impl Desktops {
         group: &Named,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
-        let found = self.store.read(|conn| groups::find_named(conn, group.0, &group.1))?;
-        let uuids: Vec<Uuid> = wanted.iter().map(|(uuid, _)| *uuid).collect();
-        self.operations.submit_batch(
+        let (uuids, names) = split(wanted);
+        self.operations.submit_loaded(
             actor,
             &uuids,
-            |tx, uuid| {
-                let name = wanted.iter().find(|(known, _)| *known == uuid).map(|(_, name)| name);
-                let seat = find_seat(tx, uuid, name, found.uuid)?;
-                let state = groups::find(tx, seat.group)?;
-                admit(switch, &seat, &state.template_name, state.template_state)?;
-                Ok(seat.name)
+            |tx, uuids| {
+                let group = groups::find_named(tx, group.0, &group.1)?;
+                Ok((group, seats::by_uuid(tx, uuids)?))
+            },
+            |_, (group, seats), uuid| {
+                let seat = find_seat(seats, uuid, names.get(&uuid).copied(), group.uuid)?;
+                admit(switch, seat, &group.template_name, group.template_state)?;
+                Ok(seat.name.clone())
             },
             |tx, admitted| submission(tx, switch, admitted, group.0),
         )
@@ -124,16 +126,11 @@ impl Desktops {
         let title =
             wanted.iter().take(3).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
         let subject = wanted.first().map_or_else(Uuid::nil, |(uuid, _)| *uuid);
-        self.operations.submit_batch(
+        self.operations.submit_loaded(
             actor,
             &uuids,
-            |tx, uuid| {
-                let seat = seats::seat(tx, uuid)?;
-                match seat.stage {
-                    Stage::Ready => Ok(seat.name),
-                    stage => Err(not_ready(stage, &seat.name)),
-                }
-            },
+            |tx, uuids| seats::by_uuid(tx, uuids),
+            |_, seats, uuid| ready_name(seats, uuid),
             |tx, mut admitted| {
                 admitted.refused.extend(refused);
                 submission(tx, switch, Admitted { title, ..admitted }, subject)
@@ -181,24 +178,46 @@ impl Desktops {
     }
 }
 
+/// The uuids, and the name of each.
+pub(super) fn split(things: &[Named]) -> (Vec<Uuid>, HashMap<Uuid, &str>) {
+    let uuids = things.iter().map(|(uuid, _)| *uuid).collect();
+    (uuids, things.iter().map(|(uuid, name)| (*uuid, name.as_str())).collect())
+}
+
+/// Desktops that were read together.
+pub(super) type Seats = HashMap<Uuid, seats::Seat>;
+
+fn known(seats: &Seats, uuid: Uuid) -> Result<&seats::Seat> {
+    seats.get(&uuid).ok_or_else(|| Error::not_found("desktop-unknown").arg("uuid", uuid))
+}
+
 /// The desktop, if it belongs to the group and is called so.
-pub(super) fn find_seat(
-    conn: &Connection,
+pub(super) fn find_seat<'a>(
+    seats: &'a Seats,
     uuid: Uuid,
-    name: Option<&String>,
+    name: Option<&str>,
     group: Uuid,
-) -> Result<seats::Seat> {
-    let seat = seats::seat(conn, uuid)?;
+) -> Result<&'a seats::Seat> {
+    let seat = known(seats, uuid)?;
     if seat.group != group {
-        return Err(Error::bad_input("desktop-of-another-group").arg("name", seat.name));
+        return Err(Error::bad_input("desktop-of-another-group").arg("name", &seat.name));
     }
     if let Some(name) = name
         && *name != seat.name
     {
         let error = Error::conflict("desktop-renamed").arg("given", name);
-        return Err(error.arg("name", seat.name));
+        return Err(error.arg("name", &seat.name));
     }
     Ok(seat)
+}
+
+/// The name of a desktop that is neither being made nor deleted.
+pub(super) fn ready_name(seats: &Seats, uuid: Uuid) -> Result<String> {
+    let seat = known(seats, uuid)?;
+    match seat.stage {
+        Stage::Ready => Ok(seat.name.clone()),
+        stage => Err(not_ready(stage, &seat.name)),
+    }
 }
 
 /// Whether a desktop can be switched now.
@@ -246,8 +265,8 @@ fn submission(
 
 fn run(desktops: &Desktops, args: &PowerArgs, job: &Job) -> Result<()> {
     job.note_refused(&args.refused);
-    let seats = desktops.store.read(|conn| seats::seats(conn, &args.desktops))?;
-    let by_node = desktops.store.read(|conn| seats::by_node(conn, &args.desktops))?;
+    let seats = desktops.store.read(|conn| seats::by_uuid(conn, &args.desktops))?;
+    let by_node = seats::by_node(seats.values());
     let action = args.switch.action();
     let asked = by_node.clone();
     let results =
@@ -268,13 +287,12 @@ fn run(desktops: &Desktops, args: &PowerArgs, job: &Job) -> Result<()> {
             }
         }
     }
-    let name_of = |uuid: Uuid| seats.iter().find(|seat| seat.uuid == uuid);
     for (uuid, fault) in &outcomes {
-        let name = name_of(*uuid).map(|seat| seat.name.as_str()).unwrap_or_default();
+        let name = seats.get(uuid).map(|seat| seat.name.as_str()).unwrap_or_default();
         job.item(*uuid, name, fault.clone().map_or(Ok(()), Err));
     }
     if args.switch != Switch::Stop {
-        desktops.store.write(|tx| seats::note_starts(tx, &outcomes))?;
+        desktops.store.write_in_parts(&outcomes, seats::note_starts)?;
     }
     let done: Vec<Uuid> =
         outcomes.iter().filter(|(_, fault)| fault.is_none()).map(|(uuid, _)| *uuid).collect();

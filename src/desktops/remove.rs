@@ -1,13 +1,15 @@
 //! Deletes desktops and groups: what runs is switched off, and nothing is left.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::group::Stage;
-use super::power::{find_seat, not_ready};
+use super::power::{find_seat, not_ready, split};
 use super::store::{groups, seats};
 use super::{Desktops, Named};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::operations::{
     Actor, Admitted, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing,
 };
@@ -54,19 +56,23 @@ impl Desktops {
         group: &Named,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
-        let found = self.store.read(|conn| groups::find_named(conn, group.0, &group.1))?;
-        let uuids: Vec<Uuid> = wanted.iter().map(|(uuid, _)| *uuid).collect();
-        self.operations.submit_batch(
+        let (uuids, names) = split(wanted);
+        let links = self.store.read(|conn| {
+            groups::find_named(conn, group.0, &group.1)?;
+            seats::nodes_of(conn, &uuids)
+        })?;
+        let links = self.links(links.into_keys());
+        self.operations.submit_loaded(
             actor,
             &uuids,
-            |tx, uuid| {
-                let name = wanted.iter().find(|(known, _)| *known == uuid).map(|(_, name)| name);
-                let seat = find_seat(tx, uuid, name, found.uuid)?;
+            |tx, uuids| seats::by_uuid(tx, uuids),
+            |_, seats, uuid| {
+                let seat = find_seat(seats, uuid, names.get(&uuid).copied(), group.0)?;
                 if seat.stage != Stage::Ready {
                     return Err(not_ready(seat.stage, &seat.name));
                 }
-                self.require_link(seat.node_id)?;
-                Ok(seat.name)
+                self.require_link(&links, seat.node_id)?;
+                Ok(seat.name.clone())
             },
             |tx, admitted| {
                 let Admitted { things: desktops, title, refused } = admitted;
@@ -84,20 +90,21 @@ impl Desktops {
         actor: &Actor,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
-        let uuids: Vec<Uuid> = wanted.iter().map(|(uuid, _)| *uuid).collect();
+        let (uuids, names) = split(wanted);
+        let links = self.store.read(|conn| seats::nodes_of_groups(conn, &uuids))?;
+        let links = self.links(links);
         self.operations.submit_batch(
             actor,
             &uuids,
             |tx, uuid| {
-                let name = wanted.iter().find(|(known, _)| *known == uuid).map(|(_, name)| name);
-                let name = name.map(String::as_str).unwrap_or_default();
+                let name = names.get(&uuid).copied().unwrap_or_default();
                 let group = groups::find_named(tx, uuid, name)?;
                 if group.stage != Stage::Ready {
                     let error = Error::busy("desktop-group-busy");
                     return Err(error.arg("name", group.name));
                 }
-                let seats = seats::of_group(tx, uuid)?;
-                seats.iter().try_for_each(|seat| self.require_link(seat.node_id))?;
+                let nodes = seats::nodes_of_groups(tx, &[uuid])?;
+                nodes.into_iter().try_for_each(|node| self.require_link(&links, node))?;
                 Ok(group.name)
             },
             |tx, admitted| {
@@ -117,11 +124,25 @@ impl Desktops {
         )
     }
 
+    /// Which of these nodes answer. Asked before the transaction: a node that is being connected is waited for.
+    fn links(&self, nodes: impl IntoIterator<Item = i64>) -> Links {
+        nodes.into_iter().map(|node| (node, self.link(node))).collect()
+    }
+
+    fn link(&self, node: i64) -> Result<(), Fault> {
+        self.inventory.client(node).map(drop).map_err(Fault::from)
+    }
+
     /// What is on a node that does not answer cannot be deleted: it would come back with the node.
-    fn require_link(&self, node: i64) -> Result<()> {
-        self.inventory.client(node).map(drop)
+    fn require_link(&self, links: &Links, node: i64) -> Result<()> {
+        // Desktops may have been added a moment ago, on further nodes.
+        let link = links.get(&node).cloned().unwrap_or_else(|| self.link(node));
+        link.map_err(Error::from)
     }
 }
+
+/// By node, that it answers or why not.
+type Links = HashMap<i64, Result<(), Fault>>;
 
 fn remove_domains(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
     job.note_refused(&args.refused);

@@ -35,6 +35,8 @@ pub enum AdminCommand {
     Enable { user: String },
     /// Lift the lock that failed sign-ins put on a user and on addresses
     Unlock { user: String },
+    /// Take the second factor off a user who lost the phone and the recovery codes
+    RemoveSecondFactor { user: String },
 }
 
 /// Does it and says what was done.
@@ -47,7 +49,7 @@ pub fn run(settings: &Settings, command: AdminCommand) -> Result<Vec<Message>> {
     } else {
         Store::open_existing(&settings.database())?
     };
-    let admin = Admin { identity: Identity::new(store.clone()), store };
+    let admin = Admin { identity: Identity::new(store.clone(), settings), store };
     match (command, password) {
         (AdminCommand::List, _) => admin.list(),
         (AdminCommand::SetPassword { user }, Some(password)) => {
@@ -75,6 +77,14 @@ pub fn run(settings: &Settings, command: AdminCommand) -> Result<Vec<Message>> {
         (AdminCommand::Unlock { user }, _) => {
             let result = admin.identity.unlock(&user);
             admin.said("log-user-unlock", Message::new("admin-unlocked"), &user, result)
+        }
+        (AdminCommand::RemoveSecondFactor { user }, _) => {
+            let found = admin.identity.user_named(&user);
+            let remove =
+                |found: User| admin.identity.remove_second_factor(Authority::System, found.id);
+            let result = found.and_then(remove);
+            let said = Message::new("admin-second-factor-removed");
+            admin.said("log-user-second-factor", said, &user, result)
         }
         (_, None) => Err(Error::internal("a password was not read")),
     }

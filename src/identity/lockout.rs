@@ -23,6 +23,9 @@ const NAME_LIMIT: usize = 320;
 const ADDRESS_PATIENCE: u32 = 20;
 /// Failures of an account from all unknown addresses together without a wait.
 const ACCOUNT_PATIENCE: u32 = 50;
+/// Wrong codes of a second factor without a wait, from all unknown addresses together: whoever guesses
+/// them has the password already, and a code is short.
+const CODE_PATIENCE: u32 = 10;
 /// Longest wait of an account for unknown addresses, in seconds: 1,440 guesses a day find no password.
 const ACCOUNT_WAIT: i64 = 60;
 
@@ -30,8 +33,12 @@ const ACCOUNT_WAIT: i64 = 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     Account(String),
+    /// Codes of an account's second factor.
+    Codes(String),
     Pair(String, IpAddr),
     Address(IpAddr),
+    /// An address that registers accounts, whether they can be made or not.
+    Registration(IpAddr),
 }
 
 impl Subject {
@@ -39,8 +46,16 @@ impl Subject {
         Self::Account(account(name))
     }
 
+    pub fn codes(name: &str) -> Self {
+        Self::Codes(account(name))
+    }
+
     pub fn address(address: IpAddr) -> Self {
         Self::Address(network(address))
+    }
+
+    pub fn registration(address: IpAddr) -> Self {
+        Self::Registration(network(address))
     }
 
     /// All that an attempt counts for.
@@ -50,12 +65,14 @@ impl Subject {
         pair.into_iter().chain(everywhere).chain(address.map(Self::address)).collect()
     }
 
-    /// Keys of pairs begin with that of their account and a space, which no account's name has.
+    /// Keys of what belongs to an account begin with the account's and a space, which no name has.
     pub fn key(&self) -> String {
         match self {
             Self::Account(name) => format!("user:{name}"),
+            Self::Codes(name) => format!("user:{name} codes"),
             Self::Pair(name, address) => format!("user:{name} {address}"),
             Self::Address(address) => format!("address:{address}"),
+            Self::Registration(address) => format!("address:{address} registers"),
         }
     }
 
@@ -64,8 +81,10 @@ impl Subject {
         let longest = i64::from(policy.longest_wait_minutes) * 60;
         let (patience, longest) = match self {
             Self::Account(_) => (ACCOUNT_PATIENCE, longest.min(ACCOUNT_WAIT)),
+            Self::Codes(_) => (CODE_PATIENCE, longest),
             Self::Pair(..) => (policy.free_failures, longest),
             Self::Address(_) => (ADDRESS_PATIENCE, longest),
+            Self::Registration(_) => (ADDRESS_PATIENCE, longest.min(ACCOUNT_WAIT)),
         };
         match failures.checked_sub(patience + 1) {
             None => 0,
@@ -98,6 +117,19 @@ pub fn network(address: IpAddr) -> IpAddr {
 /// # Errors
 /// `sign-in-locked` with the seconds that are left.
 pub fn check(conn: &Connection, subjects: &[Subject], policy: &Policy, now: i64) -> Result<()> {
+    match wait_left(conn, subjects, policy, now)? {
+        0 => Ok(()),
+        left => Err(Error::new(Kind::TooMany, "sign-in-locked").arg("seconds", left)),
+    }
+}
+
+/// Seconds until none of the subjects has to wait any more.
+pub fn wait_left(
+    conn: &Connection,
+    subjects: &[Subject],
+    policy: &Policy,
+    now: i64,
+) -> Result<i64> {
     let longest = i64::from(policy.longest_wait_minutes) * 60;
     let mut until = now;
     for subject in subjects {
@@ -106,10 +138,7 @@ pub fn check(conn: &Connection, subjects: &[Subject], policy: &Policy, now: i64)
         }
     }
     // A clock that was set back must not lock for longer than it could have.
-    match (until - now).min(longest) {
-        0 => Ok(()),
-        left => Err(Error::new(Kind::TooMany, "sign-in-locked").arg("seconds", left)),
-    }
+    Ok((until - now).min(longest))
 }
 
 /// Counts a failure of each subject.
@@ -141,6 +170,12 @@ mod tests {
         let account = Subject::account("bob");
         assert_eq!((account.wait(50, &policy), account.wait(51, &policy)), (0, 1));
         assert_eq!(account.wait(1_000, &policy), 60);
+        let codes = Subject::codes("bob");
+        assert_eq!((codes.wait(10, &policy), codes.wait(11, &policy)), (0, 1));
+        assert_eq!(codes.wait(1_000, &policy), 900);
+        let registration = Subject::registration(home);
+        assert_eq!((registration.wait(20, &policy), registration.wait(21, &policy)), (0, 1));
+        assert_eq!(registration.wait(1_000, &policy), 60);
     }
 
     #[test]

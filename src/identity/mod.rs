@@ -7,34 +7,61 @@
 //!   password.rs    rules and hashes           policy.rs     what administrators set about signing in
 //!   lockout.rs     after failures             keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
+//!   ssh_keys.rs    public keys of users
+//!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
+//!   register.rs    accounts of one's own will mail.rs       letters to people
+//!   directory/     LDAP, Active Directory     outsiders.rs  accounts of people known elsewhere
+//!   oidc/          an identity provider       trust.rs      certificates of servers
+//!   gate.rs        few at once
 //!   cli.rs         `carrel admin`
 //! ```
 
 pub mod cli;
+mod directory;
+mod gate;
 mod groups;
 mod keys;
 mod lockout;
+mod mail;
+mod oidc;
+mod outsiders;
 mod password;
 mod permission;
 mod policy;
+mod register;
 mod roles;
+mod second_factor;
 mod sessions;
 mod setup;
 mod sign_in;
+mod ssh_keys;
 mod store;
 mod token;
+mod trust;
 mod users;
+mod vault;
 
+pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
+pub use mail::{Letter, Mailer};
+pub use oidc::{Door, PATIENCE, ProviderAnswer};
 pub use password::Password;
 pub use permission::{BuiltinRole, Permission, Permissions};
 pub use policy::Policy;
+pub use register::{Confirmation, Registration};
 pub use roles::{Role, RoleChange};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
-pub use users::{AccountChange, Awaits, NewAccount, Source, User};
+pub use ssh_keys::SshKey;
+pub use token::Token;
+pub use users::{AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow};
 
+use lockout::Subject;
+
+use std::sync::Arc;
+
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// What somebody showed to be let in.
@@ -101,10 +128,16 @@ impl Authority<'_> {
 pub struct Identity {
     store: Store,
     hashing: password::Hashing,
+    vault: vault::Vault,
+    directory: Option<Arc<Directory>>,
+    door: Option<Arc<Door>>,
 }
 
 impl Identity {
-    pub fn new(store: Store) -> Self {
-        Self { store, hashing: password::Hashing::default() }
+    pub fn new(store: Store, settings: &Settings) -> Self {
+        let vault = vault::Vault::new(&settings.data_dir);
+        let directory = settings.ldap.clone().map(|ldap| Arc::new(Directory::new(ldap)));
+        let door = settings.oidc.clone().map(|oidc| Arc::new(Door::new(oidc)));
+        Self { store, hashing: password::Hashing::default(), vault, directory, door }
     }
 }

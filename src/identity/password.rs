@@ -1,16 +1,16 @@
 //! Passwords: what is accepted, and argon2id.
 //!
-//! A hash needs 19 MiB and a core for a while. Few run at once and few may wait, so that a flood of
-//! sign-ins costs neither the memory nor the threads that other requests need.
+//! A hash needs 19 MiB and a core for a while, so few are computed at once.
 
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::Policy;
-use crate::error::{Error, Kind, Result};
+use super::gate::{Gate, Pass};
+use crate::error::{Error, Result};
 
 /// Longest password, in bytes.
 pub const LONGEST: usize = 1024;
@@ -82,26 +82,21 @@ impl std::fmt::Debug for StoredPassword {
 }
 
 /// Computes hashes, a few at a time. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Hashing {
-    gate: Arc<Gate>,
+    gate: Gate,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { gate: Gate::new(AT_ONCE, WAITING) }
+    }
 }
 
 impl Hashing {
     /// Waits for a turn; what is done while it is held is done by few at once.
     pub fn turn(&self) -> Result<Turn> {
-        let mut counts = lock(&self.gate);
-        if counts.running >= AT_ONCE && counts.waiting >= WAITING {
-            return Err(Error::new(Kind::TooMany, "sign-in-busy"));
-        }
-        counts.waiting += 1;
-        while counts.running >= AT_ONCE {
-            counts = self.gate.freed.wait(counts).unwrap_or_else(PoisonError::into_inner);
-        }
-        counts.waiting -= 1;
-        counts.running += 1;
-        drop(counts);
-        Ok(Turn { gate: Arc::clone(&self.gate) })
+        Ok(Turn { _pass: self.gate.pass()? })
     }
 
     pub fn hash(&self, password: &Password) -> Result<StoredPassword> {
@@ -112,7 +107,7 @@ impl Hashing {
 
 /// The right to compute a hash; given back when dropped.
 pub struct Turn {
-    gate: Arc<Gate>,
+    _pass: Pass,
 }
 
 impl Turn {
@@ -132,29 +127,6 @@ impl Turn {
             Err(cause) => Err(Error::internal(format_args!("a stored password hash: {cause}"))),
         }
     }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        lock(&self.gate).running -= 1;
-        self.gate.freed.notify_one();
-    }
-}
-
-#[derive(Default)]
-struct Gate {
-    counts: Mutex<Counts>,
-    freed: Condvar,
-}
-
-#[derive(Default)]
-struct Counts {
-    running: usize,
-    waiting: usize,
-}
-
-fn lock(gate: &Gate) -> std::sync::MutexGuard<'_, Counts> {
-    gate.counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hash(password: &[u8]) -> Result<String> {
@@ -234,28 +206,5 @@ mod tests {
     #[test]
     fn a_password_is_never_printed() {
         assert_eq!(format!("{:?}", password("secret-word")), "Password");
-    }
-
-    #[test]
-    fn few_hash_at_once_and_few_wait() {
-        let hashing = Hashing::default();
-        let turns: Vec<_> = (0..AT_ONCE).map(|_| hashing.turn().expect("turn")).collect();
-        let waiting: Vec<_> = (0..WAITING)
-            .map(|_| {
-                let hashing = hashing.clone();
-                std::thread::spawn(move || hashing.turn().map(drop))
-            })
-            .collect();
-        let started = std::time::Instant::now();
-        while lock(&hashing.gate).waiting < WAITING {
-            assert!(started.elapsed().as_secs() < 20, "threads do not come to wait");
-            std::thread::yield_now();
-        }
-        let error = hashing.turn().err().expect("one too many");
-        assert_eq!(error.key(), "sign-in-busy");
-        drop(turns);
-        for thread in waiting {
-            thread.join().expect("no panic").expect("gets its turn");
-        }
     }
 }

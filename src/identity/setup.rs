@@ -73,6 +73,7 @@ impl Identity {
         let now = now();
         self.store.write(|tx| {
             super::store::sessions::purge(tx, now)?;
+            super::store::confirmations::purge(tx, now)?;
             super::store::failures::purge(tx, now - lockout::MEMORY)
         })
     }

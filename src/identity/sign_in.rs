@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use rusqlite::Transaction;
 
 use super::lockout::{self, Subject};
-use super::password::{Password, StoredPassword};
+use super::password::Password;
 use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
-use super::{Caller, Identity, Policy, User, Via};
+use super::{AccountChange, Caller, Identity, Policy, Source, User, Via};
 use crate::error::{Error, Kind, Result};
 use crate::store::now;
 
@@ -110,6 +110,8 @@ pub struct Attempt<'a> {
     /// User name or e-mail address.
     pub login: &'a str,
     pub password: &'a Password,
+    /// Of the second factor, or a recovery code; for those who have one.
+    pub code: Option<&'a str>,
     pub lifetime: Lifetime,
     pub visitor: Visitor,
 }
@@ -128,6 +130,18 @@ impl Identity {
             },
             Credential::Basic { name, key } => self.by_key(key, Some(name), address),
         }
+    }
+
+    /// Who a caller of before is now, with what they may do now; `None` when the session or key has ended
+    /// or the user was switched off. No use of the session: it does not put off its end.
+    pub fn look_again(&self, caller: &Caller) -> Result<Option<Caller>> {
+        let now = now();
+        let found = self.store.read(|conn| match &caller.via {
+            Via::Session(id) => sessions::caller_of(conn, *id, now),
+            Via::Key(id) => keys::caller_of(conn, id, now),
+        })?;
+        // Numbers and names are given again.
+        Ok(found.filter(|found| found.user_id == caller.user_id))
     }
 
     fn by_session(&self, token: &str) -> Result<Option<Caller>> {
@@ -164,21 +178,36 @@ impl Identity {
     ///
     /// # Errors
     /// `sign-in-failed` for a wrong name as for a wrong password; `account-disabled`,
-    /// `account-awaits-mail` and `account-awaits-administrator` only for who knows the password;
-    /// `sign-in-locked` after too many failures.
+    /// `account-awaits-mail`, `account-awaits-administrator`, `second-factor-needed` and
+    /// `second-factor-wrong` only for who knows the password; `sign-in-locked` after too many failures.
     pub fn sign_in(&self, attempt: &Attempt<'_>) -> Result<SignedIn> {
         let user = self.store.read(|conn| users::by_login(conn, attempt.login.trim()))?;
         let name = user.as_ref().map_or(attempt.login, |user| &user.name);
         let subjects = self.subjects(name, user.as_ref(), attempt.visitor.address)?;
-        let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
-        if !self.is_right(attempt.password, stored, &subjects)? {
-            return Err(Error::bad_input("sign-in-failed"));
-        }
-        let user = user.ok_or_else(|| Error::internal("nobody's password was right"))?;
+        let user = self.recognise(attempt, user, &subjects)?;
         may_enter(&user)?;
+        self.show_code(&user, attempt.code, attempt.visitor.address)?;
         match user.force_reset {
             true => self.begin_reset(user, attempt.lifetime),
             false => self.begin(user, attempt.lifetime, &attempt.visitor).map(SignedIn::Session),
+        }
+    }
+
+    /// Whose password this is: of a user of Carrel itself, else of somebody in the directory.
+    fn recognise(
+        &self,
+        attempt: &Attempt<'_>,
+        user: Option<User>,
+        subjects: &[Subject],
+    ) -> Result<User> {
+        let last = self.directory.is_none();
+        let right = self.is_right(attempt.password, user.as_ref(), subjects, last)?;
+        match (user, &self.directory) {
+            (Some(user), _) if right => Ok(user),
+            (user, Some(directory)) => {
+                self.ask_directory(directory, attempt, user.as_ref(), subjects)
+            }
+            _ => Err(Error::bad_input("sign-in-failed")),
         }
     }
 
@@ -199,15 +228,8 @@ impl Identity {
         new: &Password,
         address: Option<IpAddr>,
     ) -> Result<()> {
-        let user = self.user_of(caller)?;
-        new.accept(&self.policy()?, &[&user.name, user.email.as_deref().unwrap_or_default()])?;
-        self.prove(&user, old, address)?;
-        let hash = self.hashing.hash(new)?;
-        self.store.write(|tx| {
-            users::set_password(tx, user.id, &hash, now())?;
-            users::set_force_reset(tx, user.id, false)?;
-            sessions::end_all(tx, user.id, caller.session_id()).map(drop)
-        })
+        let change = AccountChange { password: Some(new.clone()), ..AccountChange::default() };
+        self.change_own(caller, Some(old), change, address).map(drop)
     }
 
     /// Whether the password is the user's; wrong ones count as failed sign-ins.
@@ -215,10 +237,22 @@ impl Identity {
     /// # Errors
     /// `old-password-wrong`, `sign-in-locked`
     pub fn prove(&self, user: &User, password: &Password, address: Option<IpAddr>) -> Result<()> {
-        let subjects = self.subjects(&user.name, Some(user), address)?;
-        match self.is_right(password, user.password_hash.as_ref(), &subjects)? {
+        match self.proves(user, password, address)? {
             true => Ok(()),
             false => Err(Error::bad_input("old-password-wrong").arg("field", "old_password")),
+        }
+    }
+
+    pub(super) fn proves(
+        &self,
+        user: &User,
+        password: &Password,
+        address: Option<IpAddr>,
+    ) -> Result<bool> {
+        let subjects = self.subjects(&user.name, Some(user), address)?;
+        match user.source {
+            Source::Ldap => self.proves_in_directory(user, password, &subjects),
+            _ => self.is_right(password, Some(user), &subjects, true),
         }
     }
 
@@ -284,21 +318,25 @@ impl Identity {
         Ok(Subject::of(name, address, is_known))
     }
 
-    /// Compares a password, unless there were too many failures, and counts one. All within one turn:
-    /// guesses sent at the same time do not slip through before the first is counted.
+    /// Compares a password with the one kept here, unless there were too many failures, and counts one
+    /// when nobody else is asked. All within one turn: guesses sent at the same time do not slip through
+    /// before the first is counted.
     fn is_right(
         &self,
         password: &Password,
-        stored: Option<&StoredPassword>,
+        user: Option<&User>,
         subjects: &[Subject],
+        last: bool,
     ) -> Result<bool> {
+        let stored = user.filter(|user| user.source == Source::Local);
+        let stored = stored.and_then(|user| user.password_hash.as_ref());
         let turn = self.hashing.turn()?;
         let policy = self.store.read(|conn| {
             let policy = super::store::policy::get(conn)?;
             lockout::check(conn, subjects, &policy, now()).map(|()| policy)
         })?;
         let right = turn.verify(password, stored)?;
-        if !right {
+        if !right && last {
             self.store.write(|tx| lockout::note(tx, subjects, &policy, now()))?;
         }
         Ok(right)

@@ -7,7 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::{ImageState, Images};
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Result, logged};
 use crate::node::protocol::FileKind;
 
 impl Images {
@@ -30,13 +30,7 @@ impl Images {
                 };
                 let images = images.clone();
                 let swept = tokio::task::spawn_blocking(move || images.sweep(nodes)).await;
-                match swept {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        tracing::warn!(error = error.detail(), "left uploads were not looked for");
-                    }
-                    Err(panic) => tracing::error!(error = %panic, "the look for uploads panicked"),
-                }
+                logged("the look for left uploads", swept);
             }
         });
     }

@@ -71,12 +71,14 @@ impl Images {
         let path = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
         let sample = self.inventory.sample(node.id);
         let known = sample.iter().flat_map(|sample| &sample.storages).find(|s| s.path == path);
-        let free = known.map(|storage| storage.total.saturating_sub(storage.used));
-        match (size, free) {
-            (Some(size), Some(free)) if size > free => Err(Error::no_room("upload-no-room")
-                .arg("path", path)
-                .arg("needed", human(size))
-                .arg("free", human(free))),
+        match (size, known) {
+            (Some(size), Some(known)) if !known.has_room(size) => {
+                Err(Error::no_room("upload-no-room")
+                    .arg("path", path)
+                    .arg("needed", human(size))
+                    .arg("free", human(known.room()))
+                    .arg("reserve", human(known.reserve())))
+            }
             _ => Ok(()),
         }
     }
@@ -101,7 +103,7 @@ impl Upload {
     /// Passes bytes on; waits while the storage is slower than the client.
     ///
     /// # Errors
-    /// Why the node takes no more, for instance `storage-ran-full`.
+    /// Why the node takes no more, for instance `upload-stopped-for-room`.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let missing = QCOW2.len().saturating_sub(self.head.len());
         self.head.extend(bytes.iter().take(missing));

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 
 use super::{Inventory, store};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Kind, Result, joined};
 use crate::node::client::NodeClient;
 use crate::node::link;
 use crate::node::local::{connect_socket, start_in_process};
@@ -66,6 +66,8 @@ impl Keeper {
                     client.close();
                     link::lost().into()
                 }
+                // The server ends.
+                Err(error) if error.kind() == Kind::Cancelled => return,
                 Err(error) => error.into(),
             };
             tracing::warn!(
@@ -154,7 +156,9 @@ impl Keeper {
                 .store
                 .write(|tx| store::nodes::save_status(tx, node, status, fault.as_ref()).map(drop))
         });
-        if let Err(error) = saved.await {
+        if let Err(error) = saved.await
+            && error.kind() != Kind::Cancelled
+        {
             tracing::error!(node.id = self.node, error = error.detail(), "status not written");
         }
     }
@@ -163,8 +167,6 @@ impl Keeper {
 async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => Err(Error::internal("a thread of the inventory panicked").because(panic)),
-    }
+    let outcome = joined("work of the inventory", spawn_blocking(work).await);
+    outcome.unwrap_or_else(|| Err(Error::new(Kind::Cancelled, "cancelled")))
 }

@@ -4,6 +4,7 @@
 //!   pools.rs   resource pools            first_start.rs  what a fresh installation begins with
 //!   nodes.rs   nodes as people see them  facts.rs        what a node said of itself → rows
 //!   links.rs   who is connected, last samples            local.rs   keeps the link to this machine's agent
+//!   ssh_access.rs  who signs in to which node by ssh
 //! ```
 
 mod facts;
@@ -12,9 +13,11 @@ mod links;
 mod local;
 mod nodes;
 mod pools;
+mod ssh_access;
 mod store;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use tokio::sync::broadcast;
@@ -23,6 +26,7 @@ use uuid::Uuid;
 pub use local::LocalAgent;
 pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
 pub use pools::{NewPool, PoolLine};
+pub use ssh_access::{FoundKey, SshGrant};
 
 use crate::error::{Error, Fault, Result};
 use crate::node::client::NodeClient;
@@ -165,6 +169,10 @@ struct Inner {
     store: Store,
     installation: Uuid,
     links: Links,
+    /// One pass over ssh keys at a time.
+    ssh_turn: Mutex<()>,
+    /// Why the keys of a system user are not on a node.
+    ssh_problems: Mutex<HashMap<(i64, String), Fault>>,
 }
 
 impl Inventory {
@@ -172,7 +180,13 @@ impl Inventory {
     /// machine as its first node. No node is connected yet: see [`Inventory::connect_local`].
     pub fn open(store: Store) -> Result<Self> {
         let installation = first_start::prepare(&store)?;
-        let inner = Inner { store, installation, links: Links::new() };
+        let inner = Inner {
+            store,
+            installation,
+            links: Links::new(),
+            ssh_turn: Mutex::default(),
+            ssh_problems: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -252,6 +266,11 @@ impl Inventory {
     /// Whether agent and hypervisor answer.
     pub fn is_up(&self, node_id: i64) -> bool {
         self.why_down(node_id).is_none()
+    }
+
+    /// Whether the agent answers, whatever its hypervisor does.
+    pub fn is_linked(&self, node_id: i64) -> bool {
+        self.inner.links.state(node_id).0 != NodeStatus::Shutdown
     }
 
     /// Why the agent or the hypervisor does not answer.

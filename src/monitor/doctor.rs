@@ -12,6 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use uuid::Uuid;
 
 use crate::error::{Context, Result};
+use crate::identity::{Directory, Door};
 use crate::node::agent::storage::human;
 use crate::node::local::start_in_process;
 use crate::node::protocol::{AgentConfig, Check, Verdict};
@@ -29,6 +30,7 @@ const NEARLY_FULL: u64 = 100 << 20;
 /// When the agent cannot be asked at all.
 pub async fn checks(settings: Settings) -> Result<Vec<Check>> {
     let mut checks = controller(&settings);
+    checks.extend(elsewhere(&settings).await);
     // Not through the socket of an agent that serves: it would leave its controller for this one.
     let config = AgentConfig {
         installation: Uuid::nil(),
@@ -49,6 +51,36 @@ fn controller(settings: &Settings) -> Vec<Check> {
     checks.push(port(settings));
     checks.push(encryption(settings));
     checks
+}
+
+/// Who else checks sign-ins.
+async fn elsewhere(settings: &Settings) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(ldap) = &settings.ldap {
+        let asked = Directory::new(ldap.clone()).probe().await;
+        checks.push(asked_elsewhere("check-directory", &ldap.url, &asked));
+        if ldap.is_readable_on_the_way() {
+            checks.push(check("check-directory-plain", Verdict::Poor, &[("url", &ldap.url)]));
+        }
+    }
+    if let Some(oidc) = settings.oidc.clone() {
+        let issuer = oidc.issuer.clone();
+        let asked = tokio::task::spawn_blocking(move || Door::new(oidc).probe()).await;
+        let asked = asked.context("ask the provider").flatten();
+        checks.push(asked_elsewhere("check-provider", &issuer, &asked));
+    }
+    checks
+}
+
+fn asked_elsewhere(key: &str, url: &str, asked: &Result<()>) -> Check {
+    match asked {
+        Ok(()) => check(key, Verdict::Good, &[("url", url)]),
+        Err(error) => {
+            let cause = error.detail();
+            let args = [("url", url), ("cause", cause.as_str())];
+            check(&format!("{key}-unusable"), Verdict::Bad, &args)
+        }
+    }
 }
 
 fn check(key: &str, verdict: Verdict, args: &[(&str, &str)]) -> Check {

@@ -2,14 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::data_networks::check_deletable;
 use super::store::networks::Values;
+use super::subnets::check;
 use super::{Network, Networks, Plan, Subnet, SwitchKind, store};
-use crate::error::{Fault, Result};
+use crate::error::{Error, Fault, Kind, Result};
 use crate::operations::{Item, Job, Recipe, Step};
 
 /// The rows of a network have changed.
@@ -117,23 +118,76 @@ fn apply(networks: &Networks, change: &Change, _: &Job) -> Result<()> {
 }
 
 fn revert(networks: &Networks, change: &Change, _: &Job) -> Result<()> {
-    let uuid = change.network;
-    if matches!(change.undo, Undo::Forget) {
+    let (uuid, store) = (change.network, &networks.inner.store);
+    if matches!(change.undo, Undo::Forget) && store.read(|conn| is_unused(conn, uuid))? {
         networks.remove_everywhere(uuid)?;
     }
-    networks.inner.store.write(|tx| revert_rows(tx, uuid, &change.undo))?;
-    tell_if_there(networks, uuid)
+    store.write(|tx| revert_rows(tx, uuid, &change.undo))?;
+    tell_again(networks, uuid);
+    Ok(())
 }
 
-fn revert_rows(tx: &Transaction<'_>, network: Uuid, undo: &Undo) -> Result<()> {
+/// What others rely on by now stays changed: a name, VLAN or range that somebody took meanwhile cannot come back,
+/// and what somebody uses cannot go.
+fn revert_rows(tx: &Transaction<'_>, uuid: Uuid, undo: &Undo) -> Result<()> {
+    let Some(network) = store::networks::maybe(tx, uuid)? else { return Ok(()) };
     match undo {
-        Undo::Forget => store::networks::delete(tx, network),
-        Undo::Restore(Saved { name, desc, vlan }) => {
-            let values = Values { name, desc: desc.as_deref(), vlan: *vlan };
-            store::networks::update(tx, network, &values)
+        Undo::Forget if is_unused(tx, uuid)? => store::networks::delete(tx, uuid),
+        Undo::Restore(saved) => restore(tx, &network, saved),
+        Undo::ForgetSubnet(subnet) => match store::subnets::maybe(tx, *subnet)? {
+            Some(row) if store::subnets::users(tx, row.id)?.is_empty() => {
+                store::subnets::delete(tx, *subnet)
+            }
+            _ => Ok(()),
+        },
+        Undo::RestoreSubnet(saved) => restore_subnet(tx, &network, saved),
+        Undo::Forget => Ok(()),
+    }
+}
+
+fn is_unused(conn: &Connection, uuid: Uuid) -> Result<bool> {
+    match store::networks::maybe(conn, uuid)? {
+        Some(network) => Ok(store::networks::users(conn, network.id)?.is_empty()),
+        None => Ok(true),
+    }
+}
+
+fn restore(tx: &Transaction<'_>, network: &Network, saved: &Saved) -> Result<()> {
+    let uuid = network.uuid;
+    let is_free = store::networks::is_free_name(tx, &saved.name, uuid)?;
+    let name = if is_free { &saved.name } else { &network.name };
+    let user = match saved.vlan {
+        Some(vlan) => store::networks::vlan_user(tx, network.switch_id, vlan, Some(uuid))?,
+        None => None,
+    };
+    let vlan = if user.is_none() { saved.vlan } else { network.vlan };
+    store::networks::update(tx, uuid, &Values { name, desc: saved.desc.as_deref(), vlan })
+}
+
+fn restore_subnet(tx: &Transaction<'_>, network: &Network, saved: &SavedSubnet) -> Result<()> {
+    let Some(subnet) = store::subnets::maybe(tx, saved.uuid)? else { return Ok(()) };
+    let plan = saved.plan();
+    let used = store::addresses::of_subnet(tx, subnet.id)?;
+    let fits = check(tx, network, &plan, Some(subnet.id)).and_then(|()| plan.check_keeps(&used));
+    match fits {
+        Ok(()) => store::subnets::update(tx, saved.uuid, &plan),
+        Err(error) if error.kind() == Kind::Internal => Err(error),
+        Err(error) => {
+            stays_changed(network, &error);
+            Ok(())
         }
-        Undo::ForgetSubnet(subnet) => store::subnets::delete(tx, *subnet),
-        Undo::RestoreSubnet(saved) => store::subnets::update(tx, saved.uuid, &saved.plan()),
+    }
+}
+
+fn stays_changed(network: &Network, why: &Error) {
+    let (name, why) = (&network.name, why.detail());
+    tracing::warn!(network.uuid = %network.uuid, name, why, "a change of subnets cannot be taken back");
+}
+
+/// The rows are as they were. What a node refuses now is shown and tried again until it agrees.
+fn tell_again(networks: &Networks, uuid: Uuid) {
+    if let Err(error) = tell_if_there(networks, uuid) {
+        tracing::warn!(network.uuid = %uuid, error = error.detail(), "a node is not told of what was taken back");
     }
 }
 
@@ -189,12 +243,24 @@ fn apply_deletion(networks: &Networks, deletion: &SubnetDeletion, job: &Job) -> 
 fn revert_deletion(networks: &Networks, deletion: &SubnetDeletion, _: &Job) -> Result<()> {
     networks.inner.store.write(|tx| {
         let Some(network) = store::networks::maybe(tx, deletion.network)? else { return Ok(()) };
-        for subnet in &deletion.deleted {
-            if !store::subnets::exists(tx, subnet.uuid)? {
-                store::subnets::insert(tx, network.id, subnet.uuid, &subnet.plan())?;
-            }
-        }
-        Ok(())
+        deletion.deleted.iter().try_for_each(|subnet| put_subnet_back(tx, &network, subnet))
     })?;
-    tell_if_there(networks, deletion.network)
+    tell_again(networks, deletion.network);
+    Ok(())
+}
+
+/// Unless its range belongs to somebody else by now.
+fn put_subnet_back(tx: &Transaction<'_>, network: &Network, saved: &SavedSubnet) -> Result<()> {
+    if store::subnets::maybe(tx, saved.uuid)?.is_some() {
+        return Ok(());
+    }
+    let plan = saved.plan();
+    match check(tx, network, &plan, None) {
+        Ok(()) => store::subnets::insert(tx, network.id, saved.uuid, &plan).map(drop),
+        Err(error) if error.kind() == Kind::Internal => Err(error),
+        Err(error) => {
+            stays_changed(network, &error);
+            Ok(())
+        }
+    }
 }

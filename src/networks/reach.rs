@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{Lease, Network, Networks, Subnet, SwitchKind, store};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, logged};
 use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 
 /// What a node refused is tried again this often, while it is up.
@@ -139,13 +139,7 @@ impl Networks {
                     Some(nodes) => nodes.into_iter().try_for_each(|node| networks.arrived(node)),
                     None => networks.try_again(),
                 });
-                match told.await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        tracing::error!(error = error.detail(), "nodes not told of networks");
-                    }
-                    Err(panic) => tracing::error!(%panic, "telling nodes of networks panicked"),
-                }
+                logged("telling nodes of networks", told.await);
             }
         });
     }
@@ -204,7 +198,10 @@ impl Networks {
     }
 
     fn ensure_or_log(&self, node: i64, name: &str, network: Uuid) {
-        if let Err(error) = self.ensure_on(node, network) {
+        if let Err(error) = self.ensure_on(node, network)
+            // Somebody deleted it meanwhile.
+            && error.key() != "network-unknown"
+        {
             tracing::warn!(node.id = node, network.uuid = %network, name, error = error.detail(),
                 "network not made on a node");
         }

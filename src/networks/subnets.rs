@@ -133,7 +133,7 @@ fn find_in_network(conn: &rusqlite::Connection, network: &Network, uuid: Uuid) -
 }
 
 /// Checks a new or changed subnet against everything around it.
-fn check(
+pub(super) fn check(
     conn: &rusqlite::Connection,
     network: &Network,
     plan: &Plan,

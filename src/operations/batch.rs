@@ -49,17 +49,33 @@ impl Operations {
         mut admit: impl FnMut(&Transaction<'_>, Uuid) -> Result<String>,
         build: impl FnOnce(&Transaction<'_>, Admitted) -> Result<NewOperation>,
     ) -> Result<BatchSubmission> {
+        self.submit_loaded(actor, wanted, |_, _| Ok(()), |tx, (), uuid| admit(tx, uuid), build)
+    }
+
+    /// As [`Operations::submit_batch`] for thousands of things: `load` reads at once what `admit` then asks of each,
+    /// because everybody else who writes waits meanwhile.
+    pub fn submit_loaded<L>(
+        &self,
+        actor: &Actor,
+        wanted: &[Uuid],
+        load: impl FnOnce(&Transaction<'_>, &[Uuid]) -> Result<L>,
+        mut admit: impl FnMut(&Transaction<'_>, &L, Uuid) -> Result<String>,
+        build: impl FnOnce(&Transaction<'_>, Admitted) -> Result<NewOperation>,
+    ) -> Result<BatchSubmission> {
         if wanted.is_empty() {
             return Err(Error::bad_input("batch-empty"));
         }
+        let mut seen = HashSet::new();
+        let wanted: Vec<Uuid> = wanted.iter().copied().filter(|uuid| seen.insert(*uuid)).collect();
         let mut refused = Vec::new();
         let submitted = self.submit_if(actor, |tx| {
-            let mut seen = HashSet::new();
+            let mut holders = store::holders(tx, &wanted)?;
+            let loaded = load(tx, &wanted)?;
             let mut things = Vec::new();
-            for uuid in wanted.iter().copied().filter(|uuid| seen.insert(*uuid)) {
-                let admitted = match store::holder(tx, uuid)? {
-                    Some(busy) => Err(busy),
-                    None => admit(tx, uuid),
+            for uuid in wanted.iter().copied() {
+                let admitted = match holders.remove(&uuid) {
+                    Some((kind, name)) => Err(store::in_the_way(&kind, &name)),
+                    None => admit(tx, &loaded, uuid),
                 };
                 match admitted {
                     Ok(name) => things.push((uuid, name)),

@@ -24,8 +24,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(250);
 /// An undo that failed waits this long before it is tried again, doubled up to the maximum.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// Ended operations are kept this long.
-const KEEP: i64 = 90 * 24 * 3600;
 
 /// What a request got for its submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +80,6 @@ impl Operations {
 
     /// Resumes what an earlier process left and from now on runs what is submitted.
     pub fn start(&self) -> Result<()> {
-        self.inner.store.write(|tx| store::forget_before(tx, now() - KEEP))?;
         let inner = Arc::clone(&self.inner);
         std::thread::Builder::new()
             .name("operations".into())
@@ -165,6 +162,10 @@ impl Operations {
         }
     }
 
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
     /// Uuids of operations whose state or progress changed.
     pub fn updates(&self) -> broadcast::Receiver<Uuid> {
         self.inner.updates.subscribe()
@@ -239,16 +240,15 @@ fn start_ready(inner: &Arc<Inner>) -> Result<Option<Duration>> {
         }
         state.running.insert(work.uuid, cancel.clone());
         drop(state);
-        spawn(inner, work, cancel)?;
+        spawn(inner, work.id, work.uuid, cancel)?;
     }
     Ok(due)
 }
 
-fn spawn(inner: &Arc<Inner>, work: Work, cancel: CancelFlag) -> Result<()> {
+fn spawn(inner: &Arc<Inner>, id: i64, uuid: Uuid, cancel: CancelFlag) -> Result<()> {
     let inner = Arc::clone(inner);
-    let uuid = work.uuid;
     let started = std::thread::Builder::new().name("operation".into()).spawn(move || {
-        let outcome = Runner::new(&inner, work, cancel).run();
+        let outcome = run(&inner, id, cancel);
         let mut state = inner.lock();
         state.running.remove(&uuid);
         match outcome {
@@ -268,6 +268,15 @@ fn spawn(inner: &Arc<Inner>, work: Work, cancel: CancelFlag) -> Result<()> {
     started.map(drop).map_err(|cause| Error::internal("start an operation").because(cause))
 }
 
+/// Runs an operation that nobody else does, from where its row stands now: since it was listed it may have ended, or
+/// have been forgotten for a successor.
+fn run(inner: &Arc<Inner>, id: i64, cancel: CancelFlag) -> Result<Outcome> {
+    match inner.store.read(|conn| store::work(conn, id))? {
+        Some(work) => Runner::new(inner, work, cancel).run(),
+        None => Ok(Outcome::Over),
+    }
+}
+
 fn rest(state: &mut EngineState, uuid: Uuid) {
     let before = state.resting.get(&uuid).map(|(_, pause)| *pause);
     let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_MAX));
@@ -278,6 +287,15 @@ enum Outcome {
     Over,
     /// Not yet; to be tried again after a rest.
     Again,
+}
+
+/// What became of an operation whose time has come.
+enum Locks {
+    Taken,
+    /// Something else works on the subject.
+    Held,
+    /// It was unscheduled meanwhile: there is nothing to do.
+    Forgotten,
 }
 
 /// One operation from where its row stands to its end.
@@ -314,8 +332,12 @@ impl<'a> Runner<'a> {
         let Some(recipe) = recipe else {
             return Err(Error::internal(format_args!("no recipe for operation {}", self.kind)));
         };
-        if self.state == State::Scheduled && !self.take_locks()? {
-            return Ok(Outcome::Again);
+        if self.state == State::Scheduled {
+            match self.take_locks()? {
+                Locks::Taken => {}
+                Locks::Held => return Ok(Outcome::Again),
+                Locks::Forgotten => return Ok(Outcome::Over),
+            }
         }
         tracing::info!(operation.uuid = %self.job.uuid, operation.kind = self.kind, step = self.step,
             state = self.state.word(), "operation runs");
@@ -328,18 +350,22 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn take_locks(&mut self) -> Result<bool> {
+    fn take_locks(&mut self) -> Result<Locks> {
         let taken = self.inner.store.write(|tx| {
+            if !store::is_scheduled(tx, self.id)? {
+                return Ok(Locks::Forgotten);
+            }
             store::lock(tx, self.id, &self.locks)?;
-            store::save_step(tx, self.id, State::Queued, 0, None, &[])
+            store::save_step(tx, self.id, State::Queued, 0, None, &[])?;
+            Ok(Locks::Taken)
         });
         match taken {
-            Ok(()) => {
+            Ok(Locks::Taken) => {
                 self.state = State::Queued;
-                Ok(true)
+                Ok(Locks::Taken)
             }
-            Err(error) if error.kind() == Kind::Busy => Ok(false),
-            Err(error) => Err(error),
+            Err(error) if error.kind() == Kind::Busy => Ok(Locks::Held),
+            other => other,
         }
     }
 
@@ -439,5 +465,23 @@ impl Operations {
     pub fn locked(&self) -> Result<HashSet<Uuid>> {
         let work = self.inner.store.read(store::open_work)?;
         Ok(work.into_iter().filter(|w| w.state != State::Scheduled).flat_map(|w| w.locks).collect())
+    }
+}
+
+#[cfg(test)]
+impl Operations {
+    /// Takes an operation as the dispatcher does and runs it; what happens `meanwhile` its runner does not know yet.
+    pub(super) fn run_after(&self, uuid: Uuid, meanwhile: impl FnOnce()) -> Result<()> {
+        let inner = &self.inner;
+        let work = inner.store.read(store::open_work)?.into_iter().find(|work| work.uuid == uuid);
+        let work = work.ok_or_else(|| Error::internal("the operation is over"))?;
+        let runner = Runner::new(inner, work, CancelFlag::default());
+        meanwhile();
+        runner.run().map(drop)
+    }
+
+    /// Runs what the dispatcher listed a moment ago, whatever became of it since.
+    pub(super) fn run_listed(&self, id: i64) -> Result<()> {
+        run(&self.inner, id, CancelFlag::default()).map(drop)
     }
 }

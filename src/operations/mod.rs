@@ -16,6 +16,7 @@ pub mod audit;
 mod batch;
 mod engine;
 mod recipe;
+mod retention;
 mod store;
 #[cfg(test)]
 mod tests;

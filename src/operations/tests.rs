@@ -238,3 +238,42 @@ fn a_scheduled_operation_can_be_cancelled_before_its_time() {
     assert_eq!(bench.end(uuid).state, State::Cancelled);
     assert_eq!(bench.diary.count("a"), 0);
 }
+
+#[test]
+fn a_cancel_between_the_look_at_the_row_and_the_start_is_not_missed() {
+    let bench = Bench::new();
+    let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
+    let cancel = || bench.operations.cancel(uuid).expect("cancel");
+    bench.operations.run_after(uuid, cancel).expect("run");
+    assert_eq!(bench.operations.find(uuid).expect("find").state, State::Cancelled);
+    assert_eq!(bench.diary.lines(), ["undo a"], "no step was begun");
+    assert_eq!(bench.locks(), 0);
+}
+
+#[test]
+fn what_was_unscheduled_when_its_time_came_does_not_run() {
+    let bench = Bench::new();
+    let subject = Uuid::new_v4();
+    let new = NewOperation::new(KIND, &Args::default(), subject, "thing").expect("new");
+    let new = new.at(now() - 1);
+    let uuid = bench.operations.submit(&Actor::system(), |_| Ok(new)).expect("submit").0;
+    let unschedule = || {
+        let change =
+            |tx: &rusqlite::Transaction<'_>| bench.operations.unschedule(tx, KIND, subject);
+        bench.store.write(change).expect("unschedule");
+    };
+    bench.operations.run_after(uuid, unschedule).expect("run");
+    assert_eq!(bench.operations.find(uuid).expect("find").state, State::Cancelled);
+    assert!(bench.diary.lines().is_empty(), "{:?}", bench.diary.lines());
+    assert_eq!(bench.locks(), 0);
+}
+
+#[test]
+fn what_ended_after_it_was_listed_does_not_run_again() {
+    let bench = Bench::new();
+    bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
+    bench.operations.run_listed(1).expect("run");
+    assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
+    bench.operations.run_listed(1).expect("nothing to run");
+    assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
+}

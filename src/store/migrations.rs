@@ -13,7 +13,10 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0004_networks.sql")),
     M::up(include_str!("../../assets/migrations/0005_images.sql")),
     M::up(include_str!("../../assets/migrations/0006_desktops.sql")),
-    M::up(include_str!("../../assets/migrations/0007_accounts.sql")),
+    M::up(include_str!("../../assets/migrations/0007_audit.sql")),
+    M::up(include_str!("../../assets/migrations/0008_accounts.sql")),
+    M::up(include_str!("../../assets/migrations/0009_ssh_keys.sql")),
+    M::up(include_str!("../../assets/migrations/0010_restored_nodes.sql")),
     // next file goes here
 ];
 

@@ -27,6 +27,8 @@ use crate::error::{Context, Error, Kind, Result};
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Readers at the same time; more wait their turn.
 const READERS: u32 = 8;
+/// Rows that a long list is written in: some milliseconds.
+pub const ROWS_AT_ONCE: usize = 250;
 /// KiB of page cache per connection: nine connections stay small beside the 60 MB budget.
 const CACHE_KIB: i64 = 1024;
 
@@ -136,6 +138,16 @@ impl Store {
         versions.get(table).copied().unwrap_or(0)
     }
 
+    /// Writes many rows in transactions of at most [`ROWS_AT_ONCE`], so that others need not wait long for the writer.
+    /// Those before a failure stay written.
+    pub fn write_in_parts<T>(
+        &self,
+        rows: &[T],
+        mut write: impl FnMut(&Transaction<'_>, &[T]) -> Result<()>,
+    ) -> Result<()> {
+        rows.chunks(ROWS_AT_ONCE).try_for_each(|part| self.write(|tx| write(tx, part)))
+    }
+
     fn take_touched(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -190,4 +202,43 @@ pub fn is_duplicate(error: &rusqlite::Error) -> bool {
 /// Seconds since 1970, the form in which all times are stored.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_are_written_a_part_at_a_time() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::open(&dir.path().join("test.db")).expect("store");
+        store.write(|tx| Ok(tx.execute_batch("CREATE TABLE t (n INTEGER)")?)).expect("a table");
+        let mut changes = store.changes();
+        let rows: Vec<i64> = (0..i64::try_from(2 * ROWS_AT_ONCE + 1).expect("small")).collect();
+        let insert = |tx: &Transaction<'_>, part: &[i64]| {
+            assert!(part.len() <= ROWS_AT_ONCE);
+            part.iter().try_for_each(|n| {
+                tx.execute("INSERT INTO t VALUES (?1)", [n])?;
+                match *n == rows[ROWS_AT_ONCE + 7] {
+                    true => Err(Error::internal("the second part fails")),
+                    false => Ok(()),
+                }
+            })
+        };
+        let count = |conn: &Connection| {
+            Ok(conn.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?)
+        };
+        store.write_in_parts(&rows, insert).expect_err("a failure");
+        assert_eq!(store.read(count).expect("count"), 250);
+        let plain = |tx: &Transaction<'_>, part: &[i64]| {
+            part.iter().try_for_each(|n| {
+                tx.execute("INSERT INTO t VALUES (?1)", [n])?;
+                Ok(())
+            })
+        };
+        store.write_in_parts(&rows, plain).expect("write");
+        assert_eq!(store.read(count).expect("count"), 250 + 501);
+        let transactions = std::iter::from_fn(|| changes.try_recv().ok()).count();
+        assert_eq!(transactions, 1 + 3);
+    }
 }

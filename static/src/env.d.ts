@@ -7,6 +7,7 @@ declare module '@novnc/novnc' {
     focusOnClick: boolean
     disconnect(): void
     sendCtrlAltDel(): void
+    blur(): void
     focus(): void
     clipboardPasteFrom(text: string): void
   }

@@ -1,3 +1,4 @@
+import { ElMessage } from 'element-plus'
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import { i18n } from './i18n'
 import { useSession } from './stores/session'
@@ -41,6 +42,12 @@ const routes: RouteRecordRaw[] = [
     name: 'setup',
     component: () => import('./pages/front/Setup.vue'),
     meta: { open: true, title: 'setup.title' },
+  },
+  {
+    path: '/account/confirm',
+    name: 'confirm',
+    component: () => import('./pages/Confirm.vue'),
+    meta: { open: true, title: 'confirm.title' },
   },
   {
     path: '/console/:kind(desktop|template)/:uuid',
@@ -99,6 +106,23 @@ router.beforeEach(async (to) => {
   // Whoever sees nothing of the installation still has an account.
   if (to.name === 'dashboard' && !session.may('overview.view')) return { name: 'own' }
   return true
+})
+
+/** When the page was last loaded anew because the code of one of its parts was not to be had. */
+const RELOADED = 'carrel.reloaded'
+const RELOAD_MS = 10_000
+
+// The server was updated since this tab was opened, or the network broke off. A fresh load has the new code;
+// if that fails too, the reader is told instead of being left with a link that does nothing.
+router.onError((error, to) => {
+  if (!/import|module/i.test(String((error as Error).message))) return
+  const before = Number(sessionStorage.getItem(RELOADED) ?? 0)
+  if (Date.now() - before < RELOAD_MS) {
+    ElMessage.error(i18n.global.t('common.unreachable'))
+    return
+  }
+  sessionStorage.setItem(RELOADED, String(Date.now()))
+  location.assign(to.fullPath)
 })
 
 router.afterEach((to) => {

@@ -85,13 +85,17 @@ fn wrong_usage_is_2_and_a_wrong_directory_makes_nothing() {
     for arguments in [
         &["admin"][..],
         &["admin", "list", "too", "much"],
-        &["admin", "add", "x", "--role", "emperor"],
         &["admin", "add", "x"],
         &["frobnicate"],
         &["agent", "--stdio", "--socket", "x"],
     ] {
         assert_eq!(server.run(arguments, "").status.code(), Some(2), "{arguments:?}");
     }
+    // Roles are made in the console, so that only the database knows them.
+    let output = server.run(&["admin", "add", "x", "--role", "emperor"], "a good password");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complained(&output).contains("no role emperor"), "{}", complained(&output));
+    assert!(!said(&server.run(&["admin", "list"], "")).contains("x  "));
     let missing = server.data_here().join("not-there");
     let path = missing.to_string_lossy().into_owned();
     let output = server.run(&["admin", "list", "--data-dir", &path], "");

@@ -1,8 +1,10 @@
 //! Education desktop groups.
 
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
-use crate::room::{DESKTOPS, NOBODY, Room, refuse_each};
+use crate::refused::refused;
+use crate::room::{DESKTOPS, INSTANCES, NOBODY, Room, refuse_each};
 use crate::support::{rows, uuid_of};
 
 #[test]
@@ -110,6 +112,47 @@ fn a_group_is_activated_and_changed() {
 }
 
 #[test]
+fn restoring_is_changed_only_while_nobody_works_on_a_desktop() {
+    let room = Room::start();
+    let group = room.deploy("pc", 2);
+    let desktops: Vec<String> = room
+        .site
+        .desktops(&group)
+        .iter()
+        .map(|row| row["uuid"].as_str().expect("uuid").to_owned())
+        .collect();
+    let database = Connection::open(room.server.data_here().join("carrel.db")).expect("open");
+    // Somebody's work on the second desktop that lasts: its domain may go at any moment.
+    database
+        .execute(
+            "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, \
+             owner_name, run_at, created_at) VALUES (?1, 'desktops-delete', ?2, 'pc002', '{}', \
+             '[]', 'scheduled', 'admin', 99999999999, 0)",
+            [NOBODY, &desktops[1]],
+        )
+        .expect("an operation");
+    let lock = "INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)";
+    database.execute(lock, params![desktops[1], database.last_insert_rowid()]).expect("its lock");
+    let change = || {
+        let body = json!({"uuid": group, "name": "pc", "value": {"name": "pd", "sys_restore": 0}});
+        room.site.admin.put(DESKTOPS).json(&body)
+    };
+    let before = room.group(&group);
+    refused(&change().send(), 409, "operation-in-the-way");
+    assert_eq!(room.group(&group), before);
+    database.execute("DELETE FROM operations WHERE uuid = ?1", [NOBODY]).expect("its end");
+    room.site.done(change());
+    assert_eq!(room.group(&group)["sys_restore"], 0);
+    // The other way round: while it was changed, nobody else could work on any of them.
+    let locks: String = database
+        .query_row("SELECT locks FROM operations WHERE kind = 'desktop-group-restore'", [], |row| {
+            row.get(0)
+        })
+        .expect("the change");
+    assert!(desktops.iter().all(|uuid| locks.contains(uuid)), "{locks}");
+}
+
+#[test]
 fn wrong_input_is_refused_and_leaves_nothing() {
     let room = Room::start();
     room.deploy("taken", 1);
@@ -154,6 +197,54 @@ fn wrong_input_is_refused_and_leaves_nothing() {
     room.site.admin.action(DESKTOPS, "explode", json!({})).send().expect_status(400);
     assert_eq!(rows(&room.site.admin.get(DESKTOPS).send()).len(), 1);
     assert_eq!(room.server.files(), before);
+}
+
+#[test]
+fn more_desktops_than_free_addresses_are_refused_and_leave_nothing() {
+    let room = Room::start();
+    let admin = room.site.admin.with_header("Accept-Language", "en");
+    let subnets =
+        format!("/api/v1.0/resource_mgr/data_networks/{}/sub_networks", room.site.network);
+    let four = json!({
+        "name": "four", "start_ip": "10.66.0.230", "end_ip": "10.66.0.233",
+        "netmask": "255.255.255.0", "gateway": "10.66.0.1", "dns1": "10.66.0.1",
+    });
+    let four = admin.post(&subnets).json(&four).send().data()["uuid"].clone();
+    let create = |name: &str, count: u32| {
+        let mut param = room.param(name, count);
+        param["subnet_uuid"] = four.clone();
+        admin.action(DESKTOPS, "create", param).send()
+    };
+    let before = (room.row_counts(), room.server.files());
+    let sentence = refused(&create("five", 5), 507, "subnet-full");
+    for word in ["four", "5 needed", "4 free"] {
+        assert!(sentence.contains(word), "{sentence}");
+    }
+    room.site.wait_idle();
+    assert_eq!((room.row_counts(), room.server.files()), before);
+
+    // Exactly as many as there are fit; then not one more, neither of that group nor of another.
+    create("pc", 4).data();
+    let group = uuid_of(&admin, DESKTOPS, "pc");
+    let before = (room.row_counts(), room.server.files());
+    let add = json!({"desktop_uuid": group, "desktop_name": "pc", "desktop_type": 1,
+        "instance_num": 1});
+    let answer = admin.action(INSTANCES, "create", add).send();
+    assert!(refused(&answer, 507, "subnet-full").contains("0 free"), "{}", answer.body);
+    refused(&create("more", 1), 507, "subnet-full");
+    let mut param = json!({
+        "name": "t", "desc": "", "os_type": "linux", "classify": 1, "pool_uuid": room.site.pool,
+        "network_uuid": room.site.network, "subnet_uuid": four, "vcpu": 1, "ram": 0.08,
+        "system_disk": {"image_id": room.image, "size": 1}, "data_disks": [],
+    });
+    let templates = "/api/v1.0/education/template/";
+    let template = |param: &Value| admin.action(templates, "create", param.clone()).send();
+    refused(&template(&param), 507, "subnet-full");
+    param["bind_ip"] = json!("10.66.0.231");
+    refused(&template(&param), 409, "address-taken");
+    room.site.wait_idle();
+    assert_eq!((room.row_counts(), room.server.files()), before);
+    assert_eq!(room.group(&group)["instance_num"], 4);
 }
 
 #[test]

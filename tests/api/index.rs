@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::refused::refused;
-use crate::support::{Server, wait_for};
+use crate::support::{SMALL, Server, Site, rows, wait_for};
 
 const TOP: &str = "/api/v1.0/index/get_top_data/";
 const COUNTS: &str = "/api/v1.0/index/get_resource_statistic/";
@@ -80,6 +80,72 @@ fn the_log_tells_who_did_what_and_how_it_went() {
     let back = second["previous"].as_str().expect("a page before");
     assert!(back.contains("page=1&"), "{back}");
     assert_ne!(first["results"], second["results"]);
+}
+
+#[test]
+fn a_request_and_the_end_of_its_operation_stand_together_in_the_log() {
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    site.wait_idle();
+    let log = rows(&site.admin.get(LOG).query("module", "operations").send());
+    let end = log.iter().find(|line| line["user_name"] == "admin").expect("the subnet's making");
+    assert_ne!(end["user_ip"], Value::Null, "{end:#}");
+    let request = end["request_id"].as_str().expect("a request");
+    let both = rows(&site.admin.get(LOG).query("request_id", request).send());
+    assert_eq!(both.len(), 2, "{both:#?}");
+    let modules: Vec<&Value> = both.iter().map(|line| &line["module"]).collect();
+    assert!(modules.contains(&&json!("operations")) && modules[0] != modules[1], "{both:#?}");
+    assert!(both.iter().all(|line| line["succeeded"] == true), "{both:#?}");
+}
+
+#[test]
+fn the_log_is_kept_for_the_days_that_are_set() {
+    let mut server = Server::with().env("CARREL_AUDIT_DAYS", 10).start();
+    server.stop();
+    let database = rusqlite::Connection::open(server.data_here().join("carrel.db")).expect("open");
+    for days in [400, 11, 9] {
+        let insert = "INSERT INTO audit (at, user_name, action, subject, module, request_id) \
+             VALUES (unixepoch() - ?1 * 86400, 'ann', 'log-sign-in', ?1, 'old', '')";
+        database.execute(insert, [days]).expect("an old line");
+    }
+    let left = || {
+        let mut statement = database.prepare("SELECT subject FROM audit WHERE module = 'old'");
+        let statement = statement.as_mut().expect("prepare");
+        let days = statement.query_map([], |row| row.get::<_, String>(0)).expect("query");
+        days.collect::<Result<Vec<_>, _>>().expect("read")
+    };
+    assert_eq!(left(), ["400", "11", "9"]);
+    server.start_again();
+    wait_for("the end of old lines", Duration::from_secs(20), || (left() == ["9"]).then_some(()));
+    let log = server.admin().get(LOG).query("module", "old").send().data();
+    assert_eq!(log["count"], 1, "{log}");
+}
+
+#[test]
+fn strangers_do_not_fill_the_log() {
+    let server = Server::start();
+    let admin = server.admin();
+    let count = || admin.get(LOG).send().data()["count"].clone();
+    let before = count();
+    let sign_in =
+        |body: Value| server.client().post("/api/account/login").json(&body).send().status;
+    // Not even looked at: no name, a wrong type, nothing at all.
+    for body in [json!({}), json!({"username": "admin"}), json!({"username": 5, "password": "x"})] {
+        assert_eq!(sign_in(body), 400);
+    }
+    server.client().post("/api/v1.0/education/desktop/").json(&json!({})).send().expect_status(401);
+    server.client().get("/api/account/logout").send();
+    assert_eq!(count(), before);
+    // A wrong password is worth a line, until the account is locked: then no more.
+    let wrong = || sign_in(json!({"username": "nobody", "password": "wrong-1"}));
+    assert_eq!(wrong(), 400);
+    assert_eq!(count(), before.as_i64().map(|n| json!(n + 1)).expect("a number"));
+    wait_for("the lock", Duration::from_secs(60), || (wrong() == 429).then_some(()));
+    let locked = count();
+    for _ in 0..5 {
+        assert_eq!(wrong(), 429);
+    }
+    assert_eq!(count(), locked);
 }
 
 #[test]

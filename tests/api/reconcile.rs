@@ -70,3 +70,94 @@ fn files_that_nobody_owns_go_and_all_others_stay() {
             == 200
     });
 }
+
+#[test]
+fn what_was_made_after_a_restored_backup_is_kept_aside() {
+    let mut room = Room::start();
+    let known = room.deploy("known", 1);
+    let known_disks = room.overlays();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let backup = folder.path().join("carrel.backup").to_string_lossy().into_owned();
+    assert!(room.server.run(&["backup", &backup], "").status.success());
+
+    room.deploy("later", 2);
+    room.site.template("later template", &image_of(&room));
+    let contents = |room: &Room| -> Vec<Vec<u8>> {
+        let read = |file: &std::path::PathBuf| fs::read(room.server.data_here().join(file));
+        let mut all: Vec<_> =
+            room.overlays().iter().map(|file| read(file).expect("read")).collect();
+        all.sort();
+        all
+    };
+    let before = contents(&room);
+    assert_eq!(before.len(), 4, "the known one's, two later ones', the later template's");
+    room.server.stop();
+    assert!(room.server.run(&["restore", &backup], "").status.success());
+    room.server.start_again();
+    room.site.admin = room.server.admin();
+
+    let disk = |file: &&std::path::PathBuf| {
+        file.extension().is_some_and(|ending| ending == "qcow2")
+            && file.components().any(|part| part.as_os_str() == "desktops")
+    };
+    wait_until("the later disks in lost", LIMIT, || lost(&room).iter().filter(disk).count() == 3);
+    // Its pointer too; its layer stays where its disk finds it.
+    wait_until("the later template's pointer in lost", LIMIT, || {
+        lost(&room).iter().any(|file| file.extension().is_some_and(|ending| ending == "current"))
+    });
+    room.site.wait_idle();
+    let mut kept: Vec<Vec<u8>> = lost(&room)
+        .iter()
+        .filter(disk)
+        .chain(&known_disks)
+        .map(|file| fs::read(room.server.data_here().join(file)).expect("read"))
+        .collect();
+    kept.sort();
+    assert!(kept == before, "a disk differs");
+    for file in lost(&room).iter().filter(disk) {
+        let path = room.server.data_here().join(file);
+        crate::images::qemu_img(
+            &room.server.data_here(),
+            &["info", "--backing-chain", path.to_str().expect("text")],
+        );
+    }
+    assert!(count(&room, "SELECT count(*) FROM audit WHERE action LIKE 'log-lost-%'") >= 4);
+    assert_eq!(count(&room, "SELECT count(*) FROM restored_nodes"), 0);
+
+    // From then on all is as ever: what nobody owns goes, and what was set aside stays.
+    room.server.stop();
+    let known_disk = room.server.data_here().join(&known_disks[0]);
+    let desktops = known_disk.parent().and_then(|own| own.parent()).expect("desktops");
+    let stray = desktops.join(format!("{}/{}.qcow2", uuid::Uuid::new_v4(), uuid::Uuid::new_v4()));
+    fs::create_dir_all(stray.parent().expect("a folder")).expect("make the folder");
+    fs::write(&stray, b"nobody's").expect("write a stray file");
+    let set_aside = lost(&room);
+    room.server.start_again();
+    room.site.admin = room.server.admin();
+    wait_until("the end of the stray file", LIMIT, || !stray.exists());
+    room.site.wait_idle();
+    assert_eq!(lost(&room), set_aside);
+    // The known one was made anew after each start, as the simulator forgets its domains.
+    let remade =
+        "SELECT count(*) FROM operations WHERE kind = 'desktops-remake' AND state = 'succeeded'";
+    wait_until("the known desktop", LIMIT, || count(&room, remade) == 2);
+    room.site.wait_idle();
+    room.site.delete_group(&known, "known");
+}
+
+/// The base image that the room's template is made of.
+fn image_of(room: &Room) -> String {
+    let images = format!("/api/v1.0/resource_mgr/resource_pools/{}/base_images", room.site.pool);
+    crate::support::uuid_of(&room.site.admin, &images, "small")
+}
+
+/// Files that were set aside.
+fn lost(room: &Room) -> Vec<std::path::PathBuf> {
+    let files = room.server.files().into_iter();
+    files.filter(|file| file.starts_with("storage/lost")).collect()
+}
+
+fn count(room: &Room, sql: &str) -> i64 {
+    let database = rusqlite::Connection::open(room.server.data_here().join("carrel.db"));
+    database.expect("the database").query_row(sql, [], |row| row.get(0)).expect("count")
+}

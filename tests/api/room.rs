@@ -1,8 +1,10 @@
 //! A server with a template and a classroom, which the tests of groups and desktops begin with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, PASSWORD, SMALL, Server, Site};
@@ -15,6 +17,8 @@ pub const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 pub struct Room {
     pub server: Server,
     pub site: Site,
+    /// The base image of the template.
+    pub image: String,
     pub template: String,
     pub classroom: String,
 }
@@ -31,7 +35,7 @@ impl Room {
         let image = site.upload("small", &small_image(&server));
         let template = site.template("plain", &image);
         let classroom = site.classroom("room");
-        Self { server, site, template, classroom }
+        Self { server, site, image, template, classroom }
     }
 
     #[track_caller]
@@ -75,6 +79,21 @@ impl Room {
             |file: &Path, name: &str| file.components().any(|part| part.as_os_str() == name);
         let files = self.server.files().into_iter();
         files.filter(|file| is_part(file, "desktops") && !is_part(file, &self.template)).collect()
+    }
+
+    /// How many rows each table has, but for the audit log, which also keeps refusals.
+    pub fn row_counts(&self) -> BTreeMap<String, i64> {
+        let database = Connection::open(self.server.data_here().join("carrel.db")).expect("open");
+        let mut statement = database
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'audit'")
+            .expect("prepare");
+        let names = statement.query_map([], |row| row.get(0)).expect("query");
+        let names = names.collect::<Result<Vec<String>, _>>().expect("read");
+        let count = |name: &String| {
+            let sql = format!("SELECT count(*) FROM {name}");
+            database.query_row(&sql, [], |row| row.get(0)).expect("count")
+        };
+        names.iter().map(|name| (name.clone(), count(name))).collect()
     }
 
     /// A client of a new user with this role.

@@ -12,6 +12,21 @@ pub fn median(rounds: usize, mut work: impl FnMut(usize) -> f64) -> f64 {
     all[rounds / 2]
 }
 
+/// The middles of `rounds` runs of both, in turns.
+pub fn medians(
+    rounds: usize,
+    mut one: impl FnMut() -> f64,
+    mut other: impl FnMut() -> f64,
+) -> (f64, f64) {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        ones.push(one());
+        others.push(other());
+    }
+    let middle = |all: Vec<f64>| median(rounds, |round| all[round]);
+    (middle(ones), middle(others))
+}
+
 /// Seconds that `work` takes.
 pub fn seconds(work: impl FnOnce()) -> f64 {
     let started = Instant::now();

@@ -4,4 +4,5 @@
 mod support;
 
 mod page;
+mod provider;
 mod story;

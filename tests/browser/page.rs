@@ -59,6 +59,13 @@ impl Page {
         self.runtime.block_on(self.client.current_url()).expect("an address").path().to_owned()
     }
 
+    /// What the page itself gets from its server at `path`.
+    pub fn fetch(&self, path: &str) -> Value {
+        let script = "const [path, done] = arguments; fetch(path).then((a) => a.json()).then(done)";
+        let asked = self.client.execute_async(script, vec![json!(path)]);
+        self.runtime.block_on(asked).expect("the page asks its server")
+    }
+
     /// Waits until `css` is visible and clicks it; again when the page moved under the click.
     #[track_caller]
     pub fn click(&self, css: &str) {

@@ -5,4 +5,5 @@
 mod support;
 
 mod node;
+mod ssh_keys;
 mod story;

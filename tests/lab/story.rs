@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Client, Console, LabNode, Part, Server, Site, guest_image, rows, uuid_of, wait_for,
-    wait_until,
+    ADMIN, Answer, Client, Console, LabNode, PASSWORD, Part, Server, Site, guest_image, rows,
+    uuid_of, wait_for, wait_until,
 };
 
 /// A boot takes 5 s on an idle machine and several times that beside other work.
@@ -80,6 +80,14 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     wait_status_within(admin, &group, second, "active", STATUS);
     node.virsh(&["destroy", &domain_of(&node, second)]);
     wait_status_within(admin, &group, second, "inactive", STATUS);
+    assert_eq!(reason(admin, &group, second), "It was switched off.");
+    // … also a guest that shuts itself down
+    act(admin, INSTANCES, "start", "vdi.edu-instances.start", second_one.clone());
+    node.guest_status(&text(second, "ipaddr"), "boots", BOOT);
+    node.ask_guest(&text(second, "ipaddr"), "poweroff");
+    wait_until("the guest is off", BOOT, || node.domain_state(&text(second, "uuid")) == "shut off");
+    wait_status_within(admin, &group, second, "inactive", STATUS);
+    assert_eq!(reason(admin, &group, second), "It was shut down from inside, by its user.");
     act(admin, INSTANCES, "delete", "vdi.edu-instances.delete", second_one);
     assert_eq!(desktops_of(admin, &group).len(), 1);
 
@@ -169,6 +177,15 @@ fn edit_and_save(site: &Site, node: &LabNode, template: &str) {
     let address = text(&row, "bind_ip");
     assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
     assert_eq!(template_row(admin)["status"], "active");
+    // somebody else pauses it: no longer of use, as a desktop in that state
+    node.virsh(&["suspend", template]);
+    wait_until("the paused template is shown", STATUS, || {
+        let row = template_row(admin);
+        let (status, power) = (&row["status"], &row["power"]);
+        (status, power) == (&json!("error"), &json!("paused")) && row["reason"].is_string()
+    });
+    node.virsh(&["resume", template]);
+    wait_until("it goes on", STATUS, || template_row(admin)["status"] == "active");
     leave_mark(node, &address, "from-the-template");
     act(admin, TEMPLATES, "save", "vdi.templates.save", param);
     site.wait_idle();
@@ -201,10 +218,12 @@ fn deploy(site: &Site, classroom: &str, template: &str, name: &str, restore: u8)
     group
 }
 
-/// The console's bytes are those of a VNC server, and its token opens once.
+/// The console's bytes are those of a VNC server, its token opens once, and it closes when who asked for
+/// it signs out.
 fn look_at_the_screen(admin: &Client, desktop: &Value) {
     let param = json!({"name": desktop["name"], "uuid": desktop["uuid"]});
-    let answer = admin.action(INSTANCES, "get_console", param).send();
+    let visitor = admin.stranger().sign_in(ADMIN, PASSWORD);
+    let answer = visitor.action(INSTANCES, "get_console", param).send();
     let url = text(&answer.documented("vdi.edu-instances.get-console"), "websockify_url");
     let mut console = Console::open(&url).expect("the console opens");
     let (width, height) = console.handshake();
@@ -214,6 +233,9 @@ fn look_at_the_screen(admin: &Client, desktop: &Value) {
     let picture = admin.get(&format!("{INSTANCES}{uuid}/screen?width=240")).send();
     assert_eq!(picture.header("content-type"), Some("image/png"), "{}", picture.body);
     assert!(picture.bytes.starts_with(b"\x89PNG"));
+    visitor.post("/api/account/logout").send().expect_status(204);
+    // What came before the end is read first.
+    while console.read(1).is_some() {}
 }
 
 fn act(admin: &Client, path: &str, action: &str, id: &str, param: Value) {
@@ -263,6 +285,13 @@ fn wait_status_within(admin: &Client, group: &str, desktop: &Value, status: &str
         let rows = desktops_of(admin, group);
         rows.iter().any(|row| row["uuid"] == desktop["uuid"] && row["status"] == status)
     });
+}
+
+/// Why a desktop does not run, in English.
+fn reason(admin: &Client, group: &str, desktop: &Value) -> String {
+    let rows = desktops_of(&admin.with_header("Accept-Language", "en"), group);
+    let row = rows.iter().find(|row| row["uuid"] == desktop["uuid"]).expect("its row");
+    text(row, "reason")
 }
 
 fn domain_of(node: &LabNode, desktop: &Value) -> String {

@@ -217,6 +217,12 @@ impl Request {
         self.stream(&format!("multipart/form-data; boundary={boundary}"), size, whole)
     }
 
+    /// Does not say how long the body is, as a client does that makes it while it sends.
+    pub fn without_length(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != "Content-Length");
+        self
+    }
+
     /// Sends it and reads the whole answer.
     ///
     /// # Panics
@@ -251,6 +257,13 @@ impl Request {
         let lines = Log::default();
         lines.follow(response.into_body().into_reader());
         lines
+    }
+
+    /// Sends it and looks at nothing but the status: the body may have no end.
+    #[track_caller]
+    pub fn send_for_status(self) -> u16 {
+        let what = format!("{} {}", self.method, self.path);
+        self.open().unwrap_or_else(|error| panic!("{what}: {error}")).status().as_u16()
     }
 
     fn open(self) -> Result<http::Response<ureq::Body>, ureq::Error> {
@@ -323,13 +336,31 @@ impl Answer {
             self.body
         );
         assert!(
-            self.status < 500,
+            // 507 is "no room": the site's limit, no defect
+            self.status < 500 || self.status == 507,
             "{}: a refusal must not be a defect: {} {}",
             self.what,
             self.status,
             self.body
         );
         message
+    }
+
+    /// Asserts success in the `{ok, info}` form and gives `info`.
+    #[track_caller]
+    pub fn info(&self) -> Value {
+        let mut whole = self.json();
+        assert_eq!(whole["ok"], true, "{}: {} {}", self.what, self.status, self.body);
+        whole["info"].take()
+    }
+
+    /// Asserts a refusal with this status in the `{ok, info}` form and gives the message.
+    #[track_caller]
+    pub fn not_ok(&self, status: u16) -> String {
+        self.expect_status(status);
+        let whole = self.json();
+        assert_eq!(whole["ok"], false, "{} was not refused: {}", self.what, self.body);
+        whole["info"].as_str().expect("a message").to_owned()
     }
 
     /// Asserts the pattern of [`super::differences`] on the whole body.

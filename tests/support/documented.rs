@@ -10,8 +10,8 @@ use super::client::Answer;
 use super::expect::differences;
 
 /// The documented answers by operation id. An entry has one of
-/// `data` (the pattern of `data` in an envelope), `page` (of each row of a list) and `body` (of the whole
-/// answer), and `status` when that is not 200. Patterns are those of [`differences`].
+/// `data` (the pattern of `data` in an envelope), `page` (of each row of a list), `info` (of document 004's
+/// envelope) and `body` (of the whole answer), and `status` when that is not 200. Patterns are those of [`differences`].
 const ANSWERS: &str = include_str!("../api/contract/answers.json");
 
 #[derive(Deserialize)]
@@ -21,6 +21,7 @@ struct Documented {
     status: Option<u16>,
     data: Option<Value>,
     page: Option<Value>,
+    info: Option<Value>,
     body: Option<Value>,
 }
 
@@ -56,6 +57,9 @@ fn pattern_of(id: &str, known: &Documented, body: &Value) -> Value {
     if let Some(whole) = &known.body {
         return whole.clone();
     }
+    if let Some(info) = &known.info {
+        return json!({"ok": true, "info": info});
+    }
     let data = match (&known.data, &known.page) {
         (Some(data), _) => data.clone(),
         // searchtype=single answers with one row instead of a page
@@ -84,6 +88,10 @@ impl Answer {
         }
         let mut body = self.json();
         assert_documented(id, &body);
-        if known.body.is_some() { body } else { body["data"].take() }
+        match (&known.body, &known.info) {
+            (Some(_), _) => body,
+            (None, Some(_)) => body["info"].take(),
+            (None, None) => body["data"].take(),
+        }
     }
 }

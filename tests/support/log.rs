@@ -101,6 +101,11 @@ impl Log {
         }
     }
 
+    /// Whether every pipe is closed.
+    pub fn has_ended(&self) -> bool {
+        self.lines().open == 0
+    }
+
     /// Number of lines until now.
     pub fn len(&self) -> usize {
         self.lines().all.len()

@@ -5,22 +5,32 @@
 //! `#[path = "../support/mod.rs"] mod support;` and uses a part of it.
 #![allow(dead_code, unused_imports)] // each crate uses only a part
 
+mod authority;
 mod client;
 mod console;
 mod documented;
 mod expect;
+mod from;
 mod lab;
 mod log;
+mod mail;
+mod provider;
 mod server;
 mod site;
+mod small_disk;
 mod wait;
 
+pub use authority::Authority;
 pub use client::{Answer, Client, Part, Request};
 pub use console::Console;
 pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
+pub use from::post_from;
 pub use lab::{LabNode, empty_image, guest_image};
 pub use log::Log;
+pub use mail::{Letter, MailServer};
+pub use provider::Provider;
 pub use server::{ADMIN, PASSWORD, Server, Setup};
 pub use site::{LARGE, Range, SMALL, Site, rows, uuid_of};
+pub use small_disk::{SmallDisk, unmount};
 pub use wait::{wait_for, wait_until};

@@ -8,7 +8,7 @@ use super::image_upload;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Permission;
@@ -48,11 +48,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
+struct Filters {
     os_type: Option<Listed<String>>,
 }
 
@@ -198,7 +194,7 @@ fn view(app: &App, call: &Call, line: ImageLine) -> ImageView {
     }
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<ImageView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<ImageView>> {
     let page = app.images.list(call.uuid("resource_pool_uuid")?, call.list_query()?)?;
     Ok(page.map(|line| view(app, call, line)))
 }

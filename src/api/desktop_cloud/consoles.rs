@@ -10,7 +10,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::Responder;
 use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use rocket::tokio::sync::Semaphore;
-use rocket::{Data, Request, Response, Shutdown};
+use rocket::{Data, Request, Response};
 use rocket_ws::frame::{CloseCode, CloseFrame};
 use rocket_ws::stream::DuplexStream;
 use rocket_ws::{Message, WebSocket};
@@ -24,7 +24,8 @@ use crate::api::answer;
 use crate::api::call::Call;
 use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, post, streaming};
-use crate::desktops::{Screen, Ticket};
+use crate::api::presence::Presence;
+use crate::desktops::{Holder, Screen, Ticket};
 use crate::error::{Context, Error, Fault, Result};
 use crate::identity::Permission;
 use crate::node::client::OpenCall;
@@ -123,7 +124,8 @@ fn ticket(
     name: &str,
 ) -> Result<answer::Data<ConsoleView>> {
     call.about(name);
-    let word = app.desktops.console_ticket(&call.actor, screen, Some(name))?;
+    let holder = Holder { actor: call.actor.clone(), caller: call.caller()?.clone() };
+    let word = app.desktops.console_ticket(holder, screen, Some(name))?;
     // http → ws, https → wss
     let origin = call.origin.replacen("http", "ws", 1);
     let path = CONSOLE.replace("{ticket}", &word);
@@ -144,13 +146,28 @@ fn open<'r>(
         let ticket = app.desktops.take_ticket(call.param("ticket")?)?;
         let opened = {
             let (app, ticket) = (Arc::clone(&app), ticket.clone());
-            blocking(move || app.desktops.open_console(&ticket)).await
+            // Whoever was given the ticket may have been sent away since.
+            blocking(move || match app.identity.look_again(&ticket.holder.caller)? {
+                Some(caller) if caller.may(needed(ticket.screen)) => {
+                    app.desktops.open_console(&ticket)
+                }
+                _ => Err(Error::not_found("console-ticket-unknown")),
+            })
+            .await
         };
         note(&app, &call, &ticket, opened.as_ref().err().map(Fault::from)).await?;
         let (screen, shutdown) = (opened?, request.rocket().shutdown());
+        let mut presence = Presence::of(&app, ticket.holder.caller.clone());
+        let needed = needed(ticket.screen);
         let channel = socket.channel(move |socket| {
             Box::pin(async move {
-                carry(socket, screen, shutdown).await;
+                let end = async {
+                    rocket::tokio::select! {
+                        () = presence.lost(needed) => CloseCode::Policy,
+                        () = shutdown => CloseCode::Away,
+                    }
+                };
+                carry(socket, screen, end).await;
                 Ok(())
             })
         });
@@ -164,6 +181,14 @@ fn open<'r>(
     })
 }
 
+/// What whoever looks at the screen must be allowed as long as it is open.
+const fn needed(screen: Screen) -> Permission {
+    match screen {
+        Screen::Desktop(_) => Permission::DesktopsConsole,
+        Screen::Template(_) => Permission::TemplatesManage,
+    }
+}
+
 fn offers_binary(request: &Request<'_>) -> bool {
     let offered = request.headers().get("Sec-WebSocket-Protocol");
     offered.flat_map(|line| line.split(',')).any(|protocol| protocol.trim() == "binary")
@@ -171,7 +196,7 @@ fn offers_binary(request: &Request<'_>) -> bool {
 
 /// The person who was given the ticket is the one who opens the console.
 async fn note(app: &Arc<App>, call: &Call, ticket: &Ticket, fault: Option<Fault>) -> Result<()> {
-    let mut actor = ticket.actor.clone();
+    let mut actor = ticket.holder.actor.clone();
     actor.address = call.actor.address;
     actor.request_id.clone_from(&call.actor.request_id);
     let (app, name) = (Arc::clone(app), ticket.name.clone());
@@ -183,8 +208,9 @@ async fn note(app: &Arc<App>, call: &Call, ticket: &Ticket, fault: Option<Fault>
     .await
 }
 
-/// Carries bytes until either side ends. Each direction waits for its receiver: nothing piles up here.
-async fn carry(socket: DuplexStream, screen: OpenCall, shutdown: Shutdown) {
+/// Carries bytes until either side ends, or `end` does. Each direction waits for its receiver: nothing
+/// piles up here.
+async fn carry(socket: DuplexStream, screen: OpenCall, end: impl Future<Output = CloseCode>) {
     let OpenCall { mut incoming, mut outgoing, reply } = screen;
     let (mut to_client, mut from_client) = socket.split();
     let downward = async {
@@ -225,7 +251,7 @@ async fn carry(socket: DuplexStream, screen: OpenCall, shutdown: Shutdown) {
     let code = rocket::tokio::select! {
         code = downward => code,
         code = upward => code,
-        () = shutdown => CloseCode::Away,
+        code = end => code,
     };
     let frame = CloseFrame { code, reason: "".into() };
     // A client that is gone needs no farewell.

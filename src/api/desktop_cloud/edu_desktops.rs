@@ -10,7 +10,7 @@ use super::named::{self, Named, subject};
 use crate::api::answer::{Answer, Batch, IntoAnswer};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::{TemplateState, role_word};
@@ -163,14 +163,9 @@ struct UpdateValue {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    searchtype: Option<Listed<String>>,
+struct Filters {
     /// Uuid of an education group.
     group: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -362,7 +357,7 @@ fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmiss
     app.desktops.delete_desktop_groups(&call.actor, &named::pairs(input.desktops))
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<DesktopGroupView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopGroupView>> {
     let page = app.desktops.desktop_groups(call.list_query()?)?;
     Ok(page.map(|group| view(app, call, group)))
 }

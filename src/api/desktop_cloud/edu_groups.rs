@@ -10,7 +10,7 @@ use super::named::{Named, subject};
 use crate::api::answer::{Batch, Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::{EducationGroup, EducationGroupChange, NewEducationGroup};
 use crate::error::{Error, Result};
@@ -93,13 +93,8 @@ struct UpdateValue {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    searchtype: Option<Listed<String>>,
+struct Filters {
     group_type: Option<Listed<u32>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -219,7 +214,7 @@ fn remove(app: &App, call: &mut Call, input: DeleteInput) -> Result<Batch> {
     }))
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<EducationGroupView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<EducationGroupView>> {
     let page = app.desktops.education_groups(&call.list_query()?)?;
     Ok(page.map(EducationGroupView::from))
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::named::{self, Named, subject};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::{self, Desktop, Switch};
 use crate::error::Result;
@@ -82,16 +82,11 @@ struct CreateInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    searchtype: Option<Listed<String>>,
+struct Filters {
     /// Uuid of the group.
     desktop_uuid: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
     /// active, inactive or error
     status: Option<Listed<String>>,
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -216,7 +211,7 @@ fn remove(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmi
     app.desktops.delete_desktops(&call.actor, &group, &wanted)
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<DesktopView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopView>> {
     let page = app.desktops.desktops(call.list_query()?)?;
     let now = now();
     Ok(page.map(|desktop| view(app, call, now, desktop)))

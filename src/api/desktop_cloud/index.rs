@@ -10,7 +10,7 @@ use crate::api::answer::Data;
 use crate::api::audit_log::{self, LogFilters};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
-use crate::api::input::Listed;
+use crate::api::input::{Listed, Paging};
 use crate::api::session::NoInput;
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
@@ -37,13 +37,16 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// A page of the operation log.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct LogInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
+    #[serde(flatten)]
+    paging: Paging,
     #[serde(flatten)]
     filters: LogFilters,
+    /// Shows a request together with the end of the operation that it started.
+    request_id: Option<Listed<String>>,
 }
 
 /// A line of the operation log.

@@ -9,7 +9,7 @@ use super::uuids::Uuids;
 use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -43,12 +43,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
+struct Filters {
     switch_name: Option<Listed<String>>,
     switch_type: Option<Listed<String>>,
     vlan_id: Option<Listed<String>>,
@@ -133,7 +128,7 @@ fn view(app: &App, call: &Call, network: Network) -> NetworkView {
     }
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<NetworkView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NetworkView>> {
     let page = app.networks.list(&call.list_query()?)?;
     Ok(page.map(|network| view(app, call, network)))
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::api::call::Call;
 use crate::api::{App, time};
 use crate::error::Error;
-use crate::inventory::{Address, Nic, Node, NodeDetail, StorageRole, StorageUse};
+use crate::inventory::{Address, Nic, Node, NodeDetail, NodeStatus, StorageRole, StorageUse};
 use crate::networks::netmask_of;
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -38,7 +38,7 @@ pub struct NodeView {
     virt_type: String,
     /// active; error: libvirt does not answer; shutdown: the node does not answer
     status: &'static str,
-    /// Why the status is not active.
+    /// Why the status is not active, or what an active node is still busy with.
     reason: Option<String>,
     /// 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
     r#type: i64,
@@ -130,7 +130,12 @@ impl NodeView {
         let holder = |role| storages.iter().find(|s| s.has(role)).map(StorageView::of);
         let cpu = sample.as_ref().map_or(0.0, |s| round(f64::from(s.cpu_percent)));
         let memory = sample.as_ref().map_or(0.0, |s| percent(s.memory_used, s.memory_total));
-        let reason = node.fault.map(|fault| app.language.error(call.language, &Error::from(fault)));
+        let learning = node.status == NodeStatus::Active && node.virt_type.is_empty();
+        let reason = match node.fault {
+            Some(fault) => Some(app.language.error(call.language, &Error::from(fault))),
+            None if learning => Some(app.language.text(call.language, "node-learning", &[])),
+            None => None,
+        };
         let Node { id, uuid, name, hostname, ip, role, cpu_model, cpu_count, memory: ram, .. } =
             node;
         Self {

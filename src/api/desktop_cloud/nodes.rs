@@ -7,7 +7,7 @@ use super::node_view::NodeView;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::session::NoInput;
 use crate::api::{App, input};
 use crate::error::{Error, Result};
@@ -43,12 +43,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
+struct Filters {
     ip: Option<Listed<String>>,
     /// active, error or shutdown; also 0, 1 or 2
     status: Option<Listed<String>>,
@@ -79,12 +74,12 @@ fn node_query(call: &Call) -> Result<ListQuery> {
     Ok(query)
 }
 
-fn list_controllers(app: &App, call: &mut Call, _: ListInput) -> Result<Page<NodeView>> {
+fn list_controllers(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeView>> {
     let page = app.inventory.list_controllers(node_query(call)?)?;
     Ok(page.map(|detail| NodeView::of(app, call, detail)))
 }
 
-fn list_pool(app: &App, call: &mut Call, _: ListInput) -> Result<Page<NodeView>> {
+fn list_pool(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeView>> {
     let pool = app.inventory.pool(call.uuid("resource_pool_uuid")?)?;
     let page = app.inventory.list_nodes_of(&pool, node_query(call)?)?;
     Ok(page.map(|detail| NodeView::of(app, call, detail)))

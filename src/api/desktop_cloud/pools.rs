@@ -8,7 +8,7 @@ use super::uuids::Uuids;
 use crate::api::answer::{Batch, Data};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::List;
 use crate::api::{App, input, time};
 use crate::error::Result;
 use crate::identity::Permission;
@@ -37,16 +37,6 @@ pub fn endpoints() -> Vec<Endpoint> {
             .audited(MODULE, "log-pool-delete")
             .summary("Delete empty resource pools"),
     ]
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -108,7 +98,7 @@ fn view(app: &App, call: &Call, line: PoolLine) -> PoolView {
     }
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<PoolView>> {
+fn list(app: &App, call: &mut Call, _: List) -> Result<Page<PoolView>> {
     let page = app.inventory.list_pools(&call.list_query()?)?;
     Ok(page.map(|line| view(app, call, line)))
 }

@@ -10,7 +10,7 @@ use super::uuids::Uuids;
 use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::List;
 use crate::api::{App, input, time};
 use crate::error::Result;
 use crate::identity::Permission;
@@ -41,16 +41,6 @@ pub fn endpoints() -> Vec<Endpoint> {
             .audited(MODULE, "log-subnet-delete")
             .summary("Delete subnets that nothing uses"),
     ]
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
 }
 
 /// A subnet to be made.
@@ -157,7 +147,7 @@ impl From<Subnet> for SubnetView {
     }
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<SubnetView>> {
+fn list(app: &App, call: &mut Call, _: List) -> Result<Page<SubnetView>> {
     let network = call.uuid("data_network_uuid")?;
     let page = app.networks.list_subnets(network, call.list_query()?)?;
     Ok(page.map(SubnetView::from))

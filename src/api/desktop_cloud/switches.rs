@@ -8,7 +8,7 @@ use super::uuids::Uuids;
 use crate::api::answer::{Batch, Data};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -41,12 +41,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    uuid: Option<Listed<String>>,
+struct Filters {
     r#type: Option<Listed<String>>,
 }
 
@@ -134,7 +129,7 @@ fn refuse_uplinks(uplinks: Option<Vec<Uplink>>) -> Result<()> {
     }
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<SwitchView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<SwitchView>> {
     let mut query = call.list_query()?;
     for (_, value) in query.filters.iter_mut().filter(|(name, _)| name == "type") {
         *value = value.to_ascii_lowercase();

@@ -54,6 +54,8 @@ pub struct TemplateView {
     version: u32,
     /// active, inactive, updating or error
     status: &'static str,
+    /// off, running, paused or crashed
+    power: &'static str,
     /// Why it is neither active nor simply off, or what its last change failed of.
     reason: Option<String>,
     /// Started for editing and not saved since.
@@ -140,6 +142,7 @@ impl TemplateView {
             instance_count: line.desktop_count,
             version: template.version,
             status,
+            power: template.power.word(),
             reason,
             editing: template.editing,
             changed: template.changed,
@@ -175,7 +178,8 @@ fn status(app: &App, call: &Call, line: &TemplateLine) -> (&'static str, Option<
         PowerState::Paused if is_full_disk(&template.power_reason) => {
             ("error", word("template-paused-disk-full"))
         }
-        PowerState::Paused => ("active", word("template-paused")),
+        // As with desktops: on, but of no use to anybody.
+        PowerState::Paused => ("error", word("template-paused")),
         PowerState::Off => ("inactive", last),
         PowerState::Crashed => ("error", word("template-crashed")),
     }

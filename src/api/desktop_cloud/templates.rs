@@ -11,7 +11,7 @@ use crate::api::App;
 use crate::api::answer::{Answer, Done, IntoAnswer};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::{List, Listed};
 use crate::desktops::templates::Action;
 use crate::error::Result;
 use crate::identity::Permission;
@@ -83,14 +83,10 @@ struct BatchInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    searchtype: Option<Listed<String>>,
+struct Filters {
     /// 1 education, 2 personal
     classify: Option<Listed<String>>,
     pool_uuid: Option<Listed<String>>,
-    name: Option<Listed<String>>,
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -193,7 +189,7 @@ fn remove(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmissi
     app.templates.delete(&call.actor, &uuids)
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<TemplateView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<TemplateView>> {
     let page = app.templates.list(&call.list_query()?)?;
     Ok(page.map(|line| TemplateView::of(app, call, line)))
 }

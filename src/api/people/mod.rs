@@ -3,13 +3,18 @@
 
 mod groups;
 mod keys;
+pub mod oidc;
 mod own;
 mod policy;
 mod roles;
+mod second_factor;
 mod sessions;
+mod ssh_keys;
 mod users;
 
 use std::collections::BTreeSet;
+
+pub use roles::description;
 
 use super::endpoint::Endpoint;
 use crate::error::{Error, Result};
@@ -27,6 +32,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         sessions::endpoints(),
         policy::endpoints(),
         own::endpoints(),
+        ssh_keys::endpoints(),
+        second_factor::endpoints(),
+        oidc::endpoints(),
     ];
     parts.into_iter().flatten().collect()
 }

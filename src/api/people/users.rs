@@ -267,7 +267,7 @@ fn unlock(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
     Ok(Done)
 }
 
-fn asked(app: &App, call: &mut Call) -> Result<User> {
+pub fn asked(app: &App, call: &mut Call) -> Result<User> {
     let uuid = call.uuid("user_uuid")?.to_string();
     call.about(&uuid);
     let user = app.identity.user_by_uuid(&uuid)?;

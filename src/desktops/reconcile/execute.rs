@@ -10,8 +10,8 @@ use super::plan::{Plan, plan};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
-use crate::desktops::group::Stage;
-use crate::desktops::store::{actual, seats};
+use crate::desktops::power::ready_name;
+use crate::desktops::store::{actual, restored, seats};
 use crate::error::{Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
@@ -44,46 +44,25 @@ impl Desktops {
         held.extend(self.operations.locked()?);
         let known = self.store.read(actual::known)?;
         let plan = plan(node, &domains, &files, &known, &held);
-        self.snapshots.send(Snapshot { asked, domains });
-        self.execute(node, &client, plan)
-    }
-
-    fn execute(&self, node: i64, client: &NodeClient, plan: Plan) -> Result<Report> {
-        let Plan { remove, remake, files } = plan;
-        let report = Report {
-            removed_domains: remove.len(),
-            remade_domains: remake.len(),
-            removed_files: files.len(),
+        let mut report = match self.store.read(|conn| restored::restored_at(conn, node))? {
+            Some(at) => self.set_aside(node, at, &client, &plan, &domains)?,
+            None => remove(node, &client, &plan)?,
         };
-        if !remove.is_empty() {
-            tracing::warn!(node.id = node, domains = ?remove, "removing domains that no row knows");
-            let flag = CancelFlag::new();
-            let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
-            first_failure(client.remove_domains(remove, &mut watch)?)?;
-        }
-        if !files.is_empty() {
-            let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-            tracing::warn!(node.id = node, ?paths, "removing files that no row knows");
-            client.remove_files(files)?;
-        }
-        if !remake.is_empty() {
-            self.submit_remake(remake)?;
+        self.snapshots.send(Snapshot { asked, domains });
+        report.remade_domains = plan.remake.len();
+        if !plan.remake.is_empty() {
+            self.submit_remake(plan.remake)?;
         }
         Ok(report)
     }
 
     /// As an operation: it holds the desktops, so that nobody deletes one while its domain is made anew.
     fn submit_remake(&self, missing: Vec<Uuid>) -> Result<()> {
-        let submitted = self.operations.submit_batch(
+        let submitted = self.operations.submit_loaded(
             &Actor::system(),
             &missing,
-            |tx, uuid| {
-                let seat = seats::seat(tx, uuid)?;
-                match seat.stage {
-                    Stage::Ready => Ok(seat.name),
-                    stage => Err(crate::desktops::power::not_ready(stage, &seat.name)),
-                }
-            },
+            |tx, uuids| seats::by_uuid(tx, uuids),
+            |_, seats, uuid| ready_name(seats, uuid),
             |_, admitted| {
                 let uuids = admitted.things.iter().map(|(uuid, _)| *uuid);
                 let args = RemakeArgs { desktops: uuids.collect() };
@@ -99,6 +78,33 @@ impl Desktops {
             other => other.map(drop),
         }
     }
+}
+
+/// Removes what belongs to nobody.
+fn remove(node: i64, client: &NodeClient, plan: &Plan) -> Result<Report> {
+    let mut report = Report::default();
+    if !plan.remove.is_empty() {
+        tracing::warn!(node.id = node, domains = ?plan.remove, "removing domains that no row knows");
+        let flag = CancelFlag::new();
+        let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
+        first_failure(client.remove_domains(plan.remove.clone(), &mut watch)?)?;
+        report.removed_domains = plan.remove.len();
+    }
+    if !plan.files.is_empty() {
+        let paths: Vec<&str> = plan.files.iter().map(|file| file.path.as_str()).collect();
+        match client.remove_files(plan.files.clone()) {
+            Ok(()) => {
+                tracing::warn!(node.id = node, ?paths, "removed files that no row knows");
+                report.removed_files = plan.files.len();
+            }
+            // A disk stands on it that was set aside, or one made after a backup that was restored.
+            Err(error) if error.key() == "layer-in-use" => {
+                tracing::debug!(node.id = node, ?paths, error = error.detail(), "in use");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(report)
 }
 
 fn remake(desktops: &Desktops, args: &RemakeArgs, job: &Job) -> Result<()> {

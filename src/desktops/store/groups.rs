@@ -166,6 +166,13 @@ pub fn update(tx: &Transaction<'_>, uuid: Uuid, values: &GroupValues) -> Result<
     unique(done, &values.name)
 }
 
+/// Whether no other group has the name.
+pub fn is_free_name(conn: &Connection, name: &str, but: Uuid) -> Result<bool> {
+    let mut statement =
+        conn.prepare_cached("SELECT 1 FROM desktop_groups WHERE name=?1 AND uuid<>?2")?;
+    Ok(!statement.exists(params![name, but.to_string()])?)
+}
+
 pub fn set_active(tx: &Transaction<'_>, uuid: Uuid, active: bool) -> Result<()> {
     tx.execute(
         "UPDATE desktop_groups SET is_active=?2, updated_at=?3 WHERE uuid=?1",

@@ -3,6 +3,7 @@
 pub mod actual;
 pub mod education;
 pub mod groups;
+pub mod restored;
 pub mod seats;
 
 use std::net::Ipv4Addr;

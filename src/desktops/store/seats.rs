@@ -138,10 +138,25 @@ pub fn seat(conn: &Connection, uuid: Uuid) -> Result<Seat> {
     seats(conn, &[uuid])?.into_iter().next().ok_or_else(unknown)
 }
 
+/// As [`seats`], to be looked up.
+pub fn by_uuid(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<Uuid, Seat>> {
+    Ok(seats(conn, desktops)?.into_iter().map(|seat| (seat.uuid, seat)).collect())
+}
+
 /// All desktops of a group.
 pub fn of_group(conn: &Connection, group: Uuid) -> Result<Vec<Seat>> {
     let sql = format!("SELECT {SEAT} WHERE g.uuid = ?1 ORDER BY d.seat");
     collect(conn, &sql, &group.to_string())
+}
+
+/// The nodes on which these groups have desktops.
+pub fn nodes_of_groups(conn: &Connection, groups: &[Uuid]) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT DISTINCT d.node_id FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         WHERE g.uuid IN (SELECT value FROM json_each(?1))",
+    )?;
+    let nodes = statement.query_map([json_uuids(groups)?], |row| row.get(0))?;
+    Ok(nodes.collect::<rusqlite::Result<_>>()?)
 }
 
 fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
@@ -295,11 +310,16 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     Ok(builds.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Where each of these desktops is, by node.
-pub fn by_node(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<i64, Vec<Uuid>>> {
+/// Which of these desktops are on which node.
+pub fn by_node<'a>(seats: impl IntoIterator<Item = &'a Seat>) -> HashMap<i64, Vec<Uuid>> {
     let mut nodes: HashMap<i64, Vec<Uuid>> = HashMap::new();
-    for seat in seats(conn, desktops)? {
+    for seat in seats {
         nodes.entry(seat.node_id).or_default().push(seat.uuid);
     }
-    Ok(nodes)
+    nodes
+}
+
+/// Where each of these desktops is, by node.
+pub fn nodes_of(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<i64, Vec<Uuid>>> {
+    Ok(by_node(&seats(conn, desktops)?))
 }

@@ -12,7 +12,7 @@ use super::create::new_copy;
 use super::limits::{DISK_LIMIT, check_disk_size, check_memory, check_size};
 use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateDisk, TemplateState, Templates, ready};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Kind, Result};
 use crate::images;
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, FileKind, StoredFile};
@@ -315,35 +315,55 @@ fn restore_rows(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         for (disk, size) in &before.sizes {
             store::set_disk_size(tx, *disk, *size)?;
         }
+        let (network_id, subnet_id) = templates.take_back(tx, &template, before)?;
         let old = Template {
-            name: before.name.clone(),
+            name: old_name(tx, &template, before)?,
             desc: before.desc.clone(),
-            network_id: before.network_id,
-            subnet_id: before.subnet_id,
+            network_id,
+            subnet_id,
             vcpu: before.vcpu,
             memory_mib: before.memory_mib,
             ..template
         };
         store::update(tx, &old)?;
-        templates.take_back(tx, args.template, before)?;
         let fault = Fault::from(&Error::conflict("template-change-failed").arg("name", &old.name));
         store::set_state(tx, args.template, TemplateState::Ready, Some(&fault))
     })?;
     templates.define(&templates.find(args.template)?, job)
 }
 
+/// The name from before, or the present one when another template took that meanwhile.
+fn old_name(tx: &Transaction<'_>, template: &Template, before: &Before) -> Result<String> {
+    match store::require_free_name(tx, &before.name, Some(template.uuid)) {
+        Ok(()) => Ok(before.name.clone()),
+        Err(error) if error.kind() == Kind::Conflict => Ok(template.name.clone()),
+        Err(error) => Err(error),
+    }
+}
+
 impl Templates {
-    /// The address from before, or another one of its subnet when somebody else has it by now.
-    fn take_back(&self, tx: &Transaction<'_>, template: Uuid, before: &Before) -> Result<()> {
-        let now = self.networks.lease(tx, template)?;
-        if now.as_ref().map(|lease| lease.address) == before.address {
-            return Ok(());
+    /// Gives network and subnet: those from before, with the address from before or another one. Where that subnet
+    /// is gone or full by now, the template stays where it is.
+    fn take_back(
+        &self,
+        tx: &Transaction<'_>,
+        template: &Template,
+        before: &Before,
+    ) -> Result<(i64, i64)> {
+        let old = (before.network_id, before.subnet_id);
+        let now = self.networks.lease(tx, template.uuid)?.map(|lease| lease.address);
+        if template.subnet_id == before.subnet_id && now == before.address {
+            return Ok(old);
         }
-        self.networks.release(tx, &[template])?;
-        let old = self.networks.reserve(tx, before.subnet_id, template, before.address);
-        match old {
-            Ok(_) => Ok(()),
-            Err(_) => self.networks.reserve(tx, before.subnet_id, template, None).map(drop),
+        self.networks.release(tx, &[template.uuid])?;
+        for wanted in [before.address, None] {
+            match self.networks.reserve(tx, before.subnet_id, template.uuid, wanted) {
+                Ok(_) => return Ok(old),
+                Err(error) if error.kind() == Kind::Internal => return Err(error),
+                Err(_) => {}
+            }
         }
+        self.networks.reserve(tx, template.subnet_id, template.uuid, now)?;
+        Ok((template.network_id, template.subnet_id))
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::machine::watched;
 use super::store::{self, Export};
 use super::{Templates, ready};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, logged};
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
 use crate::operations::{Actor, Job, NewOperation, Recipe, State, Step, SubmittedOperation};
@@ -145,13 +145,7 @@ impl Templates {
                 let templates = templates.clone();
                 let swept =
                     tokio::task::spawn_blocking(move || templates.remove_left_exports(node)).await;
-                match swept {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        tracing::warn!(error = error.detail(), "left downloads were not removed");
-                    }
-                    Err(panic) => tracing::error!(error = %panic, "removing downloads panicked"),
-                }
+                logged("removing left downloads", swept);
             }
         });
     }

@@ -17,7 +17,7 @@ use super::delete::find_if_there;
 use super::machine::watched;
 use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, logged};
 use crate::images;
 use crate::operations::{Actor, Job, NewOperation, Recipe, Step};
 use crate::store::now;
@@ -109,13 +109,7 @@ impl Templates {
                 ticks.tick().await;
                 let templates = templates.clone();
                 let swept = tokio::task::spawn_blocking(move || templates.sweep_once()).await;
-                match swept {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        tracing::warn!(error = error.detail(), "unused layers not looked for");
-                    }
-                    Err(panic) => tracing::error!(error = %panic, "the look for layers panicked"),
-                }
+                logged("the look for unused layers", swept);
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Rows of API keys.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Context, Error, Result};
@@ -52,12 +52,27 @@ pub fn caller(
     name: Option<&str>,
     now: i64,
 ) -> Result<Option<Found>> {
+    one_caller(conn, "k.key_hash = ?1", hash, name, now)
+}
+
+/// Whose key this is.
+pub fn caller_of(conn: &Connection, id: &str, now: i64) -> Result<Option<Caller>> {
+    Ok(one_caller(conn, "k.id = ?1", id, None, now)?.map(|found| found.caller))
+}
+
+fn one_caller(
+    conn: &Connection,
+    condition: &str,
+    value: impl ToSql,
+    name: Option<&str>,
+    now: i64,
+) -> Result<Option<Found>> {
     let sql = format!(
         "SELECT {SELECT}, u.uuid, u.full_name FROM api_keys k JOIN users u ON u.id = k.user_id \
-         WHERE k.key_hash = ?1 AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.enabled = 1 \
+         WHERE {condition} AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.enabled = 1 \
          AND u.awaits IS NULL AND (?3 IS NULL OR u.name = ?3 COLLATE NOCASE)"
     );
-    let row = conn.prepare_cached(&sql)?.query_row(params![hash, now, name], |row| {
+    let row = conn.prepare_cached(&sql)?.query_row(params![value, now, name], |row| {
         let found = key(row)?;
         let caller = Caller {
             user_id: found.user_id,

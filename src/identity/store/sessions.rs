@@ -1,6 +1,6 @@
 //! Rows of sessions.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 use uuid::Uuid;
 
 use super::users::{codes, granted_to_u, roles_of_u};
@@ -74,16 +74,33 @@ pub struct Found {
     pub last_seen_at: i64,
 }
 
+const CALLER: &str = concat!(
+    "SELECT u.id, u.uuid, u.name, u.full_name, s.id, s.last_seen_at, ",
+    roles_of_u!(),
+    ", ",
+    granted_to_u!(),
+    " FROM sessions s JOIN users u ON u.id = s.user_id ",
+    "WHERE s.expires_at > ?2 AND u.enabled = 1 AND u.awaits IS NULL AND ",
+);
+
+/// Whose session a token's hash belongs to.
 pub fn caller(conn: &Connection, hash: &[u8], now: i64) -> Result<Option<Found>> {
-    let sql = concat!(
-        "SELECT u.id, u.uuid, u.name, u.full_name, s.id, s.last_seen_at, ",
-        roles_of_u!(),
-        ", ",
-        granted_to_u!(),
-        " FROM sessions s JOIN users u ON u.id = s.user_id ",
-        "WHERE s.token_hash = ?1 AND s.expires_at > ?2 AND u.enabled = 1 AND u.awaits IS NULL",
-    );
-    let row = conn.prepare_cached(sql)?.query_row(params![hash, now], |row| {
+    one_caller(conn, "s.token_hash = ?1", hash, now)
+}
+
+/// Whose session this is.
+pub fn caller_of(conn: &Connection, id: i64, now: i64) -> Result<Option<Caller>> {
+    Ok(one_caller(conn, "s.id = ?1", id, now)?.map(|found| found.caller))
+}
+
+fn one_caller(
+    conn: &Connection,
+    condition: &str,
+    value: impl ToSql,
+    now: i64,
+) -> Result<Option<Found>> {
+    let sql = format!("{CALLER}{condition}");
+    let row = conn.prepare_cached(&sql)?.query_row(params![value, now], |row| {
         let roles = codes(row.get(6)?);
         let granted = Permission::parse_all(row.get::<_, Option<String>>(7)?.as_deref());
         let caller = Caller {

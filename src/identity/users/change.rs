@@ -1,6 +1,8 @@
 //! Making, changing and deleting accounts. Whoever does it can neither give more than they have nor
 //! touch somebody who may do more than they; the last administrator stays.
 
+use std::net::IpAddr;
+
 use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
@@ -12,7 +14,7 @@ use crate::identity::password::{Password, StoredPassword};
 use crate::identity::permission::{BuiltinRole, Permissions};
 use crate::identity::roles::{effective, may_grant};
 use crate::identity::store::{groups, roles, sessions, users};
-use crate::identity::{Authority, Identity};
+use crate::identity::{Authority, Caller, Identity};
 use crate::store::now;
 use crate::store::text::lookalike;
 
@@ -140,18 +142,67 @@ impl Identity {
         })
     }
 
+    /// Changes the caller's own account, all of it or nothing. With `old` the present password is
+    /// compared first. A new password ends the other sessions.
+    ///
+    /// # Errors
+    /// As of [`Identity::add_user`], and `password-elsewhere`, `old-password-wrong`, `sign-in-locked`
+    pub fn change_own(
+        &self,
+        caller: &Caller,
+        old: Option<&Password>,
+        change: AccountChange,
+        address: Option<IpAddr>,
+    ) -> Result<User> {
+        let user = self.user_of(caller)?;
+        if let Some(new) = &change.password {
+            if user.source != Source::Local {
+                return Err(elsewhere(&user));
+            }
+            // Before the old one is compared: a new one that is refused anyway costs no attempt.
+            new.accept(&self.policy()?, &[&user.name, user.email.as_deref().unwrap_or_default()])?;
+        }
+        if let Some(old) = old {
+            self.prove(&user, old, address)?;
+        }
+        let hash = change.password.as_ref().map(|new| self.hashing.hash(new)).transpose()?;
+        let by = Authority::Caller(caller);
+        self.store.write(|tx| {
+            let user = touchable(tx, by, user.id)?;
+            update(tx, by, &user, &change)?;
+            if let Some(hash) = &hash {
+                users::set_password(tx, user.id, hash, now())?;
+                users::set_force_reset(tx, user.id, false)?;
+                sessions::end_all(tx, user.id, caller.session_id())?;
+            }
+            keep_an_administrator(tx, &user)?;
+            users::by_id(tx, user.id)?.ok_or_else(|| unknown(user.id))
+        })
+    }
+
     /// Deletes an account with its sessions and keys.
     ///
     /// # Errors
     /// `user-unknown`, `user-has-more-rights`, `last-administrator`, `own-account`
     pub fn delete_user(&self, by: Authority<'_>, id: i64) -> Result<User> {
-        self.store.write(|tx| {
-            let user = touchable(tx, by, id)?;
-            not_oneself(by, &user)?;
-            users::delete(tx, id)?;
-            keep_an_administrator(tx, &user)?;
-            Ok(user)
-        })
+        self.store.write(|tx| remove(tx, by, id))
+    }
+
+    /// Deletes several accounts, or none when one of them cannot be deleted.
+    ///
+    /// # Errors
+    /// As of [`Identity::delete_user`]
+    pub fn delete_users(&self, by: Authority<'_>, ids: &[i64]) -> Result<Vec<User>> {
+        self.store.write(|tx| ids.iter().map(|id| remove(tx, by, *id)).collect())
+    }
+
+    /// The account of this uuid, if `by` may change it.
+    ///
+    /// # Errors
+    /// `user-unknown`, `user-has-more-rights`
+    pub fn touchable_user(&self, by: Authority<'_>, uuid: &str) -> Result<User> {
+        let user = self.user_by_uuid(uuid)?;
+        self.store.read(|conn| touchable(conn, by, user.id))
     }
 
     /// Switches an account off or on, by name or e-mail address.
@@ -194,7 +245,7 @@ fn checked(account: NewAccount) -> Result<NewAccount> {
     })
 }
 
-fn update(
+pub(in crate::identity) fn update(
     tx: &Transaction<'_>,
     by: Authority<'_>,
     user: &User,
@@ -267,7 +318,11 @@ fn join(
 }
 
 /// The account, if `by` may change it.
-fn touchable(conn: &Connection, by: Authority<'_>, id: i64) -> Result<User> {
+pub(in crate::identity) fn touchable(
+    conn: &Connection,
+    by: Authority<'_>,
+    id: i64,
+) -> Result<User> {
     let user = users::by_id(conn, id)?.ok_or_else(|| unknown(id))?;
     match by.lacks(&user.permissions) {
         Some(lacking) if !by.is(id) => Err(Error::forbidden("user-has-more-rights")
@@ -277,7 +332,15 @@ fn touchable(conn: &Connection, by: Authority<'_>, id: i64) -> Result<User> {
     }
 }
 
-fn not_oneself(by: Authority<'_>, user: &User) -> Result<()> {
+fn remove(tx: &Transaction<'_>, by: Authority<'_>, id: i64) -> Result<User> {
+    let user = touchable(tx, by, id)?;
+    not_oneself(by, &user)?;
+    users::delete(tx, id)?;
+    keep_an_administrator(tx, &user)?;
+    Ok(user)
+}
+
+pub(in crate::identity) fn not_oneself(by: Authority<'_>, user: &User) -> Result<()> {
     match by.is(user.id) {
         true => Err(Error::conflict("own-account").arg("name", &user.name)),
         false => Ok(()),
@@ -293,7 +356,12 @@ fn keep_an_administrator(tx: &Transaction<'_>, user: &User) -> Result<()> {
 }
 
 /// A name or address leads to one account only, also when typed in other letters that look the same.
-fn is_free(conn: &Connection, name: &str, email: Option<&str>, but: Option<i64>) -> Result<()> {
+pub(in crate::identity) fn is_free(
+    conn: &Connection,
+    name: &str,
+    email: Option<&str>,
+    but: Option<i64>,
+) -> Result<()> {
     let other = |found: Option<User>| found.filter(|user| Some(user.id) != but);
     if let Some(user) = other(users::by_login(conn, name)?) {
         return Err(Error::conflict("user-exists").arg("name", user.name));
@@ -321,7 +389,7 @@ fn short_text(field: &'static str, text: &str) -> Result<String> {
     }
 }
 
-fn elsewhere(user: &User) -> Error {
+pub(in crate::identity) fn elsewhere(user: &User) -> Error {
     Error::conflict("password-elsewhere").arg("name", &user.name).arg("source", user.source.word())
 }
 

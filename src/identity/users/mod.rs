@@ -2,6 +2,7 @@
 
 mod change;
 mod names;
+mod preferences;
 
 use super::lockout::Subject;
 use super::password::{Password, StoredPassword};
@@ -13,8 +14,9 @@ use crate::store::list::{ListQuery, Page};
 use crate::store::now;
 
 pub use change::{AccountChange, NewAccount};
-pub(super) use change::{default_roles, insert};
+pub(super) use change::{default_roles, insert, is_free, not_oneself, touchable, update};
 pub(super) use names::{email_address, user_name};
+pub use preferences::{Preferences, Workflow};
 
 /// Who checks a user's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +160,9 @@ impl Identity {
 
     /// Gives a user a new password, ends all sessions and lifts any lock; makes an administrator
     /// when there is no such user.
+    ///
+    /// # Errors
+    /// `password-elsewhere`, and those of names and passwords
     pub fn set_password(&self, name: &str, password: &Password) -> Result<PasswordSet> {
         let name = user_name(name)?;
         let hash = self.hash_new(password, &[&name])?;
@@ -168,6 +173,7 @@ impl Identity {
                 change::insert(tx, Authority::System, account, Some(hash))?;
                 Ok(PasswordSet::Made)
             }
+            Some(user) if user.source != Source::Local => Err(change::elsewhere(&user)),
             Some(user) => {
                 users::set_password(tx, user.id, &hash, now())?;
                 sessions::end_all(tx, user.id, None)?;

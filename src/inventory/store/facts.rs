@@ -11,7 +11,7 @@ use crate::inventory::{Address, Nic, StorageUse};
 use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
 use crate::store::{now, rows};
 
-/// Writes what a node is. The name that it got before its host name was known gives way to it.
+/// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that it got before its host name was known gives way to it.
 pub fn save_node(
     tx: &Transaction<'_>,
     id: i64,
@@ -30,8 +30,8 @@ pub fn save_node(
         params![id, facts.hostname],
     )?;
     tx.execute(
-        "UPDATE nodes SET hostname=?2, cpu_model=?3, cpu_count=?4, memory=?5, gpu=?6, versions=?7, \
-         virt_type=?8, ip=coalesce(?9, ip), updated_at=?10 WHERE id=?1",
+        "UPDATE nodes SET hostname=?2, cpu_model=?3, cpu_count=?4, memory=?5, gpu=?6, \
+         versions=iif(?8='' AND versions<>'', versions, ?7), virt_type=iif(?8='', virt_type, ?8), ip=coalesce(?9, ip), updated_at=?10 WHERE id=?1",
         params![
             id,
             facts.hostname,

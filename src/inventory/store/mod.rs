@@ -3,6 +3,7 @@
 pub mod facts;
 pub mod nodes;
 pub mod pools;
+pub mod ssh_grants;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use uuid::Uuid;

@@ -103,6 +103,12 @@ pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Whether no other network has the name.
+pub fn is_free_name(conn: &Connection, name: &str, but: Uuid) -> Result<bool> {
+    let mut statement = conn.prepare_cached("SELECT 1 FROM networks WHERE name=?1 AND uuid<>?2")?;
+    Ok(!statement.exists(params![name, but.to_string()])?)
+}
+
 /// Whether another network of the switch has this VLAN.
 pub fn vlan_user(
     conn: &Connection,

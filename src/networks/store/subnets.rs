@@ -33,8 +33,12 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Subnet>> {
 }
 
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<Subnet> {
-    let found = one(conn, "t.uuid = ?1", uuid.to_string())?;
+    let found = maybe(conn, uuid)?;
     found.ok_or_else(|| Error::not_found("subnet-unknown").arg("uuid", uuid))
+}
+
+pub fn maybe(conn: &Connection, uuid: Uuid) -> Result<Option<Subnet>> {
+    one(conn, "t.uuid = ?1", uuid.to_string())
 }
 
 pub fn by_id(conn: &Connection, id: i64) -> Result<Subnet> {
@@ -109,10 +113,6 @@ pub fn update(tx: &Transaction<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
     );
     updated.map_err(|cause| taken(cause, &plan.name))?;
     Ok(())
-}
-
-pub fn exists(conn: &Connection, uuid: Uuid) -> Result<bool> {
-    Ok(one(conn, "t.uuid = ?1", uuid.to_string())?.is_some())
 }
 
 pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {

@@ -75,6 +75,14 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::ListNetworks => hypervisor.list_networks().map(Reply::Networks),
         Request::Reserve { network, hosts } => hypervisor.reserve(network, &hosts).map(done),
         Request::Release { network, hosts } => hypervisor.release(network, &hosts).map(done),
+        Request::ListSshKeys => agent.ssh_keys().list().map(Reply::SshKeys),
+        Request::SetSshKeys { system_user, keys } => {
+            agent.ssh_keys().set(&system_user, &keys).map(done)
+        }
+        Request::SetAside { at, domains, files } => {
+            hypervisor.set_aside(at, &domains, call)?;
+            agent.disks().set_aside_files(at, &files).map(done)
+        }
         Request::RemoveFiles { files } => agent.remove_files(&files).map(done),
         request => on_disks(agent.disks(), request, call, ends),
     }

@@ -7,6 +7,7 @@
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   run.rs       the one door to other programs          events.rs  what the agent tells unasked
 //!   facts.rs nics.rs sampler.rs doctor.rs                what the node is, does and lacks
+//!   ssh_keys.rs  with which keys people sign in to the node
 //! ```
 //!
 //! The part for libvirt is [`libvirt::Hypervisor`]. It connects by itself, again and again; without libvirt its
@@ -27,9 +28,11 @@ pub mod qcow2;
 pub mod run;
 mod sampler;
 pub mod serve;
+mod ssh_keys;
 pub mod storage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::node::protocol::{
@@ -39,6 +42,10 @@ use disks::Disks;
 use events::EventSink;
 use libvirt::Hypervisor;
 use sampler::{Sampler, Sampling};
+use ssh_keys::SshKeys;
+
+/// How long a description waits for libvirt to know its QEMU: always but at the first start it does at once.
+const LEARNING: Duration = Duration::from_secs(1);
 
 /// Everything that works on a node for one installation.
 pub struct Agent {
@@ -84,18 +91,20 @@ impl Agent {
         &self.hypervisor
     }
 
-    /// Hardware, versions, NICs and storages. Without libvirt its versions are empty.
+    /// Hardware, versions, NICs and storages. Versions of libvirt are empty without it, and while they are being
+    /// learned: that a hypervisor is up is told again when they are known.
     pub fn describe(&self) -> Result<NodeFacts> {
         let mut facts = facts::describe(&self.disks)?;
-        match self.hypervisor.versions() {
-            Ok(versions) => {
-                facts.libvirt_version = versions.libvirt;
-                facts.qemu_version = versions.qemu;
-                facts.virt_type = versions.virt_type;
-            }
-            Err(error) => tracing::warn!(error = error.detail(), "described without libvirt"),
+        if let Some(versions) = self.hypervisor.versions(LEARNING) {
+            facts.libvirt_version = versions.libvirt;
+            facts.qemu_version = versions.qemu;
+            facts.virt_type = versions.virt_type;
         }
         Ok(facts)
+    }
+
+    pub fn ssh_keys(&self) -> SshKeys {
+        SshKeys::new(self.config.installation)
     }
 
     /// The figures of this moment.

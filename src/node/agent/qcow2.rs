@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 
-const MAGIC: &[u8; 4] = b"QFI\xfb";
+pub const MAGIC: &[u8; 4] = b"QFI\xfb";
 /// Up to the incompatible feature bits of version 3.
 const HEADER: usize = 80;
 /// Longest backing file name that the format allows.
 const NAME_LIMIT: u32 = 1023;
+/// Entries of the first table that QEMU allows.
+const TABLE_LIMIT: u64 = (32 << 20) / 8;
 const EXTERNAL_DATA_FILE: u64 = 1 << 2;
 const CORRUPT: u64 = 1 << 1;
 
@@ -59,15 +61,37 @@ fn backing(file: &File, path: &Path, offset: u64, length: u32) -> Result<Option<
         return Ok(None);
     }
     if length > NAME_LIMIT {
-        return Err(Error::bad_input("image-damaged")
-            .arg("path", path.display())
-            .arg("message", "backing file name too long"));
+        return Err(damaged(path, "backing file name too long"));
     }
     let mut name = vec![0; length as usize];
-    file.read_exact_at(&mut name, offset)
-        .context(format_args!("read the backing file name in {}", path.display()))?;
+    file.read_exact_at(&mut name, offset).map_err(|cause| match cause.kind() {
+        ErrorKind::UnexpectedEof => damaged(path, "backing file name beyond the end"),
+        _ => Error::internal(format_args!("read the backing file name in {}", path.display()))
+            .because(cause),
+    })?;
     Ok(Some(std::os::unix::ffi::OsStringExt::from_vec(name))
         .map(|name: std::ffi::OsString| PathBuf::from(name)))
+}
+
+/// Whether nothing was ever written into a qcow2: no part of the disk has a table, and there is no snapshot. What stands
+/// below it shows through unchanged.
+pub fn is_unwritten(path: &Path) -> Result<bool> {
+    let doing = || format!("read {}", path.display());
+    let file = File::open(path).context(doing())?;
+    let mut bytes = [0; HEADER];
+    file.read_exact_at(&mut bytes, 0).context(doing())?;
+    let (entries, offset) = (number(&bytes[36..40]), number(&bytes[40..48]));
+    let snapshots = number(&bytes[60..64]);
+    if &bytes[..4] != MAGIC || snapshots != 0 || entries > TABLE_LIMIT {
+        return Ok(false);
+    }
+    let mut table = vec![0; entries as usize * 8];
+    file.read_exact_at(&mut table, offset).context(doing())?;
+    Ok(table.iter().all(|byte| *byte == 0))
+}
+
+fn damaged(path: &Path, message: &str) -> Error {
+    Error::bad_input("image-damaged").arg("path", path.display()).arg("message", message)
 }
 
 /// Big endian, up to eight bytes.

@@ -8,6 +8,7 @@
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/                                 work in progress, emptied when an agent starts
 //!   <storage>/installation/<uuid>/                 whose it is
+//!   <storage>/lost/<time>/                         made after a backup that was restored: kept for the administrator
 //! ```
 //!
 //! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
@@ -166,6 +167,11 @@ impl Storage {
         self.domain_dir(domain).join(format!("{disk}.qcow2"))
     }
 
+    /// What was set aside, by the time of each restored backup.
+    pub fn lost(&self) -> PathBuf {
+        self.root.join("lost")
+    }
+
     pub fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
@@ -200,17 +206,30 @@ impl Storage {
     }
 
     /// # Errors
-    /// `storage-full`, naming path, needed and free, when fewer than `needed` bytes are free.
+    /// `storage-full` when `needed` bytes more would reach into what [`StorageFacts::reserve`] keeps free.
     pub fn require_room(&self, needed: u64) -> Result<()> {
         let facts = self.facts()?;
-        let free = facts.total - facts.used;
-        if needed <= free {
+        if facts.has_room(needed) {
             return Ok(());
         }
+        let free = facts.room();
         Err(Error::no_room("storage-full")
+            .arg("reserve", human(facts.reserve()))
             .arg("path", facts.path)
             .arg("needed", human(needed))
             .arg("free", human(free)))
+    }
+
+    /// For the little that must be written so that something larger is not lost: may use the reserve.
+    ///
+    /// # Errors
+    /// `storage-ran-full` when fewer than `needed` bytes are free.
+    pub fn require_free(&self, needed: u64) -> Result<()> {
+        let facts = self.facts()?;
+        if needed <= facts.free() {
+            return Ok(());
+        }
+        Err(Error::no_room("storage-ran-full").arg("path", facts.path))
     }
 
     /// Makes everything written so far durable; once at the end of a batch.

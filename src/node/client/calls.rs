@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    Check, DhcpHost, DomainSpec, DomainState, FrozenDisk, ImageFacts, ItemResult, LayerRef,
-    NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile, TemplateLayers,
+    AuthorizedKey, Check, DhcpHost, DomainSpec, DomainState, FrozenDisk, ImageFacts, InstalledKey,
+    ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile,
+    TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -109,6 +110,19 @@ impl NodeClient {
         }
     }
 
+    /// Every ssh key of root and of people's accounts.
+    pub fn list_ssh_keys(&self) -> Result<Vec<InstalledKey>> {
+        match self.call(Request::ListSshKeys)? {
+            Reply::SshKeys(keys) => Ok(keys),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes exactly these keys of this installation stand for a system user.
+    pub fn set_ssh_keys(&self, system_user: &str, keys: Vec<AuthorizedKey>) -> Result<()> {
+        done(self.call(Request::SetSshKeys { system_user: system_user.to_owned(), keys })?)
+    }
+
     /// Adds DHCP reservations, replacing those of the same MAC or address.
     pub fn reserve(&self, network: Uuid, hosts: Vec<DhcpHost>) -> Result<()> {
         done(self.call(Request::Reserve { network, hosts })?)
@@ -202,6 +216,17 @@ impl NodeClient {
             Reply::Files(files) => Ok(files),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Undefines domains; their disks, their definitions and these files are kept in `lost` folders.
+    pub fn set_aside(
+        &self,
+        at: i64,
+        domains: Vec<Uuid>,
+        files: Vec<StoredFile>,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        done(self.call_watched(Request::SetAside { at, domains, files }, watch)?)
     }
 
     /// Deletes files that have no owner.

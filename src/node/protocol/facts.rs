@@ -44,6 +44,30 @@ pub struct StorageFacts {
     pub used: u64,
 }
 
+impl StorageFacts {
+    /// Bytes that uploads, conversions and copies leave free: running guests write into their disks, and the same file
+    /// system often holds the database. 1 GiB, or 2 % of a file system beyond 50 GiB, but never more
+    /// than 5 % of one: below 20 GiB that is less than 1 GiB.
+    pub fn reserve(&self) -> u64 {
+        (self.total / 50).max(1 << 30).min(self.total / 20)
+    }
+
+    /// Bytes that may still be taken: what is free without the reserve.
+    pub fn room(&self) -> u64 {
+        self.free().saturating_sub(self.reserve())
+    }
+
+    /// Whether the reserve is whole and stays so with `bytes` more.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.reserve().saturating_add(bytes) <= self.free()
+    }
+
+    /// Bytes that are free, the reserve among them.
+    pub fn free(&self) -> u64 {
+        self.total.saturating_sub(self.used)
+    }
+}
+
 /// Figures of one moment. Rates are per second since the previous sample.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Sample {

@@ -27,6 +27,7 @@
 
 mod domains;
 mod facts;
+mod ssh_keys;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 pub use domains::*;
 pub use facts::*;
+pub use ssh_keys::*;
 
 use crate::error::Fault;
 
@@ -192,8 +194,16 @@ pub enum Request {
     RemoveLayers { layers: Vec<LayerRef> },
     /// Every file in the storages, for finding what has no owner → [`Reply::Files`]
     ListFiles,
+    /// Undefines domains and moves their disks and these files into the storages' `lost` folders, in one named by
+    /// `at` (Unix seconds) → [`Reply::Done`]. Layers on which something stands stay where they are.
+    SetAside { at: i64, domains: Vec<Uuid>, files: Vec<StoredFile> },
     /// Deletes files found by `ListFiles` that are no layer, disk or upload of anyone → [`Reply::Done`]
     RemoveFiles { files: Vec<StoredFile> },
+
+    /// Every ssh key of root and of people's accounts → [`Reply::SshKeys`]
+    ListSshKeys,
+    /// Makes exactly these keys of this installation stand for a system user → [`Reply::Done`]
+    SetSshKeys { system_user: String, keys: Vec<AuthorizedKey> },
 
     /// What a first hour trips over → [`Reply::Checks`]
     Doctor,
@@ -205,6 +215,7 @@ impl Request {
         match self {
             Self::DefineDomains { .. }
             | Self::RemoveDomains { .. }
+            | Self::SetAside { .. }
             | Self::Power { .. }
             | Self::Console { .. }
             | Self::Receive { .. }
@@ -233,6 +244,7 @@ pub enum Reply {
     Images(Vec<ImageFacts>),
     Files(Vec<StoredFile>),
     Checks(Vec<Check>),
+    SshKeys(Vec<InstalledKey>),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

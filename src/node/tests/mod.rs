@@ -16,6 +16,7 @@ use super::local::start_in_process;
 use super::protocol::*;
 use crate::error::{Error, Kind, Result};
 
+mod hostile;
 mod links;
 
 struct Node {

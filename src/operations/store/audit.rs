@@ -92,6 +92,13 @@ pub fn operation_ended(
     Ok(())
 }
 
+/// Drops lines from before `time`, among the `limit` oldest; gives how many.
+pub fn forget_before(tx: &Transaction<'_>, time: i64, limit: usize) -> Result<usize> {
+    let sql = "DELETE FROM audit WHERE id IN \
+         (SELECT id FROM (SELECT id, at FROM audit ORDER BY id LIMIT ?2) WHERE at < ?1)";
+    Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)
+}
+
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Line>> {
     LINES.page(store, query, line)
 }

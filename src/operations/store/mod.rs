@@ -54,7 +54,8 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
     let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
     tx.execute(
         "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_id, \
-         owner_name, run_at, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+         owner_name, owner_address, request_id, run_at, created_at) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
         params![
             uuid.to_string(),
             new.kind,
@@ -65,6 +66,8 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
             state.word(),
             actor.user_id,
             actor.name,
+            actor.address.map(|address| address.to_string()),
+            actor.request_id,
             new.run_at,
             now()
         ],
@@ -90,22 +93,15 @@ pub(super) fn lock(tx: &Transaction<'_>, operation: i64, subjects: &[Uuid]) -> R
 }
 
 fn held(tx: &Transaction<'_>, subject: Uuid) -> Result<Error> {
-    let busy = holder(tx, subject)?;
-    busy.ok_or_else(|| Error::internal(format_args!("lock of {subject} without its operation")))
+    match holders(tx, &[subject])?.remove(&subject) {
+        Some((kind, name)) => Ok(in_the_way(&kind, &name)),
+        None => Err(Error::internal(format_args!("lock of {subject} without its operation"))),
+    }
 }
 
-/// The refusal that names the operation which works on `subject`, when one does.
-pub(super) fn holder(tx: &Transaction<'_>, subject: Uuid) -> Result<Option<Error>> {
-    let mut statement = tx.prepare_cached(
-        "SELECT o.kind, o.subject_name FROM operation_locks l JOIN operations o \
-         ON o.id = l.operation_id WHERE l.subject = ?1",
-    )?;
-    let holder: Option<(String, String)> = statement
-        .query_row([subject.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(holder.map(|(kind, name)| {
-        Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
-    }))
+/// The refusal that names the operation which works on a thing, and that operation's subject.
+pub(super) fn in_the_way(kind: &str, name: &str) -> Error {
+    Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
 }
 
 /// Which of these things are being worked on: kind of the operation and name of its subject.
@@ -124,12 +120,13 @@ pub fn holders(conn: &Connection, subjects: &[Uuid]) -> Result<HashMap<Uuid, (St
     Ok(held)
 }
 
+const OPEN_WORK: &str = "SELECT id, uuid, kind, args, locks, state, step, cancel, fault, items, \
+     owner_id, owner_name, owner_address, request_id, run_at FROM operations \
+     WHERE finished_at IS NULL";
+
 /// Everything that is not over, oldest first.
 pub(super) fn open_work(conn: &Connection) -> Result<Vec<Work>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT id, uuid, kind, args, locks, state, step, cancel, fault, items, owner_id, \
-         owner_name, run_at FROM operations WHERE finished_at IS NULL ORDER BY id",
-    )?;
+    let mut statement = conn.prepare_cached(&format!("{OPEN_WORK} ORDER BY id"))?;
     let mut rows = statement.query([])?;
     let mut work = Vec::new();
     while let Some(row) = rows.next()? {
@@ -138,11 +135,31 @@ pub(super) fn open_work(conn: &Connection) -> Result<Vec<Work>> {
     Ok(work)
 }
 
+/// One operation, unless it is over.
+pub(super) fn work(conn: &Connection, id: i64) -> Result<Option<Work>> {
+    let mut statement = conn.prepare_cached(&format!("{OPEN_WORK} AND id=?1"))?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(work_of).transpose()
+}
+
+pub(super) fn is_scheduled(conn: &Connection, id: i64) -> Result<bool> {
+    let mut statement =
+        conn.prepare_cached("SELECT 1 FROM operations WHERE id=?1 AND state='scheduled'")?;
+    Ok(statement.exists([id])?)
+}
+
 fn work_of(row: &Row<'_>) -> Result<Work> {
     let locks: String = row.get(4)?;
     let items: String = row.get(9)?;
-    let actor =
-        Actor { user_id: row.get(10)?, name: row.get(11)?, address: None, request_id: row.get(1)? };
+    let address: Option<String> = row.get(12)?;
+    let request: String = row.get(13)?;
+    let actor = Actor {
+        user_id: row.get(10)?,
+        name: row.get(11)?,
+        address: address.and_then(|text| text.parse().ok()),
+        // What the server does on its own has no request: its lines are told by the operation.
+        request_id: if request.is_empty() { row.get(1)? } else { request },
+    };
     Ok(Work {
         id: row.get(0)?,
         uuid: parse_uuid(&row.get::<_, String>(1)?)?,
@@ -155,7 +172,7 @@ fn work_of(row: &Row<'_>) -> Result<Work> {
         fault: fault_of(row.get(8)?)?,
         items: serde_json::from_str(&items).context("items of an operation")?,
         actor,
-        run_at: row.get(12)?,
+        run_at: row.get(14)?,
     })
 }
 
@@ -219,9 +236,12 @@ pub(super) fn unschedule(tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Res
     Ok(())
 }
 
-/// Drops the rows of operations that ended before `time`.
-pub(super) fn forget_before(tx: &Transaction<'_>, time: i64) -> Result<usize> {
-    Ok(tx.execute("DELETE FROM operations WHERE finished_at < ?1", [time])?)
+/// Drops operations that ended before `time`, among the `limit` oldest; gives how many. They are numbered as they
+/// come, so that a look at the oldest is enough and needs no index.
+pub(super) fn forget_before(tx: &Transaction<'_>, time: i64, limit: usize) -> Result<usize> {
+    let sql = "DELETE FROM operations WHERE id IN (SELECT id FROM \
+         (SELECT id, finished_at FROM operations ORDER BY id LIMIT ?2) WHERE finished_at < ?1)";
+    Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)
 }
 
 pub(super) fn find(conn: &Connection, uuid: Uuid) -> Result<Operation> {

@@ -1239,7 +1239,7 @@ export interface components {
             virt_type: string;
             /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
             status: string;
-            /** @description Why the status is not active. */
+            /** @description Why the status is not active, or what an active node is still busy with. */
             reason?: string | null;
             /**
              * Format: int64

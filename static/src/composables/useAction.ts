@@ -17,7 +17,7 @@ export interface Question {
 
 interface Options {
   ask?: Question
-  /** Said when it is done; without it the server's own words. */
+  /** Said when it is done, or when it has begun. */
   done?: string
   /** Keep a failure in `error` instead of a notification, for forms that show it themselves. */
   inline?: boolean
@@ -48,6 +48,8 @@ export function useAction() {
         cancelButtonText: t('common.cancel'),
         confirmButtonClass: 'el-button--danger',
         type: 'warning',
+        // Enter pressed once too often must not delete.
+        autofocus: false,
       })
       return true
     } catch {
@@ -62,7 +64,7 @@ export function useAction() {
     } else if (data.failed_num) {
       ElNotification.warning({ title: '', message: msg, duration: 12000 })
     } else {
-      ElMessage.success(done ?? (msg || t('common.done')))
+      ElMessage.success(done ?? t('common.done'))
     }
   }
 

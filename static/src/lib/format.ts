@@ -1,7 +1,9 @@
 import dayjs from 'dayjs'
 import prettyBytes from 'pretty-bytes'
 
-export const bytes = (value: number, locale: string): string => prettyBytes(value, { binary: true, locale })
+/** The server's and the documents' GB are of 1024 MB: one unit for all of the console. */
+export const bytes = (value: number, locale: string): string =>
+  prettyBytes(value, { binary: true, locale }).replace('iB', 'B')
 
 export const rate = (value: number, locale: string): string => `${prettyBytes(value, { locale })}/s`
 

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest'
 import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
 import { agentName } from './agent'
 import { isNetmask, rangeSize, suggestRange } from './address'
-import { hours, moment, percent } from './format'
+import { bytes, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
+import { desktopState, templateState } from './state'
 import { randomPassword } from './password'
 import { byArea, sourcesOf } from './permissions'
 
@@ -51,6 +52,22 @@ describe('image files', () => {
   })
 })
 
+describe('states', () => {
+  const off = { uuid: 'a', status: 'inactive', power: 'off' }
+
+  test('a template that is only just started is not off', () => {
+    expect(templateState(off, [{ kind: 'template-edit', subject: 'a' }])).toMatchObject({ key: 'starting', busy: true })
+    expect(templateState(off, [{ kind: 'template-edit', subject: 'b' }])).toMatchObject({ key: 'off' })
+    expect(templateState(off, [{ kind: 'template-flatten', subject: 'a' }])).toMatchObject({ key: 'off' })
+  })
+
+  test('a desktop that something is done with shows it', () => {
+    const desktop = { status: 'inactive', state: 'ready', power: 'off' }
+    expect(desktopState({ ...desktop, working: 'Start desktops' }).busy).toBe(true)
+    expect(desktopState(desktop).busy).toBeUndefined()
+  })
+})
+
 describe('figures', () => {
   test('percentages stay within their bounds', () => {
     expect(percent('51.48')).toBe(51.5)
@@ -58,10 +75,23 @@ describe('figures', () => {
     expect(percent(250)).toBe(100)
   })
 
+  test('sizes are in the unit of the server', () => {
+    expect(bytes(3 * 1024 ** 3, 'en')).toBe('3 GB')
+  })
+
   test('times', () => {
     expect(moment('2020-4-9 5:48:15')).toBe('2020-04-09 05:48:15')
     expect(moment(null)).toBe('')
     expect(hours(11220)).toBe('3:07')
+  })
+})
+
+describe('states', () => {
+  test('say of paused machines that they are paused, not that something is wrong', () => {
+    expect(templateState({ uuid: 'a', status: 'error', power: 'paused' }, []).key).toBe('paused')
+    expect(desktopState({ status: 'error', power: 'paused', state: 'ready' }).key).toBe('paused')
+    expect(templateState({ uuid: 'a', status: 'error', power: 'crashed' }, []).key).toBe('error')
+    expect(templateState({ uuid: 'a', status: 'updating', power: 'paused' }, []).key).toBe('updating')
   })
 })
 

@@ -33,6 +33,7 @@ export const rangeEnd = (start: () => string): FormItemRule => ({
 
 /** The same password once more. */
 export const repeated = (first: () => string): FormItemRule => ({
+  required: true,
   validator: (_rule, value: string, done) => done(value === first() ? undefined : new Error(t('setup.differ'))),
   trigger: 'blur',
 })

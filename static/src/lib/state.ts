@@ -51,6 +51,32 @@ export const nodeState = (status: string): State => node[status] ?? unknown(stat
 export const copyState = (status: number): State => copy[status] ?? unknown(status)
 export const operationState = (status: string): State => operation[status] ?? unknown(status)
 
+/** What an operation is doing to a template's own machine; its row tells only when that is done. */
+const underWay: Record<string, State> = {
+  'template-start': power.starting!,
+  'template-edit': power.starting!,
+  'template-stop': power.stopping!,
+  'template-hard-stop': power.stopping!,
+}
+
+interface Work {
+  kind: string
+  subject: string
+}
+
+interface TemplateWords {
+  uuid: string
+  status: string
+  power: string
+}
+
+/** A template as people see it: what is being done with it first, then whether it runs. */
+export function templateState({ uuid, status, power: really }: TemplateWords, running: Work[]): State {
+  const work = running.find(({ kind, subject }) => subject === uuid && kind in underWay)
+  if (work) return underWay[work.kind]!
+  return powerState(status === 'error' && really === 'paused' ? really : status)
+}
+
 interface DesktopWords {
   status: string
   state: string
@@ -63,7 +89,7 @@ export function desktopState({ status, state, power: really, working }: DesktopW
   if (state !== 'ready') return powerState(state)
   if (really === 'paused') return powerState(really)
   const shown = powerState(status)
-  return working ? { ...shown, busy: true } : shown
+  return working ? { ...shown, tone: 'primary', busy: true } : shown
 }
 
 interface GroupWords {

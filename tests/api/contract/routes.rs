@@ -108,7 +108,9 @@ fn ask_action(admin: &Client, row: &Operation, path: &str, action: &str) -> Answ
 
 /// The message without what differs from call to call.
 fn text_of(answer: &Answer) -> String {
-    answer.json()["msg"].as_str().unwrap_or_default().to_owned()
+    let body = answer.json();
+    let text = body["msg"].as_str().or(body["info"].as_str());
+    text.unwrap_or_default().to_owned()
 }
 
 /// Whether the server knows no such route; one that knows it may still say that an object is missing.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::format::Format;
 use super::freeze::place_layer;
 use super::overlays::create_empty;
-use super::{Disks, image_facts, probe};
+use super::{Disks, as_full_storage, image_facts, probe};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
@@ -38,10 +39,10 @@ impl Disks {
                 return Err(Error::not_found("upload-missing").arg("path", upload.display()));
             }
             let format = probe::probe(&upload, call)?;
-            if format == "qcow2" {
+            if format == Format::Qcow2 {
                 place_layer(&upload, &target)?;
             } else {
-                convert(&storage, &upload, &format, &target, call)?;
+                convert(&storage, &upload, format, &target, call)?;
             }
         }
         files::remove_if_there(&upload)?;
@@ -56,7 +57,7 @@ impl Disks {
         let target = self.layer_path(layer)?;
         if !files::exists(&target)? {
             let (source, _) = self.layer_header(from)?;
-            convert(&self.storage_of(layer)?, &source, "qcow2", &target, call)?;
+            convert(&self.storage_of(layer)?, &source, Format::Qcow2, &target, call)?;
         }
         image_facts(layer.uuid, &target)
     }
@@ -105,7 +106,7 @@ fn in_progress(
 fn convert(
     storage: &Storage,
     source: &Path,
-    format: &str,
+    format: Format,
     target: &Path,
     call: &Call,
 ) -> Result<()> {
@@ -113,7 +114,7 @@ fn convert(
     storage.require_room(required)?;
     in_progress(storage, target, |temporary| {
         Run::new("qemu-img", CONVERT_PATIENCE)
-            .args(["convert", "-p", "-f", format, "-O", "qcow2"])
+            .args(["convert", "-p", "-f", format.word(), "-O", "qcow2"])
             .arg(source)
             .arg(temporary)
             .cancel(call.cancel_flag())
@@ -129,9 +130,9 @@ struct Measure {
     required: u64,
 }
 
-fn measure(source: &Path, format: &str, call: &Call) -> Result<Measure> {
+fn measure(source: &Path, format: Format, call: &Call) -> Result<Measure> {
     let output = Run::new("qemu-img", MEASURE_PATIENCE)
-        .args(["measure", "--output=json", "-f", format, "-O", "qcow2"])
+        .args(["measure", "--output=json", "-f", format.word(), "-O", "qcow2"])
         .arg(source)
         .cancel(call.cancel_flag())
         .output()?;
@@ -148,13 +149,5 @@ fn report(piece: &[u8], total: u64, call: &Call) {
         .and_then(|word| word.parse().ok());
     if let Some(percent) = percent.filter(|percent: &f64| (0.0..=100.0).contains(percent)) {
         call.progress((total as f64 * percent / 100.0) as u64, total);
-    }
-}
-
-fn as_full_storage(error: Error, target: &Path) -> Error {
-    if error.detail().contains("No space left on device") {
-        Error::no_room("storage-ran-full").arg("path", target.display()).because(error)
-    } else {
-        error
     }
 }

@@ -8,6 +8,7 @@
 //! ```
 //!
 //! After a kill in between the layer exists and no overlay stands on it: a repeated call does the rest.
+//! A disk that would hide or lose what was written into another one is refused; see `chain`.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Disks, image_facts};
+use super::chain::{adds_nothing, strayed};
+use super::{Disks, as_full_storage, image_facts};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
@@ -28,6 +30,9 @@ use crate::node::protocol::{DiskSpec, ImageFacts, LayerRef};
 /// Copying a whole disk to another file system, on the slowest of machines.
 const COPY_PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
+/// More than an empty disk of any size takes.
+const OVERLAY_ROOM: u64 = 1 << 20;
+
 /// Layers never change, and QEMU reads them as another user.
 const LAYER_MODE: u32 = 0o444;
 
@@ -36,7 +41,8 @@ impl Disks {
     /// Only for a domain that is off.
     ///
     /// # Errors
-    /// `disk-missing` when there is neither the disk nor the layer.
+    /// `disk-missing` when there is neither the disk nor the layer, `disk-strayed`, `storage-ran-full`; nothing is
+    /// changed then.
     pub fn freeze(
         &self,
         domain: Uuid,
@@ -50,11 +56,18 @@ impl Disks {
             if !files::exists(&overlay)? {
                 return Err(Error::not_found("disk-missing").arg("path", overlay.display()));
             }
+            self.require_chain(&overlay, &disk.below)?;
+            // Seen before the disk is renamed rather than after.
+            self.storages().get(&disk.storage)?.require_free(OVERLAY_ROOM)?;
             self.move_to_layer(&overlay, layer, &target, call)?;
         }
         make_read_only(&target)?;
-        let stands_on = self.overlay_header(disk, domain)?.and_then(|header| header.backing);
-        if stands_on.as_deref() != Some(target.as_path()) {
+        let found = self.overlay_header(disk, domain)?;
+        let stands_on = found.as_ref().and_then(|header| header.backing.as_deref());
+        if stands_on != Some(target.as_path()) {
+            if found.is_some() && !adds_nothing(&overlay, &target, call)? {
+                return Err(strayed(&overlay, &target));
+            }
             self.fresh_overlay(disk, domain, layer)?;
             self.sync(&disk.storage)?;
         }
@@ -94,6 +107,7 @@ fn copy_to_layer(overlay: &Path, storage: &Storage, target: &Path, call: &Call) 
         .arg(&temporary)
         .cancel(call.cancel_flag())
         .output()
+        .map_err(|error| as_full_storage(error, target))
         .and_then(|_| place_layer(&temporary, target));
     if copied.is_err() {
         files::remove_if_there(&temporary)?;

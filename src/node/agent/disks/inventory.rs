@@ -69,7 +69,7 @@ fn list(storage: &Storage, folder: &str, found: &mut Vec<StoredFile>) -> Result<
 }
 
 /// In a fixed order. A folder that went away meanwhile has none.
-fn names(folder: &Path) -> Result<Vec<String>> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let doing = || format!("list {}", folder.display());
     let entries = match fs::read_dir(folder) {
         Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -88,7 +88,7 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 /// What a path below a storage is in the layout. Only the one spelling that the layout itself would write is known, so
 /// what this recognises is safe to use as a path.
-fn interpret(path: &str) -> Option<(FileKind, Uuid)> {
+pub(super) fn interpret(path: &str) -> Option<(FileKind, Uuid)> {
     let mut parts = path.split('/');
     let (folder, second, third, more) = (parts.next()?, parts.next()?, parts.next(), parts.next());
     if more.is_some() {

@@ -19,7 +19,7 @@ use crate::node::protocol::{FileKind, ImageFacts, ItemResult, LayerRef};
 const BUFFER: usize = 256 << 10;
 
 /// What stands on each layer, by path: files, and templates that publish it.
-type Users = HashMap<PathBuf, HashSet<PathBuf>>;
+pub(super) type Users = HashMap<PathBuf, HashSet<PathBuf>>;
 
 impl Disks {
     /// What layers are, in the order asked for. `hash`: also reads each whole file.
@@ -86,7 +86,7 @@ impl Disks {
     }
 
     /// Reads the header of every file, which takes about 10 µs each.
-    fn users(&self) -> Result<Users> {
+    pub(super) fn users(&self) -> Result<Users> {
         let mut users = Users::new();
         for file in self.list_files()? {
             let path = Path::new(&file.storage).join(&file.path);
@@ -98,6 +98,11 @@ impl Disks {
                 }
                 FileKind::Published => self.add_published(file.uuid, &path, &mut users)?,
                 FileKind::Upload => {}
+            }
+        }
+        for path in self.list_lost()? {
+            if let Some(backing) = backing_of(&path)? {
+                users.entry(backing).or_default().insert(path);
             }
         }
         Ok(users)

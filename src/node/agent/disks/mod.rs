@@ -15,9 +15,12 @@ use crate::node::agent::storage::{Storage, Storages};
 use crate::node::protocol::{ImageFacts, LayerRef};
 
 mod adopt;
+mod chain;
+mod format;
 mod freeze;
 mod inventory;
 mod layers;
+mod lost;
 mod overlays;
 mod probe;
 mod publish;
@@ -96,6 +99,15 @@ fn header(path: &Path) -> Result<Header> {
     })
 }
 
+/// What a program says that found no room is something the administrator can mend.
+fn as_full_storage(error: Error, target: &Path) -> Error {
+    if error.detail().contains("No space left on device") {
+        Error::no_room("storage-ran-full").arg("path", target.display()).because(error)
+    } else {
+        error
+    }
+}
+
 /// What a file is; `exists` is false when there is none. Without its hash.
 fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
     use std::os::unix::fs::MetadataExt;
@@ -115,5 +127,9 @@ fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
     Ok(facts)
 }
 
+#[cfg(test)]
+mod freeze_tests;
+#[cfg(test)]
+mod lost_tests;
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Disks, header};
-use crate::error::{Context, Error, Result};
+use super::{Disks, as_full_storage, header};
+use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::files;
 use crate::node::agent::qcow2::{self, Header};
 use crate::node::agent::run::Run;
@@ -155,7 +155,8 @@ pub(super) fn create_empty(path: &Path, below: Option<&Path>, size: u64) -> Resu
     if let Some(layer) = below {
         run = run.args(["-F", "qcow2", "-b"]).arg(layer);
     }
-    run.arg(path).arg(size.to_string()).output().map(drop)
+    let made = run.arg(path).arg(size.to_string()).output();
+    made.map(drop).map_err(|error| as_full_storage(error, path))
 }
 
 fn grow(path: &Path, size: u64) -> Result<()> {
@@ -164,8 +165,9 @@ fn grow(path: &Path, size: u64) -> Result<()> {
         .arg(path)
         .arg(size.to_string())
         .output()
-        .map_err(|cause| {
-            Error::conflict("disk-not-grown").arg("path", path.display()).because(cause)
+        .map_err(|cause| match as_full_storage(cause, path) {
+            full if full.kind() == Kind::NoRoom => full,
+            other => Error::conflict("disk-not-grown").arg("path", path.display()).because(other),
         })?;
     debug_assert_eq!(header(path)?.virtual_size, size);
     Ok(())

@@ -31,7 +31,8 @@ impl Disks {
     /// does not arrive whole nothing of it stays.
     ///
     /// # Errors
-    /// `storage-full` before the first byte is taken, `storage-ran-full`, `upload-truncated`, `upload-too-long`.
+    /// `storage-full` before the first byte is taken, `upload-stopped-for-room`, `storage-ran-full`,
+    /// `upload-truncated`, `upload-too-long`.
     pub fn receive(
         &self,
         upload: Uuid,
@@ -67,7 +68,7 @@ fn store(
     call: &Call,
 ) -> Result<Arrived> {
     let mut file = files::create_new(path, 0o600)?;
-    reserve(storage, &file, size)?;
+    let has_room = reserve(storage, &file, size)?;
     let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
     let mut buffer = vec![0; BUFFER];
     let mut arrived = 0;
@@ -89,6 +90,9 @@ fn store(
             }
             call.progress(arrived, size);
         }
+        if !has_room {
+            keep_reserve(storage, arrived, count as u64)?;
+        }
         let piece = &buffer[..count];
         md5.update(piece);
         sha256.update(piece);
@@ -105,17 +109,31 @@ fn store(
     })
 }
 
-/// Takes the room at once, so that two uploads do not both find enough of it.
-fn reserve(storage: &Storage, file: &File, size: Option<u64>) -> Result<()> {
-    let Some(size) = size.filter(|size| *size > 0) else { return Ok(()) };
-    let length = i64::try_from(size)
-        .map_err(|_| Error::no_room("storage-full").arg("path", storage.name()))?;
+/// Asked for every piece, which costs a microsecond: a client that does not say how much it sends could fill the
+/// file system on which guests and the database write.
+fn keep_reserve(storage: &Storage, arrived: u64, piece: u64) -> Result<()> {
+    let facts = storage.facts()?;
+    if facts.has_room(piece) {
+        return Ok(());
+    }
+    Err(Error::no_room("upload-stopped-for-room")
+        .arg("received", human(arrived))
+        .arg("reserve", human(facts.reserve()))
+        .arg("path", facts.path))
+}
+
+/// Takes the room at once, so that two uploads do not both find enough of it. Whether it was taken.
+fn reserve(storage: &Storage, file: &File, size: Option<u64>) -> Result<bool> {
+    let Some(size) = size.filter(|size| *size > 0) else { return Ok(false) };
+    let length = i64::try_from(size).unwrap_or(i64::MAX);
     match fallocate(file.as_fd(), FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
+        // Another may have found the same room a moment ago.
+        Ok(()) => storage.require_room(0).map(|()| true),
         // Not every file system can; then a full one shows itself while writing.
-        Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(false),
         Err(Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG) => {
             // Names what is free now; when that has become enough meanwhile, writing goes on.
-            storage.require_room(size)
+            storage.require_room(size).map(|()| false)
         }
         Err(cause) => {
             Err(Error::internal(format!("reserve room in {}", storage.name())).because(cause))

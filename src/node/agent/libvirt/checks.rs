@@ -1,38 +1,15 @@
-//! What `carrel doctor` says of libvirt, and which versions are here.
+//! What `carrel doctor` says of libvirt.
 
 use virt::error::ErrorNumber;
 
 use super::errors::is_code;
 use super::probe::Finding;
+use super::versions::dotted;
 use super::{Hypervisor, Inner};
-use crate::error::Result;
 use crate::node::agent::libvirt::errors::Libvirt;
 use crate::node::protocol::{Check, Verdict};
 
-/// Versions for people, and how guests are run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versions {
-    pub libvirt: String,
-    /// Of QEMU; for the simulator libvirt's own number for it.
-    pub qemu: String,
-    /// `kvm`, `qemu` or `test`.
-    pub virt_type: String,
-}
-
 impl Hypervisor {
-    /// # Errors
-    /// `libvirt-down`.
-    pub fn versions(&self) -> Result<Versions> {
-        let connect = self.inner.connect()?;
-        let libvirt = connect.lib_version().libvirt("ask for the version of", "libvirt")?;
-        let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
-        Ok(Versions {
-            libvirt: dotted(libvirt),
-            qemu: dotted(qemu),
-            virt_type: self.inner.virt_type.get(&self.inner.link)?,
-        })
-    }
-
     /// Whether libvirt answers, guests run at full speed, and networks can be made.
     pub fn checks(&self) -> Vec<Check> {
         let mut checks = vec![self.inner.check_libvirt()];
@@ -43,11 +20,6 @@ impl Hypervisor {
         checks.extend(self.inner.check_networks());
         checks
     }
-}
-
-/// libvirt writes 9.0.2 as 9000002.
-fn dotted(number: u32) -> String {
-    format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000)
 }
 
 fn check(key: &str, args: &[(&str, &str)], verdict: Verdict) -> Check {
@@ -103,16 +75,5 @@ impl Inner {
             return Some(check("check-networks-missing", &[], Verdict::Bad));
         }
         Some(check("check-networks-failed", &[("message", cause.message())], Verdict::Bad))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_written_with_dots() {
-        assert_eq!(dotted(9_000_000), "9.0.0");
-        assert_eq!(dotted(7_002_022), "7.2.22");
     }
 }

@@ -9,7 +9,9 @@ use super::xml::{self, Rendered, Setting};
 use super::{Hypervisor, Inner, batch, states};
 use crate::error::Result;
 use crate::node::agent::call::Call;
-use crate::node::protocol::{DiskSpec, DomainSpec, ItemResult, LayerRef, TemplateLayers};
+use crate::node::protocol::{
+    DiskSpec, DomainSpec, ItemResult, LayerRef, OwnerKind, TemplateLayers,
+};
 
 impl Hypervisor {
     /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
@@ -18,12 +20,12 @@ impl Hypervisor {
     /// it is made again at the domain's start, as empty as it was.
     pub fn define_domains(&self, specs: &[DomainSpec], call: &Call) -> Vec<ItemResult> {
         let inner = &self.inner;
-        batch::run(specs, batch::width(), call, |spec| spec.uuid, |spec| inner.define(spec))
+        batch::run(specs, batch::width(), call, |spec| spec.uuid, |spec| inner.define(spec, call))
     }
 }
 
 impl Inner {
-    fn define(&self, spec: &DomainSpec) -> Result<()> {
+    fn define(&self, spec: &DomainSpec, call: &Call) -> Result<()> {
         let _claim = self.claims.hold(spec.uuid);
         let virt_type = self.virt_type.get(&self.link)?;
         let connect = self.connect()?;
@@ -31,11 +33,11 @@ impl Inner {
         let published = self.disks.published(spec.owner.template)?;
         let version = match &existing {
             Some((domain, metadata)) => {
-                self.complete_disks(spec, domain, published.as_ref())?;
+                self.complete_disks(spec, domain, published.as_ref(), call)?;
                 metadata.version
             }
             None => {
-                self.make_disks(spec, published.as_ref())?;
+                self.make_disks(spec, published.as_ref(), call)?;
                 version(spec, published.as_ref())
             }
         };
@@ -51,9 +53,18 @@ impl Inner {
         define_xml(&connect, &rendered, &spec.owner.name).map(drop)
     }
 
-    fn make_disks(&self, spec: &DomainSpec, published: Option<&TemplateLayers>) -> Result<()> {
+    fn make_disks(
+        &self,
+        spec: &DomainSpec,
+        published: Option<&TemplateLayers>,
+        call: &Call,
+    ) -> Result<()> {
         for disk in &spec.disks {
-            self.disks.ensure_overlay(disk, spec.uuid, below(disk, published))?;
+            let below = below(disk, published);
+            if spec.owner.kind == OwnerKind::Template {
+                self.disks.lift_overlay(disk, spec.uuid, below, call)?;
+            }
+            self.disks.ensure_overlay(disk, spec.uuid, below)?;
         }
         Ok(())
     }
@@ -64,9 +75,10 @@ impl Inner {
         spec: &DomainSpec,
         domain: &Domain,
         published: Option<&TemplateLayers>,
+        call: &Call,
     ) -> Result<()> {
         if !states::power(domain)?.has_process() {
-            return self.make_disks(spec, published);
+            return self.make_disks(spec, published, call);
         }
         for disk in &spec.disks {
             if self.disks.overlay_header(disk, spec.uuid)?.is_none() {

@@ -8,6 +8,7 @@
 //!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
 //!   xml.rs metadata.rs states.rs errors.rs               to libvirt's words and back
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
+//!   versions.rs     which libvirt and QEMU are here, and how guests are run
 //!   batch.rs claims.rs departures.rs memory.rs           many domains at once, without hurting each other
 //! ```
 //!
@@ -45,6 +46,7 @@ use self::memory::Memory;
 use self::metadata::{Metadata, Which};
 use self::probe::VirtType;
 use self::restorer::Restorer;
+use self::versions::Learned;
 use self::watcher::Known;
 use crate::error::{Error, Result};
 use crate::node::agent::disks::Disks;
@@ -63,6 +65,7 @@ mod errors;
 mod events;
 mod freeze;
 mod keys;
+mod lost;
 mod memory;
 mod metadata;
 mod networks;
@@ -72,6 +75,7 @@ mod remove;
 mod restorer;
 mod screenshot;
 mod states;
+mod versions;
 mod watcher;
 mod xml;
 
@@ -89,6 +93,7 @@ struct Inner {
     events: EventSink,
     link: Link,
     virt_type: VirtType,
+    learned: Learned,
     claims: Claims,
     departures: Departures,
     /// Domains that are being switched off: when one resets itself meanwhile, it stays off.
@@ -131,6 +136,7 @@ impl Hypervisor {
             events,
             link,
             virt_type,
+            learned: Learned::default(),
             claims: Claims::default(),
             departures: Departures::default(),
             switching_off: Marks::default(),
@@ -163,26 +169,14 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
 fn keep_connection(inner: &Arc<Inner>, signals: &Sender<Signal>) {
     inner.link.keep(signals, |turn| match turn {
         Turn::Up => {
-            find_virt_type(inner);
+            // Before the first desktop asks.
+            versions::learn(inner);
             tracing::info!(uri = inner.config.libvirt_uri, "connected to libvirt");
             inner.events.send(Event::Hypervisor { up: true, reason: String::new() });
             // The watcher tells of every domain after this.
             let _ = signals.send(Signal::Connected);
         }
         Turn::Down { reason } => inner.events.send(Event::Hypervisor { up: false, reason }),
-    });
-}
-
-/// Before the first desktop asks.
-fn find_virt_type(inner: &Arc<Inner>) {
-    if !inner.virt_type.is_to_be_found() {
-        return;
-    }
-    let inner = inner.clone();
-    spawn("libvirt-virt-type", move || {
-        if let Err(error) = inner.virt_type.get(&inner.link) {
-            tracing::warn!(error = error.detail(), "not found out whether KVM works");
-        }
     });
 }
 

@@ -112,11 +112,6 @@ impl VirtType {
         Ok(finding)
     }
 
-    /// Whether [`VirtType::get`] may take seconds the first time.
-    pub fn is_to_be_found(&self) -> bool {
-        matches!(self.wanted, Wanted::Auto)
-    }
-
     pub fn is_simulator(&self) -> bool {
         matches!(self.wanted, Wanted::Simulator)
     }

@@ -33,7 +33,7 @@ impl Inner {
     }
 }
 
-fn undefine(domain: &Domain, name: &str) -> Result<()> {
+pub(super) fn undefine(domain: &Domain, name: &str) -> Result<()> {
     let with_all = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;

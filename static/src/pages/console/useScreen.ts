@@ -80,10 +80,23 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
   })
   onBeforeUnmount(close)
 
+  /** No screen to be had; that a last attempt failed is no news then. */
+  function leave(): void {
+    close()
+    error.value = undefined
+  }
+
+  /** Gives the keyboard back. */
+  function blur(): void {
+    // noVNC lets go of keys that are still down only when the window loses the focus; the guest would keep them.
+    window.dispatchEvent(new Event('blur'))
+    rfb.value?.blur()
+  }
+
   function sendKeys(): void {
     rfb.value?.sendCtrlAltDel()
     rfb.value?.focus()
   }
 
-  return { state, error, scale, connect, close, sendKeys }
+  return { state, error, scale, connect, close: leave, blur, sendKeys }
 }

@@ -3,8 +3,9 @@ import { ApiError } from '@/api/http'
 import { desktops, groupOf, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
 import type { Desktop, Template } from '@/api/types'
 import { showError } from '@/composables/useAction'
-import { desktopState, powerState } from '@/lib/state'
+import { desktopState, powerState, templateState } from '@/lib/state'
 import { onChange } from '@/stores/live'
+import { useOperations } from '@/stores/operations'
 
 /** The desktop or template that a console tab belongs to, kept fresh by events. */
 export function useSubject(kind: ConsoleKind, uuid: string) {
@@ -12,6 +13,7 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
   const template = shallowRef<Template>()
   const row = computed(() => desktop.value ?? template.value)
   const gone = shallowRef<ApiError>()
+  const operations = useOperations()
 
   async function read(): Promise<void> {
     try {
@@ -23,10 +25,11 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
     }
   }
 
-  const state = computed(() =>
-    desktop.value ? desktopState(desktop.value) : powerState(template.value?.status ?? 'inactive'),
-  )
-  const isOn = computed(() => row.value?.status === 'active' || desktop.value?.power === 'paused')
+  const state = computed(() => {
+    if (desktop.value) return desktopState(desktop.value)
+    return template.value ? templateState(template.value, operations.running) : powerState('inactive')
+  })
+  const isOn = computed(() => row.value?.status === 'active' || row.value?.power === 'paused')
   const why = computed(() => desktop.value?.working || row.value?.reason || '')
 
   const power = (verb: DesktopPower) =>

@@ -10,6 +10,12 @@ import type { RowAction } from '@/lib/rowAction'
 /** While it is made, or its template is written anew, nothing may be done with a group. */
 const free = ({ template_status: template, state }: DesktopGroup) => template !== 'updating' && state === 'ready'
 
+/** Why nothing may be done with a group; else what an inactive one waits for. */
+export function useGroupReason() {
+  const { t } = useI18n()
+  return (group: DesktopGroup) => group.reason || (free(group) && !group.active ? t('deskgroup.inactive') : '')
+}
+
 /** What can be done with desktop groups. */
 export function useGroupActions(options: { removed?: () => void } = {}) {
   const { t } = useI18n()

@@ -8,7 +8,7 @@ import { useAction } from '@/composables/useAction'
 import type { RowAction } from '@/lib/rowAction'
 
 const on = ({ status, power }: Desktop) => status === 'active' || power === 'paused'
-const off = (desktop: Desktop) => !on(desktop) && desktop.state === 'ready'
+const off = (desktop: Desktop) => !on(desktop) && desktop.state === 'ready' && !desktop.working
 
 /** What can be done with the desktops of a group. */
 export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {

@@ -20,11 +20,11 @@ import { templates, type TemplatePower } from '@/api/teaching'
 import type { Template } from '@/api/types'
 import { useAction, type Question } from '@/composables/useAction'
 import type { RowAction } from '@/lib/rowAction'
+import { templateState } from '@/lib/state'
+import { useOperations } from '@/stores/operations'
 
 export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download'
 
-const on = ({ status }: Template) => status === 'active'
-const off = ({ status }: Template) => status === 'inactive' || status === 'error'
 const settled = ({ status }: Template) => status !== 'updating'
 /** Something ran in it since the last version. */
 export const canSave = (template: Template) => template.changed && settled(template)
@@ -32,6 +32,11 @@ export const canSave = (template: Template) => template.changed && settled(templ
 /** What can be done with templates, and the dialogs that it needs. */
 export function useTemplateActions() {
   const { t } = useI18n()
+  const operations = useOperations()
+  /** Not while it is only just going on or off. */
+  const idle = (row: Template) => !templateState(row, operations.running).busy
+  const on = (row: Template) => (row.status === 'active' || row.power === 'paused') && idle(row)
+  const off = (row: Template) => (row.status === 'inactive' || row.status === 'error') && idle(row)
   const router = useRouter()
   const { run } = useAction()
   const dialog = reactive<Record<TemplateDialog, boolean>>({
@@ -91,7 +96,7 @@ export function useTemplateActions() {
       label: t('template.save'),
       icon: FolderChecked,
       main: true,
-      when: canSave,
+      when: (row) => canSave(row) && idle(row),
       run: ([row]) => open('save', row),
     },
     {

@@ -353,7 +353,7 @@ fn figures_versions_and_checks_are_read() {
     site.becomes(SOON, spec.uuid, PowerState::Running);
     let uses = site.hypervisor.domain_use().unwrap();
     assert_eq!(uses.iter().map(|it| it.uuid).collect::<Vec<_>>(), [spec.uuid]);
-    assert_eq!(site.hypervisor.versions().unwrap().virt_type, "test");
+    assert_eq!(site.hypervisor.versions(SOON).unwrap().virt_type, "test");
     assert!(site.hypervisor.checks().iter().all(|check| check.verdict == Verdict::Good));
 }
 

@@ -92,6 +92,13 @@ CREATE TABLE mail_confirmations (
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE INDEX mail_confirmations_user ON mail_confirmations(user_id);
+-- Registered accounts whose mail with that link is not known to be sent: after a crash it is sent again.
+CREATE TABLE mail_outbox (
+    user_id  INTEGER PRIMARY KEY REFERENCES users(id) ON DELETE CASCADE,
+    language TEXT NOT NULL
+);
+
 CREATE TABLE api_keys (
     id           TEXT PRIMARY KEY,                                 -- <name in lower case>_<n>, document 001
     user_id      INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE,

@@ -1,0 +1,157 @@
+//! Sign-in at an identity provider: the browser goes there and comes back. Both are pages and no calls:
+//! they answer with redirects, also when they fail.
+
+use std::sync::Arc;
+
+use rocket::futures::future::BoxFuture;
+use rocket::http::{Cookie, Header, Method, SameSite, Status};
+use rocket::time::Duration;
+use rocket::{Data, Request, Response};
+use schemars::JsonSchema;
+
+use super::MODULE;
+use crate::api::App;
+use crate::api::call::Call;
+use crate::api::dispatch::blocking;
+use crate::api::endpoint::{Endpoint, Streamed, streaming};
+use crate::api::session;
+use crate::error::{Error, Fault, Result};
+use crate::identity::{PATIENCE, ProviderAnswer};
+use crate::operations::audit;
+
+pub const BEGIN: &str = "/api/v1.0/identity/oidc/begin";
+const CALLBACK: &str = "/api/v1.0/identity/oidc/callback";
+/// Both paths begin with it: the cookie goes nowhere else.
+const PATHS: &str = "/api/v1.0/identity/oidc";
+/// Holds what the browser has to remember on its way.
+const COOKIE: &str = "carrel_oidc";
+const SIGNED_IN: &str = "log-sign-in";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        streaming(Method::Get, "carrel.oidc.begin", BEGIN, begin)
+            .public()
+            .summary("Send the browser to the identity provider (OpenID Connect) to sign in there"),
+        streaming(Method::Get, "carrel.oidc.callback", CALLBACK, callback)
+            .public()
+            .takes::<CallbackInput>()
+            .audited(MODULE, SIGNED_IN)
+            .summary(
+                "Where the identity provider sends the browser back; it is signed in and sent to the \
+                 console, or to /signin?error=… with the key of what went wrong",
+            ),
+    ]
+}
+
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which come in the query")]
+struct CallbackInput {
+    code: Option<String>,
+    state: Option<String>,
+    error: Option<String>,
+    iss: Option<String>,
+}
+
+fn begin<'r>(
+    app: Arc<App>,
+    call: Call,
+    _: &'r Request<'_>,
+    _: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    Box::pin(async move {
+        let (there, back) = (Arc::clone(&app), format!("{}{CALLBACK}", call.origin));
+        match blocking(move || there.identity.begin_at_provider(&back)).await {
+            Ok(begun) => {
+                let mut cookie = memory(&app, begun.cookie);
+                cookie.set_max_age(Duration::seconds(PATIENCE));
+                Ok(go(&begun.url, vec![cookie]))
+            }
+            // There is no page that would offer this way.
+            Err(error) if error.key() == "oidc-off" => Err(error),
+            Err(error) => Ok(go(&sorry(&error), Vec::new())),
+        }
+    })
+}
+
+fn callback<'r>(
+    app: Arc<App>,
+    mut call: Call,
+    request: &'r Request<'_>,
+    _: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    let cookie = request.cookies().get(COOKIE).map(|cookie| cookie.value().to_owned());
+    Box::pin(async move {
+        let mut forget = memory(&app, String::new());
+        forget.set_max_age(Duration::ZERO);
+        let (there, query) = (Arc::clone(&app), |name| call.query(name).map(str::to_owned));
+        let answer = ProviderAnswer {
+            code: query("code"),
+            state: query("state"),
+            error: query("error"),
+            issuer: query("iss"),
+            cookie,
+        };
+        let (to, mut cookies) = blocking(move || {
+            let signed_in = there.identity.finish_at_provider(answer, &call.visitor());
+            note(&there, &mut call, &signed_in)?;
+            match signed_in {
+                Ok(session) => {
+                    session::welcome(&there, &mut call, &session);
+                    Ok(("/".to_owned(), std::mem::take(&mut call.cookies)))
+                }
+                Err(error) if error.key() == "oidc-off" => Err(error),
+                Err(error) => Ok((sorry(&error), Vec::new())),
+            }
+        })
+        .await?;
+        cookies.push(forget);
+        Ok(go(&to, cookies))
+    })
+}
+
+/// In the audit log stands who signed in, and who was known and not let in. Anybody can come here with
+/// something else.
+fn note(app: &App, call: &mut Call, signed_in: &Result<crate::identity::NewSession>) -> Result<()> {
+    let named = match signed_in {
+        Ok(session) => Some(session.user.name.clone()),
+        Err(error) => {
+            let mut args = error.args();
+            args.find(|(name, _)| *name == "name").map(|(_, value)| value.to_owned())
+        }
+    };
+    let Some(name) = named else { return Ok(()) };
+    session::name_caller(call, &name);
+    call.actor.user_id = signed_in.as_ref().ok().map(|session| session.user.id);
+    let fault = signed_in.as_ref().err().map(Fault::from);
+    let (subject, fault) = (call.subject.as_str(), fault.as_ref());
+    let entry = audit::Entry { action: SIGNED_IN, subject, module: MODULE, fault };
+    audit::write(&app.store, &call.actor, &entry)
+}
+
+/// The sign-in page with the reason: a key, no text that somebody else could have written.
+fn sorry(error: &Error) -> String {
+    tracing::info!(error = error.detail(), "no sign-in by the identity provider");
+    format!("/signin?error={}", error.key())
+}
+
+/// Lax and not strict: the browser comes back from the provider's site with it.
+fn memory(app: &App, value: String) -> Cookie<'static> {
+    Cookie::build((COOKIE, value))
+        .path(PATHS)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(!app.settings.is_plain())
+        .build()
+}
+
+fn go<'r>(to: &str, cookies: Vec<Cookie<'static>>) -> Streamed<'r> {
+    let mut response = Response::build();
+    response.status(Status::SeeOther).raw_header("Location", to.to_owned());
+    response.raw_header("Cache-Control", "no-store");
+    // The address holds the code.
+    response.raw_header("Referrer-Policy", "no-referrer");
+    for cookie in cookies {
+        response.header_adjoin(Header::new("Set-Cookie", cookie.to_string()));
+    }
+    Streamed::Response(response.finalize())
+}

@@ -1,0 +1,18 @@
+//! Nodes that were not compared since a backup was restored.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use crate::error::Result;
+
+/// When the backup was restored (Unix seconds); `None` once the node has been compared with it.
+pub fn restored_at(conn: &Connection, node: i64) -> Result<Option<i64>> {
+    let mut statement =
+        conn.prepare_cached("SELECT restored_at FROM restored_nodes WHERE node_id = ?1")?;
+    Ok(statement.query_row([node], |row| row.get(0)).optional()?)
+}
+
+/// The node was compared.
+pub fn forget(tx: &Transaction<'_>, node: i64) -> Result<()> {
+    tx.execute("DELETE FROM restored_nodes WHERE node_id = ?1", [node])?;
+    Ok(())
+}

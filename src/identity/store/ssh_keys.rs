@@ -1,0 +1,48 @@
+//! Rows of users' public ssh keys.
+
+use rusqlite::{Connection, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::identity::SshKey;
+use crate::store::is_duplicate;
+use crate::store::rows::uuid;
+
+pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<SshKey>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT uuid, name, key, fingerprint, created_at FROM ssh_keys WHERE user_id = ?1 ORDER BY id",
+    )?;
+    let rows = statement.query_map([user], |row| {
+        Ok(SshKey {
+            uuid: uuid(row, 0)?,
+            name: row.get(1)?,
+            key: row.get(2)?,
+            fingerprint: row.get(3)?,
+            created_at: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn count(conn: &Connection, user: i64) -> Result<u32> {
+    let sql = "SELECT count(*) FROM ssh_keys WHERE user_id = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
+}
+
+pub fn insert(tx: &Transaction<'_>, user: i64, key: &SshKey) -> Result<()> {
+    let inserted = tx.execute(
+        "INSERT INTO ssh_keys (uuid, user_id, name, key, fingerprint, created_at) VALUES (?1,?2,?3,?4,?5,?6)",
+        params![key.uuid.to_string(), user, key.name, key.key, key.fingerprint, key.created_at],
+    );
+    match inserted {
+        Err(cause) if is_duplicate(&cause) => {
+            Err(Error::conflict("ssh-key-exists").arg("name", &key.fingerprint).because(cause))
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+pub fn delete(tx: &Transaction<'_>, key: Uuid) -> Result<()> {
+    tx.execute("DELETE FROM ssh_keys WHERE uuid = ?1", [key.to_string()])?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Rows of ssh grants, and the keys that follow from them.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::inventory::SshGrant;
+use crate::node::protocol::AuthorizedKey;
+use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, is_duplicate, now, rows};
+
+static GRANTS: Listing = Listing {
+    select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
+         (SELECT count(*) FROM ssh_keys k WHERE k.user_id = u.id), g.created_at",
+    from: "ssh_grants g JOIN nodes n ON n.id = g.node_id JOIN users u ON u.id = g.user_id",
+    tables: &["ssh_grants", "nodes", "users"],
+    columns: &[
+        Column::exact("uuid", "g.uuid"),
+        Column::exact("node_uuid", "n.uuid"),
+        Column::text("node_name", "n.name"),
+        Column::text("system_user", "g.system_user"),
+        Column::text("user_name", "u.name"),
+        Column::exact("user_uuid", "u.uuid"),
+        Column::integer("created_at", "g.created_at"),
+    ],
+    order: "n.name, g.system_user, u.name, g.id",
+};
+
+pub fn page(store: &Store, query: &ListQuery) -> Result<Page<SshGrant>> {
+    GRANTS.page(store, query, grant)
+}
+
+/// # Errors
+/// `ssh-grant-unknown`
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<SshGrant> {
+    let sql = format!("SELECT {} FROM {} WHERE g.uuid = ?1", GRANTS.select, GRANTS.from);
+    let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], grant).optional()?;
+    found.ok_or_else(|| Error::not_found("ssh-grant-unknown").arg("name", uuid))
+}
+
+/// # Errors
+/// `ssh-grant-exists`
+pub fn insert(
+    tx: &Transaction<'_>,
+    uuid: Uuid,
+    node: i64,
+    system_user: &str,
+    user: i64,
+) -> Result<()> {
+    let inserted = tx.execute(
+        "INSERT INTO ssh_grants (uuid, node_id, system_user, user_id, created_at) VALUES (?1,?2,?3,?4,?5)",
+        params![uuid.to_string(), node, system_user, user, now()],
+    );
+    match inserted {
+        Err(cause) if is_duplicate(&cause) => {
+            Err(Error::conflict("ssh-grant-exists").arg("name", system_user).because(cause))
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+    tx.execute("DELETE FROM ssh_grants WHERE uuid = ?1", [uuid.to_string()])?;
+    Ok(())
+}
+
+/// System users of a node and the keys that should stand there.
+pub fn wanted(conn: &Connection, node: i64) -> Result<Vec<(String, AuthorizedKey)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT g.system_user, u.uuid, k.key FROM ssh_grants g \
+         JOIN users u ON u.id = g.user_id AND u.enabled = 1 AND u.awaits IS NULL \
+         JOIN ssh_keys k ON k.user_id = u.id WHERE g.node_id = ?1",
+    )?;
+    let rows = statement.query_map([node], |row| {
+        Ok((row.get(0)?, AuthorizedKey { owner: rows::uuid(row, 1)?, key: row.get(2)? }))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Names of users by their uuid.
+pub fn user_names(conn: &Connection) -> Result<HashMap<Uuid, String>> {
+    let mut statement = conn.prepare_cached("SELECT uuid, name FROM users")?;
+    let rows = statement.query_map([], |row| Ok((rows::uuid(row, 0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn grant(row: &Row<'_>) -> rusqlite::Result<SshGrant> {
+    Ok(SshGrant {
+        uuid: rows::uuid(row, 0)?,
+        node_id: row.get(1)?,
+        node_uuid: rows::uuid(row, 2)?,
+        node_name: row.get(3)?,
+        node_ip: row.get(4)?,
+        system_user: row.get(5)?,
+        user_name: row.get(6)?,
+        user_uuid: row.get(7)?,
+        keys: row.get(8)?,
+        created_at: row.get(9)?,
+    })
+}

@@ -1,0 +1,94 @@
+//! Guessing passwords: whom it slows, and what its answers and their time tell.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{ADMIN, PASSWORD, Server, post_from};
+
+const LOGIN: &str = "/api/account/login";
+const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+
+fn attempt(server: &Server, from: Ipv4Addr, user: &str, password: &str) -> u16 {
+    let body = json!({"username": user, "password": password});
+    post_from(from, server.base(), LOGIN, &body).0
+}
+
+/// The address number `number` of a few thousand, none of them [`HOME`].
+fn address(number: u32) -> Ipv4Addr {
+    let [.., high, low] = (number + 1).to_be_bytes();
+    Ipv4Addr::new(127, 9, high, low)
+}
+
+fn add(server: &Server, user: &str) {
+    let output = server.run(&["admin", "add", user, "--role", "normal"], "a good password");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_thousand_guesses_from_everywhere_do_not_keep_the_owner_out() {
+    let server = Server::start();
+    add(&server, "lee");
+    assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201, "home is known from now on");
+    let mut compared = 0;
+    for number in 0..1_000 {
+        match attempt(&server, address(number), ADMIN, "not the password") {
+            400 => compared += 1,
+            429 => {}
+            other => panic!("guess {number}: {other}"),
+        }
+    }
+    // 50 without a wait; after these the waits of 1, 2, 4 … seconds let few more through.
+    assert!((50..80).contains(&compared), "{compared} of 1,000 were compared");
+    assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201, "the owner is let in at home");
+    assert_eq!(attempt(&server, HOME, "lee", "a good password"), 201);
+    assert_eq!(attempt(&server, address(5_000), "lee", "a good password"), 201, "and others are");
+}
+
+#[test]
+fn nobody_is_locked_for_others() {
+    let server = Server::start();
+    add(&server, "lee");
+    let (one, other) = (address(1), address(2));
+    let locked = (0..20).any(|_| attempt(&server, one, ADMIN, "not the password") == 429);
+    assert!(locked, "an address that guesses has to wait");
+    // Neither the same person elsewhere nor another person here has to.
+    assert_eq!(attempt(&server, other, ADMIN, PASSWORD), 201);
+    assert_eq!(attempt(&server, one, "lee", "a good password"), 201);
+}
+
+/// Names are not told by the time that an answer takes. Medians of interleaved samples, whose bound is
+/// far beyond what they differ by, and far below the time of comparing a password, which is what a
+/// shortcut for unknown names would save.
+#[test]
+fn the_time_of_an_answer_does_not_tell_which_names_exist() {
+    const USERS: u32 = 5;
+    const ROUNDS: u32 = 12;
+    let server = Server::start();
+    for user in 0..USERS {
+        add(&server, &format!("person{user}"));
+    }
+    let mut times: [Vec<Duration>; 2] = Default::default();
+    let mut number = 0;
+    for _ in 0..ROUNDS {
+        for user in 0..USERS {
+            // An address of its own for each: waiting is another matter.
+            for (kind, name) in ["person", "nobody"].into_iter().enumerate() {
+                number += 1;
+                let started = Instant::now();
+                let name = format!("{name}{user}");
+                let status = attempt(&server, address(number), &name, "not the password");
+                times[kind].push(started.elapsed());
+                assert_eq!(status, 400, "{name}");
+            }
+        }
+    }
+    let [known, unknown] = times.map(|mut samples| {
+        samples.sort_unstable();
+        samples[samples.len() / 2].as_secs_f64()
+    });
+    let ratio = known / unknown;
+    println!("known {:.1} ms, unknown {:.1} ms, ratio {ratio:.3}", known * 1e3, unknown * 1e3);
+    assert!((0.75..1.33).contains(&ratio), "known {known} s, unknown {unknown} s");
+}

@@ -1,0 +1,33 @@
+//! Sign-in at an identity provider of another site: whether a browser keeps and sends the cookies of it.
+
+use serde_json::json;
+
+use crate::page::Page;
+use crate::support::{Provider, Server, wait_for};
+
+/// As the browser waits for what it sees.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[test]
+fn a_browser_comes_back_from_another_site_signed_in() {
+    // Carrel is at 127.0.0.1, which is another site.
+    let mut provider = Provider::new("http://localhost", &json!({}));
+    let server = provider.known_to(Server::with()).start();
+    provider.start(server.base());
+    let page = Page::open("en");
+    page.go(&format!("{}/api/v1.0/identity/oidc/begin", server.base()));
+    page.fill("input[name=login]", "anna");
+    page.fill("input[name=password]", "anything");
+    page.click("button[type=submit]");
+    page.see("body", "Authorize");
+    page.click("button[type=submit]");
+    let signed_in = || page.path() == "/" || page.path().starts_with("/dashboard");
+    wait_for("the console", LIMIT, || signed_in().then_some(()));
+    let session = page.fetch("/api/v1.0/session");
+    assert_eq!(session["data"]["user"]["name"], "anna", "{session}");
+    // Stopped there, it says so on the sign-in page.
+    let other = Page::open("en");
+    other.go(&format!("{}/api/v1.0/identity/oidc/begin", server.base()));
+    other.click("a[href$='/abort']");
+    wait_for("the sign-in page", LIMIT, || (other.path() == "/signin").then_some(()));
+}
