@@ -44,12 +44,6 @@ const routes: RouteRecordRaw[] = [
     meta: { open: true, title: 'setup.title' },
   },
   {
-    path: '/account/confirm',
-    name: 'confirm',
-    component: () => import('./pages/Confirm.vue'),
-    meta: { open: true, title: 'confirm.title' },
-  },
-  {
     path: '/console/:kind(desktop|template)/:uuid',
     name: 'console',
     component: () => import('./pages/console/Console.vue'),

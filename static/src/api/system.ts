@@ -38,9 +38,6 @@ export const session = {
   /** Signs in as well. */
   setup: (input: { token: string; username: string; password: string }) =>
     call('POST', '/api/v1.0/setup', { body: input }),
-  /** With the token of a mailed link. */
-  confirm: async (token: string) =>
-    (await call<{ username: string }>('POST', '/api/v1.0/identity/confirm', { body: { token } })).data,
 }
 
 export const overview = {
