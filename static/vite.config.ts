@@ -21,6 +21,12 @@ export default defineConfig({
     chunkSizeWarningLimit: 1600,
     rolldownOptions: { input: { console: 'index.html', docs: 'docs.html' } },
   },
-  server: { proxy: { '/api': { target: server, secure: false, ws: true } } },
+  server: {
+    proxy: {
+      '/api': { target: server, secure: false, ws: true },
+      // Registering is a call of document 000; what lies below is a page.
+      '^/account/?(\\?|$)': { target: server, secure: false },
+    },
+  },
   test: { include: ['src/**/*.test.ts'] },
 })

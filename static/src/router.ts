@@ -97,6 +97,8 @@ router.beforeEach(async (to) => {
   if (!setupNeeded && to.name === 'setup') return { path: '/' }
   if (!user && !to.meta.open) return { name: 'sign-in', query: { next: to.fullPath } }
   if (user && (to.name === 'sign-in' || to.name === 'register')) return { path: '/' }
+  // Whoever sees nothing of the installation still has an account.
+  if (to.name === 'dashboard' && !session.may('overview.view')) return { name: 'own' }
   return true
 })
 

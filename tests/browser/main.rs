@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod identity;
 mod page;
 mod provider;
 mod story;
