@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Actor, Job, NewOperation, Operation, Operations, Recipe, State, Step, nothing};
 use crate::error::{Error, Kind, Result};
+use crate::store::list::ListQuery;
 use crate::store::{Store, now};
 
 const KIND: &str = "test-work";
@@ -276,4 +277,6 @@ fn what_ended_after_it_was_listed_does_not_run_again() {
     assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
     bench.operations.run_listed(1).expect("nothing to run");
     assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
+    let log = super::audit::list(&bench.store, &ListQuery::default()).expect("the log");
+    assert_eq!(log.count, 1, "it ended once");
 }
