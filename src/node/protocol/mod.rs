@@ -28,6 +28,7 @@
 mod domains;
 mod facts;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -184,6 +185,8 @@ pub enum Request {
     /// Which layers desktops of a template get at their next restore or creation → [`Reply::Done`].
     /// Without any layer the template is withdrawn.
     PublishTemplate { template: Uuid, current: TemplateLayers },
+    /// What `PublishTemplate` published, by template → [`Reply::Published`]
+    ListPublished,
     /// What a layer is on this node → [`Reply::Images`], in the order asked for; hashes only if
     /// `hash` is set.
     InspectLayers { layers: Vec<LayerRef>, hash: bool },
@@ -236,6 +239,7 @@ pub enum Reply {
     Image(ImageFacts),
     Images(Vec<ImageFacts>),
     Files(Vec<StoredFile>),
+    Published(BTreeMap<Uuid, TemplateLayers>),
     Checks(Vec<Check>),
 }
 
