@@ -43,6 +43,7 @@ use self::errors::{Libvirt, optional};
 use self::events::Signal;
 use self::memory::Memory;
 use self::metadata::{Metadata, Which};
+use self::owner::QemuUser;
 use self::probe::VirtType;
 use self::restorer::Restorer;
 use self::watcher::Known;
@@ -67,6 +68,7 @@ mod lost;
 mod memory;
 mod metadata;
 mod networks;
+mod owner;
 mod power;
 mod probe;
 mod remove;
@@ -90,6 +92,7 @@ struct Inner {
     events: EventSink,
     link: Link,
     virt_type: VirtType,
+    qemu_user: QemuUser,
     claims: Claims,
     departures: Departures,
     /// Domains that are being switched off: when one resets itself meanwhile, it stays off.
@@ -132,6 +135,7 @@ impl Hypervisor {
             events,
             link,
             virt_type,
+            qemu_user: QemuUser::default(),
             claims: Claims::default(),
             departures: Departures::default(),
             switching_off: Marks::default(),
