@@ -28,7 +28,7 @@ impl Restore {
     /// A template's own disks, and a personal desktop's, keep what is written.
     pub const NEVER: Self = Self { system: false, data: false };
 
-    fn covers(self, role: DiskRole) -> bool {
+    pub fn covers(self, role: DiskRole) -> bool {
         match role {
             DiskRole::System => self.system,
             DiskRole::Data => self.data,

@@ -82,6 +82,9 @@ fn what_was_made_after_a_restored_backup_is_kept_aside() {
 
     room.deploy("later", 2);
     room.site.template("later template", &image_of(&room));
+    let save = json!({"name": "plain", "uuid": room.template});
+    room.site.done(room.site.admin.action("/api/v1.0/education/template/", "save", save));
+    let later_layer = layer_of_version(&room, 2);
     let contents = |room: &Room| -> Vec<Vec<u8>> {
         let read = |file: &std::path::PathBuf| fs::read(room.server.data_here().join(file));
         let mut all: Vec<_> =
@@ -105,6 +108,14 @@ fn what_was_made_after_a_restored_backup_is_kept_aside() {
     wait_until("the later template's pointer in lost", LIMIT, || {
         lost(&room).iter().any(|file| file.extension().is_some_and(|ending| ending == "current"))
     });
+    // Of the known template desktops get the version again that the rows know; the later one is kept.
+    let pointer = format!("storage/templates/{}.current", room.template);
+    wait_until("the known version", LIMIT, || {
+        let text = fs::read(room.server.data_here().join(&pointer)).expect("the pointer");
+        let current: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        current["version"] == 1
+    });
+    assert!(lost(&room).iter().any(|file| file.ends_with(format!("{later_layer}.qcow2"))));
     room.site.wait_idle();
     let mut kept: Vec<Vec<u8>> = lost(&room)
         .iter()
@@ -155,6 +166,19 @@ fn image_of(room: &Room) -> String {
 fn lost(room: &Room) -> Vec<std::path::PathBuf> {
     let files = room.server.files().into_iter();
     files.filter(|file| file.starts_with("storage/lost")).collect()
+}
+
+/// The layer of a version of the room's template.
+fn layer_of_version(room: &Room, version: u32) -> String {
+    let database = rusqlite::Connection::open(room.server.data_here().join("carrel.db"));
+    let sql = "SELECT l.uuid FROM template_layers l JOIN templates t ON t.id = l.template_id \
+         WHERE t.uuid = ?1 AND l.version = ?2";
+    let found = database.expect("the database").query_row(
+        sql,
+        rusqlite::params![room.template, version],
+        |row| row.get(0),
+    );
+    found.expect("the layer")
 }
 
 fn count(room: &Room, sql: &str) -> i64 {

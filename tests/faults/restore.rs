@@ -16,9 +16,16 @@ fn guests_made_after_a_restored_backup_are_undefined_and_their_disks_kept() {
     let image = site.upload("tiny", &guest_image());
     let template = site.template("tiny", &image);
     let classroom = site.classroom("room");
-    site.deploy("known", &classroom, &template, 1);
+    let known = site.deploy("known", &classroom, &template, 1);
     let backup = format!("{}/yesterday.backup", LabNode::DATA_DIR);
     assert!(server.run(&["backup", &backup], "").status.success());
+    // Changed since, too: the known desktop is no longer restored.
+    let value = serde_json::json!({"sys_restore": 0, "data_restore": 0});
+    let body = serde_json::json!({"uuid": known, "name": "known", "value": value});
+    site.done(site.admin.put("/api/v1.0/education/desktop/").json(&body));
+    let domain = site.desktops(&known)[0]["uuid"].as_str().expect("uuid").to_owned();
+    let restores = || node.virsh(&["dumpxml", "--inactive", &domain]).contains("\"restore\":true");
+    assert!(!restores());
     let group = site.deploy("later", &classroom, &template, 2);
     site.group_action("start", &group, "later");
     let later: Vec<String> = site
@@ -41,6 +48,7 @@ fn guests_made_after_a_restored_backup_are_undefined_and_their_disks_kept() {
         let defined = node.virsh(&["list", "--all", "--uuid"]);
         later.iter().all(|uuid| !defined.contains(uuid))
     });
+    wait_until("the known desktop restored as its group says", LIMIT, restores);
     assert_whole(&server, &site);
 
     // The administrator can have one back, beside Carrel.

@@ -48,6 +48,7 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
         wait_status(admin, &group, desktop, "active");
     }
     look_at_the_screen(admin, first);
+    assert_layers_are_roots(&server);
 
     // a mark is gone after the guest's own reboot …
     let address = text(first, "ipaddr");
@@ -71,6 +72,8 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     wait_until("a clean desktop after a reboot", BOOT, || {
         mark(&node, &address) == "from-the-template"
     });
+
+    assert_layers_are_roots(&server);
 
     // what happens behind Carrel's back is shown
     let second_one = instance_param(&group, "lab", &[second]);
@@ -137,6 +140,28 @@ fn without_restore_a_mark_stays_through_reboot_and_restart() {
     act(admin, INSTANCES, "start", "vdi.edu-instances.start", one);
     wait_until("the third boot", BOOT, || boots(&node, &address) == "3");
     assert_eq!(mark(&node, &address), "homework");
+}
+
+/// QEMU does not run as root, and could change the mode of what is its own.
+fn assert_layers_are_roots(server: &Server) {
+    use std::os::unix::fs::MetadataExt;
+    let of = |folder: &str| -> Vec<(std::path::PathBuf, u32, u32)> {
+        let files = server.files().into_iter().filter(|file| file.starts_with(folder));
+        files
+            .filter(|file| file.extension().is_some_and(|ending| ending == "qcow2"))
+            .map(|file| {
+                let meta = server.data_here().join(&file).metadata().expect("a disk");
+                (file, meta.uid(), meta.mode() & 0o777)
+            })
+            .collect()
+    };
+    for folder in ["storage/base", "storage/templates"] {
+        let layers = of(folder);
+        assert!(!layers.is_empty(), "{folder}");
+        assert!(layers.iter().all(|(_, user, mode)| (*user, *mode) == (0, 0o444)), "{layers:?}");
+    }
+    let disks = of("storage/desktops");
+    assert!(disks.iter().all(|(_, user, mode)| *user != 0 && *mode == 0o600), "{disks:?}");
 }
 
 fn upload(site: &Site) -> String {

@@ -6,18 +6,21 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Report;
-use super::plan::{Plan, plan};
+use super::plan::{Found, Plan, plan};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
 use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, restored, seats};
+use crate::desktops::templates;
 use crate::error::{Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::operations::{Actor, Job, NewOperation, Recipe, Step, nothing};
 
 const REMAKE: &str = "desktops-remake";
+const CORRECT: &str = "desktops-correct";
+const PUBLISH: &str = "template-publish";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RemakeArgs {
@@ -27,8 +30,20 @@ struct RemakeArgs {
 static STEPS: [Step<Desktops, RemakeArgs>; 1] =
     [Step { name: "domains", run: remake, undo: nothing }];
 
+#[derive(Debug, Serialize, Deserialize)]
+struct PublishArgs {
+    template: Uuid,
+}
+
+static PUBLISH_STEPS: [Step<Desktops, PublishArgs>; 1] =
+    [Step { name: "publish", run: publish, undo: nothing }];
+
 pub(in crate::desktops) fn register(desktops: &Desktops) {
-    desktops.operations.register(REMAKE, Recipe { domain: desktops.clone(), steps: &STEPS });
+    for kind in [REMAKE, CORRECT] {
+        desktops.operations.register(kind, Recipe { domain: desktops.clone(), steps: &STEPS });
+    }
+    let recipe = Recipe { domain: desktops.clone(), steps: &PUBLISH_STEPS };
+    desktops.operations.register(PUBLISH, recipe);
 }
 
 impl Desktops {
@@ -38,26 +53,34 @@ impl Desktops {
         // What an operation finishes between the two looks is not in the list of domains yet.
         let mut held = self.operations.locked()?;
         let asked = Instant::now();
-        let domains = client.list_domains()?;
-        let files = client.list_files()?;
+        let found = Found {
+            domains: client.list_domains()?,
+            files: client.list_files()?,
+            published: client.list_published()?,
+        };
         // Read after the node was asked; see the module's text.
         held.extend(self.operations.locked()?);
-        let known = self.store.read(actual::known)?;
-        let plan = plan(node, &domains, &files, &known, &held);
+        let known = self.store.read(|conn| actual::known(conn, node))?;
+        let plan = plan(node, &found, &known, &held);
         let mut report = match self.store.read(|conn| restored::restored_at(conn, node))? {
-            Some(at) => self.set_aside(node, at, &client, &plan, &domains)?,
+            Some(at) => self.set_aside(node, at, &client, &plan, &found.domains)?,
             None => remove(node, &client, &plan)?,
         };
-        self.snapshots.send(Snapshot { asked, domains });
+        self.snapshots.send(Snapshot { asked, domains: found.domains });
         report.remade_domains = plan.remake.len();
-        if !plan.remake.is_empty() {
-            self.submit_remake(plan.remake)?;
+        report.corrected_domains = plan.correct.len();
+        report.published_templates = plan.publish.len();
+        for (kind, desktops) in [(REMAKE, plan.remake), (CORRECT, plan.correct)] {
+            if !desktops.is_empty() {
+                self.submit_remake(kind, desktops)?;
+            }
         }
+        plan.publish.into_iter().try_for_each(|template| self.submit_publish(template))?;
         Ok(report)
     }
 
     /// As an operation: it holds the desktops, so that nobody deletes one while its domain is made anew.
-    fn submit_remake(&self, missing: Vec<Uuid>) -> Result<()> {
+    fn submit_remake(&self, kind: &'static str, missing: Vec<Uuid>) -> Result<()> {
         let submitted = self.operations.submit_loaded(
             &Actor::system(),
             &missing,
@@ -68,15 +91,28 @@ impl Desktops {
                 let args = RemakeArgs { desktops: uuids.collect() };
                 let subject = args.desktops.first().copied().unwrap_or_default();
                 let locks = args.desktops.clone();
-                let new = NewOperation::new(REMAKE, &args, subject, &admitted.title)?;
+                let new = NewOperation::new(kind, &args, subject, &admitted.title)?;
                 Ok(new.locking_only(locks))
             },
         );
-        match submitted {
-            // Somebody took hold of one between the look and now.
-            Err(error) if error.kind() == Kind::Busy => Ok(()),
-            other => other.map(drop),
-        }
+        unless_busy(submitted.map(drop))
+    }
+
+    /// As an operation: it holds the template, so that nobody saves it meanwhile.
+    fn submit_publish(&self, template: Uuid) -> Result<()> {
+        let submitted = self.operations.submit(&Actor::system(), |tx| {
+            let found = templates::store::find(tx, template)?;
+            NewOperation::new(PUBLISH, &PublishArgs { template }, template, &found.name)
+        });
+        unless_busy(submitted.map(drop))
+    }
+}
+
+/// Somebody may have taken hold of a thing between the look and now.
+fn unless_busy(submitted: Result<()>) -> Result<()> {
+    match submitted {
+        Err(error) if error.kind() == Kind::Busy => Ok(()),
+        other => other,
     }
 }
 
@@ -110,4 +146,15 @@ fn remove(node: i64, client: &NodeClient, plan: &Plan) -> Result<Report> {
 fn remake(desktops: &Desktops, args: &RemakeArgs, job: &Job) -> Result<()> {
     desktops.announce_addresses(&args.desktops, job)?;
     desktops.define_domains(&args.desktops, job)
+}
+
+fn publish(desktops: &Desktops, args: &PublishArgs, _: &Job) -> Result<()> {
+    let (node, mut wanted) = desktops.store.read(|conn| {
+        let node = templates::store::find(conn, args.template)?.node_id;
+        Ok((node, templates::store::published_on(conn, node)?))
+    })?;
+    match wanted.remove(&args.template) {
+        Some(layers) => desktops.inventory.client(node)?.publish_template(args.template, layers),
+        None => Ok(()),
+    }
 }

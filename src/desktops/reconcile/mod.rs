@@ -6,7 +6,8 @@
 //!
 //! The node is asked first and the rows are read after. A row is written before its domain or file is made and goes
 //! after it, so what the node has and no row knows belongs to nobody. What running operations hold is left alone.
-//! Only desktops are made anew here; templates mend themselves in their own operations.
+//! Only desktops are made anew and corrected here; templates mend themselves in their own operations, but for what is
+//! published of them.
 //!
 //! After `carrel restore` the rows are those of an older day, and what was made since looks like nobody's. So the first
 //! look at each node after it deletes nothing: `lost` sets such domains and files aside.
@@ -150,6 +151,9 @@ impl Desktops {
 pub struct Report {
     pub removed_domains: usize,
     pub remade_domains: usize,
+    /// Domains that would have been restored against what their group says, or not be.
+    pub corrected_domains: usize,
+    pub published_templates: usize,
     pub removed_files: usize,
     /// Domains and files that a restored database does not know.
     pub set_aside: usize,

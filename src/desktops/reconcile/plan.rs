@@ -1,11 +1,12 @@
 //! What is to be mended; decided without touching anything.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::Held;
-use crate::node::protocol::{DomainState, FileKind, StoredFile};
+use crate::desktops::spec::Restore;
+use crate::node::protocol::{DomainState, FileKind, StoredFile, TemplateLayers};
 
 /// What rows know.
 #[derive(Debug, Default)]
@@ -13,6 +14,17 @@ pub struct Known {
     /// Desktops and templates, by uuid.
     pub domains: HashMap<Uuid, KnownDomain>,
     pub layers: HashSet<Uuid>,
+    /// What desktops of the node's templates are to get.
+    pub published: HashMap<Uuid, TemplateLayers>,
+}
+
+/// What a node has.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub domains: Vec<DomainState>,
+    pub files: Vec<StoredFile>,
+    /// What desktops of its templates get.
+    pub published: BTreeMap<Uuid, TemplateLayers>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +32,9 @@ pub struct KnownDomain {
     pub node_id: i64,
     /// Not being made or deleted.
     pub is_ready: bool,
-    pub is_template: bool,
+    /// Desktop group; `None` for a template's own.
+    pub group: Option<Uuid>,
+    pub restore: Restore,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,30 +43,29 @@ pub struct Plan {
     pub remove: Vec<Uuid>,
     /// Desktops whose domain is missing.
     pub remake: Vec<Uuid>,
+    /// Desktops that would be restored at their next start against what their group says, or not be.
+    pub correct: Vec<Uuid>,
+    /// Templates whose desktops would get other layers than those of the newest version.
+    pub publish: Vec<Uuid>,
     /// Files of nobody.
     pub files: Vec<StoredFile>,
 }
 
 /// Compares a node with the rows.
-pub fn plan(
-    node: i64,
-    domains: &[DomainState],
-    files: &[StoredFile],
-    known: &Known,
-    held: &Held,
-) -> Plan {
+pub fn plan(node: i64, found: &Found, known: &Known, held: &Held) -> Plan {
+    let Found { domains, files, .. } = found;
     let there: HashSet<Uuid> = domains.iter().map(|domain| domain.uuid).collect();
     let nobodys = |uuid: &Uuid| !known.domains.contains_key(uuid) && !held.contains(uuid);
     let remove: Vec<Uuid> = there.iter().copied().filter(|uuid| nobodys(uuid)).collect();
     let missing = known.domains.iter().filter(|(uuid, domain)| {
         domain.node_id == node
             && domain.is_ready
-            && !domain.is_template
+            && domain.group.is_some()
             && !there.contains(uuid)
             && !held.contains(uuid)
     });
     let remake = missing.map(|(uuid, _)| *uuid).collect();
-    let files = files.iter().filter(|file| {
+    let strays = files.iter().filter(|file| {
         // A domain that is removed takes its disks along.
         let own = !there.contains(&file.uuid) && !held.contains(&file.uuid);
         match file.kind {
@@ -64,13 +77,50 @@ pub fn plan(
             FileKind::Upload => false,
         }
     });
-    Plan { remove, remake, files: files.cloned().collect() }
+    Plan {
+        remove,
+        remake,
+        correct: differing(node, domains, known, held),
+        publish: unpublished(found, known, held),
+        files: strays.cloned().collect(),
+    }
+}
+
+fn differing(node: i64, domains: &[DomainState], known: &Known, held: &Held) -> Vec<Uuid> {
+    let differs = |domain: &&DomainState| {
+        let Some(row) = known.domains.get(&domain.uuid) else { return false };
+        // While its group is changed the nodes are being told.
+        let group_is_free = row.group.is_some_and(|group| !held.contains(&group));
+        let agrees = |(role, restore): &(_, bool)| row.restore.covers(*role) == *restore;
+        row.node_id == node
+            && row.is_ready
+            && group_is_free
+            && !held.contains(&domain.uuid)
+            && !domain.restore.iter().all(agrees)
+    };
+    domains.iter().filter(differs).map(|domain| domain.uuid).collect()
+}
+
+fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
+    let layers: HashSet<Uuid> = found
+        .files
+        .iter()
+        .filter(|file| matches!(file.kind, FileKind::Layer(_)))
+        .map(|file| file.uuid)
+        .collect();
+    let differs = |(template, wanted): &(&Uuid, &TemplateLayers)| {
+        !held.contains(template)
+            && found.published.get(template) != Some(wanted)
+            // Without its files there is nothing to publish.
+            && wanted.disks.values().all(|layer| layers.contains(&layer.uuid))
+    };
+    known.published.iter().filter(differs).map(|(template, _)| *template).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::protocol::{LayerKind, Owner, OwnerKind, PowerState};
+    use crate::node::protocol::{DiskRole, LayerKind, LayerRef, Owner, OwnerKind, PowerState};
 
     const NODE: i64 = 1;
 
@@ -89,7 +139,12 @@ mod tests {
             started_at: None,
             version: Some(1),
             nics: Vec::new(),
+            restore: vec![(DiskRole::System, true), (DiskRole::Data, false)],
         }
+    }
+
+    fn found(domains: &[DomainState], files: &[StoredFile]) -> Found {
+        Found { domains: domains.to_vec(), files: files.to_vec(), ..Found::default() }
     }
 
     fn file(uuid: Uuid, kind: FileKind) -> StoredFile {
@@ -97,7 +152,8 @@ mod tests {
     }
 
     fn row(node_id: i64, is_ready: bool, is_template: bool) -> KnownDomain {
-        KnownDomain { node_id, is_ready, is_template }
+        let group = (!is_template).then(Uuid::new_v4);
+        KnownDomain { node_id, is_ready, group, restore: Restore { system: true, data: false } }
     }
 
     #[test]
@@ -111,7 +167,10 @@ mod tests {
             file(layer, FileKind::Layer(LayerKind::BaseImage)),
             file(Uuid::new_v4(), FileKind::Upload),
         ];
-        assert_eq!(plan(NODE, &[domain(desktop)], &files, &known, &Held::new()), Plan::default());
+        assert_eq!(
+            plan(NODE, &found(&[domain(desktop)], &files), &known, &Held::new()),
+            Plan::default()
+        );
     }
 
     #[test]
@@ -123,12 +182,12 @@ mod tests {
             file(layer, FileKind::Layer(LayerKind::TemplateVersion)),
         ];
         let domains = [domain(domain_uuid)];
-        let made = plan(NODE, &domains, &files, &Known::default(), &Held::new());
+        let made = plan(NODE, &found(&domains, &files), &Known::default(), &Held::new());
         assert_eq!(made.remove, [domain_uuid]);
         // The domain's own overlay goes with it.
         assert_eq!(made.files, files[1..]);
         let held = Held::from([domain_uuid, overlay, layer]);
-        assert_eq!(plan(NODE, &domains, &files, &Known::default(), &held), Plan::default());
+        assert_eq!(plan(NODE, &found(&domains, &files), &Known::default(), &held), Plan::default());
     }
 
     #[test]
@@ -139,8 +198,8 @@ mod tests {
         known.domains.insert(Uuid::new_v4(), row(NODE, false, false));
         known.domains.insert(Uuid::new_v4(), row(2, true, false));
         known.domains.insert(Uuid::new_v4(), row(NODE, true, true));
-        assert_eq!(plan(NODE, &[], &[], &known, &Held::new()).remake, [missing]);
-        assert!(plan(NODE, &[], &[], &known, &Held::from([missing])).remake.is_empty());
+        assert_eq!(plan(NODE, &found(&[], &[]), &known, &Held::new()).remake, [missing]);
+        assert!(plan(NODE, &found(&[], &[]), &known, &Held::from([missing])).remake.is_empty());
     }
 
     #[test]
@@ -148,6 +207,53 @@ mod tests {
         let elsewhere = Uuid::new_v4();
         let mut known = Known::default();
         known.domains.insert(elsewhere, row(2, true, false));
-        assert!(plan(NODE, &[domain(elsewhere)], &[], &known, &Held::new()).remove.is_empty());
+        assert!(
+            plan(NODE, &found(&[domain(elsewhere)], &[]), &known, &Held::new()).remove.is_empty()
+        );
+    }
+    #[test]
+    fn desktops_that_restore_otherwise_than_their_group_are_corrected() {
+        let (desktop, own) = (Uuid::new_v4(), Uuid::new_v4());
+        let mut known = Known::default();
+        let mut wanted = row(NODE, true, false);
+        wanted.restore.data = true;
+        known.domains.insert(desktop, wanted);
+        known.domains.insert(own, row(NODE, true, true));
+        let found = found(&[domain(desktop), domain(own)], &[]);
+        let correct =
+            |held: &[Uuid]| plan(NODE, &found, &known, &held.iter().copied().collect()).correct;
+        assert_eq!(correct(&[]), [desktop]);
+        assert!(correct(&[desktop]).is_empty());
+        assert!(correct(&[wanted.group.unwrap()]).is_empty());
+        wanted.restore.data = false;
+        known.domains.insert(desktop, wanted);
+        assert!(plan(NODE, &found, &known, &Held::new()).correct.is_empty());
+    }
+
+    #[test]
+    fn what_desktops_get_is_published_as_the_rows_say_when_it_is_there() {
+        let (template, disk) = (Uuid::new_v4(), Uuid::new_v4());
+        let layer = LayerRef {
+            uuid: Uuid::new_v4(),
+            kind: LayerKind::TemplateVersion,
+            storage: "/s".into(),
+        };
+        let wanted = TemplateLayers { version: 2, disks: [(disk, layer.clone())].into() };
+        let older = TemplateLayers { version: 1, ..wanted.clone() };
+        let mut known = Known::default();
+        known.layers.insert(layer.uuid);
+        known.published.insert(template, wanted.clone());
+        let mut found = found(&[], &[]);
+        let publish = |found: &Found, held: &[Uuid]| {
+            plan(NODE, found, &known, &held.iter().copied().collect()).publish
+        };
+        assert!(publish(&found, &[]).is_empty(), "its layer is not there");
+        found.files.push(file(layer.uuid, FileKind::Layer(LayerKind::TemplateVersion)));
+        assert_eq!(publish(&found, &[]), [template]);
+        assert!(publish(&found, &[template]).is_empty());
+        found.published.insert(template, older);
+        assert_eq!(publish(&found, &[]), [template]);
+        found.published.insert(template, wanted);
+        assert!(publish(&found, &[]).is_empty());
     }
 }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use crate::desktops::group::Stage;
 use crate::desktops::reconcile::{Known, KnownDomain};
 use crate::desktops::seat::{STOPPED, STOPPING};
-use crate::desktops::templates::Power;
+use crate::desktops::spec::Restore;
+use crate::desktops::templates::{self, Power};
 use crate::error::Result;
 use crate::node::protocol::DomainState;
 use crate::store::rows;
@@ -14,18 +15,22 @@ use crate::store::rows;
 /// Writes a desktop's state if it differs.
 ///
 /// A desktop that Carrel stops and that then is off was stopped by Carrel, whatever libvirt calls it. libvirt forgets
-/// why a domain went off when it is started anew (`off`): the known reason stays.
+/// why a domain went off when it is started anew (`off`): the known reason stays. A version that no row knows is one of
+/// after a backup that was restored: what the row says can be made anew.
 pub fn set_desktop(tx: &Transaction<'_>, state: &DomainState) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE desktops SET power = ?2, started_at = coalesce(?4, started_at), \
-         version = coalesce(?5, version), fault = iif(?2 = 'running', NULL, fault), \
+        "WITH known AS (SELECT EXISTS (SELECT 1 FROM template_layers l \
+           JOIN desktop_groups g ON g.template_id = l.template_id \
+           JOIN desktops d ON d.group_id = g.id WHERE d.uuid = ?1 AND l.version = ?5) AS version) \
+         UPDATE desktops SET power = ?2, started_at = coalesce(?4, started_at), \
+         version = iif((SELECT version FROM known), ?5, version), fault = iif(?2 = 'running', NULL, fault), \
          power_reason = CASE \
            WHEN ?2 = 'off' AND power_reason IN (?6, ?7) THEN ?7 \
            WHEN ?2 = 'off' AND ?3 = 'off' AND power = 'off' THEN power_reason \
            WHEN ?2 <> 'off' AND power_reason = ?6 AND power = ?2 THEN power_reason \
            ELSE ?3 END \
          WHERE uuid = ?1 AND (power <> ?2 \
-           OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (?5 IS NOT NULL AND version <> ?5) \
+           OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (version <> ?5 AND (SELECT version FROM known)) \
            OR (?2 <> 'off' AND power_reason NOT IN (?3, ?6)) \
            OR (?2 = 'off' AND ?3 <> 'off' AND power_reason NOT IN (?3, ?6, ?7)))",
     )?
@@ -48,12 +53,14 @@ pub fn set_gone(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Every owner of domains and files that rows know.
-pub fn known(conn: &Connection) -> Result<Known> {
-    let mut known = Known::default();
+/// Every owner of domains and files that rows know, and what is to be published on this node.
+pub fn known(conn: &Connection, node: i64) -> Result<Known> {
+    let mut known =
+        Known { published: templates::store::published_on(conn, node)?, ..Known::default() };
     let mut statement = conn.prepare_cached(
-        "SELECT uuid, node_id, state, 0 FROM desktops \
-         UNION ALL SELECT uuid, node_id, state, 1 FROM templates",
+        "SELECT d.uuid, d.node_id, d.state, g.uuid, g.sys_restore, g.data_restore \
+         FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         UNION ALL SELECT uuid, node_id, state, NULL, 0, 0 FROM templates",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -61,7 +68,8 @@ pub fn known(conn: &Connection) -> Result<Known> {
         let domain = KnownDomain {
             node_id: row.get(1)?,
             is_ready: stage == Stage::Ready.word(),
-            is_template: row.get(3)?,
+            group: row.get::<_, Option<String>>(3)?.map(|_| rows::uuid(row, 3)).transpose()?,
+            restore: Restore { system: row.get(4)?, data: row.get(5)? },
         };
         known.domains.insert(rows::uuid(row, 0)?, domain);
     }

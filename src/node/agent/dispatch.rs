@@ -117,6 +117,7 @@ fn on_disks(disks: &Disks, request: Request, call: &Call, ends: Ends) -> Result<
             disks.inspect(&layers, hash, call).map(Reply::Images)
         }
         Request::RemoveLayers { layers } => disks.remove_layers(&layers).map(Reply::Items),
+        Request::ListPublished => disks.list_published().map(Reply::Published),
         Request::ListFiles => disks.list_files().map(Reply::Files),
         request => Err(Error::internal(format!("not a request for a thread: {request:?}"))),
     }

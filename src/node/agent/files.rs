@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
@@ -46,6 +46,19 @@ pub fn write_durably(temporary: &Path, path: &Path, content: &[u8], mode: u32) -
         remove_if_there(temporary)?;
     }
     renamed
+}
+
+/// Layers never change, and QEMU reads them as another user.
+const LAYER_MODE: u32 = 0o444;
+
+/// Makes a file root's and read-only.
+pub fn make_layer(path: &Path) -> Result<()> {
+    let doing = || format!("make {} read-only", path.display());
+    // libvirt may have left it to QEMU's user, who could change the mode again.
+    if nix::unistd::geteuid().is_root() {
+        chown(path, Some(0), Some(0)).context(doing())?;
+    }
+    fs::set_permissions(path, Permissions::from_mode(LAYER_MODE)).context(doing())
 }
 
 /// Makes the content of a file durable.

@@ -15,6 +15,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -266,10 +267,31 @@ impl Storage {
             tracing::debug!(storage = %self.root.display(), "another agent works in this storage");
             return Ok(None);
         };
+        self.own_layers()?;
         for left in fs::read_dir(&temporary).context("look for left work")? {
             files::remove_if_there(&left.context("look for left work")?.path())?;
         }
         Ok(Some(lock))
+    }
+}
+
+impl Storage {
+    /// Layers that libvirt gave to QEMU's user once are root's again, and read-only. Guests that have them open go on.
+    fn own_layers(&self) -> Result<()> {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(());
+        }
+        for kind in [LayerKind::BaseImage, LayerKind::TemplateVersion] {
+            for entry in fs::read_dir(self.layers(kind)).context("look for layers")? {
+                let path = entry.context("look for layers")?.path();
+                let meta = fs::symlink_metadata(&path).context("look at a layer")?;
+                let is_layer = path.extension().is_some_and(|ending| ending == "qcow2");
+                if is_layer && meta.is_file() && meta.uid() != 0 {
+                    files::make_layer(&path)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Requests may be repeated: what is already so counts as done. Errors are the agent's, besides those of
 //! [`NodeClient::call`].
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use tokio::io::AsyncWriteExt;
@@ -193,6 +194,14 @@ impl NodeClient {
     /// Which layers desktops of a template get from now on; none withdraws it.
     pub fn publish_template(&self, template: Uuid, current: TemplateLayers) -> Result<()> {
         done(self.call(Request::PublishTemplate { template, current })?)
+    }
+
+    /// Which layers desktops of each template get.
+    pub fn list_published(&self) -> Result<BTreeMap<Uuid, TemplateLayers>> {
+        match self.call(Request::ListPublished)? {
+            Reply::Published(published) => Ok(published),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// What layers are on the node, in the order asked for.

@@ -150,6 +150,8 @@ pub struct DomainState {
     pub version: Option<u32>,
     /// Addresses and MACs, so that an inventory can be rebuilt.
     pub nics: Vec<NicSpec>,
+    /// The role of each disk, and whether it is restored from the next start on.
+    pub restore: Vec<(DiskRole, bool)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

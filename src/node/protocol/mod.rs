@@ -29,6 +29,7 @@ mod domains;
 mod facts;
 mod ssh_keys;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -186,6 +187,8 @@ pub enum Request {
     /// Which layers desktops of a template get at their next restore or creation → [`Reply::Done`].
     /// Without any layer the template is withdrawn.
     PublishTemplate { template: Uuid, current: TemplateLayers },
+    /// What `PublishTemplate` published, by template → [`Reply::Published`]
+    ListPublished,
     /// What a layer is on this node → [`Reply::Images`], in the order asked for; hashes only if
     /// `hash` is set.
     InspectLayers { layers: Vec<LayerRef>, hash: bool },
@@ -243,6 +246,7 @@ pub enum Reply {
     Image(ImageFacts),
     Images(Vec<ImageFacts>),
     Files(Vec<StoredFile>),
+    Published(BTreeMap<Uuid, TemplateLayers>),
     Checks(Vec<Check>),
     SshKeys(Vec<InstalledKey>),
 }

@@ -1,6 +1,6 @@
 //! Rows of the layers that templates' disks consist of.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, Transaction, params};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::{Template, parse_role};
 use crate::error::{Error, Result};
-use crate::node::protocol::{LayerKind, LayerRef};
+use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
 use crate::store::{now, rows};
 
 /// A layer of a template's disk.
@@ -78,6 +78,35 @@ pub fn version_layers(
         });
     }
     if layers.is_empty() { Err(missing()) } else { Ok(layers) }
+}
+
+/// What desktops of each template on a node are to get: the layers of its newest version. Without templates that are
+/// being worked on, or of which a layer is missing.
+pub fn published_on(conn: &Connection, node_id: i64) -> Result<HashMap<Uuid, TemplateLayers>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT t.uuid, t.version, d.uuid, l.uuid, c.storage \
+         FROM templates t JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \
+         JOIN template_disks d ON d.id = l.disk_id \
+         LEFT JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?1 AND c.state = 'ready' \
+         WHERE t.node_id = ?1 AND t.state = 'ready'",
+    )?;
+    let mut rows = statement.query([node_id])?;
+    let (mut published, mut incomplete) = (HashMap::new(), HashSet::new());
+    while let Some(row) = rows.next()? {
+        let (template, version) = (rows::uuid(row, 0)?, row.get(1)?);
+        let (disk, layer) = (rows::uuid(row, 2)?, rows::uuid(row, 3)?);
+        let Some(storage) = row.get(4)? else {
+            incomplete.insert(template);
+            continue;
+        };
+        let current: &mut TemplateLayers = published
+            .entry(template)
+            .or_insert_with(|| TemplateLayers { version, disks: BTreeMap::new() });
+        let kind = LayerKind::TemplateVersion;
+        current.disks.insert(disk, LayerRef { uuid: layer, kind, storage });
+    }
+    published.retain(|template, _| !incomplete.contains(template));
+    Ok(published)
 }
 
 /// What the template's own disks stand on, on its node; the system disk first.

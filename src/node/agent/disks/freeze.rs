@@ -10,9 +10,8 @@
 //! After a kill in between the layer exists and no overlay stands on it: a repeated call does the rest.
 //! A disk that would hide or lose what was written into another one is refused; see `chain`.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,9 +31,6 @@ const COPY_PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// More than an empty disk of any size takes.
 const OVERLAY_ROOM: u64 = 1 << 20;
-
-/// Layers never change, and QEMU reads them as another user.
-const LAYER_MODE: u32 = 0o444;
 
 impl Disks {
     /// Makes the domain's disk the layer `layer` and gives the domain an empty disk on top of it.
@@ -61,7 +57,7 @@ impl Disks {
             self.storages().get(&disk.storage)?.require_free(OVERLAY_ROOM)?;
             self.move_to_layer(&overlay, layer, &target, call)?;
         }
-        make_read_only(&target)?;
+        files::make_layer(&target)?;
         let found = self.overlay_header(disk, domain)?;
         let stands_on = found.as_ref().and_then(|header| header.backing.as_deref());
         if stands_on != Some(target.as_path()) {
@@ -117,17 +113,7 @@ fn copy_to_layer(overlay: &Path, storage: &Storage, target: &Path, call: &Call) 
 
 /// Gives a finished file its name as a layer: durable, read-only, all at once.
 pub(super) fn place_layer(temporary: &Path, target: &Path) -> Result<()> {
-    make_read_only(temporary)?;
+    files::make_layer(temporary)?;
     files::sync_file(temporary)?;
     files::rename_durably(temporary, target)
-}
-
-fn make_read_only(path: &Path) -> Result<()> {
-    let doing = || format!("make {} read-only", path.display());
-    fs::set_permissions(path, Permissions::from_mode(LAYER_MODE)).context(doing())?;
-    // libvirt may have left a stopped domain's disk to QEMU's user, who could change the mode again.
-    if nix::unistd::geteuid().is_root() {
-        chown(path, Some(0), Some(0)).context(doing())?;
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which layers desktops of a template get at their next restore: a small file beside the layers, so
 //! that a desktop that restarts by itself finds it without asking the controller.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 
@@ -11,7 +11,7 @@ use super::Disks;
 use crate::error::{Context, Error, Result};
 use crate::node::agent::files;
 use crate::node::agent::storage::Storage;
-use crate::node::protocol::TemplateLayers;
+use crate::node::protocol::{FileKind, TemplateLayers};
 
 impl Disks {
     /// From now on desktops of the template get these layers at their next restore or creation. Without any layer the
@@ -48,6 +48,21 @@ impl Disks {
             }
         }
         Ok(newest)
+    }
+
+    /// What is published here, by template. A damaged pointer counts as none: it is to be written again.
+    pub fn list_published(&self) -> Result<BTreeMap<Uuid, TemplateLayers>> {
+        let mut all = BTreeMap::new();
+        for file in self.list_files()?.iter().filter(|file| file.kind == FileKind::Published) {
+            match self.published(file.uuid) {
+                Ok(Some(current)) => drop(all.insert(file.uuid, current)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(template.uuid = %file.uuid, error = error.detail(), "not read");
+                }
+            }
+        }
+        Ok(all)
     }
 }
 

@@ -46,6 +46,7 @@ impl Inner {
             Some((domain, _)) => domain.name().libvirt("ask for the name of", spec.uuid)?,
             None => xml::domain_name(spec),
         };
+        self.hand_over(spec)?;
         let rendered = self.render(spec, &name, &virt_type, version)?;
         if existing.is_some_and(|(_, metadata)| metadata.fingerprint == rendered.fingerprint) {
             return Ok(());
@@ -100,7 +101,8 @@ impl Inner {
             let path = self.disks.overlay_path(disk, spec.uuid)?;
             paths.push(path.to_string_lossy().into_owned());
         }
-        xml::domain(spec, &Setting { virt_type, name, paths: &paths, version })
+        let own_disks = self.qemu_user.get(&self.connect()?)?.is_some();
+        xml::domain(spec, &Setting { virt_type, name, paths: &paths, version, own_disks })
     }
 
     /// Defines a domain again whose disks or spec changed.

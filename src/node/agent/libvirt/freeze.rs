@@ -36,6 +36,7 @@ impl Hypervisor {
             })?;
             frozen.push(inner.disks.freeze(uuid, disk, layer, call)?);
             disk.below = layer.clone();
+            inner.hand_over(&metadata.spec)?;
             // Written down at once: after a kill the repeated call finds what was done.
             let version = metadata.version;
             inner.redefine(&domain, &metadata, &spec, version)?;

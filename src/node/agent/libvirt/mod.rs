@@ -44,6 +44,7 @@ use self::errors::{Libvirt, optional};
 use self::events::Signal;
 use self::memory::Memory;
 use self::metadata::{Metadata, Which};
+use self::owner::QemuUser;
 use self::probe::VirtType;
 use self::restorer::Restorer;
 use self::versions::Learned;
@@ -69,6 +70,7 @@ mod lost;
 mod memory;
 mod metadata;
 mod networks;
+mod owner;
 mod power;
 mod probe;
 mod remove;
@@ -94,6 +96,7 @@ struct Inner {
     link: Link,
     virt_type: VirtType,
     learned: Learned,
+    qemu_user: QemuUser,
     claims: Claims,
     departures: Departures,
     /// Domains that are being switched off: when one resets itself meanwhile, it stays off.
@@ -137,6 +140,7 @@ impl Hypervisor {
             link,
             virt_type,
             learned: Learned::default(),
+            qemu_user: QemuUser::default(),
             claims: Claims::default(),
             departures: Departures::default(),
             switching_off: Marks::default(),

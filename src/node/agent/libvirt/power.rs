@@ -75,6 +75,7 @@ impl Inner {
                 self.disks.ensure_overlay(disk, spec.uuid, below)?;
             }
         }
+        self.hand_over(spec)?;
         let restores = xml::restores(spec);
         let version =
             if restores { define::version(spec, published.as_ref()) } else { metadata.version };

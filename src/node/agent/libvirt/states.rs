@@ -108,12 +108,18 @@ fn off(reason: Option<DomainStateReason>) -> Power {
 
 /// What a domain is now; `None` when it is not Carrel's, or no longer there.
 pub fn state(domain: &Domain) -> Result<Option<DomainState>> {
-    let Some(metadata) = read_current(domain)? else { return Ok(None) };
+    let Some(metadata) = read(domain, Which::Current)? else { return Ok(None) };
     let power = match power(domain) {
         Err(error) if error.kind() == crate::error::Kind::NotFound => return Ok(None),
         power => power?,
     };
-    let started_at = if power.has_process() { metadata::read_started(domain)? } else { None };
+    let (mut started_at, mut next) = (None, None);
+    if power.has_process() {
+        started_at = metadata::read_started(domain)?;
+        next = read(domain, Which::Stored)?;
+    }
+    let next = next.as_ref().unwrap_or(&metadata).spec.disks.iter();
+    let restore = next.map(|disk| (disk.role, disk.restore)).collect();
     Ok(Some(DomainState {
         uuid: metadata.spec.uuid,
         power: power.state,
@@ -121,12 +127,13 @@ pub fn state(domain: &Domain) -> Result<Option<DomainState>> {
         started_at,
         version: metadata.version,
         nics: metadata.spec.nics,
+        restore,
         owner: metadata.spec.owner,
     }))
 }
 
-fn read_current(domain: &Domain) -> Result<Option<metadata::Metadata>> {
-    match metadata::read(domain, Which::Current) {
+fn read(domain: &Domain, which: Which) -> Result<Option<metadata::Metadata>> {
+    match metadata::read(domain, which) {
         Err(error) if error.kind() == crate::error::Kind::NotFound => Ok(None),
         read => read,
     }

@@ -29,6 +29,8 @@ pub struct Setting<'a> {
     pub paths: &'a [String],
     /// The template version that the disks with restore stand on, when one is published.
     pub version: Option<u32>,
+    /// Whether the disks have the owner that QEMU needs, and libvirt is to leave it.
+    pub own_disks: bool,
 }
 
 /// The domain's XML, which carries its own fingerprint.
@@ -56,6 +58,7 @@ struct View<'a> {
 struct SettingView<'a> {
     virt_type: &'a str,
     name: &'a str,
+    own_disks: bool,
 }
 
 #[derive(Serialize)]
@@ -113,7 +116,11 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
     let addresses: Vec<String> =
         spec.nics.iter().filter_map(|nic| nic.address).map(|address| address.to_string()).collect();
     View {
-        setting: SettingView { virt_type: setting.virt_type, name: setting.name },
+        setting: SettingView {
+            virt_type: setting.virt_type,
+            name: setting.name,
+            own_disks: setting.own_disks,
+        },
         spec,
         description: format!("Carrel {kind} {name}"),
         title: name,

@@ -33,7 +33,7 @@ fn spec() -> DomainSpec {
 
 fn rendered(virt_type: &str, version: Option<u32>) -> Rendered {
     let paths = ["/s/a&b.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
-    let setting = Setting { virt_type, name: "carrel-x", paths: &paths, version };
+    let setting = Setting { virt_type, name: "carrel-x", paths: &paths, version, own_disks: true };
     domain(&spec(), &setting).unwrap()
 }
 
@@ -42,6 +42,7 @@ fn what_comes_from_outside_stays_text() {
     let xml = rendered("kvm", Some(3)).xml;
     assert!(xml.contains("<title>Lab &lt;&#x2f;title&gt; &quot;1&quot;高一</title>"), "{xml}");
     assert!(xml.contains("a&amp;b.qcow2"));
+    assert_eq!(xml.matches("<seclabel model=\"dac\" relabel=\"no\"/>").count(), 2);
     assert!(xml.contains(" version=\"3\" "));
     assert!(xml.contains("addresses=\"10.0.0.5\""));
     assert!(!xml.contains("group="));
@@ -56,10 +57,12 @@ fn only_what_restores_ends_at_a_reset_and_forgets_flushes() {
     let mut kept = spec();
     kept.disks[0].restore = false;
     let paths = ["/a".to_owned(), "/b".to_owned()];
-    let setting = Setting { virt_type: "kvm", name: "n", paths: &paths, version: None };
+    let setting =
+        Setting { virt_type: "kvm", name: "n", paths: &paths, version: None, own_disks: false };
     let xml = domain(&kept, &setting).unwrap().xml;
     assert!(xml.contains("<on_reboot>restart</on_reboot>"));
     assert!(!xml.contains("unsafe"));
+    assert!(!xml.contains("seclabel"));
 }
 
 #[test]

@@ -1,5 +1,14 @@
 use super::*;
 
+/// The disk is QEMU's, which does not run as root; the layer below it stays root's.
+fn assert_owners(site: &Site, guest: &Guest) {
+    use std::os::unix::fs::MetadataExt;
+    let disk = &guest.spec.disks[0];
+    let owner = |path: PathBuf| fs::metadata(path).unwrap().uid();
+    assert_ne!(owner(site.disks.overlay_path(disk, guest.spec.uuid).unwrap()), 0);
+    assert_eq!(owner(site.disks.layer_path(&disk.below).unwrap()), 0);
+}
+
 #[test]
 #[ignore = "needs QEMU and a bootable guest"]
 fn a_desktop_with_restore_forgets_at_every_reboot_and_start() {
@@ -9,6 +18,7 @@ fn a_desktop_with_restore_forgets_at_every_reboot_and_start() {
     let restored = |event: &Event| matches!(event, Event::Restored { uuid: it } if *it == uuid);
     site.power(PowerAction::Start, uuid);
     assert_eq!(booted(guest.address).boots, 1);
+    assert_owners(&site, &guest);
 
     // The guest's own reboot.
     mark(guest.address, "first");
@@ -18,6 +28,7 @@ fn a_desktop_with_restore_forgets_at_every_reboot_and_start() {
     assert_eq!(site.state(uuid).unwrap().power, PowerState::Running);
     let status = booted(guest.address);
     assert_eq!((status.boots, status.mark.as_str()), (1, ""));
+    assert_owners(&site, &guest);
 
     // Someone's reset button.
     mark(guest.address, "second");
