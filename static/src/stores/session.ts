@@ -3,7 +3,14 @@ import { ref } from 'vue'
 import { session as api, type SignInInput } from '@/api/system'
 import type { Permission, Session } from '@/api/types'
 
-const nobody: Session = { user: null, permissions: [], setup_needed: false, registration: false, sign_in: { password: true }, version: '' }
+const nobody: Session = {
+  user: null,
+  permissions: [],
+  setup_needed: false,
+  registration: false,
+  sign_in: { password: true },
+  version: '',
+}
 
 /** Who is signed in and what they may do. */
 export const useSession = defineStore('session', () => {
