@@ -1,9 +1,10 @@
 #!/bin/bash
-# libvirtd.sh: starts libvirt's daemon when none answers. Never restarts one that runs.
+# libvirtd.sh: starts libvirt's daemon when none answers, and lets guests use KVM. Never restarts one that runs.
 set -euo pipefail
 export LC_ALL=C
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -E "$@"; fi; }
 answers() { root timeout 5 virsh -q -c qemu:///system uri >/dev/null 2>&1; }
+"$(dirname "$0")/kvm.sh"
 answers && exit 0
 
 if [ -d /run/systemd/system ]; then

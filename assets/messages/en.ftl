@@ -386,10 +386,22 @@ check-kvm-absent = This machine has no /dev/kvm: desktops run by software emulat
 check-kvm-absent-repair = Switch on Intel VT-x or AMD-V in the firmware; in a virtual machine, nested virtualisation on its host. Then load the module kvm_intel or kvm_amd.
 check-kvm-refused = KVM cannot be used: { $message } Desktops run by software emulation, ten to fifty times slower.
 check-kvm-refused-repair = Let QEMU's user open /dev/kvm: it must be readable and writable by the group kvm, and QEMU's user must be in it.
+check-kvm-closed = QEMU's user { $user } cannot open /dev/kvm: desktops run by software emulation, and libvirt examines QEMU anew for each device that it defines, up to a minute a desktop.
+check-kvm-closed-repair = chgrp kvm /dev/kvm && chmod 660 /dev/kvm, or install udev, which does this at every start; { $user } must be in the group kvm.
 check-kvm-hangs = /dev/kvm is there, but a guest under it executes nothing. Desktops run by software emulation, ten to fifty times slower.
 check-kvm-hangs-repair = This happens in virtual machines whose host does not really nest KVM. Switch on nested virtualisation on the host, or move Carrel to another machine.
 check-kvm-unknown = Whether KVM works could not be found out: { $message }
 check-kvm-unknown-repair = Look at the log of libvirt (journalctl -u libvirtd), then run carrel doctor again.
+check-slow = { $what ->
+    [libvirt] libvirt
+    [kvm] The check of KVM
+    [networks] libvirt's list of networks
+    [storage] The storage { $object }
+    [qemu-img] qemu-img
+    [clock] The clock
+   *[other] AppArmor
+ } did not answer in { $seconds } s.
+check-slow-repair = Run carrel doctor again in a minute. If it stays so, look at the log of libvirt (journalctl -u libvirtd) and at the machine's load and disks.
 check-networks-missing = libvirt has no driver for networks on this machine.
 check-networks-missing-repair = Install libvirt-daemon-system and dnsmasq-base (Debian, Ubuntu) or libvirt-daemon-driver-network (Fedora, RHEL), then restart libvirtd.
 check-networks-failed = libvirt cannot list its networks: { $message }

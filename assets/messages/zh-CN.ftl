@@ -386,10 +386,22 @@ check-kvm-absent = 本机没有 /dev/kvm，桌面以软件模拟方式运行，�
 check-kvm-absent-repair = 请在固件中开启 Intel VT-x 或 AMD-V；若在虚拟机中，请在其宿主机上开启嵌套虚拟化。然后加载模块 kvm_intel 或 kvm_amd。
 check-kvm-refused = 无法使用 KVM：{ $message } 桌面以软件模拟方式运行，速度慢十到五十倍。
 check-kvm-refused-repair = 请让 QEMU 的用户可以打开 /dev/kvm：kvm 组应可读写它，且 QEMU 的用户应在该组中。
+check-kvm-closed = QEMU 的用户 { $user } 无法打开 /dev/kvm：桌面以软件模拟方式运行，且 libvirt 每定义一个设备都会重新检查 QEMU，每个桌面可能需要一分钟。
+check-kvm-closed-repair = 请执行 chgrp kvm /dev/kvm && chmod 660 /dev/kvm，或安装 udev（每次启动时自动处理）；{ $user } 必须属于 kvm 组。
 check-kvm-hangs = /dev/kvm 存在，但其中的虚拟机不执行任何指令。桌面以软件模拟方式运行，速度慢十到五十倍。
 check-kvm-hangs-repair = 这种情况出现在宿主机没有真正支持嵌套 KVM 的虚拟机中。请在宿主机上开启嵌套虚拟化，或将 Carrel 移到其他机器。
 check-kvm-unknown = 无法判断 KVM 是否可用：{ $message }
 check-kvm-unknown-repair = 请查看 libvirt 的日志（journalctl -u libvirtd），然后再次运行 carrel doctor。
+check-slow = { $what ->
+    [libvirt] libvirt
+    [kvm] 对 KVM 的检查
+    [networks] libvirt 的网络列表
+    [storage] 存储 { $object }
+    [qemu-img] qemu-img
+    [clock] 时钟
+   *[other] AppArmor
+ } 在 { $seconds } 秒内没有响应。
+check-slow-repair = 请稍后再次运行 carrel doctor。若仍然如此，请查看 libvirt 的日志（journalctl -u libvirtd）以及本机的负载和磁盘。
 check-networks-missing = 本机的 libvirt 没有网络驱动。
 check-networks-missing-repair = 请安装 libvirt-daemon-system 和 dnsmasq-base（Debian、Ubuntu）或 libvirt-daemon-driver-network（Fedora、RHEL），然后重启 libvirtd。
 check-networks-failed = libvirt 无法列出网络：{ $message }

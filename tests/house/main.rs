@@ -1,7 +1,10 @@
 //! The rules of the house, read from the sources: who may import whom, where SQL, libvirt, ssh,
-//! processes and Rocket may stand, and how long a file may grow.
+//! processes and Rocket may stand, and how long a file may grow. And one rule of its machine: who may open KVM.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const DOMAINS: [&str; 9] = [
     "identity",
@@ -190,4 +193,29 @@ fn nothing_is_left_to_do() {
         }
     }
     complain("left to do", wrong);
+}
+
+/// As root, since a group is given away; the device is a file, for whose rights the same holds.
+#[test]
+fn a_closed_kvm_device_is_opened_to_its_group() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/kvm.sh");
+    let device = tempfile::NamedTempFile::new().expect("a file");
+    let device = device.path();
+    let run = || {
+        let output = Command::new(&script).arg(device).output().expect("run kvm.sh");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let mode = || std::fs::metadata(device).expect("metadata").permissions().mode() & 0o777;
+    let set = |mode| std::fs::set_permissions(device, Permissions::from_mode(mode)).expect("chmod");
+
+    set(0o666);
+    assert_eq!((run().as_str(), mode()), ("", 0o666), "everybody may open it");
+    set(0o600);
+    let said = run();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("chmod 660"), "{said}");
+    let group = Command::new("stat").args(["-c", "%G"]).arg(device).output().expect("stat");
+    assert_eq!((group.stdout.as_slice(), mode()), (b"kvm\n".as_slice(), 0o660));
+    assert_eq!(run(), "", "nothing is left to do");
 }

@@ -6,7 +6,7 @@
 //!   dispatch.rs  from a request to the function that does it    call.rs    what such a function gets
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   run.rs       the one door to other programs          events.rs  what the agent tells unasked
-//!   facts.rs nics.rs sampler.rs doctor.rs                what the node is, does and lacks
+//!   facts.rs nics.rs sampler.rs doctor.rs look.rs                what the node is, does and lacks
 //!   ssh_keys.rs  with which keys people sign in to the node
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod files;
 pub mod keeper;
 pub mod libvirt;
 pub mod listen;
+mod look;
 mod nics;
 pub mod qcow2;
 pub mod run;
@@ -122,9 +123,9 @@ impl Agent {
 
     /// What a first hour trips over.
     pub fn doctor(&self) -> Vec<Check> {
-        let mut checks = self.hypervisor.checks();
-        checks.extend(doctor::checks(&self.disks));
-        checks
+        let mut looks = self.hypervisor.looks();
+        looks.extend(doctor::looks(&self.disks));
+        look::all(looks)
     }
 
     /// Deletes files without an owner.

@@ -1,5 +1,7 @@
 //! What `carrel doctor` says of libvirt.
 
+use std::time::Duration;
+
 use virt::error::ErrorNumber;
 
 use super::errors::is_code;
@@ -7,18 +9,22 @@ use super::probe::Finding;
 use super::versions::dotted;
 use super::{Hypervisor, Inner};
 use crate::node::agent::libvirt::errors::Libvirt;
+use crate::node::agent::look::Look;
 use crate::node::protocol::{Check, Verdict};
+
+/// libvirt looks at a QEMU that it does not know, then a guest gets its time to speak.
+const PROBING: Duration = Duration::from_secs(30);
 
 impl Hypervisor {
     /// Whether libvirt answers, guests run at full speed, and networks can be made.
-    pub fn checks(&self) -> Vec<Check> {
-        let mut checks = vec![self.inner.check_libvirt()];
-        if checks[0].verdict == Verdict::Bad {
-            return checks;
-        }
-        checks.extend(self.inner.check_kvm());
-        checks.extend(self.inner.check_networks());
-        checks
+    pub fn looks(&self) -> Vec<Look> {
+        let inner = || self.inner.clone();
+        let (libvirt, kvm, networks) = (inner(), inner(), inner());
+        vec![
+            Look::new("libvirt", move || [libvirt.check_libvirt()]),
+            Look::new("kvm", move || kvm.check_kvm()).patient(PROBING),
+            Look::new("networks", move || networks.check_networks()),
+        ]
     }
 }
 
@@ -49,7 +55,7 @@ impl Inner {
         }
     }
 
-    /// `None` where no guest is ever run.
+    /// `None` where no guest is ever run, or libvirt is away.
     fn check_kvm(&self) -> Option<Check> {
         if self.virt_type.is_simulator() {
             return None;
@@ -61,6 +67,10 @@ impl Inner {
             Ok(Finding::Refused { message }) => {
                 check("check-kvm-refused", &[("message", message.as_str())], Verdict::Poor)
             }
+            Ok(Finding::Closed { user }) => {
+                check("check-kvm-closed", &[("user", user.as_str())], Verdict::Poor)
+            }
+            Err(error) if error.key() == "libvirt-down" => return None,
             Err(error) => {
                 let message = error.to_string();
                 check("check-kvm-unknown", &[("message", message.as_str())], Verdict::Poor)

@@ -57,6 +57,11 @@ impl Link {
         self.uri.starts_with("test:")
     }
 
+    /// This machine's own daemon, as distributions set it up: its guests run as the user in `qemu.conf`.
+    pub fn is_system(&self) -> bool {
+        self.uri == "qemu:///system"
+    }
+
     /// # Errors
     /// `libvirt-down` when there is no connection.
     pub fn get(&self) -> Result<Connect> {

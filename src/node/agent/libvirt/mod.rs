@@ -61,6 +61,7 @@ mod connection;
 mod console;
 mod define;
 mod departures;
+mod device;
 mod domains;
 mod errors;
 mod events;
@@ -133,6 +134,7 @@ impl Hypervisor {
         let (signals, source) = mpsc::channel();
         let link = Link::new(&config.libvirt_uri);
         let virt_type = VirtType::new(&config.virt_type, link.is_simulator());
+        probe::clean();
         let inner = Arc::new(Inner {
             config: config.clone(),
             disks,

@@ -5,15 +5,17 @@
 //! processor as every boot loader does (`assets/probe/boot.S`) and then says a word on the serial port. No
 //! word within the time, no KVM.
 
-use std::fs::{self, Permissions};
-use std::io::Write;
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
@@ -24,7 +26,7 @@ use virt::sys;
 
 use super::connection::Link;
 use super::errors::Libvirt;
-use super::xml;
+use super::{device, xml};
 use crate::error::{Context, Error, Result};
 
 /// Under KVM it takes half a second, on a loaded machine some more.
@@ -41,6 +43,8 @@ const DEVICE: &str = "/dev/kvm";
 /// Gone at the next boot, which is when the answer may change.
 const FOLDER: &str = "/run/carrel";
 const CACHE: &str = "kvm.json";
+const PREFIX: &str = "probe-";
+const SUFFIX: &str = ".img";
 
 /// How guests are run.
 pub struct VirtType {
@@ -65,6 +69,10 @@ pub enum Finding {
     /// libvirt or QEMU could not start a guest with it.
     Refused {
         message: String,
+    },
+    /// QEMU's user may not open the device.
+    Closed {
+        user: String,
     },
     /// A guest was started and did nothing.
     Hangs,
@@ -106,7 +114,7 @@ impl VirtType {
         if let Some(finding) = &*found {
             return Ok(finding.clone());
         }
-        let finding = find(&link.get()?)?;
+        let finding = find(link)?;
         tracing::info!(?finding, "looked whether KVM executes guests");
         *found = Some(finding.clone());
         Ok(finding)
@@ -117,10 +125,18 @@ impl VirtType {
     }
 }
 
-fn find(connect: &Connect) -> Result<Finding> {
-    if !Path::new(DEVICE).exists() {
+fn find(link: &Link) -> Result<Finding> {
+    let device = Path::new(DEVICE);
+    if !device.exists() {
         return Ok(Finding::Absent);
     }
+    // No guest has to be started for this, which libvirt would need a minute for.
+    if link.is_system()
+        && let Some(user) = device::closed_to(device)
+    {
+        return Ok(Finding::Closed { user });
+    }
+    let connect = &link.get()?;
     let circumstances = circumstances(connect)?;
     if let Some(finding) = remembered(&circumstances) {
         return Ok(finding);
@@ -137,7 +153,7 @@ fn find(connect: &Connect) -> Result<Finding> {
 pub(super) fn probe(connect: &Connect, virt_type: &str) -> Result<Finding> {
     let disk = boot_disk()?;
     let name = format!("carrel-probe-{}", &Uuid::new_v4().simple().to_string()[..8]);
-    let definition = xml::probe(&name, virt_type, disk.path())?;
+    let definition = xml::probe(&name, virt_type, disk.file.path())?;
     let flags = sys::VIR_DOMAIN_START_PAUSED | sys::VIR_DOMAIN_START_AUTODESTROY;
     let guest = match connect.create_domain_xml(&definition, flags) {
         Ok(guest) => guest,
@@ -157,23 +173,67 @@ pub(super) fn probe(connect: &Connect, virt_type: &str) -> Result<Finding> {
     Ok(if spoke { Finding::Works } else { Finding::Hangs })
 }
 
+/// The disk of a probe. While the agent lives that made it, it is locked.
+struct BootDisk {
+    file: NamedTempFile,
+    _claim: Flock<File>,
+}
+
 /// Where QEMU, which is another user, can read it.
-fn boot_disk() -> Result<NamedTempFile> {
-    let folder = match fs::create_dir_all(FOLDER) {
-        Ok(()) => PathBuf::from(FOLDER),
+fn boot_disk() -> Result<BootDisk> {
+    match fs::create_dir_all(FOLDER) {
+        Ok(()) => boot_disk_in(Path::new(FOLDER)),
         // An agent without root's rights, as developers run it.
-        Err(_) => std::env::temp_dir(),
-    };
+        Err(_) => boot_disk_in(&std::env::temp_dir()),
+    }
+}
+
+fn boot_disk_in(folder: &Path) -> Result<BootDisk> {
     let doing = || format!("make a disk for a probe in {}", folder.display());
-    let mut disk = tempfile::Builder::new()
-        .prefix("probe-")
-        .suffix(".img")
+    let refused = |(_, cause): (File, Errno)| io::Error::from(cause);
+    // Until it is locked, it looks like one that was left.
+    let _nobody_cleans = lock(folder, FlockArg::LockShared).context(doing())?;
+    let mut file = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
         .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(&folder)
+        .tempfile_in(folder)
         .context(doing())?;
-    disk.write_all(BOOT_SECTOR).context(doing())?;
-    disk.as_file().set_len(DISK_SIZE).context(doing())?;
-    Ok(disk)
+    let claim = file.reopen().context(doing())?;
+    let claim = Flock::lock(claim, FlockArg::LockExclusive).map_err(refused).context(doing())?;
+    file.write_all(BOOT_SECTOR).context(doing())?;
+    file.as_file().set_len(DISK_SIZE).context(doing())?;
+    Ok(BootDisk { file, _claim: claim })
+}
+
+fn lock(path: &Path, how: FlockArg) -> io::Result<Flock<File>> {
+    Flock::lock(File::open(path)?, how).map_err(|(_, cause)| cause.into())
+}
+
+/// Removes the disks of probes during which an agent was killed.
+pub(super) fn clean() {
+    if let Err(cause) = clean_in(Path::new(FOLDER))
+        && cause.kind() != ErrorKind::NotFound
+    {
+        tracing::warn!(%cause, folder = FOLDER, "disks of earlier probes not removed");
+    }
+}
+
+fn clean_in(folder: &Path) -> io::Result<()> {
+    let _nobody_makes = match lock(folder, FlockArg::LockExclusiveNonblock) {
+        // Another agent makes one just now; the next start cleans.
+        Err(cause) if cause.kind() == ErrorKind::WouldBlock => return Ok(()),
+        locked => locked?,
+    };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_disk = name.to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
+        if is_disk && lock(&entry.path(), FlockArg::LockExclusiveNonblock).is_ok() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn speaks(connect: &Connect, guest: &Domain) -> Result<bool> {
@@ -250,5 +310,21 @@ mod tests {
         assert_eq!(VirtType::new("auto", true).get(&link).unwrap(), "test");
         let error = VirtType::new("xen", false).get(&link).unwrap_err();
         assert_eq!(error.to_string(), "virt-type-unknown (value=xen)");
+    }
+
+    #[test]
+    fn disks_of_probes_that_were_killed_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("probe-killed.img");
+        let other = folder.path().join(CACHE);
+        for file in [&left, &other] {
+            fs::write(file, "left").unwrap();
+        }
+        let used = boot_disk_in(folder.path()).unwrap();
+        clean_in(folder.path()).unwrap();
+        assert!(!left.exists() && other.exists() && used.file.path().exists());
+        let path = used.file.path().to_owned();
+        drop(used);
+        assert!(!path.exists());
     }
 }

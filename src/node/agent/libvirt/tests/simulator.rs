@@ -1,4 +1,5 @@
 use super::*;
+use crate::node::agent::look;
 use crate::node::cancel::CancelFlag;
 
 const SOON: Duration = Duration::from_secs(2);
@@ -340,7 +341,7 @@ fn without_libvirt_every_request_says_so_and_nothing_hangs() {
     let spec = site.spec("x", false);
     let items = site.hypervisor.define_domains(&[spec], &Call::unwatched());
     assert_eq!(items[0].result.as_ref().unwrap_err().key, "libvirt-down");
-    let checks = site.hypervisor.checks();
+    let checks = look::all(site.hypervisor.looks());
     assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Bad));
 }
 
@@ -354,7 +355,7 @@ fn figures_versions_and_checks_are_read() {
     let uses = site.hypervisor.domain_use().unwrap();
     assert_eq!(uses.iter().map(|it| it.uuid).collect::<Vec<_>>(), [spec.uuid]);
     assert_eq!(site.hypervisor.versions(SOON).unwrap().virt_type, "test");
-    assert!(site.hypervisor.checks().iter().all(|check| check.verdict == Verdict::Good));
+    assert!(look::all(site.hypervisor.looks()).iter().all(|check| check.verdict == Verdict::Good));
 }
 
 #[test]
