@@ -229,6 +229,8 @@ const TOPICS: &[(&str, &str)] = &[
     ("user_groups", "user_groups"),
     ("sessions", "sessions"),
     ("api_keys", "api_keys"),
+    ("ssh_keys", "ssh_keys"),
+    ("ssh_grants", "ssh_grants"),
 ];
 
 fn topic(table: &str) -> Option<&'static str> {

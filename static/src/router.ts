@@ -66,6 +66,7 @@ const routes: RouteRecordRaw[] = [
       page('roles', 'roles', () => import('./pages/people/Roles.vue')),
       page('user-groups', 'user-groups', () => import('./pages/people/UserGroups.vue')),
       page('sessions/:tab(keys)?', 'sessions', () => import('./pages/people/Sessions.vue')),
+      page('ssh', 'ssh', () => import('./pages/people/SshAccess.vue')),
       page('sign-in-rules', 'sign-in-rules', () => import('./pages/people/SignInRules.vue')),
       page('own/:tab?', 'own', () => import('./pages/own/Own.vue')),
       page('log', 'log', () => import('./pages/log/Log.vue')),

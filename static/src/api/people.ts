@@ -1,5 +1,5 @@
 /** Users, roles, groups, keys and sessions. */
-import { call, get, post, put, remove, type Page, type Query } from './http'
+import { call, get, post, put, remove, type Command, type Page, type Query } from './http'
 import type {
   ApiKey,
   Membership,
@@ -7,6 +7,9 @@ import type {
   Policy,
   Role,
   SessionInfo,
+  SshFound,
+  SshGrant,
+  SshKey,
   User,
   UserDetail,
   UserGroup,
@@ -80,6 +83,29 @@ export const keys = {
   remove: (id: string) => remove(`${base}/key/${encodeURIComponent(id)}`, {}),
 }
 
+export interface SshKeyApi {
+  list: () => Promise<SshKey[]>
+  add: (input: { name: string; key: string }) => Command
+  remove: (uuid: string) => Command
+}
+
+const sshKeysAt = (path: string): SshKeyApi => ({
+  list: () => get<SshKey[]>(path),
+  add: (input) => post(path, input),
+  remove: (uuid) => remove(`${path}/${uuid}`, {}),
+})
+
+/** A user's public ssh keys. */
+export const sshKeysOf = (user: string) => sshKeysAt(`${base}/user/${user}/ssh_key`)
+
+export const sshGrants = {
+  list: (query: Query) => get<Page<SshGrant>>(`${base}/ssh_grant`, query),
+  create: (input: { user_uuid: string; node_uuid: string; system_user: string }) => post(`${base}/ssh_grant`, input),
+  remove: (uuid: string) => remove(`${base}/ssh_grant/${uuid}`, {}),
+  /** What stands on the nodes now. */
+  found: () => get<SshFound>(`${base}/ssh_key`),
+}
+
 export const policy = {
   read: () => get<Policy>(`${base}/policy`),
   edit: (input: Policy) => put(`${base}/policy`, input),
@@ -111,6 +137,7 @@ export const account = {
   createKey: (input: KeyInput) => call<ApiKey & { key: string }>('POST', `${own}/key`, { body: input }),
   editKey: (id: string, permissions: string[]) => put(`${own}/key/${encodeURIComponent(id)}`, { permissions }),
   removeKey: (id: string) => remove(`${own}/key/${encodeURIComponent(id)}`, {}),
+  sshKeys: sshKeysAt(`${own}/ssh_key`),
   sessions: () => get<SessionInfo[]>(`${own}/session`),
   endSession: (uuid: string) => remove(`${own}/session/${uuid}`, {}),
   endOtherSessions: () => remove(`${own}/session`, {}),

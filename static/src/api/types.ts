@@ -83,6 +83,9 @@ export type UserGroup = Row<'/api/v1.0/identity/group'>
 export type PermissionInfo = Data<'/api/v1.0/identity/permission'>[number]
 export type ApiKey = Row<'/api/v1.0/identity/key'>
 export type SessionInfo = Row<'/api/v1.0/identity/session'>
+export type SshKey = Data<'/api/v1.0/identity/own/ssh_key'>[number]
+export type SshGrant = Row<'/api/v1.0/identity/ssh_grant'>
+export type SshFound = Data<'/api/v1.0/identity/ssh_key'>
 export type Policy = Data<'/api/v1.0/identity/policy'>
 
 /** A disk of a template that grows (`uuid`), or one to be added (`inx`). */

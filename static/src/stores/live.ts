@@ -21,6 +21,8 @@ export type Topic =
   | 'user_groups'
   | 'sessions'
   | 'api_keys'
+  | 'ssh_keys'
+  | 'ssh_grants'
 
 export interface Change {
   /** `*` after a pause in the stream: anything may have changed. */
