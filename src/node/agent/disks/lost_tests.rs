@@ -39,7 +39,7 @@ fn disks_are_moved_with_a_definition_that_names_them() {
 
     // What it stands on stays as long as it is there.
     let keys = || -> Vec<Option<String>> {
-        let results = bench.disks.remove_layers(&[base.clone()]).unwrap();
+        let results = bench.disks.remove_layers(std::slice::from_ref(&base)).unwrap();
         results.into_iter().map(|item| item.result.err().map(|fault| fault.key)).collect()
     };
     assert_eq!(keys(), [Some("layer-in-use".to_owned())]);
