@@ -106,7 +106,7 @@ file-in-use = { $path } is the disk of a desktop or template that exists.
 
 template-unknown = There is no template { $uuid }.
 template-classify-unknown = Field { $field } must be 1 (education) or 2 (personal), not { $value }.
-template-version-missing = Version { $version } of template “{ $name }” is not on this node. Distribute the template to the node again.
+template-version-missing = Version { $version } of template "{ $name }" is not on this node. Distribute the template to the node again.
 template-create = Create template { $name }
 template-copy = Copy a template to { $name }
 template-start = Start template { $name }
@@ -135,17 +135,20 @@ log-template-update = Change template { $name }
 log-template-delete = Delete template { $name }
 log-template-download = Download template { $name }
 log-template-send-key = Send Ctrl-Alt-Del to template { $name }
-template-name-taken = There is already a template named “{ $name }”. Choose another name.
-template-in-the-works = Template “{ $name }” is being created, saved or deleted. Wait until that has ended.
-template-broken = The deletion of template “{ $name }” did not end. Delete it again.
-template-not-running = Template “{ $name }” is not running. Start it first.
-template-must-be-off = Template “{ $name }” is running. Shut it down first, then change it.
-template-in-use = Template “{ $name }” is used by { $count } desktop groups: { $users }. Delete these groups first.
-template-being-downloaded = Template “{ $name }” is being downloaded. Wait until that has ended.
-template-on-other-node = Template “{ $name }” is on a node that is not in resource pool “{ $pool }”. Choose its own pool.
-template-save-failed = The last save of template “{ $name }” failed. Nothing that was edited is lost; save it again.
-template-change-failed = The last change of template “{ $name }” failed and was taken back.
-template-deletion-stopped = The deletion of template “{ $name }” was stopped. Delete it again.
+template-name-taken = There is already a template named "{ $name }". Choose another name.
+template-in-the-works = Template "{ $name }" is being created, saved or deleted. Wait until that has ended.
+template-broken = The deletion of template "{ $name }" did not end. Delete it again.
+template-not-running = Template "{ $name }" is not running. Start it first.
+template-must-be-off = Template "{ $name }" is running. Shut it down first, then change it.
+template-in-use = Template "{ $name }" is used by { $count ->
+    [one] one desktop group
+   *[other] { $count } desktop groups
+ }: { $users }. Delete what uses it first.
+template-being-downloaded = Template "{ $name }" is being downloaded. Wait until that has ended.
+template-on-other-node = Template "{ $name }" is on a node that is not in resource pool "{ $pool }". Choose its own pool.
+template-save-failed = The last save of template "{ $name }" failed. Nothing that was edited is lost; save it again.
+template-change-failed = The last change of template "{ $name }" failed and was taken back.
+template-deletion-stopped = The deletion of template "{ $name }" was stopped. Delete it again.
 template-being-created = Being created.
 template-being-updated = Being updated.
 template-being-deleted = Being deleted.
@@ -155,24 +158,28 @@ template-paused = It is paused. Start it to let it go on.
 template-paused-disk-full = Paused: its disk cannot be written. Make room on the node's storage, then reset it.
 template-crashed = Its virtual machine has crashed. Start it again.
 save-time-past = The time in { $field } is past. Choose a later one.
-pool-without-node = Resource pool “{ $name }” has no node that can run desktops. Add a node to it.
-subnet-of-other-network = Subnet “{ $name }” does not belong to data network “{ $network }”.
+pool-without-node = Resource pool "{ $name }" has no node that can run desktops. Add a node to it.
+subnet-of-other-network = Subnet "{ $name }" does not belong to data network "{ $network }".
 vcpu-out-of-range = Field { $field } must be from 1 to { $limit }.
 memory-out-of-range = Field { $field } must be a positive number of GB, not { $value }.
 memory-too-small = Field { $field } is too small: a machine needs at least { $least } MiB.
 memory-beyond-node = { $wanted } MiB of memory are more than node { $name } has ({ $has } MiB). Choose less.
 disk-size-out-of-range = Field { $field } must be more than 0 and at most { $limit } GB.
-disk-smaller-than-image = The system disk must be at least as large as base image “{ $name }”: { $least } GB.
+disk-smaller-than-image = The system disk must be at least as large as base image "{ $name }": { $least } GB.
 disk-cannot-shrink = Disk { $disk } is { $size } GB large. Disks can only grow.
 disk-order-twice = Two disks in { $field } have the same place (inx).
 too-many-disks = A template can have at most { $limit } data disks.
 download-unknown = This download link was used already or is no longer valid. Ask for a new one.
-download-not-ready = The file of template “{ $name }” is still being prepared. Ask for a new download link later.
+download-not-ready = The file of template "{ $name }" is still being prepared. Ask for a new download link later.
 ## Education groups, desktop groups, desktops
 education-group-unknown = There is no education group { $uuid }.
 education-group-renamed = The education group is called "{ $name }" now, not "{ $given }". Load the list again.
 education-group-name-taken = There is an education group "{ $name }" already. Choose another name.
-education-group-in-use = The education group "{ $name }" has { $count } desktop groups: { $users }. Delete them first.
+terminal-range-taken = The addresses { $start } to { $end } overlap with the terminals of the education group "{ $name }" ({ $taken }). A terminal is known by its address and belongs to one group: choose addresses of its own.
+education-group-in-use = The education group "{ $name }" has { $count ->
+    [one] one desktop group
+   *[other] { $count } desktop groups
+ }: { $users }. Delete what it has first.
 group-type-wrong = group_type must be 1, an education group.
 terminal-range-backwards = The terminals' last address { $end } lies before the first, { $start }.
 terminal-range-too-large = The terminals' range holds more than { $limit } addresses.
@@ -186,7 +193,10 @@ desktop-group-name-taken = There is a desktop group "{ $name }" already. Choose 
 desktop-group-creating = The desktop group "{ $name }" is still being made. Wait until that is done.
 desktop-group-deleting = The desktop group "{ $name }" is being deleted.
 desktop-group-busy = The desktop group "{ $name }" is being made or deleted. Try again when that is done.
-desktop-group-nodes-silent = { $count } desktops of "{ $name }" are on nodes that do not answer; what they do is not known. See the list of nodes.
+desktop-group-nodes-silent = { $count ->
+    [one] One desktop of "{ $name }" is on a node that does not answer; what it does is not known.
+   *[other] { $count } desktops of "{ $name }" are on nodes that do not answer; what they do is not known.
+ } See the list of nodes.
 desktop-template-updating = The template "{ $name }" is being worked on. Wait until that is done.
 desktop-template-creating = The template "{ $name }" is still being made. Wait until that is done.
 desktop-template-deleting = The template "{ $name }" is being deleted.
@@ -276,7 +286,10 @@ check-selinux-repair = Give the storage the type virt_image_t: semanage fcontext
 pool-unknown = There is no resource pool { $uuid }.
 pool-name-taken = There is a resource pool "{ $name }" already. Choose another name.
 pool-is-default = The resource pool "{ $name }" is the default one and cannot be deleted.
-pool-not-empty = The resource pool "{ $name }" still holds { $count } things ({ $users }). Delete or move them first.
+pool-not-empty = The resource pool "{ $name }" still holds { $count ->
+    [one] one thing
+   *[other] { $count } things
+ } ({ $users }). Delete or move what it holds first.
 pool-nodes-down = Nodes of this pool that do not answer: { $nodes }.
 statis-period-wrong = statis_period must be more than 1 and less than 60 seconds.
 pool-copying = Images are being copied to the nodes of this pool.
@@ -337,19 +350,22 @@ image-add = Check and add base image { $name }
 image-delete = Delete base image { $name }
 image-resync = Verify base image { $name }
 image-unknown = There is no base image { $uuid } in this resource pool.
-image-name-taken = There is already a base image named “{ $name }” in this resource pool. Choose another name.
-image-in-use = Base image “{ $name }” is used by { $count } templates: { $users }. Delete these templates first.
-image-not-ready = Base image “{ $name }” is being checked or deleted. Wait until that has ended.
-image-copy-lost = Base image “{ $name }” is missing or damaged on node { $node } and no other node has a good copy. Upload the image again.
+image-name-taken = There is already a base image named "{ $name }" in this resource pool. Choose another name.
+image-in-use = Base image "{ $name }" is used by { $count ->
+    [one] one template
+   *[other] { $count } templates
+ }: { $users }. Delete what uses it first.
+image-not-ready = Base image "{ $name }" is being checked or deleted. Wait until that has ended.
+image-copy-lost = Base image "{ $name }" is missing or damaged on node { $node } and no other node has a good copy. Upload the image again.
 image-copy-under-way = Being copied to this node.
 image-checking = The upload is complete and is being checked.
 image-deleting = Being deleted.
 image-without-copy = No node has this image. Upload it again.
 upload-no-room = The storage { $path } has no room for this upload: { $needed } needed, { $free } free besides the { $reserve } that stay reserved for running guests. Delete what is not used.
 upload-too-large = The upload is larger than the { $limit } GiB allowed. Raise upload_limit_gib in carrel.toml if that is intended.
-upload-not-multipart = Send the file as field “{ $field }” of a multipart/form-data body.
+upload-not-multipart = Send the file as field "{ $field }" of a multipart/form-data body.
 upload-broken-off = The upload ended before it was complete. Nothing of it was kept; upload the file again.
-upload-two-files = Send one field “{ $field }” only.
+upload-two-files = Send one field "{ $field }" only.
 server-stopping = The server is being stopped. Try again when it runs.
 log-image-upload = Upload base image { $name }
 log-lost-domain = Set aside, made after the restored backup: { $name }
@@ -361,22 +377,22 @@ log-image-resync = Verify base image { $name } on a node
 ## Node: libvirt
 
 libvirt-down = libvirt does not answer on the node: { $reason }. Start its service (systemctl start libvirtd); Carrel connects again by itself.
-libvirt-denied = libvirt on the node refuses access for “{ $object }”: { $message }. Run the agent as root or add its user to the group libvirt.
-libvirt-busy = libvirt is busy with “{ $object }” and did not finish in time: { $message }. Try again in a moment.
-libvirt-no-memory = “{ $object }” could not get its memory on the node: { $message }. Shut other desktops down or give it less memory.
-libvirt-unsupported = libvirt cannot do this with “{ $object }”: { $message }
-libvirt-failed = libvirt refused for “{ $object }”: { $message }
-virt-type-unknown = virt_type is “{ $value }”; it must be auto, kvm or qemu.
-node-memory-short = “{ $object }” needs { $needed } MiB of memory, and the node has { $free } MiB free. Shut other desktops down, give it less memory or use another node.
-domain-missing = “{ $object }” is not defined on the node. Check whether it was removed with other tools.
-domain-foreign = The virtual machine “{ $object }” on the node has the same identity but does not belong to this installation of Carrel. Remove or rename it there.
-domain-running = “{ $object }” is running. Shut it down first.
-domain-not-running = “{ $object }” is not running. Start it first.
-disk-unknown = “{ $object }” has no disk { $uuid }.
-network-missing = The network “{ $object }” is not defined on the node. Save its data network again.
-network-foreign = The network “{ $object }” on the node has the same identity but does not belong to this installation of Carrel. Remove it there.
-network-in-use = The network “{ $object }” is used by: { $users }. Shut them down first.
-network-without-subnet = The network “{ $object }” has no subnet. Add one first.
+libvirt-denied = libvirt on the node refuses access for "{ $object }": { $message }. Run the agent as root or add its user to the group libvirt.
+libvirt-busy = libvirt is busy with "{ $object }" and did not finish in time: { $message }. Try again in a moment.
+libvirt-no-memory = "{ $object }" could not get its memory on the node: { $message }. Shut other desktops down or give it less memory.
+libvirt-unsupported = libvirt cannot do this with "{ $object }": { $message }
+libvirt-failed = libvirt refused for "{ $object }": { $message }
+virt-type-unknown = virt_type is "{ $value }"; it must be auto, kvm or qemu.
+node-memory-short = "{ $object }" needs { $needed } MiB of memory, and the node has { $free } MiB free. Shut other desktops down, give it less memory or use another node.
+domain-missing = "{ $object }" is not defined on the node. Check whether it was removed with other tools.
+domain-foreign = The virtual machine "{ $object }" on the node has the same identity but does not belong to this installation of Carrel. Remove or rename it there.
+domain-running = "{ $object }" is running. Shut it down first.
+domain-not-running = "{ $object }" is not running. Start it first.
+disk-unknown = "{ $object }" has no disk { $uuid }.
+network-missing = The network "{ $object }" is not defined on the node. Save its data network again.
+network-foreign = The network "{ $object }" on the node has the same identity but does not belong to this installation of Carrel. Remove it there.
+network-in-use = The network "{ $object }" is used by: { $users }. Shut them down first.
+network-without-subnet = The network "{ $object }" has no subnet. Add one first.
 bridge-missing = There is no bridge on { $uplink } on the node. Make a bridge with { $uplink } as its port, or choose another uplink.
 check-libvirt = libvirt { $version } answers at { $uri }.
 check-libvirt-down = libvirt does not answer at { $uri }: { $reason }
@@ -411,13 +427,19 @@ switch-unknown = There is no virtual switch { $uuid }.
 switch-name-taken = There is a virtual switch "{ $name }" already. Choose another name.
 switch-type-wrong = "{ $value }" is no type of virtual switch. Use nat, flat or vlan.
 switch-is-default = The virtual switch "{ $name }" is the default one and cannot be deleted.
-switch-in-use = The virtual switch "{ $name }" is used by { $count } data networks ({ $users }). Delete them first.
+switch-in-use = The virtual switch "{ $name }" is used by { $count ->
+    [one] one data network
+   *[other] { $count } data networks
+ } ({ $users }). Delete what uses it first.
 switch-uplinks-unsupported = This version cannot bind network cards to a virtual switch. Leave the field uplinks empty.
 switch-without-uplink = It has no uplinks: no network card carries its networks.
 network-unknown = There is no data network { $uuid }.
 network-name-taken = There is a data network "{ $name }" already. Choose another name.
 network-is-default = The data network "{ $name }" is the default one and cannot be deleted.
-network-has-users = The data network "{ $name }" is used by { $count } templates or groups ({ $users }). Delete or change them first.
+network-has-users = The data network "{ $name }" is used by { $count ->
+    [one] one template or group
+   *[other] { $count } templates or groups
+ } ({ $users }). Delete or change what uses it first.
 network-without-uplink = The data network "{ $name }" reaches no network card: its virtual switch has no uplinks. Use a data network of type nat, or give the switch uplinks.
 network-vlan-missing = The virtual switch "{ $name }" is of type vlan: the network needs a vlan_id from 1 to 4094.
 network-vlan-wrong = A vlan_id must be from 1 to 4094.
@@ -426,7 +448,10 @@ network-vlan-unwanted = The virtual switch "{ $name }" is not of type vlan: leav
 network-no-free-prefix = No free range of addresses was found for the default network. Create a data network of your own.
 subnet-unknown = There is no subnet { $uuid } in this data network.
 subnet-name-taken = The data network has a subnet "{ $name }" already. Choose another name.
-subnet-in-use = The subnet "{ $name }" is used by { $count } templates or groups ({ $users }). Delete or change them first.
+subnet-in-use = The subnet "{ $name }" is used by { $count ->
+    [one] one template or group
+   *[other] { $count } templates or groups
+ } ({ $users }). Delete or change what uses it first.
 subnet-full = The subnet "{ $name }" has too few free addresses: { $wanted } needed, { $free } free. Enlarge its range or use another subnet.
 subnet-range-backwards = The last address { $end } is below the first address { $start }.
 subnet-range-outside = The address { $address } is not usable in the network { $cidr }.
@@ -436,7 +461,10 @@ subnet-only-gateway = The range holds only the gateway { $address }. Enlarge it.
 subnet-ranges-overlap = The range overlaps with the subnet "{ $name }" ({ $start } – { $end }).
 subnet-shares-cidr = The subnet "{ $name }" is in the same network { $cidr }: netmask and gateway ({ $gateway }) must be the same.
 subnet-cidr-taken = The data network "{ $name }" uses { $cidr } already. Networks of type nat must not overlap.
-subnet-loses-address = { $count } addresses of the subnet are in use, among them { $address }, which would not be usable any more.
+subnet-loses-address = { $count ->
+    [one] Address { $address } of the subnet is in use and would not be usable any more.
+   *[other] { $count } addresses of the subnet are in use, among them { $address }, which would not be usable any more.
+ }
 address-malformed = The field { $field } must be an IPv4 address, not "{ $value }".
 address-outside-subnet = The address { $address } is not in the range { $start } – { $end } of the subnet "{ $name }".
 address-taken = The address { $address } is reserved already.
@@ -527,7 +555,10 @@ permission-unknown = There is no permission { $name }.
 role-unknown = There is no role { $name }.
 role-exists = There is a role { $name } already.
 role-builtin = The role { $name } is built in and cannot be changed or deleted. Make a role of your own instead.
-role-in-use = The role { $name } belongs to { $count } users: { $users }. Give them another one first.
+role-in-use = The role { $name } belongs to { $count ->
+    [one] one user
+   *[other] { $count } users
+ }: { $users }. Give them another one first.
 user-group-unknown = There is no user group { $name }.
 user-group-exists = There is a user group { $name } already.
 key-unknown = Not found

@@ -72,7 +72,12 @@ impl Catalogues {
         };
         let mut values = FluentArgs::new();
         for (name, value) in args {
-            values.set(*name, FluentValue::from(*value));
+            // As a number it chooses between singular and plural; all else may be a name of digits.
+            let value = match *name {
+                "count" => FluentValue::try_number(*value),
+                _ => FluentValue::from(*value),
+            };
+            values.set(*name, value);
         }
         let mut problems = Vec::new();
         bundle.format_pattern(pattern, Some(&values), &mut problems).into_owned()
@@ -131,6 +136,28 @@ mod tests {
         let english = keys(include_str!("../../assets/messages/en.ftl"));
         let only: Vec<_> = chinese.symmetric_difference(&english).collect();
         assert!(only.is_empty(), "in one language only: {only:?}");
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        let catalogues = Catalogues::load().expect("catalogues");
+        let said = |language, count| {
+            let args = [("name", "007"), ("count", count), ("users", "pc")];
+            catalogues.text(language, "education-group-in-use", &args)
+        };
+        let one = said(Language::English, "1");
+        assert!(one.contains("\"007\" has one desktop group: pc."), "{one}");
+        let two = said(Language::English, "2");
+        assert!(two.contains("has 2 desktop groups: pc."), "{two}");
+        let chinese = said(Language::Chinese, "1");
+        assert!(chinese.contains("有 1 个桌面组"), "{chinese}");
+    }
+
+    #[test]
+    fn english_has_one_kind_of_quotes() {
+        let english = include_str!("../../assets/messages/en.ftl");
+        let other: Vec<_> = english.lines().filter(|line| line.contains(['“', '”'])).collect();
+        assert!(other.is_empty(), "{other:#?}");
     }
 
     #[test]

@@ -112,8 +112,7 @@ impl Desktops {
             let group = groups::find(tx, uuid)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
             let args = DeployArgs { group: uuid, desktops, whole_group: true };
-            let locks = args.desktops.clone();
-            Ok(NewOperation::new(CREATE_GROUP, &args, uuid, &new.name)?.locking(locks))
+            submission(CREATE_GROUP, &args, &new.name)
         })?;
         Ok((made, submitted))
     }
@@ -141,8 +140,7 @@ impl Desktops {
             self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
             let args = DeployArgs { group: group.uuid, desktops, whole_group: false };
-            let locks = args.desktops.clone();
-            Ok(NewOperation::new(ADD, &args, group.uuid, &group.name)?.locking(locks))
+            submission(ADD, &args, &group.name)
         })
     }
 
@@ -226,6 +224,11 @@ impl Desktops {
         self.networks.reserve_many(tx, subnet_id, &uuids)?;
         Ok(uuids)
     }
+}
+
+fn submission(kind: &'static str, args: &DeployArgs, name: &str) -> Result<NewOperation> {
+    let new = NewOperation::new(kind, args, args.group, name)?;
+    Ok(new.locking(args.desktops.iter().copied()).counting_to(args.desktops.len() as u64))
 }
 
 fn check_numbers(new: &NewDesktopGroup) -> Result<()> {

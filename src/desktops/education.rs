@@ -65,6 +65,7 @@ impl Desktops {
         check_range(new.start, new.end)?;
         self.store.write(|tx| {
             let network = self.network_ids(tx, new.network, new.subnet)?;
+            check_free(tx, new, None)?;
             store::education::insert(tx, new, network, now())
         })
     }
@@ -92,6 +93,10 @@ impl Desktops {
             };
             check_range(new.start, new.end)?;
             let network = self.network_ids(tx, new.network, new.subnet)?;
+            // Groups of earlier versions may overlap: they can be renamed.
+            if (new.start, new.end) != (old.start, old.end) {
+                check_free(tx, &new, Some(uuid))?;
+            }
             store::education::update(tx, uuid, &new, network, now())
         })
     }
@@ -147,6 +152,19 @@ fn check_range(start: Ipv4Addr, end: Ipv4Addr) -> Result<()> {
             .arg("limit", TERMINALS));
     }
     Ok(())
+}
+
+/// A terminal is known by its address alone, on whatever network: it belongs to one group.
+fn check_free(conn: &Connection, new: &NewEducationGroup, own: Option<Uuid>) -> Result<()> {
+    let Some(other) = store::education::overlapping(conn, new.start, new.end, own)? else {
+        return Ok(());
+    };
+    Err(Error::conflict("terminal-range-taken")
+        .arg("field", "start_ip")
+        .arg("start", new.start)
+        .arg("end", new.end)
+        .arg("name", other.name)
+        .arg("taken", format_args!("{} - {}", other.start, other.end)))
 }
 
 /// The first few names, for a sentence.

@@ -41,6 +41,9 @@ where
     R: Send,
 {
     let parts = Parts { job, total: total as u64, done: Mutex::default() };
+    if total > 0 {
+        job.progress(0, parts.total);
+    }
     let one = |node: i64, part: T| -> Result<R> {
         let client = inventory.client(node)?;
         let mut progress = |progress| parts.tell(node, progress);

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::group::{GroupKind, Stage, template_obstacle};
 use super::store::{groups, seats};
-use super::templates::TemplateState;
+use super::templates::{Power, TemplateState};
 use super::{Desktops, nodes};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::node::protocol::PowerAction;
+use crate::node::protocol::{PowerAction, PowerState};
 use crate::operations::{
     Actor, Admitted, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing,
 };
@@ -48,6 +48,16 @@ impl Switch {
             Self::Stop => PowerAction::Stop,
             Self::Reboot => PowerAction::Reboot,
         }
+    }
+}
+
+/// Whether an operation of this kind, which still works on others, is done with a desktop in this state. What is
+/// being rebooted looks the same before and after.
+pub(super) fn is_done(kind: &str, power: Power) -> bool {
+    match Switch::ALL.into_iter().find(|switch| switch.kind() == kind) {
+        Some(Switch::Start) => power.0 == PowerState::Running,
+        Some(Switch::Stop) => power.0 == PowerState::Off,
+        Some(Switch::Reboot) | None => false,
     }
 }
 
@@ -259,8 +269,10 @@ fn submission(
         seats::note_stopping(tx, &desktops)?;
     }
     let locks = desktops.clone();
+    let total = locks.len() as u64;
     let args = PowerArgs { switch, desktops, refused };
-    Ok(NewOperation::new(switch.kind(), &args, subject, &title)?.locking_only(locks))
+    let new = NewOperation::new(switch.kind(), &args, subject, &title)?;
+    Ok(new.locking_only(locks).counting_to(total))
 }
 
 fn run(desktops: &Desktops, args: &PowerArgs, job: &Job) -> Result<()> {
@@ -305,5 +317,20 @@ pub fn check_kind(number: i64) -> Result<()> {
     match known.into_iter().any(|kind| kind.number() == number) {
         true => Ok(()),
         false => Err(Error::bad_input("desktop-type-wrong").arg("field", "desktop_type")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn desktops_that_are_up_are_no_longer_being_started() {
+        let done = |switch: Switch, state| is_done(switch.kind(), Power(state));
+        assert!(done(Switch::Start, PowerState::Running) && !done(Switch::Start, PowerState::Off));
+        assert!(done(Switch::Stop, PowerState::Off) && !done(Switch::Stop, PowerState::Running));
+        assert!(!done(Switch::Reboot, PowerState::Running));
+        assert!(!done(Switch::Start, PowerState::Paused));
+        assert!(!is_done("desktop-group-create", Power(PowerState::Running)));
     }
 }

@@ -320,6 +320,7 @@ impl<'a> Runner<'a> {
             cancel,
             report: Box::new(report),
             items: Mutex::new(work.items),
+            span: Mutex::default(),
         };
         let Work { id, kind, args, locks, state, step, fault, .. } = work;
         Self { inner, id, kind, args, locks, state, step, fault, job }
@@ -445,11 +446,11 @@ fn guarded(step: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// Writes progress at most every [`REPORT_EVERY`].
-fn reporter(inner: Arc<Inner>, id: i64, uuid: Uuid) -> impl Fn(u64, u64) + Send + Sync {
+fn reporter(inner: Arc<Inner>, id: i64, uuid: Uuid) -> impl Fn(u64, u64, bool) + Send + Sync {
     let last: Mutex<Option<Instant>> = Mutex::new(None);
-    move |done, total| {
+    move |done, total, must| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|at| at.elapsed() < REPORT_EVERY) && done < total {
+        if last.is_some_and(|at| at.elapsed() < REPORT_EVERY) && done < total && !must {
             return;
         }
         *last = Some(Instant::now());

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 pub use batch::{Admitted, BatchSubmission};
 pub use engine::{Operations, SubmittedOperation};
-pub use recipe::{Job, Recipe, Step, nothing};
+pub use recipe::{Job, PERCENT, Recipe, Step, nothing};
 pub use store::holders;
 
 use crate::error::{Error, Fault, Result};
@@ -140,6 +140,7 @@ pub struct NewOperation {
     subject: Uuid,
     subject_name: String,
     locks: Vec<Uuid>,
+    total: u64,
     run_at: Option<i64>,
 }
 
@@ -153,7 +154,14 @@ impl NewOperation {
     ) -> Result<Self> {
         let args = serde_json::to_value(args).map_err(Error::internal)?;
         let subject_name = subject_name.to_owned();
-        Ok(Self { kind, args, subject, subject_name, locks: vec![subject], run_at: None })
+        let locks = vec![subject];
+        Ok(Self { kind, args, subject, subject_name, locks, total: 0, run_at: None })
+    }
+
+    /// What its progress counts up to, for those who look before it has begun.
+    pub fn counting_to(mut self, total: u64) -> Self {
+        self.total = total;
+        self
     }
 
     /// Further things that nothing else may change meanwhile; the subject is locked by itself.

@@ -58,7 +58,11 @@ fn parse<A: DeserializeOwned>(args: &str) -> Result<A> {
     serde_json::from_str(args).context("read the arguments of an operation")
 }
 
-type Report = dyn Fn(u64, u64) + Send + Sync;
+/// Takes what is done, of how much, and whether it must not be left out.
+type Report = dyn Fn(u64, u64, bool) + Send + Sync;
+
+/// What operations count to whose steps have little in common.
+pub const PERCENT: u64 = 100;
 
 /// The running operation as its steps see it.
 pub struct Job {
@@ -67,12 +71,29 @@ pub struct Job {
     pub(super) cancel: CancelFlag,
     pub(super) report: Box<Report>,
     pub(super) items: Mutex<Vec<Item>>,
+    /// The part of the whole, in percent, that the step's own progress is.
+    pub(super) span: Mutex<Option<(u64, u64)>>,
 }
 
 impl Job {
     /// Says how far it is. Cheap: written and sent at most a few times a second.
     pub fn progress(&self, done: u64, total: u64) {
-        (self.report)(done, total);
+        let span = *self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        match span {
+            None => (self.report)(done, total, false),
+            Some(_) if total == 0 => {}
+            Some((low, high)) => {
+                let part = u128::from(high - low) * u128::from(done.min(total)) / u128::from(total);
+                let part = u64::try_from(part).unwrap_or(high - low);
+                (self.report)(low + part, PERCENT, false);
+            }
+        }
+    }
+
+    /// From now on what a step tells is this part of the whole, in percent.
+    pub fn span(&self, low: u64, high: u64) {
+        *self.span.lock().unwrap_or_else(PoisonError::into_inner) = Some((low, high.max(low)));
+        (self.report)(low, PERCENT, true);
     }
 
     /// Fails when somebody asked to stop; long loops ask between their pieces.

@@ -39,6 +39,8 @@ struct Args {
     wait_for_cancel: bool,
     /// The first undo of step b fails.
     stubborn_undo: bool,
+    /// Step b is the second half of the whole.
+    second_half: bool,
 }
 
 const STEPS: &[Step<Diary, Args>] = &[
@@ -54,6 +56,9 @@ fn say(diary: &Diary, line: &str) -> Result<()> {
 
 fn step_b(diary: &Diary, args: &Args, job: &Job) -> Result<()> {
     diary.note("b");
+    if args.second_half {
+        job.span(50, 100);
+    }
     job.progress(1, 2);
     if args.wait_for_cancel {
         loop {
@@ -138,6 +143,32 @@ fn a_failed_step_and_those_before_it_are_undone() {
     assert_eq!(operation.fault.expect("fault").key, "name-empty");
     assert_eq!(bench.diary.lines(), ["a", "b", "undo b", "undo a"]);
     assert_eq!(bench.locks(), 0);
+}
+
+#[test]
+fn the_total_is_told_from_the_beginning() {
+    let bench = Bench::new();
+    let new = NewOperation::new(KIND, &Args::default(), Uuid::new_v4(), "thing").expect("new");
+    let submitted = bench.operations.submit(&Actor::system(), |_| Ok(new.counting_to(7)));
+    let queued = bench.operations.find(submitted.expect("submit").0).expect("find");
+    assert_eq!((queued.done, queued.total), (0, 7));
+}
+
+#[test]
+fn the_progress_of_a_step_is_a_part_of_the_whole() {
+    let bench = Bench::new();
+    bench.operations.start().expect("start");
+    let args = Args { second_half: true, wait_for_cancel: true, ..Args::default() };
+    let uuid = bench.submit(&args, Uuid::new_v4()).expect("submit");
+    let told = || bench.operations.find(uuid).expect("find");
+    let until = std::time::Instant::now() + PATIENCE;
+    while told().total == 0 && std::time::Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // The half of the step that comes at once after its beginning may be left out.
+    assert!(matches!((told().done, told().total), (50 | 75, 100)), "{:?}", told());
+    bench.operations.cancel(uuid).expect("cancel");
+    bench.end(uuid);
 }
 
 #[test]

@@ -299,3 +299,19 @@ fn a_teacher_starts_what_only_others_may_delete() {
     auditor.stranger().get(DESKTOPS).send().expect_status(401);
     assert_eq!(room.group(&uuid)["active_count"], 1);
 }
+
+/// A bar that knows its length from the beginning, also while the operation is queued.
+#[test]
+fn what_is_being_made_says_how_much_there_is_to_do() {
+    let room = Room::start();
+    let total = |kind: &str| {
+        let page = room.site.admin.get("/api/v1.0/operations").query("page_size", 100).send();
+        let row = rows(&page).into_iter().find(|row| row["kind"] == kind).expect("the operation");
+        row["total"].clone()
+    };
+    room.site.admin.action(DESKTOPS, "create", room.param("pc", 3)).send().data();
+    assert_eq!(total("desktop-group-create"), 3);
+    assert_eq!(total("template-create"), 100);
+    room.site.wait_idle();
+    assert_eq!(total("desktop-group-create"), 3);
+}

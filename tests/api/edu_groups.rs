@@ -12,6 +12,46 @@ fn new_group(site: &Site, name: &str) -> Value {
     })
 }
 
+fn in_range(mut group: Value, start: &str, end: &str) -> Value {
+    group["start_ip"] = json!(start);
+    group["end_ip"] = json!(end);
+    group
+}
+
+#[test]
+fn a_terminal_belongs_to_one_group() {
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    let admin = &site.admin;
+    let make = |name: &str, start: &str, end: &str| {
+        admin.post(GROUPS).json(&in_range(new_group(&site, name), start, end)).send()
+    };
+    make("room 1", "192.0.2.101", "192.0.2.140").data();
+    for (start, end) in [
+        ("192.0.2.120", "192.0.2.160"),
+        ("192.0.2.90", "192.0.2.101"),
+        ("192.0.2.110", "192.0.2.111"),
+        ("192.0.2.1", "192.0.2.254"),
+    ] {
+        let answer = make("room 2", start, end);
+        answer.expect_status(409);
+        let said = answer.refusal();
+        assert!(said.contains("room 1") && said.contains("192.0.2.140"), "{said}");
+    }
+    assert_eq!(rows(&admin.get(GROUPS).send()).len(), 1);
+
+    make("room 2", "192.0.2.141", "192.0.2.160").data();
+    let change = |name: &str, value: Value| {
+        let uuid = uuid_of(admin, GROUPS, name);
+        admin.put(GROUPS).json(&json!({"uuid": uuid, "name": name, "value": value})).send()
+    };
+    change("room 2", json!({"start_ip": "192.0.2.140"})).expect_status(409);
+    let row = admin.get(GROUPS).query("name", "room 2").send().data()["results"][0].clone();
+    assert_eq!(row["start_ip"], "192.0.2.141");
+    // Its own addresses are in nobody's way.
+    change("room 2", json!({"start_ip": "192.0.2.150", "name": "room 3"})).data();
+}
+
 #[test]
 fn a_group_is_made_found_changed_and_deleted() {
     let server = Server::start();
@@ -30,7 +70,8 @@ fn a_group_is_made_found_changed_and_deleted() {
     assert_eq!(row["end_ip"], "192.0.2.12");
     assert_eq!((&row["terminal_count"], &row["desktop_count"]), (&json!(3), &json!(0)));
 
-    admin.post(GROUPS).json(&new_group(&site, "hall")).send().data();
+    let hall = in_range(new_group(&site, "hall"), "192.0.2.30", "192.0.2.32");
+    admin.post(GROUPS).json(&hall).send().data();
     let found = admin.get(GROUPS).query("searchtype", "contain").query("name", "oo").send();
     assert_eq!(rows(&found).len(), 1);
     let none = admin.get(GROUPS).query("searchtype", "all").query("name", "oo").send();
@@ -66,7 +107,7 @@ fn wrong_input_is_refused_and_changes_nothing() {
     let admin = &site.admin;
     let good = new_group(&site, "good");
     admin.post(GROUPS).json(&good).send().data();
-    let fresh = new_group(&site, "fresh");
+    let fresh = in_range(new_group(&site, "fresh"), "192.0.2.40", "192.0.2.42");
     let wrong = [
         ("name", Value::Null, 400),
         ("name", json!(7), 400),

@@ -1,6 +1,7 @@
 //! Rows of education groups.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
@@ -115,6 +116,23 @@ pub fn find(conn: &Connection, uuid: Uuid, name: &str) -> Result<EducationGroup>
             .arg("name", group.name));
     }
     Ok(group)
+}
+
+/// A group other than `own` that has terminals among these addresses.
+pub fn overlapping(
+    conn: &Connection,
+    start: Ipv4Addr,
+    end: Ipv4Addr,
+    own: Option<Uuid>,
+) -> Result<Option<EducationGroup>> {
+    let sql = format!(
+        "SELECT {SELECT} FROM {FROM} WHERE e.start_ip <= ?2 AND e.end_ip >= ?1 \
+         AND e.uuid IS NOT ?3 ORDER BY e.id LIMIT 1"
+    );
+    let own = own.map(|uuid| uuid.to_string());
+    let mut statement = conn.prepare_cached(&sql)?;
+    let range = params![u32::from(start), u32::from(end), own];
+    Ok(statement.query_row(range, group).optional()?)
 }
 
 /// Names of the desktop groups that belong to it.

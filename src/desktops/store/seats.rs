@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::json_uuids;
 use crate::desktops::group::Stage;
+use crate::desktops::power;
 use crate::desktops::seat::{Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
@@ -214,7 +215,8 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {
     let uuids: Vec<Uuid> = results.iter().map(|desktop| desktop.uuid).collect();
     let mut held = store.read(|conn| operations::holders(conn, &uuids))?;
     for desktop in &mut results {
-        desktop.work = held.remove(&desktop.uuid);
+        let work = held.remove(&desktop.uuid);
+        desktop.work = work.filter(|(kind, _)| !power::is_done(kind, desktop.power));
     }
     Ok(Page { count, page, page_size, search, results })
 }

@@ -15,7 +15,9 @@ use crate::images::{self, BaseImage, CopyState, ImageState, LayerCopy};
 use crate::inventory::{Node, StorageRole};
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::operations::{
+    Actor, Job, NewOperation, PERCENT, Recipe, Step, SubmittedOperation, nothing,
+};
 use crate::store::now;
 
 const CREATE: &str = "template-create";
@@ -132,7 +134,8 @@ impl Templates {
                 return Err(Error::busy("image-not-ready").arg("name", image.name));
             }
             self.insert(tx, &template, &site, &disks, new.place.address)?;
-            NewOperation::new(CREATE, &args, template.uuid, &template.name)
+            let operation = NewOperation::new(CREATE, &args, template.uuid, &template.name)?;
+            Ok(operation.counting_to(PERCENT))
         })?;
         Ok((template.uuid, submitted))
     }
@@ -182,7 +185,7 @@ impl Templates {
             let source = Source { template: source.uuid, layers: layers.collect() };
             let args = Args { template: uuid, source: Some(source) };
             let operation = NewOperation::new(COPY, &args, uuid, &template.name)?;
-            Ok(operation.locking([new.source]))
+            Ok(operation.locking([new.source]).counting_to(PERCENT))
         })?;
         Ok((uuid, submitted))
     }
@@ -356,6 +359,7 @@ fn remove_rows(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
 }
 
 fn image(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    job.span(0, 40);
     if args.source.is_some() {
         return Ok(());
     }
@@ -366,6 +370,8 @@ fn image(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
 }
 
 fn layers(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    // A copy's disks are written here, which for a new template is nothing.
+    job.span(40, 70);
     let template = templates.find(args.template)?;
     let client = templates.client_of(&template)?;
     let made = templates.store.read(|conn| store::placed_layers(conn, &template))?;
@@ -446,6 +452,7 @@ fn remove_layers(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
 }
 
 fn domain(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    job.span(70, 90);
     templates.define(&templates.find(args.template)?, job)
 }
 
@@ -453,7 +460,8 @@ fn remove_domain(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
     templates.undefine(&templates.find(args.template)?)
 }
 
-fn publish(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn publish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    job.span(90, 95);
     templates.publish(&templates.find(args.template)?, FIRST)
 }
 
@@ -462,6 +470,7 @@ fn withdraw(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
 }
 
 fn finish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+    job.span(95, PERCENT);
     let template = templates.find(args.template)?;
     templates.measure(&template, job)?;
     templates.store.write(|tx| store::set_created(tx, args.template, FIRST))

@@ -54,8 +54,8 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
     let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
     tx.execute(
         "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_id, \
-         owner_name, owner_address, request_id, run_at, created_at) \
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+         owner_name, owner_address, request_id, run_at, created_at, total) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
         params![
             uuid.to_string(),
             new.kind,
@@ -69,7 +69,8 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
             actor.address.map(|address| address.to_string()),
             actor.request_id,
             new.run_at,
-            now()
+            now(),
+            new.total as i64
         ],
     )?;
     if state == State::Queued {
