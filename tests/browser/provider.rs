@@ -19,12 +19,11 @@ fn a_browser_comes_back_from_another_site_signed_in() {
     page.click("[data-test=oidc]");
     page.fill("input[name=login]", "anna");
     page.fill("input[name=password]", "anything");
-    page.click("button[type=submit]");
-    page.see("body", "Authorize");
-    page.click("button[type=submit]");
-    // Where those begin who see nothing of the installation.
-    let signed_in = || page.path() == "/own";
-    wait_for("the console", LIMIT, || signed_in().then_some(()));
+    // Each page by what its form asks for: a press must not meet the button of the page before.
+    page.click("form:has(input[value=login]) button[type=submit]");
+    page.click("form:has(input[value=consent]) button[type=submit]");
+    let signed_in = || page.path() == "/";
+    wait_for(&format!("the console, now at {}", page.path()), LIMIT, || signed_in().then_some(()));
     let session = page.fetch("/api/v1.0/session");
     assert_eq!(session["data"]["user"]["name"], "anna", "{session}");
     // Stopped there, it says so on the sign-in page.

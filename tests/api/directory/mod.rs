@@ -53,12 +53,13 @@ fn a_person_of_the_directory_signs_in_and_has_the_roles_of_the_groups() {
     let directory = Slapd::start();
     let server = directory.asked_by(Server::with()).start();
     let admin = server.admin();
-    for password in ["berts password", " ", "*"] {
+    for password in ["berts password", "*"] {
         refused(&login(&server, "anna", password), "sign-in-failed");
         forget_failures(&server);
     }
     // The directory would take an empty one for a visit without a name. Document 001 does not let it come so far.
-    for body in [json!({"email": "anna", "password": ""}), json!({"email": "anna", "password": null})] {
+    for password in [json!(""), json!(" "), json!(null)] {
+        let body = json!({"email": "anna", "password": password});
         let answer = server.client().post("/account/").query("action", "login").json(&body).send();
         assert!(!answer.refusal().is_empty());
         forget_failures(&server);

@@ -13,7 +13,9 @@ export function useMatrix() {
 
   async function load(): Promise<void> {
     try {
-      roles.value = (await api.list({ page: 1, page_size: 500 })).results
+      const all = (await api.list({ page: 1, page_size: 500 })).results
+      // Those that can be changed come first: a new one is seen where it was made.
+      roles.value = [...all.filter(({ builtin }) => !builtin), ...all.filter(({ builtin }) => builtin)]
       loaded.value = true
       // A role that somebody deleted meanwhile has no draft any more.
       const there = new Set(roles.value.map(({ id }) => String(id)))
