@@ -74,7 +74,7 @@ impl Catalogues {
         for (name, value) in args {
             // As a number it chooses between singular and plural; all else may be a name of digits.
             let value = match *name {
-                "count" => FluentValue::try_number(*value),
+                "count" => FluentValue::try_number(value),
                 _ => FluentValue::from(*value),
             };
             values.set(*name, value);
