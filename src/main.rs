@@ -151,7 +151,8 @@ fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 /// Logs go to standard error; what a command answers goes to standard output.
 fn start_log(settings: &Settings) -> Result<()> {
     // Rocket's own lines say nothing that ours do not.
-    let filter = format!("rocket=error,rusqlite_migration=warn,{}", settings.log);
+    let filter =
+        format!("rocket=error,rocket::server::_=off,rusqlite_migration=warn,{}", settings.log);
     let filter = EnvFilter::try_new(filter).map_err(|cause| {
         Error::bad_input("settings-log-wrong").arg("value", &settings.log).because(cause)
     })?;

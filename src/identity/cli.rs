@@ -75,7 +75,7 @@ pub fn run(settings: &Settings, command: AdminCommand) -> Result<Vec<Message>> {
             admin.said("log-user-enable", Message::new("admin-enabled"), &user, result)
         }
         (AdminCommand::Unlock { user }, _) => {
-            let result = admin.identity.unlock(&user);
+            let result = admin.identity.unlock(Authority::System, &user);
             admin.said("log-user-unlock", Message::new("admin-unlocked"), &user, result)
         }
         (AdminCommand::RemoveSecondFactor { user }, _) => {

@@ -8,6 +8,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use rusqlite::{Connection, Transaction};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use super::Policy;
 use super::store::failures::{self, Failures};
@@ -94,11 +96,14 @@ impl Subject {
     }
 }
 
+/// However it is written: a directory takes `ｂｏｂ`, `Bób` and `bob` for the same, so that each would be another
+/// few guesses. A name that no account can have (`bob 192.0.2.7`) must not be the key of something else.
 fn account(name: &str) -> String {
-    let name = name.trim().to_lowercase();
-    match name.len() > NAME_LIMIT {
-        true => hex::encode(super::token::hash(&name)),
-        false => name,
+    let plain = name.trim().nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>();
+    let plain = plain.to_lowercase();
+    match plain.len() > NAME_LIMIT || plain.contains(char::is_whitespace) {
+        true => hex::encode(super::token::hash(&plain)),
+        false => plain,
     }
 }
 
@@ -189,8 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn no_name_is_the_key_of_something_else() {
+        let home = IpAddr::from([192, 0, 2, 7]);
+        let bob = [Subject::Pair("bob".into(), home).key(), Subject::codes("bob").key()];
+        for name in ["bob 192.0.2.7", "bob\u{a0}192.0.2.7", "bob codes", "Bob\u{2003}codes"] {
+            assert!(!bob.contains(&Subject::account(name).key()), "{name}");
+        }
+    }
+
+    #[test]
     fn names_and_addresses_are_counted_once_however_written() {
-        assert_eq!(Subject::account(" Bob "), Subject::account("bob"));
+        for name in [" Bob ", "ｂｏｂ", "ⓑob", "B\u{f3}b"] {
+            assert_eq!(Subject::account(name), Subject::account("bob"), "{name}");
+        }
         assert!(Subject::account(&"x".repeat(10_000)).key().len() < 100);
         let parse = |text: &str| Subject::address(text.parse().expect("address"));
         assert_eq!(parse("2001:db8:1:2::3"), parse("2001:db8:1:2:ffff::9"));

@@ -121,6 +121,11 @@ impl Authority<'_> {
     fn is(&self, user_id: i64) -> bool {
         matches!(self, Self::Caller(caller) if caller.user_id == user_id)
     }
+
+    /// An API key of this user: it must not become more than it is by changing whose it is.
+    fn is_key_of(&self, user_id: i64) -> bool {
+        matches!(self, Self::Caller(caller) if caller.user_id == user_id && caller.session_id().is_none())
+    }
 }
 
 /// The people of this installation. Cheap to clone.

@@ -52,13 +52,14 @@ impl Identity {
     /// `registration-closed`, `registration-slowed`, `user-exists`, `user-name-alike`, `email-taken`,
     /// and those of names, addresses and passwords
     pub fn register(&self, new: &Registration<'_>, awaits: Awaits) -> Result<User> {
+        // Before anything is refused: each refusal is an entry of the audit log.
+        self.slow_down(new.address)?;
         let policy = self.policy()?;
         if !policy.registration {
             return Err(Error::forbidden("registration-closed"));
         }
         let (name, email) = (user_name(new.name)?, email_address(new.email)?);
         new.password.accept(&policy, &[&name, &email])?;
-        self.slow_down(new.address)?;
         let hash = self.hashing.hash(new.password)?;
         let account = NewAccount {
             name,

@@ -281,12 +281,14 @@ impl Identity {
         visitor: &Visitor,
     ) -> Result<NewSession> {
         let hash = token::hash(token);
-        let pending = self.store.read(|conn| resets::find(conn, &hash, now()))?;
-        let user = pending.as_ref().map(|row| self.user(row.user_id)).transpose()?;
-        let about = user.as_ref().map_or("", |user| user.name.as_str());
-        new.accept(&self.policy()?, &[about])?;
-        let fresh = self.hashing.hash(new)?;
         let wrong = || Error::bad_input("reset-session-wrong");
+        // Before anything is hashed: strangers must not keep those waiting who sign in.
+        let pending =
+            self.store.read(|conn| resets::find(conn, &hash, now()))?.ok_or_else(wrong)?;
+        let user = self.user(pending.user_id)?;
+        may_enter(&user)?;
+        new.accept(&self.policy()?, &[&user.name])?;
+        let fresh = self.hashing.hash(new)?;
         let row = self.store.write(|tx| resets::take(tx, &hash, now()))?.ok_or_else(wrong)?;
         if row.code_hash != token::hash(code) {
             return Err(wrong());

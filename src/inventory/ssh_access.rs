@@ -70,13 +70,13 @@ impl Inventory {
         let uuid = Uuid::new_v4();
         let store = &self.inner.store;
         store.write(|tx| ssh_grants::insert(tx, uuid, node.id, &system_user, user_id))?;
-        self.apply_ssh(node.id).or_else(|error| match error.kind() {
-            crate::error::Kind::NodeUnreachable => Ok(()),
-            _ => Err(error),
-        })?;
-        if let Some(fault) = self.ssh_problem(node.id, &system_user) {
+        let refusal = match self.apply_ssh(node.id) {
+            Err(error) if error.kind() != crate::error::Kind::NodeUnreachable => Some(error),
+            _ => self.ssh_problem(node.id, &system_user).map(Error::from),
+        };
+        if let Some(refusal) = refusal {
             store.write(|tx| ssh_grants::delete(tx, uuid))?;
-            return Err(fault.into());
+            return Err(refusal);
         }
         store.read(|conn| ssh_grants::find(conn, uuid))
     }

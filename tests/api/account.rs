@@ -401,6 +401,28 @@ fn a_forced_change_of_the_password_comes_before_the_session() {
     login(&server, "bob", "foo_bar_1", false).documented("virtool.session.login");
 }
 
+/// Whoever knew the old password must not keep a way in by what they began with it.
+#[test]
+fn a_forced_change_is_over_when_somebody_else_changes_the_password_or_switches_off() {
+    let server = Server::start();
+    let admin = server.admin();
+    let bob = add(&admin, "bob", json!({"force_reset": true}));
+    let reset = |begun: &Answer| {
+        let body = json!({"password": "foo_bar_1", "reset_code": begun.json()["reset_code"]});
+        server.client().with_header("Cookie", &begun.cookies()).post(RESET).json(&body).send()
+    };
+    let begun = login(&server, "bob", "a good password", false);
+    change(&admin, &bob, json!({"password": "another good one", "force_reset": true}));
+    refused(&reset(&begun), 400, "bad_request", "Invalid session");
+
+    let begun = login(&server, "bob", "another good one", false);
+    change(&admin, &bob, json!({"enabled": false}));
+    reset(&begun).expect_status(400);
+    change(&admin, &bob, json!({"enabled": true}));
+    login(&server, "bob", "foo_bar_1", false).expect_status(400);
+    login(&server, "bob", "another good one", false).expect_status(200);
+}
+
 #[test]
 fn a_forced_change_is_over_after_a_while_and_survives_a_restart() {
     let mut server = Server::start();

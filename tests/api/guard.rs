@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::refused::refused;
 use crate::support::{ADMIN, Answer, Client, PASSWORD, Request, Server};
 
 /// What anybody may call without a credential. A new one belongs here on purpose.
@@ -196,6 +197,29 @@ fn an_api_key_does_nothing_that_needs_its_owner() {
         json!({"action": "update", "data": {"username": ADMIN, "new_passwd": "stolen word 9"}});
     client.post("/api/user").json(&own).send().not_ok(403);
     server.client().sign_in(ADMIN, PASSWORD);
+}
+
+/// One that may change users would else give its owner a new password, or let somebody into nodes as them.
+#[test]
+fn an_api_key_does_not_change_whose_it_is() {
+    let server = Server::start();
+    let admin = server.admin();
+    let new =
+        json!({"name": "few", "permissions": ["users.manage", "users.view", "ssh-keys.manage"]});
+    let key = admin.post("/api/v1.0/identity/own/key").json(&new).send().data();
+    let client = server.client().with_header("Authorization", key["key"].as_str().expect("a key"));
+    let own = admin.get("/api/v1.0/identity/own").send().data();
+    let one = format!("/api/v1.0/identity/user/{}", own["uuid"].as_str().expect("a uuid"));
+    for change in [json!({"password": "stolen word 9"}), json!({"email": "e@evil.example"})] {
+        refused(&client.put(&one).json(&change).send(), 403, "session-needed");
+    }
+    let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+    let added = client.post(&format!("{one}/ssh_key")).json(&json!({"key": line})).send();
+    refused(&added, 403, "session-needed");
+    let role = json!({"userid": own["id"], "role": []});
+    assert!(!client.patch("/account/manager").json(&role).send().refusal().is_empty());
+    server.client().sign_in(ADMIN, PASSWORD);
+    assert_eq!(admin.get("/api/v1.0/identity/own").send().data()["email"], own["email"]);
 }
 
 #[test]

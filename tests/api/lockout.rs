@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::refused::refused;
 use crate::support::{ADMIN, PASSWORD, Server, post_from};
 
 const LOGIN: &str = "/api/account/login";
@@ -44,6 +45,42 @@ fn a_thousand_guesses_from_everywhere_do_not_keep_the_owner_out() {
     assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201, "the owner is let in at home");
     assert_eq!(attempt(&server, HOME, "lee", "a good password"), 201);
     assert_eq!(attempt(&server, address(5_000), "lee", "a good password"), 201, "and others are");
+}
+
+/// What is counted of an account from an address is not counted for a name that is written like it.
+#[test]
+fn no_name_that_is_typed_locks_somebody_at_home() {
+    let server = Server::start();
+    assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201, "home is known from now on");
+    let name = format!("{ADMIN} {HOME}");
+    for number in 0..66 {
+        attempt(&server, address(number / 3), &name, "not the password");
+    }
+    assert_eq!(attempt(&server, HOME, ADMIN, "a slip"), 400);
+    assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201);
+}
+
+/// Whoever may change some users must not take away what slows guesses at those who may do more.
+#[test]
+fn only_who_may_change_a_user_lifts_the_lock() {
+    let server = Server::start();
+    let admin = server.admin();
+    let new = json!({
+        "name": "desk", "password": "a good password", "roles": ["normal"],
+        "granted": ["users.manage", "users.view"],
+    });
+    admin.post("/api/v1.0/identity/user").json(&new).send().data();
+    let desk = server.client().sign_in("desk", "a good password");
+    let own = admin.get("/api/v1.0/identity/own").send().data();
+    let unlock = format!("/api/v1.0/identity/user/{}/unlock", own["uuid"].as_str().expect("uuid"));
+    refused(&desk.post(&unlock).json(&json!({})).send(), 403, "user-has-more-rights");
+    admin.post(&unlock).json(&json!({})).send().data();
+    // Nor learns from document 004 whether a password is theirs.
+    for old in [PASSWORD, "not the password"] {
+        let body = json!({"action": "update", "data": {"username": ADMIN, "old_passwd": old}});
+        let said = desk.post("/api/user").json(&body).send().not_ok(403);
+        assert!(!said.is_empty(), "{said}");
+    }
 }
 
 #[test]

@@ -292,6 +292,18 @@ fn registration_can_be_closed() {
     assert_eq!(admin.get("/account/manager").send().data()["total_count"], 1);
 }
 
+/// Each refusal is an entry of the log: strangers must not fill it.
+#[test]
+fn refused_registrations_are_slowed_too() {
+    let server = Server::start();
+    let send = || {
+        let fields = [("username", "jack"), ("email", "jack@lab.example"), ("password", "short")];
+        let fields = [&fields[..], &[("password_again", "short")]].concat();
+        server.client().post(ACCOUNT).query("action", "register").form(&fields).send().refusal()
+    };
+    assert!((0..40).any(|_| send().contains("次数过多")), "40 refusals without a wait");
+}
+
 #[test]
 fn an_address_that_registers_often_has_to_wait() {
     let server = Server::start();

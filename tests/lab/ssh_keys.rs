@@ -148,10 +148,13 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
 
     node.exec(&["useradd", "-m", "-s", "/usr/sbin/nologin", "robot"]);
     node.exec(&["useradd", "-m", "-s", "/bin/sh", "sly"]);
+    // Keys of a service's account are not looked for, so that none could be taken back.
+    node.exec(&["useradd", "-r", "-m", "-s", "/bin/sh", "service"]);
     node.exec(&["ln", "-s", "/etc", "/home/sly/.ssh"]);
     for (system_user, status) in [
         ("nobodyhere", 404),
         ("robot", 409),
+        ("service", 409),
         ("sly", 409),
         ("../etc", 400),
         ("-oProxy", 400),
@@ -162,6 +165,19 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
     }
     assert_eq!(admin.get(GRANTS).send().data()["count"], 0);
     assert!(!node.try_exec(&["test", "-e", "/etc/authorized_keys"]).status.success());
+
+    // Who may not let people into nodes does not take over somebody who is let in.
+    let body = json!({"user_uuid": lee, "node_uuid": here, "system_user": "root"});
+    let granted = admin.post(GRANTS).json(&body).send().data();
+    let desk = json!({"name": "desk", "password": PASSWORD, "granted": ["users.manage"]});
+    admin.post("/api/v1.0/identity/user").json(&desk).send().expect_status(200);
+    let desk = server.client().sign_in("desk", PASSWORD);
+    let one = format!("/api/v1.0/identity/user/{lee}");
+    let taken = desk.put(&one).json(&json!({"password": "taken over 77"})).send();
+    taken.expect_status(403);
+    assert_eq!(taken.json()["data"]["error"], "user-has-more-rights");
+    let granted = granted["uuid"].as_str().expect("a uuid");
+    admin.delete(&format!("{GRANTS}/{granted}")).send().expect_status(200);
 
     let auditor = json!({"name": "watcher", "password": PASSWORD, "roles": ["auditor"]});
     admin.post("/api/v1.0/identity/user").json(&auditor).send().expect_status(200);

@@ -209,6 +209,8 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Data<&'stati
     };
     let old = input.old_passwd.map(Password::new);
     if !own {
+        // Before the old password is compared: the answer would tell it of somebody who may do more.
+        app.identity.touchable_user(call.authority()?, &user.uuid)?;
         if let Some(old) = &old {
             app.identity.prove(&user, old, call.actor.address)?;
         }

@@ -263,7 +263,7 @@ fn remove(app: &App, call: &mut Call, input: Uuids) -> Result<Batch> {
 
 fn unlock(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
     let user = asked(app, call)?;
-    app.identity.unlock(&user.name)?;
+    app.identity.unlock(call.authority()?, &user.name)?;
     Ok(Done)
 }
 

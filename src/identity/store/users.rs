@@ -209,12 +209,19 @@ pub fn set_granted(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> 
     Ok(())
 }
 
+/// Whether a user has a way into a node by ssh.
+pub fn signs_in_to_nodes(conn: &Connection, id: i64) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM ssh_grants WHERE user_id = ?1")?.exists([id])?)
+}
+
 pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM users WHERE id = ?1", [id])?;
     Ok(())
 }
 
+/// A forced change that was begun with the old password is over.
 pub fn set_password(tx: &Transaction<'_>, id: i64, hash: &StoredPassword, now: i64) -> Result<()> {
+    tx.execute("DELETE FROM password_resets WHERE user_id = ?1", [id])?;
     tx.execute(
         "UPDATE users SET password_hash = ?2, password_changed_at = ?3, updated_at = ?3 WHERE id = ?1",
         params![id, hash.0, now],

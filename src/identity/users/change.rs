@@ -11,7 +11,7 @@ use super::{Awaits, Source, User, unknown};
 use crate::error::{Error, Result};
 use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
-use crate::identity::permission::{BuiltinRole, Permissions};
+use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::roles::{effective, may_grant};
 use crate::identity::store::{groups, roles, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
@@ -317,14 +317,23 @@ fn join(
     groups::set_memberships(tx, user, memberships)
 }
 
-/// The account, if `by` may change it.
+/// The account, if `by` may change it. Oneself always, but not by an API key: a key with `users.manage` would
+/// give its owner a new password and sign in with all that the owner may do.
 pub(in crate::identity) fn touchable(
     conn: &Connection,
     by: Authority<'_>,
     id: i64,
 ) -> Result<User> {
     let user = users::by_id(conn, id)?.ok_or_else(|| unknown(id))?;
-    match by.lacks(&user.permissions) {
+    if by.is_key_of(id) {
+        return Err(Error::forbidden("session-needed"));
+    }
+    let mut powers = user.permissions.clone();
+    // Whoever signs in as them adds a key of their own, and is on the nodes.
+    if users::signs_in_to_nodes(conn, id)? {
+        powers.insert(Permission::SshKeysManage);
+    }
+    match by.lacks(&powers) {
         Some(lacking) if !by.is(id) => Err(Error::forbidden("user-has-more-rights")
             .arg("name", user.name)
             .arg("permission", lacking.word())),

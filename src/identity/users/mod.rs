@@ -185,9 +185,14 @@ impl Identity {
 
     /// Lifts the lock that failed sign-ins put on an account, and on all addresses: whoever asks
     /// for it cannot know from which address the failures came.
-    pub fn unlock(&self, login: &str) -> Result<User> {
+    ///
+    /// # Errors
+    /// `user-unknown`, `user-has-more-rights`: whoever guesses the password of somebody who may do more must
+    /// not take away what slows them
+    pub fn unlock(&self, by: Authority<'_>, login: &str) -> Result<User> {
         self.store.write(|tx| {
             let user = users::by_login(tx, login.trim())?.ok_or_else(|| unknown(login))?;
+            change::touchable(tx, by, user.id)?;
             failures::forget_account(tx, &Subject::account(&user.name).key())?;
             failures::forget_addresses(tx)?;
             Ok(user)

@@ -7,12 +7,13 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, User, fchown, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use uuid::Uuid;
 
 use crate::error::{Context, Error, Result};
@@ -68,7 +69,7 @@ impl SshKeys {
     /// # Errors
     /// `system-user-unknown`, `system-user-no-login`, `system-user-home` when its folders are not its own
     pub fn set(&self, system_user: &str, keys: &[AuthorizedKey]) -> Result<()> {
-        let account = match find(system_user)? {
+        let account = match self.find(system_user)? {
             Some(account) => account,
             // Nothing is wanted of an account that has gone, and nothing is there.
             None if keys.is_empty() => return Ok(()),
@@ -81,6 +82,16 @@ impl SshKeys {
             return Ok(());
         }
         replace(&folder, &account, &after)
+    }
+
+    /// An account that [`SshKeys::list`] looks at too: keys anywhere else would never be found again, and stay
+    /// when they are taken back.
+    fn find(&self, name: &str) -> Result<Option<Account>> {
+        let text = fs::read_to_string(&self.passwd).context("read the accounts of the node")?;
+        let line = text.lines().find(|line| line.split(':').next() == Some(name));
+        let Some(line) = line else { return Ok(None) };
+        let no_login = || Error::conflict("system-user-no-login").arg("name", name);
+        account(line).map(Some).ok_or_else(no_login)
     }
 
     fn of(&self, account: &Account) -> Result<Vec<InstalledKey>> {
@@ -146,16 +157,6 @@ fn may_sign_in(shell: &Path) -> bool {
     shell.file_name().is_none_or(|name| !NO_SHELLS.iter().any(|no| name == *no))
 }
 
-fn find(name: &str) -> Result<Option<Account>> {
-    let Some(user) = User::from_name(name).context("look for an account of the node")? else {
-        return Ok(None);
-    };
-    if !may_sign_in(&user.shell) {
-        return Err(Error::conflict("system-user-no-login").arg("name", name));
-    }
-    Ok(Some(Account { name: user.name, uid: user.uid, gid: user.gid, home: user.dir }))
-}
-
 /// The folder of the keys, made if wanted; `None` when it is not there.
 fn open_folder(account: &Account, make: bool) -> Result<Option<OwnedFd>> {
     let wrong = |cause| {
@@ -204,7 +205,8 @@ fn read(folder: &OwnedFd) -> Result<Option<Vec<u8>>> {
         Err(errno) => return Err(errno).context("open authorized_keys"),
     };
     let metadata = file.metadata().context("look at authorized_keys")?;
-    if !metadata.is_file() || metadata.len() > SIZE_LIMIT {
+    // A second name may be that of a file which its user cannot read.
+    if !metadata.is_file() || metadata.nlink() != 1 || metadata.len() > SIZE_LIMIT {
         return Err(Error::conflict("authorized-keys-strange"));
     }
     let mut bytes = Vec::new();
@@ -238,7 +240,7 @@ fn write(mut file: File, account: &Account, content: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -304,6 +306,30 @@ mod tests {
         symlink(&target, home.path().join(FOLDER).join(FILE)).expect("link");
         put(&keys, &account, &wanted).expect_err("a link as the file");
         assert_eq!(fs::read_to_string(&target).expect("read"), "root:x");
+    }
+
+    #[test]
+    fn a_second_name_of_a_file_elsewhere_is_not_read() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (keys, account) = (SshKeys::new(Uuid::new_v4()), here(home.path()));
+        fs::create_dir(home.path().join(FOLDER)).expect("make");
+        let secret = home.path().join("secret");
+        fs::write(&secret, "root:x").expect("write");
+        fs::hard_link(&secret, home.path().join(FOLDER).join(FILE)).expect("link");
+        let error = put(&keys, &account, &[]).expect_err("a second name");
+        assert_eq!(error.key(), "authorized-keys-strange");
+    }
+
+    #[test]
+    fn keys_go_only_where_they_are_found_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let passwd = dir.path().join("passwd");
+        let text = "db:x:114:120::/var/db:/bin/bash\nlee:x:1000:1000::/home/lee:/bin/zsh\n";
+        fs::write(&passwd, text).expect("write");
+        let keys = SshKeys { passwd, ..SshKeys::new(Uuid::new_v4()) };
+        assert!(keys.find("lee").expect("look").is_some());
+        assert!(keys.find("nobodyhere").expect("look").is_none());
+        assert_eq!(keys.find("db").err().expect("refused").key(), "system-user-no-login");
     }
 
     #[test]

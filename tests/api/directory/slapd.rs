@@ -65,11 +65,12 @@ impl Slapd {
         let folder = self.folder.path().display();
         let Authority { ca, certificate, key } = &self.authority;
         let (ca, certificate, key) = (ca.display(), certificate.display(), key.display());
+        // As Active Directory does, it takes a bind without a password for one of nobody.
         let text = format!(
             "include {schema}/core.schema\ninclude {schema}/cosine.schema\n\
              include {schema}/inetorgperson.schema\n\
              modulepath {modules}\nmoduleload back_mdb\nmoduleload memberof\n\
-             pidfile {folder}/slapd.pid\n\
+             allow bind_anon_dn\npidfile {folder}/slapd.pid\n\
              TLSCACertificateFile {ca}\nTLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n\
              database mdb\nsuffix \"{BASE}\"\nrootdn \"{MANAGER}\"\nrootpw \"{MANAGER_PASSWORD}\"\n\
              directory {folder}/data\noverlay memberof\n\
