@@ -26,7 +26,7 @@ use uuid::Uuid;
 pub use local::LocalAgent;
 pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
 pub use pools::{NewPool, PoolLine};
-pub use ssh_access::{FoundKey, SshGrant};
+pub use ssh_access::{FoundKey, FoundKeys, SshGrant};
 
 use crate::error::{Error, Fault, Result};
 use crate::node::client::NodeClient;

@@ -54,6 +54,14 @@ pub struct FoundKey {
     pub comment: String,
 }
 
+/// What nodes answered.
+#[derive(Debug, Default)]
+pub struct FoundKeys {
+    pub keys: Vec<FoundKey>,
+    /// Names of nodes that did not answer, and why.
+    pub silent: Vec<(String, Fault)>,
+}
+
 impl Inventory {
     pub fn ssh_grants(&self, query: &ListQuery) -> Result<Page<SshGrant>> {
         ssh_grants::page(&self.inner.store, query)
@@ -103,7 +111,7 @@ impl Inventory {
 
     /// Keys that stand on nodes now, asked of all of them side by side; nodes that do not answer come
     /// with their reason.
-    pub fn found_ssh_keys(&self, nodes: &[Node]) -> Result<(Vec<FoundKey>, Vec<(String, Fault)>)> {
+    pub fn found_ssh_keys(&self, nodes: &[Node]) -> Result<FoundKeys> {
         let names = self.inner.store.read(ssh_grants::user_names)?;
         let answers: Vec<(&Node, Result<Vec<InstalledKey>>)> = std::thread::scope(|scope| {
             let ask =
@@ -116,7 +124,7 @@ impl Inventory {
                 .map(|(node, asked)| (node, asked.join().unwrap_or_else(panicked)));
             joined.collect()
         });
-        let (mut found, mut silent) = (Vec::new(), Vec::new());
+        let FoundKeys { keys: mut found, mut silent } = FoundKeys::default();
         for (node, answer) in answers {
             match answer {
                 Ok(keys) => found.extend(keys.into_iter().map(|key| FoundKey {
@@ -130,7 +138,7 @@ impl Inventory {
                 Err(error) => silent.push((node.name.clone(), error.into())),
             }
         }
-        Ok((found, silent))
+        Ok(FoundKeys { keys: found, silent })
     }
 
     /// Makes the keys on a node what the rows say.

@@ -11,7 +11,7 @@ use crate::api::envelope::Dialect;
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::identity::Permission;
-use crate::inventory::{FoundKey, Node};
+use crate::inventory::{FoundKey, FoundKeys, Node};
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -78,7 +78,7 @@ fn entries(
     nodes: &[Node],
     wanted: impl Fn(&FoundKey) -> bool,
 ) -> Result<Data<EntriesView>> {
-    let (found, silent) = app.inventory.found_ssh_keys(nodes)?;
+    let FoundKeys { keys: found, silent } = app.inventory.found_ssh_keys(nodes)?;
     let views = found.into_iter().filter(wanted).map(|key| EntryView {
         username: key.user_name.unwrap_or_default(),
         ip: key.node_ip,

@@ -13,7 +13,7 @@ use crate::api::session::NoInput;
 use crate::api::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::{Permission, SshKey};
-use crate::inventory::{FoundKey, SshGrant};
+use crate::inventory::{FoundKey, FoundKeys, SshGrant};
 use crate::store::list::Page;
 
 const OWN: &str = "/api/v1.0/identity/own/ssh_key";
@@ -270,7 +270,7 @@ fn found(app: &App, call: &mut Call, input: FoundInput) -> Result<Data<FoundView
         Some(text) => vec![app.inventory.node(crate::api::call::parse_uuid(&text)?)?],
         None => app.inventory.nodes()?,
     };
-    let (keys, silent) = app.inventory.found_ssh_keys(&nodes)?;
+    let FoundKeys { keys, silent } = app.inventory.found_ssh_keys(&nodes)?;
     let silent = silent.into_iter().map(|(node_name, fault)| SilentNode {
         node_name,
         reason: app.language.error(call.language, &Error::from(fault)),
