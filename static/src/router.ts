@@ -110,7 +110,7 @@ const RELOAD_MS = 10_000
 // The server was updated since this tab was opened, or the network broke off. A fresh load has the new code;
 // if that fails too, the reader is told instead of being left with a link that does nothing.
 router.onError((error, to) => {
-  if (!/import|module/i.test(String((error as Error).message))) return
+  if (!/import|module|preload/i.test(String((error as Error).message))) return
   const before = Number(sessionStorage.getItem(RELOADED) ?? 0)
   if (Date.now() - before < RELOAD_MS) {
     ElMessage.error(i18n.global.t('common.unreachable'))

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
-use crate::page::Page;
+use crate::page::{Page, turn};
 use crate::support::{ADMIN, MailServer, PASSWORD, Server, wait_for};
 
 /// As the browser waits for what it sees.
@@ -18,6 +18,7 @@ const CHOSEN: &str = "a long way home 7";
 
 #[test]
 fn somebody_registers_and_is_let_in_by_an_administrator() {
+    let _turn = turn();
     let server = Server::start();
     let person = Page::open("en");
     register(&person, &server, "maria", "maria@lab.example");
@@ -45,6 +46,7 @@ fn somebody_registers_and_is_let_in_by_an_administrator() {
 
 #[test]
 fn a_mailed_link_lets_somebody_in_who_then_has_to_change_the_password() {
+    let _turn = turn();
     let mail = MailServer::start();
     let settings = MailServer::settings(mail.port());
     let setup = settings.iter().fold(Server::with(), |setup, (name, value)| setup.env(name, value));
@@ -82,6 +84,7 @@ fn a_mailed_link_lets_somebody_in_who_then_has_to_change_the_password() {
 
 #[test]
 fn an_administrator_makes_a_role_in_the_matrix_and_gives_it() {
+    let _turn = turn();
     let server = Server::start();
     let page = Page::open("en");
     enter(&page, &server, ADMIN, PASSWORD);

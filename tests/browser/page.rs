@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
@@ -15,6 +16,13 @@ use tokio::runtime::Runtime;
 /// How long something may take to appear; software emulation in the background makes pages slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(100);
+
+/// One test at a time. Chromium breaks off what it loads when an interface of the machine comes or goes, as
+/// those of a lab node do that another test starts.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A browser of its own, with an empty profile. It ends when this is dropped.
 pub struct Page {

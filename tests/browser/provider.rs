@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::page::Page;
+use crate::page::{Page, turn};
 use crate::support::{Provider, Server, wait_for};
 
 /// As the browser waits for what it sees.
@@ -10,6 +10,7 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[test]
 fn a_browser_comes_back_from_another_site_signed_in() {
+    let _turn = turn();
     // Carrel is at 127.0.0.1, which is another site.
     let mut provider = Provider::new("http://localhost", &json!({}));
     let server = provider.known_to(Server::with()).start();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::page::Page;
+use crate::page::{Page, turn};
 use crate::support::{Client, LabNode, Server, guest_image, rows, wait_for, wait_until};
 
 /// A boot takes 5 s on an idle machine and several times that beside a browser.
@@ -14,6 +14,7 @@ const PASSWORD: &str = "Carrel-test-1";
 
 #[test]
 fn an_administrator_makes_a_class_in_the_console() {
+    let _turn = turn();
     let node = LabNode::up();
     let server = Server::with().without_admin().on(&node).start();
     let page = Page::open("en");
