@@ -10,7 +10,7 @@ use rocket::tokio::{self, task::spawn_blocking};
 const ARENAS: libc::c_int = 2;
 
 /// How often unused memory goes back to the system.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// To be called before the first thread starts.
 pub fn share_arenas() {
