@@ -40,22 +40,31 @@ install_with_suites_qemu() {
   version=$(apt-cache madison qemu-system-x86 | awk '{print $3; exit}')
   [ -n "$version" ] || return 1
   say "a newer qemu-utils is in the way; installing all of QEMU as $version"
-  root apt-get install -y -q --no-install-recommends --allow-downgrades "$@" \
+  root apt-get install -y -q --no-install-recommends --allow-downgrades --no-remove "$@" \
     "qemu-utils=$version" "qemu-system-x86=$version" "qemu-system-common=$version"
 }
 
+# of the packages named, those that are not installed
+absent_debs() {
+  local installed p
+  installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | awk '$1 == "ii" {print $2}' || :)
+  for p in "$@"; do grep -qxF "$p" <<<"$installed" || echo "$p"; done
+}
+
 with_apt() {
-  local all missing=() p
+  local all missing
   read -r -d '' -a all < <(debian_packages) || :
-  local installed
-  installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "${all[@]}" 2>/dev/null | awk '$1 == "ii" {print $2}' || :)
-  for p in "${all[@]}"; do grep -qxF "$p" <<<"$installed" || missing+=("$p"); done
+  read -r -d '' -a missing < <(absent_debs "${all[@]}") || :
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
   # tests run a directory server of their own; without a configuration none is started on this machine
   [[ " ${missing[*]} " != *" slapd "* ]] || root debconf-set-selections <<<"slapd slapd/no_configuration boolean true"
   root apt-get update -q
-  root apt-get install -y -q --no-install-recommends "${missing[@]}" || install_with_suites_qemu "${missing[@]}"
+  # never at the cost of a package that is there: apt would rather remove qemu-utils than fail
+  root apt-get install -y -q --no-install-recommends --no-remove "${missing[@]}" \
+    || install_with_suites_qemu "${missing[@]}"
+  read -r -d '' -a missing < <(absent_debs "${all[@]}") || :
+  if [ ${#missing[@]} -gt 0 ]; then say "still missing after the installation: ${missing[*]}"; exit 1; fi
 }
 
 with_dnf() {

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rusqlite::Transaction;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,6 +19,7 @@ use super::store::actual;
 use super::templates::{self, Power};
 use crate::error::{Result, logged};
 use crate::node::protocol::{DomainState, Event, OwnerKind, PowerState};
+use crate::store::Tx;
 
 /// At most one write in this time.
 const GATHER: Duration = Duration::from_millis(100);
@@ -145,7 +145,7 @@ impl Tracker {
     }
 }
 
-fn write_all(tx: &Transaction<'_>, waiting: &[(Uuid, Seen)]) -> Result<()> {
+fn write_all(tx: &Tx<'_>, waiting: &[(Uuid, Seen)]) -> Result<()> {
     for (uuid, seen) in waiting {
         match seen {
             Seen::State(state) => match state.owner.kind {

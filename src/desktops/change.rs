@@ -10,7 +10,7 @@ use super::store::groups::GroupValues;
 use super::store::{groups, seats};
 use crate::error::Result;
 use crate::operations::{
-    Actor, Item, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing,
+    Action, Actor, Execution, Item, NewOperation, Saga, SubmittedOperation, nothing,
 };
 
 const RESTORE: &str = "desktop-group-restore";
@@ -46,13 +46,13 @@ struct Values {
     order_num: i64,
 }
 
-static STEPS: [Step<Desktops, RestoreArgs>; 2] = [
-    Step { name: "rows", run: nothing, undo: take_back },
-    Step { name: "domains", run: tell_nodes, undo: nothing },
+static STEPS: [Action<Desktops, RestoreArgs>; 2] = [
+    Action { name: "rows", run: nothing, undo: take_back },
+    Action { name: "domains", run: tell_nodes, undo: nothing },
 ];
 
 pub(super) fn register(desktops: &Desktops) {
-    desktops.operations.register(RESTORE, Recipe { domain: desktops.clone(), steps: &STEPS });
+    desktops.operations.register(RESTORE, Saga { domain: desktops.clone(), steps: &STEPS });
 }
 
 impl Desktops {
@@ -116,15 +116,15 @@ impl Desktops {
     }
 }
 
-fn tell_nodes(desktops: &Desktops, args: &RestoreArgs, job: &Job) -> Result<()> {
+fn tell_nodes(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> Result<()> {
     let seats = desktops.store.read(|conn| seats::of_group(conn, args.group))?;
     let uuids: Vec<Uuid> = seats.into_iter().map(|seat| seat.uuid).collect();
-    desktops.define_domains(&uuids, job)
+    desktops.define_domains(&uuids, execution)
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. A node that does not
 /// answer now is told when it is back. Where another group took the old name meanwhile, this one keeps the new name.
-fn take_back(desktops: &Desktops, args: &RestoreArgs, job: &Job) -> Result<()> {
+fn take_back(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> Result<()> {
     let Values { name, sys_restore, data_restore, order_num } = &args.old;
     desktops.store.write(|tx| {
         let name = match groups::is_free_name(tx, name, args.group)? {
@@ -135,5 +135,5 @@ fn take_back(desktops: &Desktops, args: &RestoreArgs, job: &Job) -> Result<()> {
         let values = GroupValues { name, restore, order_num: *order_num };
         groups::update(tx, args.group, &values)
     })?;
-    tell_nodes(desktops, args, job)
+    tell_nodes(desktops, args, execution)
 }

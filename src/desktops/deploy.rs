@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,7 +19,10 @@ use super::templates::{self, Classify, Template, TemplateState};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
 use crate::inventory::Pool;
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::operations::{
+    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+};
+use crate::store::Tx;
 
 /// Desktops made by one request; a class room has dozens.
 pub const AT_ONCE: u32 = 1_000;
@@ -63,16 +65,16 @@ struct DeployArgs {
     whole_group: bool,
 }
 
-static STEPS: [Step<Desktops, DeployArgs>; 4] = [
-    Step { name: "rows", run: nothing, undo: remove_rows },
-    Step { name: "addresses", run: announce, undo: withdraw },
-    Step { name: "domains", run: define, undo: remove_domains },
-    Step { name: "ready", run: make_ready, undo: unmake_ready },
+static STEPS: [Action<Desktops, DeployArgs>; 4] = [
+    Action { name: "rows", run: nothing, undo: remove_rows },
+    Action { name: "addresses", run: announce, undo: withdraw },
+    Action { name: "domains", run: define, undo: remove_domains },
+    Action { name: "ready", run: make_ready, undo: unmake_ready },
 ];
 
 pub(super) fn register(desktops: &Desktops) {
     for kind in [CREATE_GROUP, ADD] {
-        desktops.operations.register(kind, Recipe { domain: desktops.clone(), steps: &STEPS });
+        desktops.operations.register(kind, Saga { domain: desktops.clone(), steps: &STEPS });
     }
 }
 
@@ -193,7 +195,7 @@ impl Desktops {
     /// Writes rows and addresses of new desktops, seat by seat in the order of the nodes.
     fn insert_seats(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Tx<'_>,
         group: &DesktopGroup,
         template: &Template,
         subnet_id: i64,
@@ -294,27 +296,27 @@ fn check_template(template: &Template, pool: &Pool) -> Result<()> {
     }
 }
 
-fn announce(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
-    desktops.announce_addresses(&args.desktops, job)
+fn announce(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    desktops.announce_addresses(&args.desktops, execution)
 }
 
-fn withdraw(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
-    desktops.withdraw_addresses(&args.desktops, job)
+fn withdraw(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    desktops.withdraw_addresses(&args.desktops, execution)
 }
 
-fn define(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
-    desktops.define_domains(&args.desktops, job)
+fn define(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    desktops.define_domains(&args.desktops, execution)
 }
 
-fn remove_domains(desktops: &Desktops, args: &DeployArgs, job: &Job) -> Result<()> {
-    desktops.remove_domains(&args.desktops, job)
+fn remove_domains(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    desktops.remove_domains(&args.desktops, execution)
 }
 
-fn make_ready(desktops: &Desktops, args: &DeployArgs, _: &Job) -> Result<()> {
+fn make_ready(desktops: &Desktops, args: &DeployArgs, _: &Execution) -> Result<()> {
     set_stage(desktops, args, Stage::Ready)
 }
 
-fn unmake_ready(desktops: &Desktops, args: &DeployArgs, _: &Job) -> Result<()> {
+fn unmake_ready(desktops: &Desktops, args: &DeployArgs, _: &Execution) -> Result<()> {
     set_stage(desktops, args, Stage::Creating)
 }
 
@@ -328,7 +330,7 @@ fn set_stage(desktops: &Desktops, args: &DeployArgs, stage: Stage) -> Result<()>
     })
 }
 
-fn remove_rows(desktops: &Desktops, args: &DeployArgs, _: &Job) -> Result<()> {
+fn remove_rows(desktops: &Desktops, args: &DeployArgs, _: &Execution) -> Result<()> {
     let whole: &[Uuid] = if args.whole_group { &[args.group] } else { &[] };
     desktops.forget(whole, &args.desktops)
 }

@@ -13,32 +13,38 @@ use crate::error::{Error, Kind, Result};
 use crate::inventory::StorageRole;
 use crate::networks::Lease;
 use crate::node::protocol::{DomainSpec, ItemResult, NicSpec, OwnerKind};
-use crate::operations::Job;
+use crate::operations::Execution;
 
 impl Desktops {
     /// Defines the domains of these desktops as their rows say, with the disks that are missing.
-    pub(super) fn define_domains(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
+    pub(super) fn define_domains(&self, desktops: &[Uuid], execution: &Execution) -> Result<()> {
         let specs = self.store.read(|conn| self.specs(conn, desktops))?;
         let total = specs.values().map(Vec::len).sum();
-        let results = nodes::each(&self.inventory, job, total, specs, |client, part, watch| {
-            client.define_domains(part, watch)
-        });
+        let results =
+            nodes::each(&self.inventory, execution, total, specs, |client, part, watch| {
+                client.define_domains(part, watch)
+            });
         first_failure(nodes::all(results)?.into_iter().flatten())
     }
 
     /// Switches off and removes the domains of these desktops with their disks.
-    pub(super) fn remove_domains(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
+    pub(super) fn remove_domains(&self, desktops: &[Uuid], execution: &Execution) -> Result<()> {
         let by_node = self.store.read(|conn| seats::nodes_of(conn, desktops))?;
         let total = desktops.len();
-        let results = nodes::each(&self.inventory, job, total, by_node, |client, part, watch| {
-            client.remove_domains(part, watch)
-        });
+        let results =
+            nodes::each(&self.inventory, execution, total, by_node, |client, part, watch| {
+                client.remove_domains(part, watch)
+            });
         first_failure(nodes::all(results)?.into_iter().flatten())
     }
 
     /// Tells the nodes the addresses of these desktops.
-    pub(super) fn announce_addresses(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
-        self.with_leases(desktops, job, |node, network, leases| {
+    pub(super) fn announce_addresses(
+        &self,
+        desktops: &[Uuid],
+        execution: &Execution,
+    ) -> Result<()> {
+        self.with_leases(desktops, execution, |node, network, leases| {
             match self.networks.announce(node, network, leases) {
                 // It has not heard of the network yet.
                 Err(error) if error.kind() == Kind::NotFound => {
@@ -50,8 +56,12 @@ impl Desktops {
     }
 
     /// Takes the addresses of these desktops back from the nodes.
-    pub(super) fn withdraw_addresses(&self, desktops: &[Uuid], job: &Job) -> Result<()> {
-        self.with_leases(desktops, job, |node, network, leases| {
+    pub(super) fn withdraw_addresses(
+        &self,
+        desktops: &[Uuid],
+        execution: &Execution,
+    ) -> Result<()> {
+        self.with_leases(desktops, execution, |node, network, leases| {
             match self.networks.withdraw(node, network, leases) {
                 // Without the network there are no addresses in it.
                 Err(error) if error.kind() == Kind::NotFound => Ok(()),
@@ -63,7 +73,7 @@ impl Desktops {
     fn with_leases(
         &self,
         desktops: &[Uuid],
-        job: &Job,
+        execution: &Execution,
         tell: impl Fn(i64, Uuid, &[Lease]) -> Result<()> + Sync,
     ) -> Result<()> {
         let by_node = self.store.read(|conn| {
@@ -81,7 +91,7 @@ impl Desktops {
             Ok(by_node)
         })?;
         let parts = by_node.into_iter().map(|(node, leases)| (node, (node, leases)));
-        let results = nodes::each(&self.inventory, job, 0, parts, |_, (node, leases), _| {
+        let results = nodes::each(&self.inventory, execution, 0, parts, |_, (node, leases), _| {
             let mut by_network: HashMap<Uuid, Vec<Lease>> = HashMap::new();
             for lease in leases {
                 by_network.entry(lease.network_uuid).or_default().push(lease);

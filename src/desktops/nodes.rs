@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::inventory::Inventory;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::Progress;
-use crate::operations::Job;
+use crate::operations::Execution;
 
 /// Progress of the parts of a step, by node.
 struct Parts<'a> {
-    job: &'a Job,
+    execution: &'a Execution,
     total: u64,
     done: Mutex<HashMap<i64, u64>>,
 }
@@ -23,7 +23,7 @@ impl Parts<'_> {
         done.insert(node, progress.done);
         let sum = done.values().sum();
         drop(done);
-        self.job.progress(sum, self.total);
+        self.execution.progress(sum, self.total);
     }
 }
 
@@ -31,7 +31,7 @@ impl Parts<'_> {
 /// part only. `total` counts the things of all parts, for the progress.
 pub fn each<T, R>(
     inventory: &Inventory,
-    job: &Job,
+    execution: &Execution,
     total: usize,
     work: impl IntoIterator<Item = (i64, T)>,
     call: impl Fn(&NodeClient, T, &mut Watch<'_>) -> Result<R> + Sync,
@@ -40,14 +40,14 @@ where
     T: Send,
     R: Send,
 {
-    let parts = Parts { job, total: total as u64, done: Mutex::default() };
+    let parts = Parts { execution, total: total as u64, done: Mutex::default() };
     if total > 0 {
-        job.progress(0, parts.total);
+        execution.progress(0, parts.total);
     }
     let one = |node: i64, part: T| -> Result<R> {
         let client = inventory.client(node)?;
         let mut progress = |progress| parts.tell(node, progress);
-        let mut watch = Watch { progress: &mut progress, cancel: job.cancel_flag() };
+        let mut watch = Watch { progress: &mut progress, cancel: execution.cancel_flag() };
         call(&client, part, &mut watch)
     };
     let one = &one;

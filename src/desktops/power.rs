@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,8 +13,9 @@ use super::{Desktops, nodes};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{PowerAction, PowerState};
 use crate::operations::{
-    Actor, Admitted, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
 };
+use crate::store::Tx;
 
 /// How long an operation waits until the lists show what it has done.
 const SETTLE: Duration = Duration::from_millis(1_500);
@@ -71,12 +71,12 @@ struct PowerArgs {
     refused: Vec<Item>,
 }
 
-static STEPS: [Step<Desktops, PowerArgs>; 1] = [Step { name: "power", run, undo: nothing }];
+static STEPS: [Action<Desktops, PowerArgs>; 1] = [Action { name: "power", run, undo: nothing }];
 
 pub(super) fn register(desktops: &Desktops) {
     for switch in Switch::ALL {
-        let recipe = Recipe { domain: desktops.clone(), steps: &STEPS };
-        desktops.operations.register(switch.kind(), recipe);
+        let saga = Saga { domain: desktops.clone(), steps: &STEPS };
+        desktops.operations.register(switch.kind(), saga);
     }
 }
 
@@ -258,7 +258,7 @@ pub(super) fn not_ready(stage: Stage, name: &str) -> Error {
 }
 
 fn submission(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     switch: Switch,
     admitted: Admitted,
     subject: Uuid,
@@ -275,14 +275,14 @@ fn submission(
     Ok(new.locking_only(locks).counting_to(total))
 }
 
-fn run(desktops: &Desktops, args: &PowerArgs, job: &Job) -> Result<()> {
-    job.note_refused(&args.refused);
+fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
+    execution.note_refused(&args.refused);
     let seats = desktops.store.read(|conn| seats::by_uuid(conn, &args.desktops))?;
     let by_node = seats::by_node(seats.values());
     let action = args.switch.action();
     let asked = by_node.clone();
     let results =
-        nodes::each(&desktops.inventory, job, seats.len(), asked, |client, part, watch| {
+        nodes::each(&desktops.inventory, execution, seats.len(), asked, |client, part, watch| {
             client.power(action, part, watch)
         });
     let mut outcomes: Vec<(Uuid, Option<Fault>)> = Vec::with_capacity(seats.len());
@@ -301,7 +301,7 @@ fn run(desktops: &Desktops, args: &PowerArgs, job: &Job) -> Result<()> {
     }
     for (uuid, fault) in &outcomes {
         let name = seats.get(uuid).map(|seat| seat.name.as_str()).unwrap_or_default();
-        job.item(*uuid, name, fault.clone().map_or(Ok(()), Err));
+        execution.item(*uuid, name, fault.clone().map_or(Ok(()), Err));
     }
     if args.switch != Switch::Stop {
         desktops.store.write_in_parts(&outcomes, seats::note_starts)?;

@@ -11,7 +11,7 @@ use super::store::{groups, seats};
 use super::{Desktops, Named};
 use crate::error::{Error, Fault, Result};
 use crate::operations::{
-    Actor, Admitted, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
 };
 
 const DELETE_GROUPS: &str = "desktop-groups-delete";
@@ -35,16 +35,16 @@ impl RemoveArgs {
     }
 }
 
-static STEPS: [Step<Desktops, RemoveArgs>; 4] = [
-    Step { name: "stage", run: nothing, undo: back_to_ready },
-    Step { name: "domains", run: remove_domains, undo: nothing },
-    Step { name: "addresses", run: withdraw, undo: nothing },
-    Step { name: "rows", run: remove_rows, undo: nothing },
+static STEPS: [Action<Desktops, RemoveArgs>; 4] = [
+    Action { name: "stage", run: nothing, undo: back_to_ready },
+    Action { name: "domains", run: remove_domains, undo: nothing },
+    Action { name: "addresses", run: withdraw, undo: nothing },
+    Action { name: "rows", run: remove_rows, undo: nothing },
 ];
 
 pub(super) fn register(desktops: &Desktops) {
     for kind in [DELETE_GROUPS, DELETE] {
-        desktops.operations.register(kind, Recipe { domain: desktops.clone(), steps: &STEPS });
+        desktops.operations.register(kind, Saga { domain: desktops.clone(), steps: &STEPS });
     }
 }
 
@@ -144,26 +144,26 @@ impl Desktops {
 /// By node, that it answers or why not.
 type Links = HashMap<i64, Result<(), Fault>>;
 
-fn remove_domains(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
-    job.note_refused(&args.refused);
-    desktops.remove_domains(&args.uuids(), job)
+fn remove_domains(desktops: &Desktops, args: &RemoveArgs, execution: &Execution) -> Result<()> {
+    execution.note_refused(&args.refused);
+    desktops.remove_domains(&args.uuids(), execution)
 }
 
-fn withdraw(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
-    desktops.withdraw_addresses(&args.uuids(), job)
+fn withdraw(desktops: &Desktops, args: &RemoveArgs, execution: &Execution) -> Result<()> {
+    desktops.withdraw_addresses(&args.uuids(), execution)
 }
 
-fn remove_rows(desktops: &Desktops, args: &RemoveArgs, job: &Job) -> Result<()> {
+fn remove_rows(desktops: &Desktops, args: &RemoveArgs, execution: &Execution) -> Result<()> {
     desktops.forget(&args.groups(), &args.uuids())?;
     let things = if args.groups.is_empty() { &args.desktops } else { &args.groups };
     for (uuid, name) in things {
-        job.item(*uuid, name, Ok(()));
+        execution.item(*uuid, name, Ok(()));
     }
     Ok(())
 }
 
 /// A removal that ended half way leaves usable rows; the next look at the node makes their domains anew.
-fn back_to_ready(desktops: &Desktops, args: &RemoveArgs, _: &Job) -> Result<()> {
+fn back_to_ready(desktops: &Desktops, args: &RemoveArgs, _: &Execution) -> Result<()> {
     desktops.store.write(|tx| {
         seats::set_stage(tx, &args.uuids(), Stage::Ready)?;
         args.groups().into_iter().try_for_each(|group| groups::set_stage(tx, group, Stage::Ready))

@@ -7,13 +7,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::Policy;
 use super::store::failures::{self, Failures};
 use crate::error::{Error, Kind, Result};
+use crate::store::Tx;
 
 /// Failures are forgotten after a day without any, in seconds.
 pub const MEMORY: i64 = 24 * 60 * 60;
@@ -147,7 +148,7 @@ pub fn wait_left(
 }
 
 /// Counts a failure of each subject.
-pub fn note(tx: &Transaction<'_>, subjects: &[Subject], policy: &Policy, now: i64) -> Result<()> {
+pub fn note(tx: &Tx<'_>, subjects: &[Subject], policy: &Policy, now: i64) -> Result<()> {
     for subject in subjects {
         let key = subject.key();
         let known = failures::find(tx, &key)?.filter(|known| now - known.last_at < MEMORY);

@@ -4,13 +4,12 @@
 //! An account belongs to one person at one source, by the id that the source gives for good. It is never
 //! found by name or e-mail address: whoever chooses those elsewhere would take over accounts here.
 
-use rusqlite::Transaction;
-
 use super::store::{roles, sessions, users};
 use super::users::{AccountChange, email_address, insert, is_free, update, user_name};
 use super::{Authority, Identity, NewAccount, Source, User};
 use crate::error::{Error, Kind, Result};
 use crate::settings::RoleMap;
+use crate::store::Tx;
 
 /// Longest full name, in characters.
 const TEXT_LIMIT: usize = 100;
@@ -63,7 +62,7 @@ pub fn mapped(map: &RoleMap, groups: &[String], form: impl Fn(&str) -> String) -
 }
 
 /// Those that there are. One that was deleted here gives nothing.
-fn known_roles(tx: &Transaction<'_>, codes: &[String]) -> Result<Vec<String>> {
+fn known_roles(tx: &Tx<'_>, codes: &[String]) -> Result<Vec<String>> {
     let mut known = Vec::new();
     for code in codes {
         match roles::by_code(tx, code) {
@@ -77,7 +76,7 @@ fn known_roles(tx: &Transaction<'_>, codes: &[String]) -> Result<Vec<String>> {
     Ok(known)
 }
 
-fn make(tx: &Transaction<'_>, outsider: &Outsider, roles: Vec<String>) -> Result<User> {
+fn make(tx: &Tx<'_>, outsider: &Outsider, roles: Vec<String>) -> Result<User> {
     let name = user_name(&outsider.name)?;
     is_free(tx, &name, None, None).map_err(|taken| name_taken(outsider).because(taken))?;
     let account = NewAccount {
@@ -94,7 +93,7 @@ fn make(tx: &Transaction<'_>, outsider: &Outsider, roles: Vec<String>) -> Result
 
 /// `None` when nothing is left that they may do here: sessions end, the account stays.
 fn refresh(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     user: &User,
     outsider: &Outsider,
     roles: Vec<String>,
@@ -127,12 +126,7 @@ fn name_taken(outsider: &Outsider) -> Error {
 }
 
 /// The address, unless it is none or somebody else's.
-fn free_email(
-    tx: &Transaction<'_>,
-    outsider: &Outsider,
-    name: &str,
-    own: Option<i64>,
-) -> Option<String> {
+fn free_email(tx: &Tx<'_>, outsider: &Outsider, name: &str, own: Option<i64>) -> Option<String> {
     let given = outsider.email.as_deref().filter(|email| !email.is_empty())?;
     let email = email_address(given).ok();
     let free = email.filter(|email| is_free(tx, name, Some(email), own).is_ok());

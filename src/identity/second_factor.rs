@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
@@ -17,7 +17,7 @@ use super::token;
 use super::users::{not_oneself, touchable, unknown};
 use super::{Authority, Caller, Identity, Password, Source, User};
 use crate::error::{Error, Result};
-use crate::store::now;
+use crate::store::{Tx, now};
 
 /// Shown by the app above the code.
 const ISSUER: &str = "Carrel";
@@ -197,7 +197,7 @@ impl Identity {
         user: &User,
         code: &str,
         subjects: &[Subject],
-        then: impl FnOnce(&Transaction<'_>) -> Result<()>,
+        then: impl FnOnce(&Tx<'_>) -> Result<()>,
     ) -> Result<()> {
         let now = now();
         let is_right = self.store.write(|tx| {
@@ -216,7 +216,7 @@ impl Identity {
         }
     }
 
-    fn take_code(&self, tx: &Transaction<'_>, user: &User, code: &str, now: i64) -> Result<bool> {
+    fn take_code(&self, tx: &Tx<'_>, user: &User, code: &str, now: i64) -> Result<bool> {
         let code = Zeroizing::new(plain(code));
         if code.len() != DIGITS || !code.bytes().all(|byte| byte.is_ascii_digit()) {
             return second_factors::take_recovery(tx, user.id, &token::hash(&code));

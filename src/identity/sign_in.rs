@@ -2,15 +2,13 @@
 
 use std::net::IpAddr;
 
-use rusqlite::Transaction;
-
 use super::lockout::{self, Subject};
 use super::password::Password;
 use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
 use super::{AccountChange, Caller, Identity, Policy, Source, User, Via};
 use crate::error::{Error, Kind, Result};
-use crate::store::now;
+use crate::store::{Tx, now};
 
 /// Whether a session outlives the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -387,7 +385,7 @@ pub(super) fn may_enter(user: &User) -> Result<()> {
 }
 
 /// Refuses when the account was switched off, or its password changed, since it was compared.
-fn unchanged(tx: &Transaction<'_>, user: &User) -> Result<()> {
+fn unchanged(tx: &Tx<'_>, user: &User) -> Result<()> {
     let still = users::by_id(tx, user.id)?;
     match still.is_some_and(|still| still.enabled && still.password_hash == user.password_hash) {
         true => Ok(()),
@@ -397,7 +395,7 @@ fn unchanged(tx: &Transaction<'_>, user: &User) -> Result<()> {
 
 /// Forgets this user's own failures from here. Neither the address over all accounts is forgiven (an
 /// own account would open the door to guess others) nor what others did elsewhere.
-fn forgive(tx: &Transaction<'_>, user: &User, address: Option<IpAddr>, now: i64) -> Result<()> {
+fn forgive(tx: &Tx<'_>, user: &User, address: Option<IpAddr>, now: i64) -> Result<()> {
     let Some(address) = address else { return Ok(()) };
     let network = lockout::network(address);
     for subject in Subject::of(&user.name, Some(address), true) {

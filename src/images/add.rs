@@ -10,7 +10,9 @@ use crate::error::{Error, Result};
 use crate::inventory::StorageRole;
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::operations::{
+    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+};
 use crate::store::now;
 
 /// Message key of the operation's title too.
@@ -40,12 +42,12 @@ impl Args {
 }
 
 pub(super) fn register(images: &Images) {
-    const STEPS: &[Step<Images, Args>] = &[
-        Step { name: "rows", run: nothing, undo: remove_rows },
-        Step { name: "adopt", run: adopt, undo: remove_layer },
-        Step { name: "distribute", run: distribute, undo: nothing },
+    const STEPS: &[Action<Images, Args>] = &[
+        Action { name: "rows", run: nothing, undo: remove_rows },
+        Action { name: "adopt", run: adopt, undo: remove_layer },
+        Action { name: "distribute", run: distribute, undo: nothing },
     ];
-    images.operations.register(KIND, Recipe { domain: images.clone(), steps: STEPS });
+    images.operations.register(KIND, Saga { domain: images.clone(), steps: STEPS });
 }
 
 impl Images {
@@ -125,15 +127,15 @@ fn copy(args: &Args, state: CopyState, path: &str) -> LayerCopy {
     }
 }
 
-fn remove_rows(images: &Images, args: &Args, _: &Job) -> Result<()> {
+fn remove_rows(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     images.store.write(|tx| store::remove(tx, args.image))
 }
 
-fn adopt(images: &Images, args: &Args, job: &Job) -> Result<()> {
+fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let node = images.inventory.client(args.node_id)?;
     let mut watch = Watch {
-        progress: &mut |progress| job.progress(progress.done, progress.total),
-        cancel: job.cancel_flag(),
+        progress: &mut |progress| execution.progress(progress.done, progress.total),
+        cancel: execution.cancel_flag(),
     };
     let facts = node.adopt_image(args.image, args.layer(), &mut watch)?;
     let sha256 = match &args.sha256 {
@@ -157,7 +159,7 @@ pub(super) fn hash(
     facts.map(|facts| facts.sha256).ok_or_else(|| Error::internal("a layer was not inspected"))
 }
 
-fn remove_layer(images: &Images, args: &Args, _: &Job) -> Result<()> {
+fn remove_layer(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     let node = images.inventory.client(args.node_id)?;
     node.discard(args.image, args.storage.clone())?;
     for item in node.remove_layers(vec![args.layer()])? {
@@ -168,15 +170,15 @@ fn remove_layer(images: &Images, args: &Args, _: &Job) -> Result<()> {
 
 /// To the other nodes of the pool. A node that cannot take it now shows it in its copy's row: the image
 /// itself is good.
-fn distribute(images: &Images, args: &Args, job: &Job) -> Result<()> {
+fn distribute(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let image = images.base_image(args.image)?;
     for node in images.inventory.compute_nodes(image.pool_id)? {
         if node.id == args.node_id {
             continue;
         }
-        job.check_cancelled()?;
+        execution.check_cancelled()?;
         let storage = images.inventory.storage_for(node.id, StorageRole::TemplateSystem);
-        let copied = storage.and_then(|storage| images.copy_to(&image, &node, storage, job));
+        let copied = storage.and_then(|storage| images.copy_to(&image, &node, storage, execution));
         if let Err(error) = copied {
             tracing::warn!(image.uuid = %image.uuid, node.id = node.id, error = error.detail(),
                 "image not copied");

@@ -1,11 +1,12 @@
 //! Where layers are: of base images and of template versions.
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::store;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
+use crate::store::Tx;
 
 /// How a copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl LayerCopy {
 }
 
 /// Writes a copy's row, or what has become of it. An empty path leaves the known one.
-pub fn note_copy(tx: &Transaction<'_>, copy: &LayerCopy) -> Result<()> {
+pub fn note_copy(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
     store::copy_put(tx, copy)
 }
 

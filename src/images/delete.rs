@@ -1,6 +1,5 @@
 //! Deletes base images that no template uses, on every node.
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -8,7 +7,8 @@ use super::resync::require_ready;
 use super::{ImageState, Images, store};
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::LayerKind;
-use crate::operations::{Actor, BatchSubmission, Item, Job, NewOperation, Recipe, Step};
+use crate::operations::{Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga};
+use crate::store::Tx;
 
 const KIND: &str = "image-delete";
 
@@ -22,8 +22,8 @@ struct Args {
 }
 
 pub(super) fn register(images: &Images) {
-    const STEPS: &[Step<Images, Args>] = &[Step { name: "remove", run: remove, undo: restore }];
-    images.operations.register(KIND, Recipe { domain: images.clone(), steps: STEPS });
+    const STEPS: &[Action<Images, Args>] = &[Action { name: "remove", run: remove, undo: restore }];
+    images.operations.register(KIND, Saga { domain: images.clone(), steps: STEPS });
 }
 
 impl Images {
@@ -47,7 +47,7 @@ impl Images {
     }
 }
 
-fn admit(tx: &Transaction<'_>, pool_id: i64, uuid: Uuid) -> Result<String> {
+fn admit(tx: &Tx<'_>, pool_id: i64, uuid: Uuid) -> Result<String> {
     let image = store::find(tx, uuid)?;
     if image.pool_id != pool_id {
         return Err(Error::not_found("image-unknown").arg("uuid", uuid));
@@ -62,16 +62,16 @@ fn admit(tx: &Transaction<'_>, pool_id: i64, uuid: Uuid) -> Result<String> {
     Ok(image.name)
 }
 
-fn remove(images: &Images, args: &Args, job: &Job) -> Result<()> {
-    job.note_refused(&args.refused);
+fn remove(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
+    execution.note_refused(&args.refused);
     for (done, (uuid, name)) in args.images.iter().enumerate() {
-        job.progress(done as u64, args.images.len() as u64);
+        execution.progress(done as u64, args.images.len() as u64);
         let removed = remove_one(images, *uuid);
         if let Err(error) = &removed {
             tracing::warn!(image.uuid = %uuid, error = error.detail(), "image not deleted");
             keep(images, *uuid)?;
         }
-        job.item(*uuid, name, removed.map_err(Fault::from));
+        execution.item(*uuid, name, removed.map_err(Fault::from));
     }
     Ok(())
 }
@@ -88,7 +88,7 @@ fn remove_one(images: &Images, uuid: Uuid) -> Result<()> {
 }
 
 /// What could not be deleted stays in use, with the copies that it still has.
-fn restore(images: &Images, args: &Args, _: &Job) -> Result<()> {
+fn restore(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     args.images.iter().try_for_each(|(uuid, _)| keep(images, *uuid))
 }
 

@@ -17,7 +17,7 @@ mod upload;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::inventory::Inventory;
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
-use crate::store::{Store, now};
+use crate::store::{Store, Tx, now};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageState {
@@ -158,12 +158,7 @@ impl Images {
     }
 }
 
-fn require_free_name(
-    tx: &Transaction<'_>,
-    pool_id: i64,
-    name: &str,
-    except: Option<Uuid>,
-) -> Result<()> {
+fn require_free_name(tx: &Tx<'_>, pool_id: i64, name: &str, except: Option<Uuid>) -> Result<()> {
     match store::uuid_of_name(tx, pool_id, name)? {
         Some(other) if Some(other) != except => {
             Err(Error::conflict("image-name-taken").arg("field", "name").arg("name", name))

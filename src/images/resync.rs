@@ -9,7 +9,9 @@ use crate::error::{Context, Error, Fault, Result};
 use crate::inventory::{Node, StorageRole};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::operations::{
+    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+};
 
 const KIND: &str = "image-resync";
 
@@ -20,8 +22,8 @@ struct Args {
 }
 
 pub(super) fn register(images: &Images) {
-    const STEPS: &[Step<Images, Args>] = &[Step { name: "verify", run: verify, undo: nothing }];
-    images.operations.register(KIND, Recipe { domain: images.clone(), steps: STEPS });
+    const STEPS: &[Action<Images, Args>] = &[Action { name: "verify", run: verify, undo: nothing }];
+    images.operations.register(KIND, Saga { domain: images.clone(), steps: STEPS });
 }
 
 impl Images {
@@ -51,17 +53,22 @@ impl Images {
     ///
     /// # Errors
     /// `image-copy-lost`, `node-unreachable`, `storage-ran-full`.
-    pub fn ensure_on(&self, image: &BaseImage, node: &Node, job: &Job) -> Result<LayerRef> {
+    pub fn ensure_on(
+        &self,
+        image: &BaseImage,
+        node: &Node,
+        execution: &Execution,
+    ) -> Result<LayerRef> {
         let known = self.store.read(|conn| ready_copy(conn, image.uuid, node.id))?;
         if let Some(copy) = known {
             let layer = copy.layer_ref(LayerKind::BaseImage);
             let client = self.inventory.client(node.id)?;
-            if inspect(&client, &layer, false, job)?.exists {
+            if inspect(&client, &layer, false, execution)?.exists {
                 return Ok(layer);
             }
         }
         let storage = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
-        self.copy_to(image, node, storage, job)
+        self.copy_to(image, node, storage, execution)
     }
 
     /// Copies an image from a node that has it. The row tells how it goes.
@@ -70,7 +77,7 @@ impl Images {
         image: &BaseImage,
         node: &Node,
         storage: String,
-        job: &Job,
+        execution: &Execution,
     ) -> Result<LayerRef> {
         let layer = LayerRef { uuid: image.uuid, kind: LayerKind::BaseImage, storage };
         let note = |state: CopyState, path: &str| {
@@ -84,7 +91,7 @@ impl Images {
             self.store.write(|tx| note_copy(tx, &copy))
         };
         note(CopyState::Copying(0), "")?;
-        match self.fetch(image, node, &layer, job) {
+        match self.fetch(image, node, &layer, execution) {
             Ok(facts) => note(CopyState::Ready, &facts.path).map(|()| layer),
             Err(error) => {
                 note(CopyState::Failed(Fault::from(&error)), "")?;
@@ -98,7 +105,7 @@ impl Images {
         image: &BaseImage,
         node: &Node,
         layer: &LayerRef,
-        job: &Job,
+        execution: &Execution,
     ) -> Result<ImageFacts> {
         let lost =
             || Error::conflict("image-copy-lost").arg("name", &image.name).arg("node", &node.name);
@@ -118,7 +125,7 @@ impl Images {
             to.discard(image.uuid, layer.storage.clone())?;
             return Err(lost());
         }
-        let mut watch = Watch { progress: &mut |_| (), cancel: job.cancel_flag() };
+        let mut watch = Watch { progress: &mut |_| (), cancel: execution.cancel_flag() };
         to.adopt_image(image.uuid, layer.clone(), &mut watch)
     }
 
@@ -154,7 +161,7 @@ pub(super) fn require_ready(image: &BaseImage) -> Result<()> {
     }
 }
 
-fn verify(images: &Images, args: &Args, job: &Job) -> Result<()> {
+fn verify(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let image = images.base_image(args.image)?;
     let node = images.inventory.node(args.node)?;
     let client = images.inventory.client(node.id)?;
@@ -164,7 +171,7 @@ fn verify(images: &Images, args: &Args, job: &Job) -> Result<()> {
         None => images.inventory.storage_for(node.id, StorageRole::TemplateSystem)?,
     };
     let layer = LayerRef { uuid: image.uuid, kind: LayerKind::BaseImage, storage };
-    let facts = inspect(&client, &layer, true, job)?;
+    let facts = inspect(&client, &layer, true, execution)?;
     if facts.exists && facts.sha256 == image.sha256 {
         let copy = LayerCopy {
             layer: image.uuid,
@@ -175,13 +182,18 @@ fn verify(images: &Images, args: &Args, job: &Job) -> Result<()> {
         };
         return images.store.write(|tx| note_copy(tx, &copy));
     }
-    images.copy_to(&image, &node, layer.storage, job).map(drop)
+    images.copy_to(&image, &node, layer.storage, execution).map(drop)
 }
 
-fn inspect(client: &NodeClient, layer: &LayerRef, hash: bool, job: &Job) -> Result<ImageFacts> {
+fn inspect(
+    client: &NodeClient,
+    layer: &LayerRef,
+    hash: bool,
+    execution: &Execution,
+) -> Result<ImageFacts> {
     let mut watch = Watch {
-        progress: &mut |progress| job.progress(progress.done, progress.total),
-        cancel: job.cancel_flag(),
+        progress: &mut |progress| execution.progress(progress.done, progress.total),
+        cancel: execution.cancel_flag(),
     };
     let facts = client.inspect_layers(vec![layer.clone()], hash, &mut watch)?;
     facts.into_iter().next().ok_or_else(|| Error::internal("a layer was not inspected"))

@@ -1,6 +1,6 @@
 //! Rows of base images and of layers' copies.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::copies::{CopyState, LayerCopy};
@@ -8,7 +8,7 @@ use super::{BaseImage, ImageState};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{json, unsigned, uuid};
-use crate::store::{Store, is_duplicate, now};
+use crate::store::{Store, Tx, is_duplicate, now};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
      b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
@@ -95,7 +95,7 @@ pub fn uuid_of_name(conn: &Connection, pool_id: i64, name: &str) -> Result<Optio
     Ok(statement.query_row(params![pool_id, name], |row| uuid(row, 0)).optional()?)
 }
 
-pub fn insert(tx: &Transaction<'_>, image: &BaseImage) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
     let inserted = tx.execute(
         "INSERT INTO base_images (uuid, pool_id, name, os_type, md5, sha256, virtual_size, \
          disk_size, state, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -121,7 +121,7 @@ pub fn insert(tx: &Transaction<'_>, image: &BaseImage) -> Result<()> {
 }
 
 /// What checking the upload has found.
-pub fn adopted(tx: &Transaction<'_>, image: &BaseImage) -> Result<()> {
+pub fn adopted(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
     tx.execute(
         "UPDATE base_images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
          updated_at = ?5 WHERE uuid = ?1",
@@ -136,7 +136,7 @@ pub fn adopted(tx: &Transaction<'_>, image: &BaseImage) -> Result<()> {
     Ok(())
 }
 
-pub fn edit(tx: &Transaction<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Result<()> {
+pub fn edit(tx: &Tx<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Result<()> {
     tx.execute(
         "UPDATE base_images SET name = ?2, os_type = ?3, updated_at = ?4 WHERE uuid = ?1",
         params![uuid.to_string(), name, os_type, now],
@@ -144,7 +144,7 @@ pub fn edit(tx: &Transaction<'_>, uuid: Uuid, name: &str, os_type: &str, now: i6
     Ok(())
 }
 
-pub fn set_state(tx: &Transaction<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
+pub fn set_state(tx: &Tx<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
     tx.execute(
         "UPDATE base_images SET state = ?2, updated_at = ?3 WHERE uuid = ?1",
         params![uuid.to_string(), state.word(), now()],
@@ -153,7 +153,7 @@ pub fn set_state(tx: &Transaction<'_>, uuid: Uuid, state: ImageState) -> Result<
 }
 
 /// The image and the rows of its copies.
-pub fn remove(tx: &Transaction<'_>, image: Uuid) -> Result<()> {
+pub fn remove(tx: &Tx<'_>, image: Uuid) -> Result<()> {
     tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [image.to_string()])?;
     tx.execute("DELETE FROM base_images WHERE uuid = ?1", [image.to_string()])?;
     Ok(())
@@ -170,7 +170,7 @@ pub fn users(conn: &Connection, image: Uuid, limit: usize) -> Result<(Vec<String
     Ok((names, count))
 }
 
-pub fn copy_put(tx: &Transaction<'_>, copy: &LayerCopy) -> Result<()> {
+pub fn copy_put(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
     let fault = match &copy.state {
         CopyState::Failed(fault) => Some(serde_json::to_string(fault).map_err(Error::internal)?),
         _ => None,
@@ -193,7 +193,7 @@ pub fn copy_put(tx: &Transaction<'_>, copy: &LayerCopy) -> Result<()> {
     Ok(())
 }
 
-pub fn copies_remove(tx: &Transaction<'_>, layers: &[Uuid], node_id: i64) -> Result<()> {
+pub fn copies_remove(tx: &Tx<'_>, layers: &[Uuid], node_id: i64) -> Result<()> {
     let mut statement =
         tx.prepare_cached("DELETE FROM layer_copies WHERE layer = ?1 AND node_id = ?2")?;
     for layer in layers {

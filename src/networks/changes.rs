@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,7 +11,8 @@ use super::store::networks::Values;
 use super::subnets::check;
 use super::{Network, Networks, Plan, Subnet, SwitchKind, store};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::operations::{Item, Job, Recipe, Step};
+use crate::operations::{Action, Execution, Item, Saga};
+use crate::store::Tx;
 
 /// The rows of a network have changed.
 #[derive(Serialize, Deserialize)]
@@ -95,29 +96,29 @@ pub struct SubnetDeletion {
     pub refused: Vec<Item>,
 }
 
-static CHANGE: [Step<Networks, Change>; 1] =
-    [Step { name: "tell the nodes", run: apply, undo: revert }];
-static DELETE: [Step<Networks, Deletion>; 1] =
-    [Step { name: "take the networks away", run: remove, undo: put_back }];
-static DELETE_SUBNETS: [Step<Networks, SubnetDeletion>; 1] =
-    [Step { name: "tell the nodes", run: apply_deletion, undo: revert_deletion }];
+static CHANGE: [Action<Networks, Change>; 1] =
+    [Action { name: "tell the nodes", run: apply, undo: revert }];
+static DELETE: [Action<Networks, Deletion>; 1] =
+    [Action { name: "take the networks away", run: remove, undo: put_back }];
+static DELETE_SUBNETS: [Action<Networks, SubnetDeletion>; 1] =
+    [Action { name: "tell the nodes", run: apply_deletion, undo: revert_deletion }];
 
 /// Makes the kinds known; each is also the message key of its title.
 pub fn register(networks: &Networks) {
     let operations = &networks.inner.operations;
     for kind in ["network-create", "network-edit", "subnet-create", "subnet-edit"] {
-        operations.register(kind, Recipe { domain: networks.clone(), steps: &CHANGE });
+        operations.register(kind, Saga { domain: networks.clone(), steps: &CHANGE });
     }
-    operations.register("network-delete", Recipe { domain: networks.clone(), steps: &DELETE });
-    let recipe = Recipe { domain: networks.clone(), steps: &DELETE_SUBNETS };
-    operations.register("subnet-delete", recipe);
+    operations.register("network-delete", Saga { domain: networks.clone(), steps: &DELETE });
+    let saga = Saga { domain: networks.clone(), steps: &DELETE_SUBNETS };
+    operations.register("subnet-delete", saga);
 }
 
-fn apply(networks: &Networks, change: &Change, _: &Job) -> Result<()> {
+fn apply(networks: &Networks, change: &Change, _: &Execution) -> Result<()> {
     networks.ensure_everywhere(&networks.find(change.network)?)
 }
 
-fn revert(networks: &Networks, change: &Change, _: &Job) -> Result<()> {
+fn revert(networks: &Networks, change: &Change, _: &Execution) -> Result<()> {
     let (uuid, store) = (change.network, &networks.inner.store);
     if matches!(change.undo, Undo::Forget) && store.read(|conn| is_unused(conn, uuid))? {
         networks.remove_everywhere(uuid)?;
@@ -129,7 +130,7 @@ fn revert(networks: &Networks, change: &Change, _: &Job) -> Result<()> {
 
 /// What others rely on by now stays changed: a name, VLAN or range that somebody took meanwhile cannot come back,
 /// and what somebody uses cannot go.
-fn revert_rows(tx: &Transaction<'_>, uuid: Uuid, undo: &Undo) -> Result<()> {
+fn revert_rows(tx: &Tx<'_>, uuid: Uuid, undo: &Undo) -> Result<()> {
     let Some(network) = store::networks::maybe(tx, uuid)? else { return Ok(()) };
     match undo {
         Undo::Forget if is_unused(tx, uuid)? => store::networks::delete(tx, uuid),
@@ -152,7 +153,7 @@ fn is_unused(conn: &Connection, uuid: Uuid) -> Result<bool> {
     }
 }
 
-fn restore(tx: &Transaction<'_>, network: &Network, saved: &Saved) -> Result<()> {
+fn restore(tx: &Tx<'_>, network: &Network, saved: &Saved) -> Result<()> {
     let uuid = network.uuid;
     let is_free = store::networks::is_free_name(tx, &saved.name, uuid)?;
     let name = if is_free { &saved.name } else { &network.name };
@@ -164,7 +165,7 @@ fn restore(tx: &Transaction<'_>, network: &Network, saved: &Saved) -> Result<()>
     store::networks::update(tx, uuid, &Values { name, desc: saved.desc.as_deref(), vlan })
 }
 
-fn restore_subnet(tx: &Transaction<'_>, network: &Network, saved: &SavedSubnet) -> Result<()> {
+fn restore_subnet(tx: &Tx<'_>, network: &Network, saved: &SavedSubnet) -> Result<()> {
     let Some(subnet) = store::subnets::maybe(tx, saved.uuid)? else { return Ok(()) };
     let plan = saved.plan();
     let used = store::addresses::of_subnet(tx, subnet.id)?;
@@ -196,17 +197,17 @@ fn tell_if_there(networks: &Networks, uuid: Uuid) -> Result<()> {
     network.map_or(Ok(()), |network| networks.ensure_everywhere(&network))
 }
 
-fn remove(networks: &Networks, deletion: &Deletion, job: &Job) -> Result<()> {
-    job.note_refused(&deletion.refused);
+fn remove(networks: &Networks, deletion: &Deletion, execution: &Execution) -> Result<()> {
+    execution.note_refused(&deletion.refused);
     for (done, (uuid, name)) in deletion.networks.iter().enumerate() {
-        job.check_cancelled()?;
+        execution.check_cancelled()?;
         let result = remove_one(networks, *uuid);
         if result.is_err() {
             // Half taken away is not deleted: it stays whole.
             tell_if_there(networks, *uuid)?;
         }
-        job.item(*uuid, name, result.map_err(Fault::from));
-        job.progress(done as u64 + 1, deletion.networks.len() as u64);
+        execution.item(*uuid, name, result.map_err(Fault::from));
+        execution.progress(done as u64 + 1, deletion.networks.len() as u64);
     }
     Ok(())
 }
@@ -227,20 +228,24 @@ fn remove_one(networks: &Networks, uuid: Uuid) -> Result<()> {
     })
 }
 
-fn put_back(networks: &Networks, deletion: &Deletion, _: &Job) -> Result<()> {
+fn put_back(networks: &Networks, deletion: &Deletion, _: &Execution) -> Result<()> {
     deletion.networks.iter().try_for_each(|(uuid, _)| tell_if_there(networks, *uuid))
 }
 
-fn apply_deletion(networks: &Networks, deletion: &SubnetDeletion, job: &Job) -> Result<()> {
-    job.note_refused(&deletion.refused);
+fn apply_deletion(
+    networks: &Networks,
+    deletion: &SubnetDeletion,
+    execution: &Execution,
+) -> Result<()> {
+    execution.note_refused(&deletion.refused);
     tell_if_there(networks, deletion.network)?;
     for subnet in &deletion.deleted {
-        job.item(subnet.uuid, &subnet.name, Ok(()));
+        execution.item(subnet.uuid, &subnet.name, Ok(()));
     }
     Ok(())
 }
 
-fn revert_deletion(networks: &Networks, deletion: &SubnetDeletion, _: &Job) -> Result<()> {
+fn revert_deletion(networks: &Networks, deletion: &SubnetDeletion, _: &Execution) -> Result<()> {
     networks.inner.store.write(|tx| {
         let Some(network) = store::networks::maybe(tx, deletion.network)? else { return Ok(()) };
         deletion.deleted.iter().try_for_each(|subnet| put_subnet_back(tx, &network, subnet))
@@ -250,7 +255,7 @@ fn revert_deletion(networks: &Networks, deletion: &SubnetDeletion, _: &Job) -> R
 }
 
 /// Unless its range belongs to somebody else by now.
-fn put_subnet_back(tx: &Transaction<'_>, network: &Network, saved: &SavedSubnet) -> Result<()> {
+fn put_subnet_back(tx: &Tx<'_>, network: &Network, saved: &SavedSubnet) -> Result<()> {
     if store::subnets::maybe(tx, saved.uuid)?.is_some() {
         return Ok(());
     }

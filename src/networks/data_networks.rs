@@ -87,7 +87,7 @@ impl Networks {
 
     /// Deletes networks without users, with their subnets.
     pub fn delete(&self, actor: &Actor, uuids: &[Uuid]) -> Result<BatchSubmission> {
-        let admit = |tx: &rusqlite::Transaction<'_>, uuid| {
+        let admit = |tx: &crate::store::Tx<'_>, uuid| {
             let network = store::networks::find(tx, uuid)?;
             check_deletable(tx, &network)?;
             Ok(network.name)
@@ -104,7 +104,7 @@ impl Networks {
     /// The VLAN that a network on this switch may have.
     fn vlan(
         &self,
-        tx: &rusqlite::Transaction<'_>,
+        tx: &crate::store::Tx<'_>,
         switch: &Switch,
         wanted: Option<i64>,
         but: Option<Uuid>,

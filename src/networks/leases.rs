@@ -3,11 +3,13 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
+
 use uuid::Uuid;
 
 use super::{Networks, Subnet, store};
 use crate::error::{Error, Result};
+use crate::store::Tx;
 
 /// Tries for a MAC that nobody has, out of four thousand million.
 const MAC_TRIES: usize = 16;
@@ -30,7 +32,7 @@ impl Networks {
     /// `address-outside-subnet`, `address-taken`, `subnet-full`
     pub fn reserve(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Tx<'_>,
         subnet_id: i64,
         owner: Uuid,
         wanted: Option<Ipv4Addr>,
@@ -50,12 +52,7 @@ impl Networks {
     ///
     /// # Errors
     /// `subnet-full`, with how many are free.
-    pub fn reserve_many(
-        &self,
-        tx: &Transaction<'_>,
-        subnet_id: i64,
-        owners: &[Uuid],
-    ) -> Result<Vec<Lease>> {
+    pub fn reserve_many(&self, tx: &Tx<'_>, subnet_id: i64, owners: &[Uuid]) -> Result<Vec<Lease>> {
         let subnet = store::subnets::by_id(tx, subnet_id)?;
         let addresses = free(tx, &subnet, owners.len())?;
         let pairs = owners.iter().zip(addresses);
@@ -63,7 +60,7 @@ impl Networks {
     }
 
     /// Frees what these owners have, and returns it so that the nodes can be told.
-    pub fn release(&self, tx: &Transaction<'_>, owners: &[Uuid]) -> Result<Vec<Lease>> {
+    pub fn release(&self, tx: &Tx<'_>, owners: &[Uuid]) -> Result<Vec<Lease>> {
         let leases = store::addresses::of_owners(tx, owners)?;
         store::addresses::delete(tx, owners)?;
         Ok(leases)
@@ -81,7 +78,7 @@ impl Networks {
 }
 
 /// The lowest free addresses, exactly as many as wanted.
-fn free(tx: &Transaction<'_>, subnet: &Subnet, wanted: usize) -> Result<Vec<Ipv4Addr>> {
+fn free(tx: &Tx<'_>, subnet: &Subnet, wanted: usize) -> Result<Vec<Ipv4Addr>> {
     let gaps = store::addresses::gaps(tx, subnet, wanted)?;
     let addresses = gaps.into_iter().flat_map(|(low, high)| low..=high);
     let addresses: Vec<Ipv4Addr> = addresses.take(wanted).map(Ipv4Addr::from).collect();
@@ -98,7 +95,7 @@ fn first(addresses: &[Ipv4Addr]) -> Result<Ipv4Addr> {
     addresses.first().copied().ok_or_else(|| Error::internal("no address where one was found"))
 }
 
-fn check_wanted(tx: &Transaction<'_>, subnet: &Subnet, address: Ipv4Addr) -> Result<()> {
+fn check_wanted(tx: &Tx<'_>, subnet: &Subnet, address: Ipv4Addr) -> Result<()> {
     if address < subnet.start || address > subnet.end || address == subnet.gateway {
         return Err(Error::bad_input("address-outside-subnet")
             .arg("address", address)
@@ -112,7 +109,7 @@ fn check_wanted(tx: &Transaction<'_>, subnet: &Subnet, address: Ipv4Addr) -> Res
     Ok(())
 }
 
-fn enter(tx: &Transaction<'_>, subnet: &Subnet, owner: Uuid, address: Ipv4Addr) -> Result<Lease> {
+fn enter(tx: &Tx<'_>, subnet: &Subnet, owner: Uuid, address: Ipv4Addr) -> Result<Lease> {
     for _ in 0..MAC_TRIES {
         let mac = random_mac();
         if store::addresses::insert(tx, subnet, owner, address, &mac)? {

@@ -101,7 +101,7 @@ impl Networks {
     ) -> Result<BatchSubmission> {
         let network = self.find(network)?;
         let deleted = RefCell::new(Vec::new());
-        let admit = |tx: &rusqlite::Transaction<'_>, uuid| {
+        let admit = |tx: &crate::store::Tx<'_>, uuid| {
             let subnet = find_in_network(tx, &network, uuid)?;
             let users = store::subnets::users(tx, subnet.id)?;
             if !users.is_empty() {

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use rusqlite::Transaction;
 use uuid::Uuid;
 
 use super::{Actor, Item, NewOperation, Operations, SubmittedOperation, store};
 use crate::error::{Error, Kind, Result};
+use crate::store::Tx;
 
 /// What became of a request for many things.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Admitted {
     pub things: Vec<(Uuid, String)>,
     /// For the operation's title: the name of the first, and how many more there are.
     pub title: String,
-    /// To be noted with [`super::Job::note_refused`] when the operation runs.
+    /// To be noted with [`super::Execution::note_refused`] when the operation runs.
     pub refused: Vec<Item>,
 }
 
@@ -46,8 +46,8 @@ impl Operations {
         &self,
         actor: &Actor,
         wanted: &[Uuid],
-        mut admit: impl FnMut(&Transaction<'_>, Uuid) -> Result<String>,
-        build: impl FnOnce(&Transaction<'_>, Admitted) -> Result<NewOperation>,
+        mut admit: impl FnMut(&Tx<'_>, Uuid) -> Result<String>,
+        build: impl FnOnce(&Tx<'_>, Admitted) -> Result<NewOperation>,
     ) -> Result<BatchSubmission> {
         self.submit_loaded(actor, wanted, |_, _| Ok(()), |tx, (), uuid| admit(tx, uuid), build)
     }
@@ -58,9 +58,9 @@ impl Operations {
         &self,
         actor: &Actor,
         wanted: &[Uuid],
-        load: impl FnOnce(&Transaction<'_>, &[Uuid]) -> Result<L>,
-        mut admit: impl FnMut(&Transaction<'_>, &L, Uuid) -> Result<String>,
-        build: impl FnOnce(&Transaction<'_>, Admitted) -> Result<NewOperation>,
+        load: impl FnOnce(&Tx<'_>, &[Uuid]) -> Result<L>,
+        mut admit: impl FnMut(&Tx<'_>, &L, Uuid) -> Result<String>,
+        build: impl FnOnce(&Tx<'_>, Admitted) -> Result<NewOperation>,
     ) -> Result<BatchSubmission> {
         if wanted.is_empty() {
             return Err(Error::bad_input("batch-empty"));

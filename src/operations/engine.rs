@@ -4,18 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use rusqlite::Transaction;
 use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::recipe::{AnyRecipe, Job, Recipe};
+use super::saga::{AnySaga, Execution, Saga};
 use super::store::{self, Work};
 use super::{Actor, NewOperation, Operation, State, audit};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::store::list::{ListQuery, Page};
-use crate::store::{Store, now};
+use crate::store::{Store, Tx, now};
 
 /// Operations that run at the same time; each mostly waits for a node.
 const AT_ONCE: usize = 16;
@@ -37,7 +36,7 @@ pub struct Operations {
 
 struct Inner {
     store: Store,
-    recipes: RwLock<HashMap<&'static str, Arc<dyn AnyRecipe>>>,
+    sagas: RwLock<HashMap<&'static str, Arc<dyn AnySaga>>>,
     state: Mutex<EngineState>,
     /// Signalled when something was submitted, ended or is to stop.
     changed: Condvar,
@@ -59,7 +58,7 @@ impl Operations {
         let (updates, _) = broadcast::channel(1024);
         let inner = Inner {
             store,
-            recipes: RwLock::default(),
+            sagas: RwLock::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
             updates,
@@ -68,13 +67,13 @@ impl Operations {
     }
 
     /// Makes a kind known. All kinds are registered before [`Operations::start`].
-    pub fn register<D, A>(&self, kind: &'static str, recipe: Recipe<D, A>)
+    pub fn register<D, A>(&self, kind: &'static str, saga: Saga<D, A>)
     where
         D: Send + Sync + 'static,
         A: DeserializeOwned + 'static,
     {
-        let mut recipes = self.inner.recipes.write().unwrap_or_else(PoisonError::into_inner);
-        let previous = recipes.insert(kind, Arc::new(recipe));
+        let mut sagas = self.inner.sagas.write().unwrap_or_else(PoisonError::into_inner);
+        let previous = sagas.insert(kind, Arc::new(saga));
         assert!(previous.is_none(), "operation kind {kind} registered twice");
     }
 
@@ -98,7 +97,7 @@ impl Operations {
     pub fn submit(
         &self,
         actor: &Actor,
-        prepare: impl FnOnce(&Transaction<'_>) -> Result<NewOperation>,
+        prepare: impl FnOnce(&Tx<'_>) -> Result<NewOperation>,
     ) -> Result<SubmittedOperation> {
         let submitted = self.submit_if(actor, |tx| prepare(tx).map(Some))?;
         submitted.ok_or_else(|| Error::internal("an operation was not submitted"))
@@ -108,7 +107,7 @@ impl Operations {
     pub(super) fn submit_if(
         &self,
         actor: &Actor,
-        prepare: impl FnOnce(&Transaction<'_>) -> Result<Option<NewOperation>>,
+        prepare: impl FnOnce(&Tx<'_>) -> Result<Option<NewOperation>>,
     ) -> Result<Option<SubmittedOperation>> {
         let uuid = self.inner.store.write(|tx| {
             let new = prepare(tx)?;
@@ -123,7 +122,7 @@ impl Operations {
 
     /// Forgets what was scheduled of this kind on the subject; call it in the transaction that
     /// schedules the successor.
-    pub fn unschedule(&self, tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Result<()> {
+    pub fn unschedule(&self, tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
         store::unschedule(tx, kind, subject)
     }
 
@@ -308,13 +307,13 @@ struct Runner<'a> {
     state: State,
     step: usize,
     fault: Option<Fault>,
-    job: Job,
+    execution: Execution,
 }
 
 impl<'a> Runner<'a> {
     fn new(inner: &'a Arc<Inner>, work: Work, cancel: CancelFlag) -> Self {
         let report = reporter(Arc::clone(inner), work.id, work.uuid);
-        let job = Job {
+        let execution = Execution {
             uuid: work.uuid,
             actor: work.actor,
             cancel,
@@ -323,15 +322,15 @@ impl<'a> Runner<'a> {
             span: Mutex::default(),
         };
         let Work { id, kind, args, locks, state, step, fault, .. } = work;
-        Self { inner, id, kind, args, locks, state, step, fault, job }
+        Self { inner, id, kind, args, locks, state, step, fault, execution }
     }
 
     fn run(mut self) -> Result<Outcome> {
-        let recipes = self.inner.recipes.read().unwrap_or_else(PoisonError::into_inner);
-        let recipe = recipes.get(self.kind.as_str()).cloned();
-        drop(recipes);
-        let Some(recipe) = recipe else {
-            return Err(Error::internal(format_args!("no recipe for operation {}", self.kind)));
+        let sagas = self.inner.sagas.read().unwrap_or_else(PoisonError::into_inner);
+        let saga = sagas.get(self.kind.as_str()).cloned();
+        drop(sagas);
+        let Some(saga) = saga else {
+            return Err(Error::internal(format_args!("no saga for operation {}", self.kind)));
         };
         if self.state == State::Scheduled {
             match self.take_locks()? {
@@ -340,13 +339,13 @@ impl<'a> Runner<'a> {
                 Locks::Forgotten => return Ok(Outcome::Over),
             }
         }
-        tracing::info!(operation.uuid = %self.job.uuid, operation.kind = self.kind, step = self.step,
+        tracing::info!(operation.uuid = %self.execution.uuid, operation.kind = self.kind, step = self.step,
             state = self.state.word(), "operation runs");
         if self.state != State::Undoing {
-            self.forward(recipe.as_ref())?;
+            self.forward(saga.as_ref())?;
         }
         match self.state {
-            State::Undoing => self.backward(recipe.as_ref()),
+            State::Undoing => self.backward(saga.as_ref()),
             _ => self.end(State::Succeeded).map(|()| Outcome::Over),
         }
     }
@@ -370,20 +369,20 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn forward(&mut self, recipe: &dyn AnyRecipe) -> Result<()> {
-        while self.step < recipe.len() {
+    fn forward(&mut self, saga: &dyn AnySaga) -> Result<()> {
+        while self.step < saga.len() {
             self.save(State::Running)?;
             // Somebody may have asked between the look at the row and now.
             if self.inner.store.read(|conn| store::is_cancel_requested(conn, self.id))? {
-                self.job.cancel.cancel();
+                self.execution.cancel.cancel();
             }
-            let result = match self.job.check_cancelled() {
-                Ok(()) => guarded(|| recipe.run(self.step, &self.args, &self.job)),
+            let result = match self.execution.check_cancelled() {
+                Ok(()) => guarded(|| saga.run(self.step, &self.args, &self.execution)),
                 Err(cancelled) => Err(cancelled),
             };
             if let Err(error) = result {
-                tracing::warn!(operation.uuid = %self.job.uuid, operation.kind = self.kind,
-                    step = recipe.name(self.step), error = %error.detail(), "step failed, undoing");
+                tracing::warn!(operation.uuid = %self.execution.uuid, operation.kind = self.kind,
+                    step = saga.name(self.step), error = %error.detail(), "step failed, undoing");
                 self.fault = Some(Fault::from(error));
                 return self.save(State::Undoing);
             }
@@ -392,13 +391,13 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn backward(&mut self, recipe: &dyn AnyRecipe) -> Result<Outcome> {
+    fn backward(&mut self, saga: &dyn AnySaga) -> Result<Outcome> {
         // The failed step may have done half of its work: it is undone too.
-        let mut next = (self.step + 1).min(recipe.len());
+        let mut next = (self.step + 1).min(saga.len());
         while next > 0 {
             let step = next - 1;
-            if let Err(error) = guarded(|| recipe.undo(step, &self.args, &self.job)) {
-                tracing::warn!(operation.uuid = %self.job.uuid, step = recipe.name(step),
+            if let Err(error) = guarded(|| saga.undo(step, &self.args, &self.execution)) {
+                tracing::warn!(operation.uuid = %self.execution.uuid, step = saga.name(step),
                     error = %error.detail(), "undo failed, trying again later");
                 return Ok(Outcome::Again);
             }
@@ -415,22 +414,22 @@ impl<'a> Runner<'a> {
 
     fn save(&mut self, state: State) -> Result<()> {
         self.state = state;
-        let items = self.job.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let items = self.execution.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (id, step, fault) = (self.id, self.step, self.fault.as_ref());
         self.inner.store.write(|tx| store::save_step(tx, id, state, step, fault, &items))?;
-        let _ = self.inner.updates.send(self.job.uuid);
+        let _ = self.inner.updates.send(self.execution.uuid);
         Ok(())
     }
 
     fn end(&mut self, state: State) -> Result<()> {
-        let items = self.job.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let items = self.execution.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (id, step, fault) = (self.id, self.step, self.fault.as_ref());
         self.inner.store.write(|tx| {
             store::save_step(tx, id, state, step, fault, &items)?;
             store::finish(tx, id, state)?;
-            audit::operation_ended(tx, &self.job.actor, id, &items)
+            audit::operation_ended(tx, &self.execution.actor, id, &items)
         })?;
-        tracing::info!(operation.uuid = %self.job.uuid, operation.kind = self.kind,
+        tracing::info!(operation.uuid = %self.execution.uuid, operation.kind = self.kind,
             state = state.word(), "operation ended");
         Ok(())
     }

@@ -8,15 +8,15 @@
 //!                   └──────────────────► cancelled
 //! ```
 //!
-//! An operation is a row and a [`Recipe`]: idempotent steps, each with its undo. The row is written
+//! An operation is a row and a [`Saga`]: idempotent steps, each with its undo. The row is written
 //! in the same transaction as what it works on, so that what was acknowledged is done or undone also
 //! after a kill. An undo that cannot reach its node stays `undoing` and is tried again.
 
 pub mod audit;
 mod batch;
 mod engine;
-mod recipe;
 mod retention;
+mod saga;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 pub use batch::{Admitted, BatchSubmission};
 pub use engine::{Operations, SubmittedOperation};
-pub use recipe::{Job, PERCENT, Recipe, Step, nothing};
+pub use saga::{Action, Execution, PERCENT, Saga, nothing};
 pub use store::holders;
 
 use crate::error::{Error, Fault, Result};
@@ -145,7 +145,7 @@ pub struct NewOperation {
 }
 
 impl NewOperation {
-    /// `kind` names a registered [`Recipe`]; `args` must be of its argument type.
+    /// `kind` names a registered [`Saga`]; `args` must be of its argument type.
     pub fn new(
         kind: &'static str,
         args: &impl Serialize,

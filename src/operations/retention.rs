@@ -40,7 +40,7 @@ fn drop_old(store: &Store, days: u32, now: i64) -> Result<()> {
 /// Until nothing is left to be dropped. Between the parts others may write.
 fn in_parts(
     store: &Store,
-    drop_part: impl Fn(&rusqlite::Transaction<'_>) -> Result<usize>,
+    drop_part: impl Fn(&crate::store::Tx<'_>) -> Result<usize>,
 ) -> Result<()> {
     while store.write(&drop_part)? > 0 {}
     Ok(())
@@ -63,7 +63,7 @@ mod tests {
             let entry = Entry { action: "log-sign-in", subject: "x", module: "m", fault: None };
             write(&store, &Actor::system(), &entry).expect("write");
         }
-        let age = |tx: &rusqlite::Transaction<'_>| {
+        let age = |tx: &crate::store::Tx<'_>| {
             Ok(tx.execute("UPDATE audit SET at = ?1 - (?2 - id) * ?3", [NOW, lines, DAY])?)
         };
         store.write(age).expect("make them old");
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_wrong_once_keeps_nothing_for_ever() {
         let (_dir, store) = store_of(3);
-        let future = |tx: &rusqlite::Transaction<'_>| {
+        let future = |tx: &crate::store::Tx<'_>| {
             Ok(tx.execute("UPDATE audit SET at = ?1 WHERE id = 1", [NOW + 900 * DAY])?)
         };
         store.write(future).expect("a wrong clock");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Actor, Job, NewOperation, Operation, Operations, Recipe, State, Step, nothing};
+use super::{Action, Actor, Execution, NewOperation, Operation, Operations, Saga, State, nothing};
 use crate::error::{Error, Kind, Result};
 use crate::store::list::ListQuery;
 use crate::store::{Store, now};
@@ -43,10 +43,10 @@ struct Args {
     second_half: bool,
 }
 
-const STEPS: &[Step<Diary, Args>] = &[
-    Step { name: "a", run: |d, _, _| say(d, "a"), undo: |d, _, _| say(d, "undo a") },
-    Step { name: "b", run: step_b, undo: undo_b },
-    Step { name: "c", run: |d, _, _| say(d, "c"), undo: nothing },
+const STEPS: &[Action<Diary, Args>] = &[
+    Action { name: "a", run: |d, _, _| say(d, "a"), undo: |d, _, _| say(d, "undo a") },
+    Action { name: "b", run: step_b, undo: undo_b },
+    Action { name: "c", run: |d, _, _| say(d, "c"), undo: nothing },
 ];
 
 fn say(diary: &Diary, line: &str) -> Result<()> {
@@ -54,15 +54,15 @@ fn say(diary: &Diary, line: &str) -> Result<()> {
     Ok(())
 }
 
-fn step_b(diary: &Diary, args: &Args, job: &Job) -> Result<()> {
+fn step_b(diary: &Diary, args: &Args, execution: &Execution) -> Result<()> {
     diary.note("b");
     if args.second_half {
-        job.span(50, 100);
+        execution.span(50, 100);
     }
-    job.progress(1, 2);
+    execution.progress(1, 2);
     if args.wait_for_cancel {
         loop {
-            job.check_cancelled()?;
+            execution.check_cancelled()?;
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -73,7 +73,7 @@ fn step_b(diary: &Diary, args: &Args, job: &Job) -> Result<()> {
     }
 }
 
-fn undo_b(diary: &Diary, args: &Args, _: &Job) -> Result<()> {
+fn undo_b(diary: &Diary, args: &Args, _: &Execution) -> Result<()> {
     diary.note("undo b");
     match args.stubborn_undo && diary.count("undo b") == 1 {
         true => Err(Error::unreachable("internal")),
@@ -119,7 +119,7 @@ impl Bench {
 
 fn engine(store: &Store, diary: &Diary) -> Operations {
     let operations = Operations::new(store.clone());
-    operations.register(KIND, Recipe { domain: diary.clone(), steps: STEPS });
+    operations.register(KIND, Saga { domain: diary.clone(), steps: STEPS });
     operations
 }
 
@@ -231,7 +231,7 @@ fn every_state_of_a_killed_process_is_taken_up() {
     for (state, step, expected, end) in cases {
         let bench = Bench::new();
         let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
-        let killed = |tx: &rusqlite::Transaction<'_>| {
+        let killed = |tx: &crate::store::Tx<'_>| {
             tx.execute("UPDATE operations SET state=?1, step=?2", rusqlite::params![state, step])?;
             Ok(())
         };
@@ -290,8 +290,7 @@ fn what_was_unscheduled_when_its_time_came_does_not_run() {
     let new = new.at(now() - 1);
     let uuid = bench.operations.submit(&Actor::system(), |_| Ok(new)).expect("submit").0;
     let unschedule = || {
-        let change =
-            |tx: &rusqlite::Transaction<'_>| bench.operations.unschedule(tx, KIND, subject);
+        let change = |tx: &crate::store::Tx<'_>| bench.operations.unschedule(tx, KIND, subject);
         bench.store.write(change).expect("unschedule");
     };
     bench.operations.run_after(uuid, unschedule).expect("run");

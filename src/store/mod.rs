@@ -12,6 +12,7 @@ pub mod rows;
 pub mod text;
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,6 +52,17 @@ struct Inner {
     versions: Mutex<HashMap<String, u64>>,
     changes: broadcast::Sender<Changed>,
     counts: list::CountCache,
+}
+
+/// A transaction on the writer, given to the change that [`Store::write`] makes.
+pub struct Tx<'c>(Transaction<'c>);
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Transaction<'c>;
+
+    fn deref(&self) -> &Transaction<'c> {
+        &self.0
+    }
 }
 
 impl Store {
@@ -117,12 +129,12 @@ impl Store {
 
     /// Runs a transaction on the writer. It is on disk when this returns `Ok`, and undone when
     /// `change` fails.
-    pub fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    pub fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         let mut conn = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.take_touched();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = Tx(conn.transaction_with_behavior(TransactionBehavior::Immediate)?);
         let value = change(&tx)?;
-        tx.commit()?;
+        tx.0.commit()?;
         self.announce();
         Ok(value)
     }
@@ -143,7 +155,7 @@ impl Store {
     pub fn write_in_parts<T>(
         &self,
         rows: &[T],
-        mut write: impl FnMut(&Transaction<'_>, &[T]) -> Result<()>,
+        mut write: impl FnMut(&Tx<'_>, &[T]) -> Result<()>,
     ) -> Result<()> {
         rows.chunks(ROWS_AT_ONCE).try_for_each(|part| self.write(|tx| write(tx, part)))
     }
@@ -215,7 +227,7 @@ mod tests {
         store.write(|tx| Ok(tx.execute_batch("CREATE TABLE t (n INTEGER)")?)).expect("a table");
         let mut changes = store.changes();
         let rows: Vec<i64> = (0..i64::try_from(2 * ROWS_AT_ONCE + 1).expect("small")).collect();
-        let insert = |tx: &Transaction<'_>, part: &[i64]| {
+        let insert = |tx: &Tx<'_>, part: &[i64]| {
             assert!(part.len() <= ROWS_AT_ONCE);
             part.iter().try_for_each(|n| {
                 tx.execute("INSERT INTO t VALUES (?1)", [n])?;
@@ -230,7 +242,7 @@ mod tests {
         };
         store.write_in_parts(&rows, insert).expect_err("a failure");
         assert_eq!(store.read(count).expect("count"), 250);
-        let plain = |tx: &Transaction<'_>, part: &[i64]| {
+        let plain = |tx: &Tx<'_>, part: &[i64]| {
             part.iter().try_for_each(|n| {
                 tx.execute("INSERT INTO t VALUES (?1)", [n])?;
                 Ok(())

@@ -12,7 +12,7 @@ use crate::api::answer::{Answer, Done, IntoAnswer};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
 use crate::api::input::{List, Listed};
-use crate::desktops::templates::Action;
+use crate::desktops::templates::TemplateAction;
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::operations::{BatchSubmission, SubmittedOperation};
@@ -132,38 +132,43 @@ fn copy(app: &App, call: &mut Call, given: CopyInput) -> Result<Made> {
     Ok(Made { uuid, operation })
 }
 
-fn power(app: &App, call: &mut Call, action: Action, given: &[Named]) -> Result<BatchSubmission> {
+fn power(
+    app: &App,
+    call: &mut Call,
+    action: TemplateAction,
+    given: &[Named],
+) -> Result<BatchSubmission> {
     call.about(subject(given, "templates")?);
     let uuids: Vec<Uuid> = given.iter().map(|template| template.uuid).collect();
     app.templates.power(&call.actor, action, &uuids)
 }
 
 fn start(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, Action::Start, &given.templates)
+    power(app, call, TemplateAction::Start, &given.templates)
 }
 
 fn stop(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, Action::Stop, &given.templates)
+    power(app, call, TemplateAction::Stop, &given.templates)
 }
 
 fn hard_stop(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, Action::HardStop, &given.templates)
+    power(app, call, TemplateAction::HardStop, &given.templates)
 }
 
 fn reboot(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, Action::Reboot, &given.templates)
+    power(app, call, TemplateAction::Reboot, &given.templates)
 }
 
 fn hard_reboot(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, Action::HardReboot, &given.templates)
+    power(app, call, TemplateAction::HardReboot, &given.templates)
 }
 
 fn reset(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, Action::Reset, &given.templates)
+    power(app, call, TemplateAction::Reset, &given.templates)
 }
 
 fn edit(app: &App, call: &mut Call, given: Named) -> Result<BatchSubmission> {
-    power(app, call, Action::Edit, &[given])
+    power(app, call, TemplateAction::Edit, &[given])
 }
 
 fn save(app: &App, call: &mut Call, given: SaveInput) -> Result<SubmittedOperation> {

@@ -16,7 +16,7 @@ use crate::desktops::templates;
 use crate::error::{Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, nothing};
+use crate::operations::{Action, Actor, Execution, NewOperation, Saga, nothing};
 
 const REMAKE: &str = "desktops-remake";
 const CORRECT: &str = "desktops-correct";
@@ -27,23 +27,23 @@ struct RemakeArgs {
     desktops: Vec<Uuid>,
 }
 
-static STEPS: [Step<Desktops, RemakeArgs>; 1] =
-    [Step { name: "domains", run: remake, undo: nothing }];
+static STEPS: [Action<Desktops, RemakeArgs>; 1] =
+    [Action { name: "domains", run: remake, undo: nothing }];
 
 #[derive(Debug, Serialize, Deserialize)]
 struct PublishArgs {
     template: Uuid,
 }
 
-static PUBLISH_STEPS: [Step<Desktops, PublishArgs>; 1] =
-    [Step { name: "publish", run: publish, undo: nothing }];
+static PUBLISH_STEPS: [Action<Desktops, PublishArgs>; 1] =
+    [Action { name: "publish", run: publish, undo: nothing }];
 
 pub(in crate::desktops) fn register(desktops: &Desktops) {
     for kind in [REMAKE, CORRECT] {
-        desktops.operations.register(kind, Recipe { domain: desktops.clone(), steps: &STEPS });
+        desktops.operations.register(kind, Saga { domain: desktops.clone(), steps: &STEPS });
     }
-    let recipe = Recipe { domain: desktops.clone(), steps: &PUBLISH_STEPS };
-    desktops.operations.register(PUBLISH, recipe);
+    let saga = Saga { domain: desktops.clone(), steps: &PUBLISH_STEPS };
+    desktops.operations.register(PUBLISH, saga);
 }
 
 impl Desktops {
@@ -143,12 +143,12 @@ fn remove(node: i64, client: &NodeClient, plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-fn remake(desktops: &Desktops, args: &RemakeArgs, job: &Job) -> Result<()> {
-    desktops.announce_addresses(&args.desktops, job)?;
-    desktops.define_domains(&args.desktops, job)
+fn remake(desktops: &Desktops, args: &RemakeArgs, execution: &Execution) -> Result<()> {
+    desktops.announce_addresses(&args.desktops, execution)?;
+    desktops.define_domains(&args.desktops, execution)
 }
 
-fn publish(desktops: &Desktops, args: &PublishArgs, _: &Job) -> Result<()> {
+fn publish(desktops: &Desktops, args: &PublishArgs, _: &Execution) -> Result<()> {
     let (node, mut wanted) = desktops.store.read(|conn| {
         let node = templates::store::find(conn, args.template)?.node_id;
         Ok((node, templates::store::published_on(conn, node)?))

@@ -1,6 +1,6 @@
 //! What nodes report, in the rows of desktops.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::desktops::group::Stage;
@@ -10,14 +10,14 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::{self, Power};
 use crate::error::Result;
 use crate::node::protocol::DomainState;
-use crate::store::rows;
+use crate::store::{Tx, rows};
 
 /// Writes a desktop's state if it differs.
 ///
 /// A desktop that Carrel stops and that then is off was stopped by Carrel, whatever libvirt calls it. libvirt forgets
 /// why a domain went off when it is started anew (`off`): the known reason stays. A version that no row knows is one of
 /// after a backup that was restored: what the row says can be made anew.
-pub fn set_desktop(tx: &Transaction<'_>, state: &DomainState) -> Result<()> {
+pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
     tx.prepare_cached(
         "WITH known AS (SELECT EXISTS (SELECT 1 FROM template_layers l \
            JOIN desktop_groups g ON g.template_id = l.template_id \
@@ -47,7 +47,7 @@ pub fn set_desktop(tx: &Transaction<'_>, state: &DomainState) -> Result<()> {
 }
 
 /// The domain is not defined any more.
-pub fn set_gone(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn set_gone(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     tx.prepare_cached("UPDATE desktops SET power = 'off' WHERE uuid = ?1 AND power <> 'off'")?
         .execute([uuid.to_string()])?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::address;
@@ -11,7 +11,7 @@ use crate::desktops::education::{EducationGroup, NewEducationGroup};
 use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
-use crate::store::{Store, is_duplicate};
+use crate::store::{Store, Tx, is_duplicate};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";
@@ -43,7 +43,7 @@ static GROUPS: Listing = Listing {
 pub type NetworkIds = (i64, i64);
 
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     new: &NewEducationGroup,
     (network, subnet): NetworkIds,
     now: i64,
@@ -69,7 +69,7 @@ pub fn insert(
 }
 
 pub fn update(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     uuid: Uuid,
     new: &NewEducationGroup,
     (network, subnet): NetworkIds,
@@ -145,7 +145,7 @@ pub fn users(conn: &Connection, uuid: Uuid) -> Result<Vec<String>> {
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     tx.execute("DELETE FROM education_groups WHERE uuid = ?1", [uuid.to_string()])?;
     Ok(())
 }

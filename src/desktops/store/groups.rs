@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::desktops::group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
@@ -11,7 +11,7 @@ use crate::desktops::templates::{TemplateState, parse_role};
 use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
-use crate::store::{Store, is_duplicate, now};
+use crate::store::{Store, Tx, is_duplicate, now};
 
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
@@ -72,7 +72,7 @@ pub struct NewGroup<'a> {
     pub owner_name: &'a str,
 }
 
-pub fn insert(tx: &Transaction<'_>, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
+pub fn insert(tx: &Tx<'_>, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
     let education: Option<i64> = tx
         .prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?
         .query_row([new.education_group.to_string()], |row| row.get(0))
@@ -149,7 +149,7 @@ pub struct GroupValues {
     pub order_num: i64,
 }
 
-pub fn update(tx: &Transaction<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
+pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
     let done = tx
         .prepare_cached(
             "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
@@ -173,7 +173,7 @@ pub fn is_free_name(conn: &Connection, name: &str, but: Uuid) -> Result<bool> {
     Ok(!statement.exists(params![name, but.to_string()])?)
 }
 
-pub fn set_active(tx: &Transaction<'_>, uuid: Uuid, active: bool) -> Result<()> {
+pub fn set_active(tx: &Tx<'_>, uuid: Uuid, active: bool) -> Result<()> {
     tx.execute(
         "UPDATE desktop_groups SET is_active=?2, updated_at=?3 WHERE uuid=?1",
         params![uuid.to_string(), active, now()],
@@ -181,7 +181,7 @@ pub fn set_active(tx: &Transaction<'_>, uuid: Uuid, active: bool) -> Result<()> 
     Ok(())
 }
 
-pub fn set_stage(tx: &Transaction<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
+pub fn set_stage(tx: &Tx<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
     tx.execute(
         "UPDATE desktop_groups SET state=?2, updated_at=?3 WHERE uuid=?1",
         params![uuid.to_string(), stage.word(), now()],
@@ -190,7 +190,7 @@ pub fn set_stage(tx: &Transaction<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
 }
 
 /// Deletes a group that has no desktops any more.
-pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     tx.execute("DELETE FROM desktop_groups WHERE uuid=?1", [uuid.to_string()])?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Nodes that were not compared since a backup was restored.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Result;
+use crate::store::Tx;
 
 /// When the backup was restored (Unix seconds); `None` once the node has been compared with it.
 pub fn restored_at(conn: &Connection, node: i64) -> Result<Option<i64>> {
@@ -12,7 +13,7 @@ pub fn restored_at(conn: &Connection, node: i64) -> Result<Option<i64>> {
 }
 
 /// The node was compared.
-pub fn forget(tx: &Transaction<'_>, node: i64) -> Result<()> {
+pub fn forget(tx: &Tx<'_>, node: i64) -> Result<()> {
     tx.execute("DELETE FROM restored_nodes WHERE node_id = ?1", [node])?;
     Ok(())
 }

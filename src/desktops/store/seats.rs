@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::json_uuids;
@@ -15,7 +15,7 @@ use crate::node::protocol::PowerState;
 use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
-use crate::store::{Store, now};
+use crate::store::{Store, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
@@ -66,7 +66,7 @@ pub struct NewSeat {
     pub version: u32,
 }
 
-pub fn insert(tx: &Transaction<'_>, group_id: i64, seats: &[NewSeat]) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, group_id: i64, seats: &[NewSeat]) -> Result<()> {
     let mut statement = tx.prepare_cached(
         "INSERT INTO desktops (uuid, name, group_id, node_id, seat, version, state, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
@@ -95,7 +95,7 @@ pub fn taken(conn: &Connection, group_id: i64) -> Result<Vec<u32>> {
     Ok(seats.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn set_stage(tx: &Transaction<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
+pub fn set_stage(tx: &Tx<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
     tx.prepare_cached(
         "UPDATE desktops SET state=?2, updated_at=?3 \
          WHERE uuid IN (SELECT value FROM json_each(?1))",
@@ -104,7 +104,7 @@ pub fn set_stage(tx: &Transaction<'_>, desktops: &[Uuid], stage: Stage) -> Resul
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, desktops: &[Uuid]) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
     tx.prepare_cached("DELETE FROM desktops WHERE uuid IN (SELECT value FROM json_each(?1))")?
         .execute([json_uuids(desktops)?])?;
     Ok(())
@@ -178,7 +178,7 @@ fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
 }
 
 /// Notes that Carrel presses the power buttons: what goes off now does so because it was asked to.
-pub fn note_stopping(tx: &Transaction<'_>, desktops: &[Uuid]) -> Result<()> {
+pub fn note_stopping(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
     tx.prepare_cached(
         "UPDATE desktops SET power_reason=?2 \
          WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off'",
@@ -188,7 +188,7 @@ pub fn note_stopping(tx: &Transaction<'_>, desktops: &[Uuid]) -> Result<()> {
 }
 
 /// Notes how starting each desktop went.
-pub fn note_starts(tx: &Transaction<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> {
+pub fn note_starts(tx: &Tx<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> {
     let mut statement =
         tx.prepare_cached("UPDATE desktops SET fault=?2 WHERE uuid=?1 AND fault IS NOT ?2")?;
     for (uuid, fault) in starts {

@@ -4,7 +4,6 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,7 +15,10 @@ use crate::error::{Error, Fault, Kind, Result};
 use crate::images;
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, FileKind, StoredFile};
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
+use crate::operations::{
+    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+};
+use crate::store::Tx;
 
 const KIND: &str = "template-change";
 
@@ -63,13 +65,13 @@ struct Before {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[
-        Step { name: "rows", run: nothing, undo: restore_rows },
-        Step { name: "disks", run: make_layers, undo: remove_added },
-        Step { name: "domain", run: define, undo: nothing },
-        Step { name: "ready", run: finish, undo: nothing },
+    const STEPS: &[Action<Templates, Args>] = &[
+        Action { name: "rows", run: nothing, undo: restore_rows },
+        Action { name: "disks", run: make_layers, undo: remove_added },
+        Action { name: "domain", run: define, undo: nothing },
+        Action { name: "ready", run: finish, undo: nothing },
     ];
-    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
 }
 
 impl Templates {
@@ -113,7 +115,7 @@ impl Templates {
     /// Gives the old address back and takes the new one, when there is another.
     fn move_address(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Tx<'_>,
         template: &Template,
         change: &Change,
         before: &Before,
@@ -181,7 +183,7 @@ fn touches_machine(
 
 /// Rows of larger and further disks; gives the ids of the latter.
 fn change_disks(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     template: &Template,
     disks: &[TemplateDisk],
     change: &Change,
@@ -209,7 +211,7 @@ fn change_disks(
 }
 
 fn grow(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     template: &Template,
     disks: &[TemplateDisk],
     uuid: Uuid,
@@ -230,7 +232,7 @@ fn grow(
 }
 
 fn add_disk(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     template: &Template,
     position: u32,
     size: u64,
@@ -266,7 +268,7 @@ fn added_layers(templates: &Templates, args: &Args) -> Result<(Template, Vec<Pla
     })
 }
 
-fn make_layers(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn make_layers(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let (template, layers) = added_layers(templates, args)?;
     let client = templates.client_of(&template)?;
     for placed in &layers {
@@ -276,7 +278,7 @@ fn make_layers(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
 }
 
 /// The working disks on the added layers, then these.
-fn remove_added(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn remove_added(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let (template, layers) = added_layers(templates, args)?;
     if layers.is_empty() {
         return Ok(());
@@ -296,16 +298,16 @@ fn remove_added(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
     templates.remove_files(template.node_id, layers.iter().map(PlacedLayer::layer_ref).collect())
 }
 
-fn define(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    templates.define(&templates.find(args.template)?, job)
+fn define(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    templates.define(&templates.find(args.template)?, execution)
 }
 
-fn finish(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn finish(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.store.write(|tx| store::set_state(tx, args.template, TemplateState::Ready, None))
 }
 
 /// As it was before, on the node too. A disk that has grown keeps its room, and its row the old size.
-fn restore_rows(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn restore_rows(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let before = &args.before;
     templates.store.write(|tx| {
         let template = store::find(tx, args.template)?;
@@ -329,11 +331,11 @@ fn restore_rows(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         let fault = Fault::from(&Error::conflict("template-change-failed").arg("name", &old.name));
         store::set_state(tx, args.template, TemplateState::Ready, Some(&fault))
     })?;
-    templates.define(&templates.find(args.template)?, job)
+    templates.define(&templates.find(args.template)?, execution)
 }
 
 /// The name from before, or the present one when another template took that meanwhile.
-fn old_name(tx: &Transaction<'_>, template: &Template, before: &Before) -> Result<String> {
+fn old_name(tx: &Tx<'_>, template: &Template, before: &Before) -> Result<String> {
     match store::require_free_name(tx, &before.name, Some(template.uuid)) {
         Ok(()) => Ok(before.name.clone()),
         Err(error) if error.kind() == Kind::Conflict => Ok(template.name.clone()),
@@ -344,12 +346,7 @@ fn old_name(tx: &Transaction<'_>, template: &Template, before: &Before) -> Resul
 impl Templates {
     /// Gives network and subnet: those from before, with the address from before or another one. Where that subnet
     /// is gone or full by now, the template stays where it is.
-    fn take_back(
-        &self,
-        tx: &Transaction<'_>,
-        template: &Template,
-        before: &Before,
-    ) -> Result<(i64, i64)> {
+    fn take_back(&self, tx: &Tx<'_>, template: &Template, before: &Before) -> Result<(i64, i64)> {
         let old = (before.network_id, before.subnet_id);
         let now = self.networks.lease(tx, template.uuid)?.map(|lease| lease.address);
         if template.subnet_id == before.subnet_id && now == before.address {

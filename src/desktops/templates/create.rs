@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,9 +15,9 @@ use crate::inventory::{Node, StorageRole};
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
 use crate::operations::{
-    Actor, Job, NewOperation, PERCENT, Recipe, Step, SubmittedOperation, nothing,
+    Action, Actor, Execution, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
 };
-use crate::store::now;
+use crate::store::{Tx, now};
 
 const CREATE: &str = "template-create";
 const COPY: &str = "template-copy";
@@ -89,17 +88,17 @@ struct Origin {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[
-        Step { name: "rows", run: nothing, undo: remove_rows },
-        Step { name: "image", run: image, undo: nothing },
-        Step { name: "layers", run: layers, undo: remove_layers },
-        Step { name: "domain", run: domain, undo: remove_domain },
-        Step { name: "publish", run: publish, undo: withdraw },
-        Step { name: "ready", run: finish, undo: nothing },
+    const STEPS: &[Action<Templates, Args>] = &[
+        Action { name: "rows", run: nothing, undo: remove_rows },
+        Action { name: "image", run: image, undo: nothing },
+        Action { name: "layers", run: layers, undo: remove_layers },
+        Action { name: "domain", run: domain, undo: remove_domain },
+        Action { name: "publish", run: publish, undo: withdraw },
+        Action { name: "ready", run: finish, undo: nothing },
     ];
     for kind in [CREATE, COPY] {
-        let recipe = Recipe { domain: templates.clone(), steps: STEPS };
-        templates.operations.register(kind, recipe);
+        let saga = Saga { domain: templates.clone(), steps: STEPS };
+        templates.operations.register(kind, saga);
     }
 }
 
@@ -228,7 +227,7 @@ impl Templates {
     /// Rows of the template, its disks, their first layers and its address.
     fn insert(
         &self,
-        tx: &Transaction<'_>,
+        tx: &Tx<'_>,
         template: &Template,
         site: &Site,
         disks: &[DiskPlan],
@@ -354,24 +353,24 @@ fn disk_plans(new: &NewTemplate, image: &BaseImage) -> Result<Vec<DiskPlan>> {
     Ok(plans)
 }
 
-fn remove_rows(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn remove_rows(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.forget(args.template)
 }
 
-fn image(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    job.span(0, 40);
+fn image(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    execution.span(0, 40);
     if args.source.is_some() {
         return Ok(());
     }
     let template = templates.find(args.template)?;
     let image = templates.images.base_image(template.base_image)?;
     let node = templates.inventory.node_by_id(template.node_id)?;
-    templates.images.ensure_on(&image, &node, job).map(drop)
+    templates.images.ensure_on(&image, &node, execution).map(drop)
 }
 
-fn layers(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn layers(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     // A copy's disks are written here, which for a new template is nothing.
-    job.span(40, 70);
+    execution.span(40, 70);
     let template = templates.find(args.template)?;
     let client = templates.client_of(&template)?;
     let made = templates.store.read(|conn| store::placed_layers(conn, &template))?;
@@ -390,7 +389,7 @@ fn layers(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
                     kind: LayerKind::TemplateVersion,
                     storage: origin.storage.clone(),
                 };
-                watched(job, |watch| client.flatten(from, layer, watch))?;
+                watched(execution, |watch| client.flatten(from, layer, watch))?;
             }
         }
     }
@@ -444,34 +443,34 @@ impl Templates {
     }
 }
 
-fn remove_layers(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn remove_layers(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     let layers = templates.store.read(|conn| store::placed_layers(conn, &template))?;
     let layers = layers.iter().map(store::PlacedLayer::layer_ref).collect();
     templates.remove_files(template.node_id, layers)
 }
 
-fn domain(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    job.span(70, 90);
-    templates.define(&templates.find(args.template)?, job)
+fn domain(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    execution.span(70, 90);
+    templates.define(&templates.find(args.template)?, execution)
 }
 
-fn remove_domain(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn remove_domain(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.undefine(&templates.find(args.template)?)
 }
 
-fn publish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    job.span(90, 95);
+fn publish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    execution.span(90, 95);
     templates.publish(&templates.find(args.template)?, FIRST)
 }
 
-fn withdraw(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn withdraw(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.withdraw(&templates.find(args.template)?)
 }
 
-fn finish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    job.span(95, PERCENT);
+fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    execution.span(95, PERCENT);
     let template = templates.find(args.template)?;
-    templates.measure(&template, job)?;
+    templates.measure(&template, execution)?;
     templates.store.write(|tx| store::set_created(tx, args.template, FIRST))
 }

@@ -1,12 +1,13 @@
 //! Deleting templates with their domain, layers and address.
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Template, TemplateState, Templates, flatten, save, store};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::operations::{Actor, BatchSubmission, Item, Job, NewOperation, Recipe, Step};
+use crate::operations::{Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga};
+use crate::store::Tx;
 
 const KIND: &str = "template-delete";
 
@@ -20,8 +21,9 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[Step { name: "remove", run: remove, undo: give_up }];
-    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+    const STEPS: &[Action<Templates, Args>] =
+        &[Action { name: "remove", run: remove, undo: give_up }];
+    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
 }
 
 impl Templates {
@@ -44,7 +46,7 @@ impl Templates {
         )
     }
 
-    fn admit_deletion(&self, tx: &Transaction<'_>, uuid: Uuid) -> Result<String> {
+    fn admit_deletion(&self, tx: &Tx<'_>, uuid: Uuid) -> Result<String> {
         let template = store::find(tx, uuid)?;
         let (users, count) = store::users(tx, template.id, NAMED_USERS)?;
         if count > 0 {
@@ -73,18 +75,18 @@ pub(super) fn find_if_there(conn: &Connection, uuid: Uuid) -> Result<Option<Temp
     }
 }
 
-fn remove(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    job.note_refused(&args.refused);
+fn remove(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    execution.note_refused(&args.refused);
     let total = args.templates.len() as u64;
     for (done, (uuid, name)) in (0..).zip(&args.templates) {
-        job.progress(done, total);
-        job.check_cancelled()?;
+        execution.progress(done, total);
+        execution.check_cancelled()?;
         let removed = remove_one(templates, *uuid);
         if let Err(error) = &removed {
             tracing::warn!(template.uuid = %uuid, error = error.detail(), "template not deleted");
             fail(templates, *uuid, error)?;
         }
-        job.item(*uuid, name, removed.map_err(Fault::from));
+        execution.item(*uuid, name, removed.map_err(Fault::from));
     }
     Ok(())
 }
@@ -107,7 +109,7 @@ fn fail(templates: &Templates, uuid: Uuid, error: &Error) -> Result<()> {
     templates.store.write(|tx| store::set_state(tx, uuid, TemplateState::Failed, Some(&fault)))
 }
 
-fn give_up(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn give_up(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     for (uuid, name) in &args.templates {
         if templates.store.read(|conn| find_if_there(conn, *uuid))?.is_some() {
             fail(

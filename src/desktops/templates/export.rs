@@ -17,7 +17,7 @@ use super::{Templates, ready};
 use crate::error::{Error, Result, logged};
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
-use crate::operations::{Actor, Job, NewOperation, Recipe, State, Step, SubmittedOperation};
+use crate::operations::{Action, Actor, Execution, NewOperation, Saga, State, SubmittedOperation};
 
 const KIND: &str = "template-export";
 
@@ -64,8 +64,8 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[Step { name: "copy", run: copy, undo: remove }];
-    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+    const STEPS: &[Action<Templates, Args>] = &[Action { name: "copy", run: copy, undo: remove }];
+    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
 }
 
 impl Templates {
@@ -229,7 +229,7 @@ impl Drop for Download {
     }
 }
 
-fn copy(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn copy(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     // Resumed after a restart, or its client came and went: nobody could fetch the file.
     if !templates.tickets.knows(args.export) {
         return Err(Error::not_found("download-unknown"));
@@ -241,10 +241,10 @@ fn copy(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         kind: LayerKind::TemplateVersion,
         storage: args.from_storage.clone(),
     };
-    watched(job, |watch| client.flatten(from, export.layer(), watch)).map(drop)
+    watched(execution, |watch| client.flatten(from, export.layer(), watch)).map(drop)
 }
 
-fn remove(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn remove(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.remove_export(args.export)
 }
 

@@ -19,7 +19,7 @@ use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates};
 use crate::error::{Error, Result, logged};
 use crate::images;
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step};
+use crate::operations::{Action, Actor, Execution, NewOperation, Saga};
 use crate::store::now;
 
 pub(super) const KIND: &str = "template-flatten";
@@ -42,13 +42,13 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[
-        Step { name: "begin", run: begin, undo: forget_copies },
-        Step { name: "copy", run: copy, undo: remove_copies },
-        Step { name: "switch", run: switch, undo: switch_back },
-        Step { name: "ready", run: finish, undo: crate::operations::nothing },
+    const STEPS: &[Action<Templates, Args>] = &[
+        Action { name: "begin", run: begin, undo: forget_copies },
+        Action { name: "copy", run: copy, undo: remove_copies },
+        Action { name: "switch", run: switch, undo: switch_back },
+        Action { name: "ready", run: finish, undo: crate::operations::nothing },
     ];
-    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
 }
 
 impl Templates {
@@ -135,7 +135,7 @@ fn tops(layers: &[PlacedLayer], version: u32) -> impl Iterator<Item = &PlacedLay
     layers.iter().filter(move |placed| placed.layer.version == Some(version))
 }
 
-fn begin(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.store.write(|tx| {
         let template = store::find(tx, args.template)?;
         // The working disks are made anew on the copy: only while they hold nothing. The next save
@@ -160,7 +160,7 @@ fn begin(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
     })
 }
 
-fn forget_copies(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn forget_copies(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let copies: Vec<Uuid> = args.copies.iter().map(|(_, to)| *to).collect();
     templates.store.write(|tx| {
         store::delete_layers(tx, &copies)?;
@@ -187,23 +187,23 @@ fn pairs(
     })
 }
 
-fn copy(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn copy(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
     let client = templates.client_of(&template)?;
     for (from, to) in &pairs {
-        watched(job, |watch| client.flatten(from.layer_ref(), to.layer_ref(), watch))?;
+        watched(execution, |watch| client.flatten(from.layer_ref(), to.layer_ref(), watch))?;
     }
     let copies: Vec<PlacedLayer> = pairs.into_iter().map(|(_, to)| to).collect();
     templates.note_made(template.node_id, &copies)
 }
 
-fn remove_copies(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn remove_copies(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
     let copies = pairs.iter().map(|(_, to)| to.layer_ref()).collect();
     templates.remove_files(template.node_id, copies)
 }
 
-fn switch(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn switch(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
     if pairs.is_empty() {
         return Ok(());
@@ -216,10 +216,10 @@ fn switch(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         }
         Ok(())
     })?;
-    renew(templates, &template, args.version, job)
+    renew(templates, &template, args.version, execution)
 }
 
-fn switch_back(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn switch_back(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
     if pairs.is_empty() {
         return Ok(());
@@ -232,21 +232,26 @@ fn switch_back(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         }
         Ok(())
     })?;
-    renew(templates, &template, args.version, job)
+    renew(templates, &template, args.version, execution)
 }
 
 /// Publishes what the rows say and makes the empty working disks anew on it.
-fn renew(templates: &Templates, template: &Template, version: u32, job: &Job) -> Result<()> {
+fn renew(
+    templates: &Templates,
+    template: &Template,
+    version: u32,
+    execution: &Execution,
+) -> Result<()> {
     templates.publish(template, version)?;
     templates.undefine(template)?;
-    templates.define(template, job)
+    templates.define(template, execution)
 }
 
-fn finish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
     if pairs.is_empty() {
         return Ok(());
     }
-    templates.measure(&template, job)?;
+    templates.measure(&template, execution)?;
     templates.store.write(|tx| store::set_state(tx, args.template, TemplateState::Ready, None))
 }

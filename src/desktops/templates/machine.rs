@@ -13,7 +13,7 @@ use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
     DiskRole, DomainSpec, ItemResult, LayerRef, NicSpec, OwnerKind, Progress, TemplateLayers,
 };
-use crate::operations::Job;
+use crate::operations::Execution;
 
 impl Templates {
     pub(super) fn client_of(&self, template: &Template) -> Result<NodeClient> {
@@ -58,14 +58,14 @@ impl Templates {
     }
 
     /// Makes network, domain and missing working disks on the node as the rows say.
-    pub(super) fn define(&self, template: &Template, job: &Job) -> Result<()> {
+    pub(super) fn define(&self, template: &Template, execution: &Execution) -> Result<()> {
         let spec = self.own_spec(template)?;
         let networks: BTreeSet<Uuid> = spec.nics.iter().map(|nic| nic.network).collect();
         for network in networks {
             self.networks.ensure_on(template.node_id, network)?;
         }
         let client = self.client_of(template)?;
-        all_done(watched(job, |watch| client.define_domains(vec![spec], watch))?)
+        all_done(watched(execution, |watch| client.define_domains(vec![spec], watch))?)
     }
 
     /// Removes the domain with its working disks.
@@ -98,7 +98,7 @@ impl Templates {
     }
 
     /// Asks the node how much its disks take, and keeps it: lists do not ask.
-    pub(super) fn measure(&self, template: &Template, job: &Job) -> Result<()> {
+    pub(super) fn measure(&self, template: &Template, execution: &Execution) -> Result<()> {
         let (disks, layers, base) = self.store.read(|conn| {
             let disks = store::disks(conn, template.id)?;
             let layers = store::placed_layers(conn, template)?;
@@ -107,7 +107,7 @@ impl Templates {
         })?;
         let refs: Vec<LayerRef> = layers.iter().map(store::PlacedLayer::layer_ref).collect();
         let client = self.client_of(template)?;
-        let facts = watched(job, |watch| client.inspect_layers(refs, false, watch))?;
+        let facts = watched(execution, |watch| client.inspect_layers(refs, false, watch))?;
         let size_of = |uuid: Uuid| {
             facts.iter().find(|facts| facts.uuid == uuid).map_or(0, |facts| facts.disk_size)
         };
@@ -126,9 +126,12 @@ impl Templates {
 }
 
 /// Does a long call to a node with the operation's progress and its wish to stop.
-pub(super) fn watched<T>(job: &Job, call: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
-    let mut progress = |progress: Progress| job.progress(progress.done, progress.total);
-    call(&mut Watch { progress: &mut progress, cancel: job.cancel_flag() })
+pub(super) fn watched<T>(
+    execution: &Execution,
+    call: impl FnOnce(&mut Watch<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut progress = |progress: Progress| execution.progress(progress.done, progress.total);
+    call(&mut Watch { progress: &mut progress, cancel: execution.cancel_flag() })
 }
 
 /// The first failure of a batch.

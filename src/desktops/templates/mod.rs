@@ -31,14 +31,13 @@ mod template;
 
 use std::sync::Arc;
 
-use rusqlite::Transaction;
 use uuid::Uuid;
 
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewTemplate, Place};
 pub use export::{Download, Tickets};
 pub use limits::VCPU_LIMIT;
-pub use power::Action;
+pub use power::TemplateAction;
 pub use store::{TemplateLine, VersionCopy};
 pub use template::{
     Classify, Power, Template, TemplateDisk, TemplateState, device_name, parse_role, role_word,
@@ -49,8 +48,8 @@ use crate::images::Images;
 use crate::inventory::{Inventory, Node};
 use crate::networks::Networks;
 use crate::operations::Operations;
-use crate::store::Store;
 use crate::store::list::{ListQuery, Page};
+use crate::store::{Store, Tx};
 
 /// The templates of this installation. Cheap to clone.
 #[derive(Clone)]
@@ -140,7 +139,7 @@ impl Templates {
 ///
 /// # Errors
 /// `template-unknown`, `template-in-the-works`, `template-broken`
-fn ready(tx: &Transaction<'_>, uuid: Uuid) -> Result<Template> {
+fn ready(tx: &Tx<'_>, uuid: Uuid) -> Result<Template> {
     let template = store::find(tx, uuid)?;
     match template.state {
         TemplateState::Ready => Ok(template),

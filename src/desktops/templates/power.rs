@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,11 +9,14 @@ use super::machine::watched;
 use super::{Template, Templates, ready, store};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{ItemResult, PowerAction};
-use crate::operations::{Actor, BatchSubmission, Item, Job, NewOperation, Recipe, Step, nothing};
+use crate::operations::{
+    Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
+};
+use crate::store::Tx;
 
 /// What people do to machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Action {
+pub enum TemplateAction {
     Start,
     Stop,
     HardStop,
@@ -25,7 +27,7 @@ pub enum Action {
     Edit,
 }
 
-impl Action {
+impl TemplateAction {
     const ALL: [Self; 7] = [
         Self::Start,
         Self::Stop,
@@ -68,16 +70,17 @@ impl Action {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
-    action: Action,
+    action: TemplateAction,
     templates: Vec<(Uuid, String)>,
     refused: Vec<Item>,
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[Step { name: "power", run: switch, undo: nothing }];
-    for action in Action::ALL {
-        let recipe = Recipe { domain: templates.clone(), steps: STEPS };
-        templates.operations.register(action.kind(), recipe);
+    const STEPS: &[Action<Templates, Args>] =
+        &[Action { name: "power", run: switch, undo: nothing }];
+    for action in TemplateAction::ALL {
+        let saga = Saga { domain: templates.clone(), steps: STEPS };
+        templates.operations.register(action.kind(), saga);
     }
 }
 
@@ -90,7 +93,7 @@ impl Templates {
     pub fn power(
         &self,
         actor: &Actor,
-        action: Action,
+        action: TemplateAction,
         templates: &[Uuid],
     ) -> Result<BatchSubmission> {
         self.operations.submit_batch(
@@ -108,29 +111,29 @@ impl Templates {
     }
 }
 
-fn admit(tx: &Transaction<'_>, action: Action, uuid: Uuid) -> Result<String> {
+fn admit(tx: &Tx<'_>, action: TemplateAction, uuid: Uuid) -> Result<String> {
     let template = ready(tx, uuid)?;
-    if action == Action::Reset && !template.power.is_on() {
+    if action == TemplateAction::Reset && !template.power.is_on() {
         return Err(Error::conflict("template-not-running").arg("name", template.name));
     }
     if action.starts() {
-        store::set_changed(tx, uuid, action == Action::Edit)?;
+        store::set_changed(tx, uuid, action == TemplateAction::Edit)?;
     }
     Ok(template.name)
 }
 
-fn switch(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
-    job.note_refused(&args.refused);
+fn switch(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    execution.note_refused(&args.refused);
     let mut by_node: BTreeMap<i64, Vec<Template>> = BTreeMap::new();
     for (uuid, name) in &args.templates {
         match templates.find(*uuid) {
             Ok(template) => by_node.entry(template.node_id).or_default().push(template),
-            Err(error) => job.item(*uuid, name, Err(error.into())),
+            Err(error) => execution.item(*uuid, name, Err(error.into())),
         }
     }
     std::thread::scope(|scope| {
         let work = |(node, group): (i64, Vec<Template>)| {
-            scope.spawn(move || on_node(templates, args.action, node, &group, job))
+            scope.spawn(move || on_node(templates, args.action, node, &group, execution))
         };
         let threads: Vec<_> = by_node.into_iter().map(work).collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
@@ -143,12 +146,12 @@ fn switch(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
 /// One batch for a node. What fails for the node fails for each of its templates.
 fn on_node(
     templates: &Templates,
-    action: Action,
+    action: TemplateAction,
     node: i64,
     group: &[Template],
-    job: &Job,
+    execution: &Execution,
 ) -> Result<()> {
-    let results = switch_on(templates, action, node, group, job);
+    let results = switch_on(templates, action, node, group, execution);
     if let Err(error) = &results
         && error.kind() == Kind::Cancelled
     {
@@ -159,7 +162,7 @@ fn on_node(
             Ok(results) => results.get(&template.uuid).cloned().unwrap_or(Ok(())),
             Err(error) => Err(Fault::from(error)),
         };
-        job.item(template.uuid, &template.name, result);
+        execution.item(template.uuid, &template.name, result);
     }
     Ok(())
 }
@@ -168,15 +171,15 @@ type Results = BTreeMap<Uuid, Result<(), Fault>>;
 
 fn switch_on(
     templates: &Templates,
-    action: Action,
+    action: TemplateAction,
     node: i64,
     group: &[Template],
-    job: &Job,
+    execution: &Execution,
 ) -> Result<Results> {
     let client = templates.inventory.client(node)?;
     let mut results = Results::new();
     // One that somebody undefined is made again.
-    if action != Action::Reset {
+    if action != TemplateAction::Reset {
         let mut specs = Vec::new();
         for template in group {
             specs.push(templates.own_spec(template)?);
@@ -186,11 +189,11 @@ fn switch_on(
         for network in networks {
             templates.networks.ensure_on(node, network)?;
         }
-        note(&mut results, watched(job, |watch| client.define_domains(specs, watch))?);
+        note(&mut results, watched(execution, |watch| client.define_domains(specs, watch))?);
     }
     let good = |template: &&Template| !matches!(results.get(&template.uuid), Some(Err(_)));
     let uuids: Vec<Uuid> = group.iter().filter(good).map(|template| template.uuid).collect();
-    note(&mut results, watched(job, |watch| client.power(action.power(), uuids, watch))?);
+    note(&mut results, watched(execution, |watch| client.power(action.power(), uuids, watch))?);
     Ok(results)
 }
 

@@ -4,7 +4,6 @@
 //! version could not be completed: the template goes on from there, and the next save makes a version of
 //! it all.
 
-use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,8 +16,10 @@ use crate::desktops::spec::Storages;
 use crate::error::{Error, Fault, Result};
 use crate::images;
 use crate::node::protocol::{FrozenDisk, PowerAction};
-use crate::operations::{Actor, Job, NewOperation, Recipe, Step, SubmittedOperation, nothing};
-use crate::store::now;
+use crate::operations::{
+    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+};
+use crate::store::{Tx, now};
 
 pub(super) const KIND: &str = "template-save";
 
@@ -28,14 +29,14 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Step<Templates, Args>] = &[
-        Step { name: "begin", run: begin, undo: give_up },
-        Step { name: "shut down", run: shut_down, undo: nothing },
-        Step { name: "freeze", run: freeze, undo: nothing },
-        Step { name: "publish", run: publish, undo: publish_previous },
-        Step { name: "ready", run: finish, undo: nothing },
+    const STEPS: &[Action<Templates, Args>] = &[
+        Action { name: "begin", run: begin, undo: give_up },
+        Action { name: "shut down", run: shut_down, undo: nothing },
+        Action { name: "freeze", run: freeze, undo: nothing },
+        Action { name: "publish", run: publish, undo: publish_previous },
+        Action { name: "ready", run: finish, undo: nothing },
     ];
-    templates.operations.register(KIND, Recipe { domain: templates.clone(), steps: STEPS });
+    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
 }
 
 impl Templates {
@@ -70,7 +71,7 @@ impl Templates {
 }
 
 /// Writes the rows of the next version's layers.
-fn begin(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     let storages = templates.storages(template.node_id)?;
     templates.store.write(|tx| {
@@ -85,7 +86,7 @@ fn begin(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
     })
 }
 
-fn insert_version(tx: &Transaction<'_>, template: &Template, storages: &Storages) -> Result<()> {
+fn insert_version(tx: &Tx<'_>, template: &Template, storages: &Storages) -> Result<()> {
     for disk in store::disks(tx, template.id)? {
         let layer = Layer {
             uuid: Uuid::new_v4(),
@@ -123,16 +124,16 @@ fn in_the_making(
     })
 }
 
-fn shut_down(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     // One that somebody undefined is made again: its disks are what counts.
-    templates.define(&template, job)?;
+    templates.define(&template, execution)?;
     let client = templates.client_of(&template)?;
     let domains = vec![template.uuid];
-    all_done(watched(job, |watch| client.power(PowerAction::Stop, domains, watch))?)
+    all_done(watched(execution, |watch| client.power(PowerAction::Stop, domains, watch))?)
 }
 
-fn freeze(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn freeze(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     let making = in_the_making(templates, &template)?;
     // Not defined again here: when an earlier try was cut off behind a frozen disk, the rows still name the
@@ -142,7 +143,7 @@ fn freeze(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         .iter()
         .map(|(disk, placed)| FrozenDisk { disk: disk.uuid, layer: placed.layer_ref() })
         .collect();
-    watched(job, |watch| client.freeze_disks(template.uuid, layers, watch))?;
+    watched(execution, |watch| client.freeze_disks(template.uuid, layers, watch))?;
     let layers: Vec<PlacedLayer> = making.iter().map(|(_, placed)| placed.clone()).collect();
     templates.note_made(template.node_id, &layers)?;
     templates.store.write(|tx| {
@@ -152,29 +153,29 @@ fn freeze(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
     })
 }
 
-fn publish(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn publish(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     templates.publish(&template, template.version + 1)
 }
 
-fn publish_previous(templates: &Templates, args: &Args, _: &Job) -> Result<()> {
+fn publish_previous(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     templates.publish(&template, template.version)
 }
 
-fn finish(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     // Counted a second time after a kill, it would skip a version.
     if template.state == TemplateState::Updating {
         let version = template.version + 1;
         templates.store.write(|tx| store::set_saved(tx, template.uuid, version))?;
     }
-    templates.measure(&template, job)?;
-    templates.keep_chains_short(&job.actor, template.uuid)
+    templates.measure(&template, execution)?;
+    templates.keep_chains_short(&execution.actor, template.uuid)
 }
 
 /// Keeps what was frozen, as links of the chain, and forgets the rest.
-fn give_up(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
+fn give_up(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let found = templates.store.read(|conn| find_if_there(conn, args.template))?;
     let Some(template) = found else { return Ok(()) };
     if template.state != TemplateState::Updating {
@@ -196,7 +197,7 @@ fn give_up(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         .collect();
     templates.note_made(template.node_id, &frozen)?;
     let fault = Fault::from(&Error::conflict("template-save-failed").arg("name", &template.name));
-    tracing::warn!(template.uuid = %template.uuid, operation.uuid = %job.uuid, "save given up");
+    tracing::warn!(template.uuid = %template.uuid, operation.uuid = %execution.uuid, "save given up");
     templates.store.write(|tx| {
         for (disk, placed) in &making {
             let uuid = placed.layer.uuid;
@@ -210,5 +211,5 @@ fn give_up(templates: &Templates, args: &Args, job: &Job) -> Result<()> {
         store::set_state(tx, template.uuid, TemplateState::Ready, Some(&fault))
     })?;
     // A frozen disk whose domain had not got its new one yet.
-    templates.define(&template, job)
+    templates.define(&template, execution)
 }

@@ -1,11 +1,12 @@
 //! Rows of e-mail addresses to be confirmed, and of mails about it that are still to be sent.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
+use crate::store::Tx;
 
 /// A mail is to be sent to a new account.
-pub fn queue(tx: &Transaction<'_>, user: i64, language: &str) -> Result<()> {
+pub fn queue(tx: &Tx<'_>, user: i64, language: &str) -> Result<()> {
     let sql = "INSERT OR REPLACE INTO mail_outbox (user_id, language) VALUES (?1,?2)";
     tx.execute(sql, params![user, language])?;
     Ok(())
@@ -24,19 +25,13 @@ pub fn all_queued(conn: &Connection) -> Result<Vec<i64>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn unqueue(tx: &Transaction<'_>, user: i64) -> Result<()> {
+pub fn unqueue(tx: &Tx<'_>, user: i64) -> Result<()> {
     tx.execute("DELETE FROM mail_outbox WHERE user_id = ?1", [user])?;
     Ok(())
 }
 
 /// The one link of a user that is good; any older one is not any more.
-pub fn insert(
-    tx: &Transaction<'_>,
-    hash: &[u8],
-    user: i64,
-    email: &str,
-    expires_at: i64,
-) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, hash: &[u8], user: i64, email: &str, expires_at: i64) -> Result<()> {
     forget(tx, user)?;
     let sql = "INSERT INTO mail_confirmations (token_hash, user_id, email, expires_at) \
                VALUES (?1,?2,?3,?4)";
@@ -53,13 +48,13 @@ pub fn find(conn: &Connection, hash: &[u8], now: i64) -> Result<Option<(i64, Str
     Ok(row.optional()?)
 }
 
-pub fn forget(tx: &Transaction<'_>, user: i64) -> Result<()> {
+pub fn forget(tx: &Tx<'_>, user: i64) -> Result<()> {
     tx.execute("DELETE FROM mail_confirmations WHERE user_id = ?1", [user])?;
     Ok(())
 }
 
 /// Deletes accounts that wait for a link which is good no more: name and address are free again.
-pub fn purge(tx: &Transaction<'_>, now: i64) -> Result<()> {
+pub fn purge(tx: &Tx<'_>, now: i64) -> Result<()> {
     tx.execute(
         "DELETE FROM users WHERE awaits = 'mail' \
          AND NOT EXISTS (SELECT 1 FROM mail_outbox o WHERE o.user_id = users.id) \

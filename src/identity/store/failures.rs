@@ -1,8 +1,9 @@
 //! Rows of failed sign-ins.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
+use crate::store::Tx;
 
 /// What is known of one account or address. Times are Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub fn find(conn: &Connection, subject: &str) -> Result<Option<Failures>> {
     Ok(row.optional()?)
 }
 
-pub fn put(tx: &Transaction<'_>, subject: &str, row: &Failures) -> Result<()> {
+pub fn put(tx: &Tx<'_>, subject: &str, row: &Failures) -> Result<()> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO login_failures (subject, failures, last_at, locked_until) \
          VALUES (?1,?2,?3,?4)",
@@ -32,7 +33,7 @@ pub fn put(tx: &Transaction<'_>, subject: &str, row: &Failures) -> Result<()> {
 }
 
 /// Forgets failures of an account (its key), also those counted with an address.
-pub fn forget_account(tx: &Transaction<'_>, key: &str) -> Result<()> {
+pub fn forget_account(tx: &Tx<'_>, key: &str) -> Result<()> {
     let sql = "DELETE FROM login_failures WHERE subject = ?1 OR (subject > ?2 AND subject < ?3)";
     // '!' comes after the space.
     tx.execute(sql, params![key, format!("{key} "), format!("{key}!")])?;
@@ -40,7 +41,7 @@ pub fn forget_account(tx: &Transaction<'_>, key: &str) -> Result<()> {
 }
 
 /// Forgets failures of one subject.
-pub fn forget(tx: &Transaction<'_>, key: &str) -> Result<()> {
+pub fn forget(tx: &Tx<'_>, key: &str) -> Result<()> {
     tx.execute("DELETE FROM login_failures WHERE subject = ?1", [key])?;
     Ok(())
 }
@@ -52,7 +53,7 @@ pub fn is_known(conn: &Connection, user: i64, address: &str) -> Result<bool> {
 }
 
 /// Notes that the user signed in from this address; forgets those not seen since `before`.
-pub fn know(tx: &Transaction<'_>, user: i64, address: &str, now: i64, before: i64) -> Result<()> {
+pub fn know(tx: &Tx<'_>, user: i64, address: &str, now: i64, before: i64) -> Result<()> {
     tx.execute("DELETE FROM known_addresses WHERE user_id = ?1 AND last_at < ?2", [user, before])?;
     let sql =
         "INSERT OR REPLACE INTO known_addresses (user_id, address, last_at) VALUES (?1,?2,?3)";
@@ -60,13 +61,13 @@ pub fn know(tx: &Transaction<'_>, user: i64, address: &str, now: i64, before: i6
     Ok(())
 }
 
-pub fn forget_addresses(tx: &Transaction<'_>) -> Result<()> {
+pub fn forget_addresses(tx: &Tx<'_>) -> Result<()> {
     tx.execute("DELETE FROM login_failures WHERE subject LIKE 'address:%'", [])?;
     Ok(())
 }
 
 /// Forgets what did not fail since `time`.
-pub fn purge(tx: &Transaction<'_>, time: i64) -> Result<()> {
+pub fn purge(tx: &Tx<'_>, time: i64) -> Result<()> {
     tx.execute("DELETE FROM login_failures WHERE last_at <= ?1 AND locked_until <= ?1", [time])?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Rows of user groups, their members and permissions.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::identity::permission::{Permission, Permissions};
 use crate::identity::{Group, GroupMembership};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now};
+use crate::store::{Store, Tx, is_duplicate, now};
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
      (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
@@ -38,13 +38,13 @@ pub fn find(conn: &Connection, id: i64) -> Result<Group> {
     found.ok_or_else(|| Error::not_found("user-group-unknown").arg("name", id))
 }
 
-pub fn insert(tx: &Transaction<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<i64> {
     let sql = "INSERT INTO user_groups (uuid, name, description, created_at) VALUES (?1,?2,?3,?4)";
     duplicate(name, tx.execute(sql, params![uuid.to_string(), name, description, now()]))?;
     Ok(tx.last_insert_rowid())
 }
 
-pub fn update(tx: &Transaction<'_>, id: i64, name: &str, description: &str) -> Result<()> {
+pub fn update(tx: &Tx<'_>, id: i64, name: &str, description: &str) -> Result<()> {
     let sql = "UPDATE user_groups SET name = ?2, description = ?3 WHERE id = ?1";
     duplicate(name, tx.execute(sql, params![id, name, description]))
 }
@@ -58,7 +58,7 @@ fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
     }
 }
 
-pub fn set_permissions(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
     tx.execute("DELETE FROM user_group_permissions WHERE group_id = ?1", [id])?;
     let sql = "INSERT INTO user_group_permissions (group_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -68,7 +68,7 @@ pub fn set_permissions(tx: &Transaction<'_>, id: i64, permissions: &Permissions)
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM user_groups WHERE id = ?1", [id])?;
     Ok(())
 }
@@ -84,11 +84,7 @@ pub fn memberships(conn: &Connection, user: i64) -> Result<Vec<GroupMembership>>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn set_memberships(
-    tx: &Transaction<'_>,
-    user: i64,
-    memberships: &[GroupMembership],
-) -> Result<()> {
+pub fn set_memberships(tx: &Tx<'_>, user: i64, memberships: &[GroupMembership]) -> Result<()> {
     tx.execute("DELETE FROM user_group_members WHERE user_id = ?1", [user])?;
     let mut insert = tx.prepare_cached(
         "INSERT OR IGNORE INTO user_group_members (user_id, group_id, is_primary) VALUES (?1,?2,?3)",

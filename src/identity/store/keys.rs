@@ -1,14 +1,14 @@
 //! Rows of API keys.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Context, Error, Result};
 use crate::identity::permission::{Permission, Permissions};
 use crate::identity::roles::effective;
 use crate::identity::{ApiKey, Caller, Via};
-use crate::store::Store;
 use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, Tx};
 
 const SELECT: &str = concat!(
     "k.id, k.user_id, k.name, k.groups, k.created_at, k.expires_at, k.last_used_at, k.last_used_ip, ",
@@ -133,7 +133,7 @@ pub fn free_id(conn: &Connection, stem: &str) -> Result<String> {
     Err(Error::internal("no number is left for a key"))
 }
 
-pub fn insert(tx: &Transaction<'_>, key: &ApiKey, hash: &[u8]) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, key: &ApiKey, hash: &[u8]) -> Result<()> {
     let groups = serde_json::to_string(&key.groups).context("write the groups of a key")?;
     tx.execute(
         "INSERT INTO api_keys (id, user_id, name, key_hash, groups, created_at, expires_at) \
@@ -143,7 +143,7 @@ pub fn insert(tx: &Transaction<'_>, key: &ApiKey, hash: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub fn set_permissions(tx: &Transaction<'_>, id: &str, permissions: &Permissions) -> Result<()> {
+pub fn set_permissions(tx: &Tx<'_>, id: &str, permissions: &Permissions) -> Result<()> {
     tx.execute("DELETE FROM api_key_permissions WHERE key_id = ?1", [id])?;
     let sql = "INSERT INTO api_key_permissions (key_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -153,18 +153,18 @@ pub fn set_permissions(tx: &Transaction<'_>, id: &str, permissions: &Permissions
     Ok(())
 }
 
-pub fn used(tx: &Transaction<'_>, id: &str, now: i64, address: Option<&str>) -> Result<()> {
+pub fn used(tx: &Tx<'_>, id: &str, now: i64, address: Option<&str>) -> Result<()> {
     let sql = "UPDATE api_keys SET last_used_at = ?2, last_used_ip = ?3 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute(params![id, now, address])?;
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, id: &str) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: &str) -> Result<()> {
     tx.execute("DELETE FROM api_keys WHERE id = ?1", [id])?;
     Ok(())
 }
 
-pub fn delete_of_user(tx: &Transaction<'_>, user: i64) -> Result<usize> {
+pub fn delete_of_user(tx: &Tx<'_>, user: i64) -> Result<usize> {
     Ok(tx.execute("DELETE FROM api_keys WHERE user_id = ?1", [user])?)
 }
 

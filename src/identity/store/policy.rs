@@ -1,9 +1,10 @@
 //! The row of the sign-in policy.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{Context, Result};
 use crate::identity::Policy;
+use crate::store::Tx;
 
 pub fn get(conn: &Connection) -> Result<Policy> {
     let mut statement = conn.prepare_cached("SELECT value FROM sign_in_policy")?;
@@ -14,7 +15,7 @@ pub fn get(conn: &Connection) -> Result<Policy> {
     }
 }
 
-pub fn put(tx: &Transaction<'_>, policy: &Policy) -> Result<()> {
+pub fn put(tx: &Tx<'_>, policy: &Policy) -> Result<()> {
     let text = serde_json::to_string(policy).context("write the sign-in policy")?;
     tx.execute("INSERT OR REPLACE INTO sign_in_policy (id, value) VALUES (1, ?1)", [text])?;
     Ok(())

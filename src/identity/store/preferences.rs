@@ -1,9 +1,10 @@
 //! What users set for themselves, in a column of their row.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Context, Result};
 use crate::identity::Preferences;
+use crate::store::Tx;
 
 pub fn get(conn: &Connection, user: i64) -> Result<Option<Preferences>> {
     let mut statement = conn.prepare_cached("SELECT settings FROM users WHERE id = ?1")?;
@@ -11,7 +12,7 @@ pub fn get(conn: &Connection, user: i64) -> Result<Option<Preferences>> {
     text.map(|text| serde_json::from_str(&text).context("read the settings of a user")).transpose()
 }
 
-pub fn put(tx: &Transaction<'_>, user: i64, preferences: &Preferences) -> Result<()> {
+pub fn put(tx: &Tx<'_>, user: i64, preferences: &Preferences) -> Result<()> {
     let text = serde_json::to_string(preferences).context("write the settings of a user")?;
     tx.execute("UPDATE users SET settings = ?2 WHERE id = ?1", params![user, text])?;
     Ok(())

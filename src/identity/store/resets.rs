@@ -1,8 +1,9 @@
 //! Rows of forced password changes that were begun.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
+use crate::store::Tx;
 
 /// A change that was begun by signing in with the old password.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Row {
 }
 
 /// One at a time of each user; forgets those that came to nothing.
-pub fn insert(tx: &Transaction<'_>, token_hash: &[u8], row: &Row, now: i64) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, token_hash: &[u8], row: &Row, now: i64) -> Result<()> {
     let sql = "DELETE FROM password_resets WHERE user_id = ?1 OR expires_at <= ?2";
     tx.execute(sql, params![row.user_id, now])?;
     tx.execute(
@@ -42,7 +43,7 @@ pub fn find(conn: &Connection, token_hash: &[u8], now: i64) -> Result<Option<Row
 }
 
 /// As [`find`], and it is over: of two at the same time one gets it.
-pub fn take(tx: &Transaction<'_>, token_hash: &[u8], now: i64) -> Result<Option<Row>> {
+pub fn take(tx: &Tx<'_>, token_hash: &[u8], now: i64) -> Result<Option<Row>> {
     let found = find(tx, token_hash, now)?;
     tx.execute("DELETE FROM password_resets WHERE token_hash = ?1", [token_hash])?;
     Ok(found)

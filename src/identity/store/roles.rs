@@ -1,12 +1,12 @@
 //! Rows of roles and their permissions.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::{Error, Result};
 use crate::identity::Role;
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now};
+use crate::store::{Store, Tx, is_duplicate, now};
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
      (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
@@ -41,13 +41,13 @@ pub fn by_code(conn: &Connection, code: &str) -> Result<Role> {
     found.ok_or_else(|| Error::bad_input("role-unknown").arg("name", code))
 }
 
-pub fn insert(tx: &Transaction<'_>, code: &str, description: &str) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, code: &str, description: &str) -> Result<i64> {
     let sql = "INSERT INTO roles (code, description, created_at) VALUES (?1,?2,?3)";
     duplicate(code, tx.execute(sql, params![code, description, now()]))?;
     Ok(tx.last_insert_rowid())
 }
 
-pub fn update(tx: &Transaction<'_>, id: i64, code: &str, description: &str) -> Result<()> {
+pub fn update(tx: &Tx<'_>, id: i64, code: &str, description: &str) -> Result<()> {
     let sql = "UPDATE roles SET code = ?2, description = ?3 WHERE id = ?1";
     duplicate(code, tx.execute(sql, params![id, code, description]))
 }
@@ -61,7 +61,7 @@ fn duplicate(code: &str, result: rusqlite::Result<usize>) -> Result<()> {
     }
 }
 
-pub fn set_permissions(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
     tx.execute("DELETE FROM role_permissions WHERE role_id = ?1", [id])?;
     let sql = "INSERT INTO role_permissions (role_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -71,7 +71,7 @@ pub fn set_permissions(tx: &Transaction<'_>, id: i64, permissions: &Permissions)
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM roles WHERE id = ?1", [id])?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Rows of sessions.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::users::{codes, granted_to_u, roles_of_u};
@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::identity::permission::Permission;
 use crate::identity::roles::effective;
 use crate::identity::{Caller, SessionInfo, Via};
-use crate::store::Store;
 use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::{Store, Tx};
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -132,7 +132,7 @@ pub struct NewRow {
 }
 
 /// Adds a session; the oldest ones of the user beyond `limit` end.
-pub fn insert(tx: &Transaction<'_>, row: &NewRow, limit: u32) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, row: &NewRow, limit: u32) -> Result<()> {
     tx.execute(
         "INSERT INTO sessions (uuid, token_hash, user_id, address, created_at, expires_at, slide, \
          user_agent, last_seen_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?5)",
@@ -156,7 +156,7 @@ pub fn insert(tx: &Transaction<'_>, row: &NewRow, limit: u32) -> Result<()> {
 }
 
 /// Notes a use, which puts off the end of a sliding session up to `longest` seconds after its begin.
-pub fn seen(tx: &Transaction<'_>, id: i64, now: i64, longest: i64) -> Result<()> {
+pub fn seen(tx: &Tx<'_>, id: i64, now: i64, longest: i64) -> Result<()> {
     tx.prepare_cached(
         "UPDATE sessions SET last_seen_at = ?2, expires_at = CASE slide WHEN 0 THEN expires_at \
          ELSE max(expires_at, min(?2 + slide, created_at + ?3)) END WHERE id = ?1",
@@ -165,23 +165,23 @@ pub fn seen(tx: &Transaction<'_>, id: i64, now: i64, longest: i64) -> Result<()>
     Ok(())
 }
 
-pub fn end(tx: &Transaction<'_>, hash: &[u8]) -> Result<()> {
+pub fn end(tx: &Tx<'_>, hash: &[u8]) -> Result<()> {
     tx.execute("DELETE FROM sessions WHERE token_hash = ?1", [hash])?;
     Ok(())
 }
 
-pub fn end_by_id(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub fn end_by_id(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// Ends all sessions of a user but the given one; says how many.
-pub fn end_all(tx: &Transaction<'_>, user: i64, but: Option<i64>) -> Result<usize> {
+pub fn end_all(tx: &Tx<'_>, user: i64, but: Option<i64>) -> Result<usize> {
     let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
     Ok(tx.execute(sql, params![user, but])?)
 }
 
-pub fn purge(tx: &Transaction<'_>, now: i64) -> Result<()> {
+pub fn purge(tx: &Tx<'_>, now: i64) -> Result<()> {
     tx.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! The row of the set-up link.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::users;
 use crate::error::Result;
 use crate::identity::setup::refuse;
+use crate::store::Tx;
 
 /// Whether a token may make the first administrator.
 pub fn check(conn: &Connection, hash: &[u8]) -> Result<()> {
@@ -16,7 +17,7 @@ pub fn check(conn: &Connection, hash: &[u8]) -> Result<()> {
     }
 }
 
-pub fn insert(tx: &Transaction<'_>, hash: &[u8], now: i64) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, hash: &[u8], now: i64) -> Result<()> {
     tx.execute(
         "INSERT INTO setup_links (token_hash, created_at) VALUES (?1, ?2)",
         params![hash, now],
@@ -24,7 +25,7 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8], now: i64) -> Result<()> {
     Ok(())
 }
 
-pub fn forget_all(tx: &Transaction<'_>) -> Result<()> {
+pub fn forget_all(tx: &Tx<'_>) -> Result<()> {
     tx.execute("DELETE FROM setup_links", [])?;
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Rows of users' public ssh keys.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::identity::SshKey;
-use crate::store::is_duplicate;
 use crate::store::rows::uuid;
+use crate::store::{Tx, is_duplicate};
 
 pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<SshKey>> {
     let mut statement = conn.prepare_cached(
@@ -29,7 +29,7 @@ pub fn count(conn: &Connection, user: i64) -> Result<u32> {
     Ok(conn.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
 }
 
-pub fn insert(tx: &Transaction<'_>, user: i64, key: &SshKey) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, user: i64, key: &SshKey) -> Result<()> {
     let inserted = tx.execute(
         "INSERT INTO ssh_keys (uuid, user_id, name, key, fingerprint, created_at) VALUES (?1,?2,?3,?4,?5,?6)",
         params![key.uuid.to_string(), user, key.name, key.key, key.fingerprint, key.created_at],
@@ -42,7 +42,7 @@ pub fn insert(tx: &Transaction<'_>, user: i64, key: &SshKey) -> Result<()> {
     }
 }
 
-pub fn delete(tx: &Transaction<'_>, key: Uuid) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, key: Uuid) -> Result<()> {
     tx.execute("DELETE FROM ssh_keys WHERE uuid = ?1", [key.to_string()])?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Rows of users, their roles and permissions.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::identity::roles::effective;
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
-use crate::store::{Store, is_duplicate};
+use crate::store::{Store, Tx, is_duplicate};
 
 /// Codes of the roles of user `u`.
 macro_rules! roles_of_u {
@@ -127,7 +127,7 @@ pub fn administrators(conn: &Connection) -> Result<u32> {
 }
 
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     uuid: &Uuid,
     account: &NewAccount,
     hash: Option<&StoredPassword>,
@@ -159,7 +159,7 @@ pub fn insert(
 }
 
 /// Writes what may change of an account, but not its password, roles and groups.
-pub fn update(tx: &Transaction<'_>, user: &User, now: i64) -> Result<()> {
+pub fn update(tx: &Tx<'_>, user: &User, now: i64) -> Result<()> {
     let updated = tx.execute(
         "UPDATE users SET name = ?2, lookalike = ?3, email = ?4, full_name = ?5, phone = ?6, \
          department = ?7, enabled = ?8, awaits = ?9, force_reset = ?10, updated_at = ?11 WHERE id = ?1",
@@ -189,7 +189,7 @@ fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
     }
 }
 
-pub fn set_roles(tx: &Transaction<'_>, id: i64, roles: &[i64]) -> Result<()> {
+pub fn set_roles(tx: &Tx<'_>, id: i64, roles: &[i64]) -> Result<()> {
     tx.execute("DELETE FROM user_roles WHERE user_id = ?1", [id])?;
     let sql = "INSERT OR IGNORE INTO user_roles (user_id, role_id) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -199,7 +199,7 @@ pub fn set_roles(tx: &Transaction<'_>, id: i64, roles: &[i64]) -> Result<()> {
     Ok(())
 }
 
-pub fn set_granted(tx: &Transaction<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+pub fn set_granted(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
     tx.execute("DELETE FROM user_permissions WHERE user_id = ?1", [id])?;
     let sql = "INSERT INTO user_permissions (user_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -214,13 +214,13 @@ pub fn signs_in_to_nodes(conn: &Connection, id: i64) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM ssh_grants WHERE user_id = ?1")?.exists([id])?)
 }
 
-pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM users WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// A forced change that was begun with the old password is over.
-pub fn set_password(tx: &Transaction<'_>, id: i64, hash: &StoredPassword, now: i64) -> Result<()> {
+pub fn set_password(tx: &Tx<'_>, id: i64, hash: &StoredPassword, now: i64) -> Result<()> {
     tx.execute("DELETE FROM password_resets WHERE user_id = ?1", [id])?;
     tx.execute(
         "UPDATE users SET password_hash = ?2, password_changed_at = ?3, updated_at = ?3 WHERE id = ?1",
@@ -229,12 +229,12 @@ pub fn set_password(tx: &Transaction<'_>, id: i64, hash: &StoredPassword, now: i
     Ok(())
 }
 
-pub fn set_force_reset(tx: &Transaction<'_>, id: i64, force: bool) -> Result<()> {
+pub fn set_force_reset(tx: &Tx<'_>, id: i64, force: bool) -> Result<()> {
     tx.execute("UPDATE users SET force_reset = ?2 WHERE id = ?1", params![id, force])?;
     Ok(())
 }
 
-pub fn signed_in(tx: &Transaction<'_>, id: i64, now: i64) -> Result<()> {
+pub fn signed_in(tx: &Tx<'_>, id: i64, now: i64) -> Result<()> {
     tx.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", params![id, now])?;
     Ok(())
 }

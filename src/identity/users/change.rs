@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::names::{email_address, user_name};
@@ -15,8 +15,8 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::roles::{effective, may_grant};
 use crate::identity::store::{groups, roles, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
-use crate::store::now;
 use crate::store::text::lookalike;
+use crate::store::{Tx, now};
 
 /// Longest full name, phone number or department, in characters.
 const TEXT_LIMIT: usize = 100;
@@ -219,7 +219,7 @@ impl Identity {
 
 /// Writes a new account.
 pub(in crate::identity) fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     by: Authority<'_>,
     account: NewAccount,
     hash: Option<StoredPassword>,
@@ -246,7 +246,7 @@ fn checked(account: NewAccount) -> Result<NewAccount> {
 }
 
 pub(in crate::identity) fn update(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     by: Authority<'_>,
     user: &User,
     change: &AccountChange,
@@ -291,7 +291,7 @@ pub(in crate::identity) fn update(
 
 /// Numbers of the roles, if `by` may give them and the permissions.
 fn grant(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     by: Authority<'_>,
     codes: &[String],
     granted: &Permissions,
@@ -305,12 +305,7 @@ fn grant(
     codes.iter().map(give).collect()
 }
 
-fn join(
-    tx: &Transaction<'_>,
-    by: Authority<'_>,
-    user: i64,
-    memberships: &[GroupMembership],
-) -> Result<()> {
+fn join(tx: &Tx<'_>, by: Authority<'_>, user: i64, memberships: &[GroupMembership]) -> Result<()> {
     for membership in memberships {
         may_grant(by, &groups::find(tx, membership.group_id)?.permissions)?;
     }
@@ -341,7 +336,7 @@ pub(in crate::identity) fn touchable(
     }
 }
 
-fn remove(tx: &Transaction<'_>, by: Authority<'_>, id: i64) -> Result<User> {
+fn remove(tx: &Tx<'_>, by: Authority<'_>, id: i64) -> Result<User> {
     let user = touchable(tx, by, id)?;
     not_oneself(by, &user)?;
     users::delete(tx, id)?;
@@ -357,7 +352,7 @@ pub(in crate::identity) fn not_oneself(by: Authority<'_>, user: &User) -> Result
 }
 
 /// After a change of `user`: refuses when nobody is left who may do everything.
-fn keep_an_administrator(tx: &Transaction<'_>, user: &User) -> Result<()> {
+fn keep_an_administrator(tx: &Tx<'_>, user: &User) -> Result<()> {
     match user.is_administrator() && users::administrators(tx)? == 0 {
         true => Err(Error::conflict("last-administrator").arg("name", &user.name)),
         false => Ok(()),

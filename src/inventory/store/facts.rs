@@ -3,21 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use crate::error::Result;
 use crate::inventory::{Address, Nic, StorageUse};
 use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
-use crate::store::{now, rows};
+use crate::store::{Tx, now, rows};
 
 /// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that it got before its host name was known gives way to it.
-pub fn save_node(
-    tx: &Transaction<'_>,
-    id: i64,
-    facts: &NodeFacts,
-    address: Option<Ipv4Addr>,
-) -> Result<()> {
+pub fn save_node(tx: &Tx<'_>, id: i64, facts: &NodeFacts, address: Option<Ipv4Addr>) -> Result<()> {
     let versions = [
         facts.os.clone(),
         labelled("libvirt", &facts.libvirt_version),
@@ -53,7 +48,7 @@ fn labelled(label: &str, version: &str) -> String {
 }
 
 /// Makes the rows of cards and addresses equal to what is there.
-pub fn save_nics(tx: &Transaction<'_>, node: i64, nics: &[&NicFacts]) -> Result<()> {
+pub fn save_nics(tx: &Tx<'_>, node: i64, nics: &[&NicFacts]) -> Result<()> {
     for nic in nics {
         let dns: Vec<String> = nic.dns.iter().map(Ipv4Addr::to_string).collect();
         let id: i64 = tx
@@ -92,7 +87,7 @@ pub fn save_nics(tx: &Transaction<'_>, node: i64, nics: &[&NicFacts]) -> Result<
     mark_main_address(tx, node)
 }
 
-fn save_addresses(tx: &Transaction<'_>, nic: i64, addresses: &[(Ipv4Addr, u8)]) -> Result<()> {
+fn save_addresses(tx: &Tx<'_>, nic: i64, addresses: &[(Ipv4Addr, u8)]) -> Result<()> {
     for (address, prefix) in addresses {
         tx.prepare_cached(
             "INSERT INTO nic_addresses (uuid, nic_id, address, prefix) VALUES (?1,?2,?3,?4) \
@@ -106,7 +101,7 @@ fn save_addresses(tx: &Transaction<'_>, nic: i64, addresses: &[(Ipv4Addr, u8)]) 
 }
 
 /// The address by which the node is known serves management and images until told otherwise.
-fn mark_main_address(tx: &Transaction<'_>, node: i64) -> Result<()> {
+fn mark_main_address(tx: &Tx<'_>, node: i64) -> Result<()> {
     for column in ["is_manage", "is_image"] {
         tx.execute(
             &format!(
@@ -124,7 +119,7 @@ fn mark_main_address(tx: &Transaction<'_>, node: i64) -> Result<()> {
 
 /// Deletes the rows (id, name) of a parent whose name is not wanted any more.
 fn forget(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     select: &str,
     delete: &str,
     parent: i64,
@@ -140,7 +135,7 @@ fn forget(
 }
 
 /// Makes the rows of storages equal to what is there; roles that nobody holds go to the first.
-pub fn save_storages(tx: &Transaction<'_>, node: i64, storages: &[StorageFacts]) -> Result<()> {
+pub fn save_storages(tx: &Tx<'_>, node: i64, storages: &[StorageFacts]) -> Result<()> {
     let known: HashSet<&str> = storages.iter().map(|storage| storage.path.as_str()).collect();
     let select = "SELECT id, path FROM storages WHERE node_id=?1";
     forget(tx, select, "DELETE FROM storages WHERE id=?1", node, |path| known.contains(path))?;
@@ -174,7 +169,7 @@ const fn first_roles(position: usize, count: usize) -> &'static str {
     }
 }
 
-fn give_out_roles(tx: &Transaction<'_>, node: i64) -> Result<()> {
+fn give_out_roles(tx: &Tx<'_>, node: i64) -> Result<()> {
     let storages = storages(tx, &[node])?;
     let Some(first) = storages.first() else { return Ok(()) };
     let held: HashSet<u8> = storages.iter().flat_map(|s| s.roles.iter().copied()).collect();

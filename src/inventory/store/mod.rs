@@ -5,18 +5,18 @@ pub mod nodes;
 pub mod pools;
 pub mod ssh_grants;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::store::{now, rows};
+use crate::store::{Tx, now, rows};
 
-pub fn installation(tx: &Transaction<'_>) -> Result<Option<Uuid>> {
+pub fn installation(tx: &Tx<'_>) -> Result<Option<Uuid>> {
     let row = tx.query_row("SELECT uuid FROM installation WHERE id=1", [], |r| rows::uuid(r, 0));
     Ok(row.optional()?)
 }
 
-pub fn make_installation(tx: &Transaction<'_>) -> Result<Uuid> {
+pub fn make_installation(tx: &Tx<'_>) -> Result<Uuid> {
     let uuid = Uuid::new_v4();
     tx.execute(
         "INSERT INTO installation (id, uuid, created_at) VALUES (1, ?1, ?2)",

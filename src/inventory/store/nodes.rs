@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{Node, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now, rows};
+use crate::store::{Store, Tx, is_duplicate, now, rows};
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
@@ -76,7 +76,7 @@ fn many(conn: &Connection, condition: &str, value: i64) -> Result<Vec<Node>> {
 }
 
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     name: &str,
     pool: i64,
     role: NodeRole,
@@ -91,7 +91,7 @@ pub fn insert(
     Ok(tx.last_insert_rowid())
 }
 
-pub fn rename(tx: &Transaction<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
+pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
     let updated = tx.execute(
         "UPDATE nodes SET name=?2, role=?3, updated_at=?4 WHERE id=?1",
         params![id, name, role.number(), now()],
@@ -106,7 +106,7 @@ pub fn rename(tx: &Transaction<'_>, id: i64, name: &str, role: NodeRole) -> Resu
 
 /// Writes how the node is; nothing is written when it is so already.
 pub fn save_status(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: i64,
     status: NodeStatus,
     fault: Option<&Fault>,
@@ -120,7 +120,7 @@ pub fn save_status(
 }
 
 /// What was known of the nodes' links is no longer so.
-pub fn forget_status(tx: &Transaction<'_>) -> Result<()> {
+pub fn forget_status(tx: &Tx<'_>) -> Result<()> {
     let fault = Fault::from(Error::unreachable("node-not-yet-connected"));
     let fault = serde_json::to_string(&fault).map_err(Error::internal)?;
     tx.execute("UPDATE nodes SET status='shutdown', fault=?1", [fault])?;

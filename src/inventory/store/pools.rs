@@ -1,12 +1,12 @@
 //! Rows of resource pools.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::inventory::{Pool, PoolLine};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now, rows};
+use crate::store::{Store, Tx, is_duplicate, now, rows};
 
 const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
 
@@ -68,7 +68,7 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
     Ok(conn.prepare_cached(&sql)?.query_row([value], pool).optional()?)
 }
 
-pub fn insert(tx: &Transaction<'_>, name: &str, desc: Option<&str>, default: bool) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, name: &str, desc: Option<&str>, default: bool) -> Result<i64> {
     let inserted = tx.execute(
         "INSERT INTO pools (uuid, name, desc, is_default, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![Uuid::new_v4().to_string(), name, desc, default, now()],
@@ -77,7 +77,7 @@ pub fn insert(tx: &Transaction<'_>, name: &str, desc: Option<&str>, default: boo
     Ok(tx.last_insert_rowid())
 }
 
-pub fn update(tx: &Transaction<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()> {
+pub fn update(tx: &Tx<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()> {
     let updated = tx.execute(
         "UPDATE pools SET name=?2, desc=?3, updated_at=?4 WHERE id=?1",
         params![id, name, desc, now()],
@@ -86,7 +86,7 @@ pub fn update(tx: &Transaction<'_>, id: i64, name: &str, desc: Option<&str>) -> 
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM pools WHERE id=?1", [id])?;
     Ok(())
 }

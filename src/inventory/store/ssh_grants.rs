@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::inventory::SshGrant;
 use crate::node::protocol::AuthorizedKey;
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now, rows};
+use crate::store::{Store, Tx, is_duplicate, now, rows};
 
 static GRANTS: Listing = Listing {
     select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
@@ -42,13 +42,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<SshGrant> {
 
 /// # Errors
 /// `ssh-grant-exists`
-pub fn insert(
-    tx: &Transaction<'_>,
-    uuid: Uuid,
-    node: i64,
-    system_user: &str,
-    user: i64,
-) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: i64, system_user: &str, user: i64) -> Result<()> {
     let inserted = tx.execute(
         "INSERT INTO ssh_grants (uuid, node_id, system_user, user_id, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![uuid.to_string(), node, system_user, user, now()],
@@ -61,7 +55,7 @@ pub fn insert(
     }
 }
 
-pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     tx.execute("DELETE FROM ssh_grants WHERE uuid = ?1", [uuid.to_string()])?;
     Ok(())
 }

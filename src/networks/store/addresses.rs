@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Lease, Subnet};
-use crate::store::rows;
+use crate::store::{Tx, rows};
 
 /// Addresses of a subnet's range that cannot be given out: reserved ones and the gateways of all
 /// subnets of the network.
@@ -40,7 +40,7 @@ pub fn is_taken(conn: &Connection, network: i64, address: Ipv4Addr) -> Result<bo
 
 /// `false` when another address has this MAC.
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     subnet: &Subnet,
     owner: Uuid,
     address: Ipv4Addr,
@@ -81,7 +81,7 @@ pub fn of_subnet(conn: &Connection, subnet: i64) -> Result<Vec<Ipv4Addr>> {
     Ok(addresses.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn delete(tx: &Transaction<'_>, owners: &[Uuid]) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, owners: &[Uuid]) -> Result<()> {
     let owners = serde_json::to_string(owners).map_err(Error::internal)?;
     tx.prepare_cached("DELETE FROM addresses WHERE owner IN (SELECT value FROM json_each(?1))")?
         .execute([owners])?;

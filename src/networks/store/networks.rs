@@ -1,13 +1,13 @@
 //! Rows of data networks.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Network, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now, rows};
+use crate::store::{Store, Tx, is_duplicate, now, rows};
 
 static NETWORKS: Listing = Listing {
     select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid, s.name, s.kind, n.vlan, \
@@ -68,7 +68,7 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
 }
 
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     uuid: Uuid,
     switch: i64,
     values: &Values<'_>,
@@ -83,7 +83,7 @@ pub fn insert(
     Ok(tx.last_insert_rowid())
 }
 
-pub fn update(tx: &Transaction<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
+pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
     let updated = tx.execute(
         "UPDATE networks SET name=?2, desc=?3, vlan=?4, updated_at=?5 WHERE uuid=?1",
         params![uuid.to_string(), values.name, values.desc, values.vlan, now()],
@@ -93,7 +93,7 @@ pub fn update(tx: &Transaction<'_>, uuid: Uuid, values: &Values<'_>) -> Result<(
 }
 
 /// Deletes a network and its subnets.
-pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     let uuid = uuid.to_string();
     tx.execute(
         "DELETE FROM subnets WHERE network_id=(SELECT id FROM networks WHERE uuid=?1)",

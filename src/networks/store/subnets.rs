@@ -2,14 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Plan, Subnet};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now, rows};
+use crate::store::{Store, Tx, is_duplicate, now, rows};
 
 static SUBNETS: Listing = Listing {
     select: "t.id, t.uuid, t.network_id, n.uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
@@ -74,7 +74,7 @@ pub fn of_other_nat(conn: &Connection, network: i64) -> Result<Vec<(String, Subn
     Ok(subnets.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn insert(tx: &Transaction<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64> {
     let inserted = tx.execute(
         "INSERT INTO subnets (uuid, network_id, name, start_ip, end_ip, prefix, gateway, dns1, \
          dns2, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -95,7 +95,7 @@ pub fn insert(tx: &Transaction<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Re
     Ok(tx.last_insert_rowid())
 }
 
-pub fn update(tx: &Transaction<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
+pub fn update(tx: &Tx<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
     let updated = tx.execute(
         "UPDATE subnets SET name=?2, start_ip=?3, end_ip=?4, prefix=?5, gateway=?6, dns1=?7, \
          dns2=?8, updated_at=?9 WHERE uuid=?1",
@@ -115,7 +115,7 @@ pub fn update(tx: &Transaction<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     tx.execute("DELETE FROM subnets WHERE uuid=?1", [uuid.to_string()])?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Rows of virtual switches.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Switch, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now, rows};
+use crate::store::{Store, Tx, is_duplicate, now, rows};
 
 static SWITCHES: Listing = Listing {
     select: "s.id, s.uuid, s.name, s.kind, s.desc, s.is_default, \
@@ -49,7 +49,7 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
 }
 
 pub fn insert(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     name: &str,
     kind: SwitchKind,
     desc: Option<&str>,
@@ -65,7 +65,7 @@ pub fn insert(
 }
 
 pub fn update(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: i64,
     name: &str,
     kind: SwitchKind,
@@ -79,7 +79,7 @@ pub fn update(
     Ok(())
 }
 
-pub fn delete(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.execute("DELETE FROM switches WHERE id=?1", [id])?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::disks::Disks;
 use super::facts::qemu_img_version;
 use super::look::Look;
-use super::run::Run;
+use super::program::Program;
 use super::storage::{Storage, human};
 use crate::error::Result;
 use crate::node::protocol::{Check, Verdict};
@@ -161,7 +161,7 @@ fn selinux(storage: &Storage) -> Option<Check> {
 }
 
 fn label(storage: &Storage) -> Result<String> {
-    let output = Run::new("stat", PATIENCE).args(["-c", "%C"]).arg(storage.root()).output()?;
+    let output = Program::new("stat", PATIENCE).args(["-c", "%C"]).arg(storage.root()).output()?;
     Ok(String::from_utf8_lossy(&output).trim().to_owned())
 }
 

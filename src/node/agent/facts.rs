@@ -9,7 +9,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use super::disks::Disks;
 use super::nics::nics;
-use super::run::Run;
+use super::program::Program;
 use crate::error::{Context, Error, Result};
 use crate::node::protocol::{NodeFacts, StorageFacts};
 
@@ -55,7 +55,7 @@ pub fn storages(disks: &Disks) -> Vec<StorageFacts> {
 /// # Errors
 /// `program-missing`
 pub fn qemu_img_version() -> Result<String> {
-    let output = Run::new("qemu-img", PATIENCE).arg("--version").output()?;
+    let output = Program::new("qemu-img", PATIENCE).arg("--version").output()?;
     let text = String::from_utf8_lossy(&output);
     Ok(text.split_whitespace().nth(2).unwrap_or_default().to_owned())
 }
@@ -84,7 +84,7 @@ fn gpus() -> Result<Vec<String>> {
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let names = match Run::new("lspci", PATIENCE).args(["-D", "-mm"]).output() {
+    let names = match Program::new("lspci", PATIENCE).args(["-D", "-mm"]).output() {
         Ok(output) => String::from_utf8_lossy(&output).into_owned(),
         Err(error) if error.key() == "program-missing" => String::new(),
         Err(error) => return Err(error),

@@ -5,7 +5,7 @@
 //!   keeper.rs    keeps the agent between connections
 //!   dispatch.rs  from a request to the function that does it    call.rs    what such a function gets
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
-//!   run.rs       the one door to other programs          events.rs  what the agent tells unasked
+//!   program.rs   the one door to other programs          events.rs  what the agent tells unasked
 //!   facts.rs nics.rs sampler.rs doctor.rs look.rs                what the node is, does and lacks
 //!   ssh_keys.rs  with which keys people sign in to the node
 //! ```
@@ -25,8 +25,8 @@ pub mod libvirt;
 pub mod listen;
 mod look;
 mod nics;
+pub mod program;
 pub mod qcow2;
-pub mod run;
 mod sampler;
 pub mod serve;
 mod ssh_keys;

@@ -1,12 +1,12 @@
 //! Rows of the audit log.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 
 use crate::error::{Context, Error, Fault, Result};
 use crate::operations::audit::{Entry, Line};
 use crate::operations::{Actor, Item};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, now};
+use crate::store::{Store, Tx, now};
 
 /// A line's number or an older one.
 const UP_TO: &str = "up_to_id";
@@ -38,7 +38,7 @@ pub fn write(store: &Store, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
     store.write(|tx| write_in_tx(tx, actor, entry))
 }
 
-pub fn write_in_tx(tx: &Transaction<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
     let fault = entry.fault.map(public).transpose()?;
     tx.prepare_cached(
         "INSERT INTO audit (at, user_id, user_name, user_ip, action, subject, module, fault, \
@@ -65,12 +65,7 @@ fn public(fault: &Fault) -> Result<String> {
 }
 
 /// What a request started in the background and what failed of it afterwards.
-pub fn operation_ended(
-    tx: &Transaction<'_>,
-    actor: &Actor,
-    operation: i64,
-    items: &[Item],
-) -> Result<()> {
+pub fn operation_ended(tx: &Tx<'_>, actor: &Actor, operation: i64, items: &[Item]) -> Result<()> {
     let row = tx.query_row(
         "SELECT kind, subject_name, fault FROM operations WHERE id=?1",
         [operation],
@@ -93,7 +88,7 @@ pub fn operation_ended(
 }
 
 /// Drops lines from before `time`, among the `limit` oldest; gives how many.
-pub fn forget_before(tx: &Transaction<'_>, time: i64, limit: usize) -> Result<usize> {
+pub fn forget_before(tx: &Tx<'_>, time: i64, limit: usize) -> Result<usize> {
     let sql = "DELETE FROM audit WHERE id IN \
          (SELECT id FROM (SELECT id, at FROM audit ORDER BY id LIMIT ?2) WHERE at < ?1)";
     Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)

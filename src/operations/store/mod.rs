@@ -4,13 +4,13 @@ pub mod audit;
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Context, Error, Fault, Result};
 use crate::operations::{Actor, Item, NewOperation, Operation, State};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, is_duplicate, now};
+use crate::store::{Store, Tx, is_duplicate, now};
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at";
@@ -48,7 +48,7 @@ pub(super) struct Work {
     pub run_at: Option<i64>,
 }
 
-pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
+pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
     let uuid = Uuid::new_v4();
     let state = if new.run_at.is_some() { State::Scheduled } else { State::Queued };
     let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
@@ -80,7 +80,7 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewOperation, actor: &Actor) ->
 }
 
 /// Takes the locks or names the operation that holds one.
-pub(super) fn lock(tx: &Transaction<'_>, operation: i64, subjects: &[Uuid]) -> Result<()> {
+pub(super) fn lock(tx: &Tx<'_>, operation: i64, subjects: &[Uuid]) -> Result<()> {
     let mut statement =
         tx.prepare_cached("INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)")?;
     for subject in subjects {
@@ -93,7 +93,7 @@ pub(super) fn lock(tx: &Transaction<'_>, operation: i64, subjects: &[Uuid]) -> R
     Ok(())
 }
 
-fn held(tx: &Transaction<'_>, subject: Uuid) -> Result<Error> {
+fn held(tx: &Tx<'_>, subject: Uuid) -> Result<Error> {
     match holders(tx, &[subject])?.remove(&subject) {
         Some((kind, name)) => Ok(in_the_way(&kind, &name)),
         None => Err(Error::internal(format_args!("lock of {subject} without its operation"))),
@@ -178,7 +178,7 @@ fn work_of(row: &Row<'_>) -> Result<Work> {
 }
 
 pub(super) fn save_step(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: i64,
     state: State,
     step: usize,
@@ -190,7 +190,7 @@ pub(super) fn save_step(
     Ok(())
 }
 
-pub(super) fn save_progress(tx: &Transaction<'_>, id: i64, done: u64, total: u64) -> Result<()> {
+pub(super) fn save_progress(tx: &Tx<'_>, id: i64, done: u64, total: u64) -> Result<()> {
     tx.prepare_cached("UPDATE operations SET done=?2, total=?3 WHERE id=?1")?.execute(params![
         id,
         done as i64,
@@ -199,7 +199,7 @@ pub(super) fn save_progress(tx: &Transaction<'_>, id: i64, done: u64, total: u64
     Ok(())
 }
 
-pub(super) fn finish(tx: &Transaction<'_>, id: i64, state: State) -> Result<()> {
+pub(super) fn finish(tx: &Tx<'_>, id: i64, state: State) -> Result<()> {
     tx.execute("DELETE FROM operation_locks WHERE operation_id=?1", [id])?;
     tx.execute(
         "UPDATE operations SET state=?2, finished_at=?3 WHERE id=?1",
@@ -208,7 +208,7 @@ pub(super) fn finish(tx: &Transaction<'_>, id: i64, state: State) -> Result<()> 
     Ok(())
 }
 
-pub(super) fn request_cancel(tx: &Transaction<'_>, uuid: Uuid) -> Result<State> {
+pub(super) fn request_cancel(tx: &Tx<'_>, uuid: Uuid) -> Result<State> {
     let state: Option<String> = tx
         .query_row("SELECT state FROM operations WHERE uuid=?1", [uuid.to_string()], |r| r.get(0))
         .optional()?;
@@ -228,7 +228,7 @@ pub(super) fn is_cancel_requested(conn: &Connection, id: i64) -> Result<bool> {
 }
 
 /// Forgets scheduled operations of a kind on a subject, which a newer one replaces.
-pub(super) fn unschedule(tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Result<()> {
+pub(super) fn unschedule(tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
     tx.execute(
         "UPDATE operations SET state='cancelled', finished_at=?3 \
          WHERE kind=?1 AND subject=?2 AND state='scheduled'",
@@ -239,7 +239,7 @@ pub(super) fn unschedule(tx: &Transaction<'_>, kind: &str, subject: Uuid) -> Res
 
 /// Drops operations that ended before `time`, among the `limit` oldest; gives how many. They are numbered as they
 /// come, so that a look at the oldest is enough and needs no index.
-pub(super) fn forget_before(tx: &Transaction<'_>, time: i64, limit: usize) -> Result<usize> {
+pub(super) fn forget_before(tx: &Tx<'_>, time: i64, limit: usize) -> Result<usize> {
     let sql = "DELETE FROM operations WHERE id IN (SELECT id FROM \
          (SELECT id, finished_at FROM operations ORDER BY id LIMIT ?2) WHERE finished_at < ?1)";
     Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)

@@ -1,11 +1,11 @@
 //! Rows of copies made to be downloaded.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::store::{now, rows};
+use crate::store::{Tx, now, rows};
 
 /// A self-contained copy of a system disk.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Export {
     }
 }
 
-pub fn insert_export(tx: &Transaction<'_>, export: &Export) -> Result<()> {
+pub fn insert_export(tx: &Tx<'_>, export: &Export) -> Result<()> {
     tx.execute(
         "INSERT INTO template_exports (uuid, template_id, node_id, storage, created_at) \
          VALUES (?1,?2,?3,?4,?5)",
@@ -49,7 +49,7 @@ pub fn is_exported(conn: &Connection, template_id: i64) -> Result<bool> {
     Ok(statement.query_row([template_id], |_| Ok(())).optional()?.is_some())
 }
 
-pub fn delete_export(tx: &Transaction<'_>, uuid: Uuid) -> Result<()> {
+pub fn delete_export(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     tx.execute("DELETE FROM template_exports WHERE uuid = ?1", [uuid.to_string()])?;
     Ok(())
 }

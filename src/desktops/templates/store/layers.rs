@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::{Template, parse_role};
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
-use crate::store::{now, rows};
+use crate::store::{Tx, now, rows};
 
 /// A layer of a template's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn insert_layer(tx: &Transaction<'_>, layer: &Layer) -> Result<()> {
+pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
     tx.execute(
         "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -178,7 +178,7 @@ pub fn insert_layer(tx: &Transaction<'_>, layer: &Layer) -> Result<()> {
 }
 
 /// Makes a layer the top of a version, or of none.
-pub fn set_layer_version(tx: &Transaction<'_>, layer: Uuid, version: Option<u32>) -> Result<()> {
+pub fn set_layer_version(tx: &Tx<'_>, layer: Uuid, version: Option<u32>) -> Result<()> {
     tx.execute(
         "UPDATE template_layers SET version = ?2 WHERE uuid = ?1",
         params![layer.to_string(), version],
@@ -187,7 +187,7 @@ pub fn set_layer_version(tx: &Transaction<'_>, layer: Uuid, version: Option<u32>
 }
 
 /// Layers and the rows of their copies.
-pub fn delete_layers(tx: &Transaction<'_>, layers: &[Uuid]) -> Result<()> {
+pub fn delete_layers(tx: &Tx<'_>, layers: &[Uuid]) -> Result<()> {
     for layer in layers {
         tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [layer.to_string()])?;
         tx.execute("DELETE FROM template_layers WHERE uuid = ?1", [layer.to_string()])?;

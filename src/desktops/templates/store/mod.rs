@@ -8,7 +8,7 @@ pub use exports::*;
 pub use layers::*;
 pub use list::*;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::template::{
@@ -16,7 +16,7 @@ use super::template::{
 };
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::PowerState;
-use crate::store::{now, rows};
+use crate::store::{Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
      t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, t.fault, \
@@ -60,7 +60,7 @@ pub fn require_free_name(conn: &Connection, name: &str, except: Option<Uuid>) ->
 }
 
 /// Gives the row's id.
-pub fn insert(tx: &Transaction<'_>, template: &Template) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<i64> {
     tx.execute(
         "INSERT INTO templates (uuid, name, desc, os_type, classify, pool_id, node_id, network_id, \
          subnet_id, vcpu, memory_mib, base_image, state, owner_name, created_at) \
@@ -87,7 +87,7 @@ pub fn insert(tx: &Transaction<'_>, template: &Template) -> Result<i64> {
 }
 
 /// What people may change.
-pub fn update(tx: &Transaction<'_>, template: &Template) -> Result<()> {
+pub fn update(tx: &Tx<'_>, template: &Template) -> Result<()> {
     tx.execute(
         "UPDATE templates SET name = ?2, desc = ?3, network_id = ?4, subnet_id = ?5, vcpu = ?6, \
          memory_mib = ?7, updated_at = ?8 WHERE id = ?1",
@@ -106,7 +106,7 @@ pub fn update(tx: &Transaction<'_>, template: &Template) -> Result<()> {
 }
 
 pub fn set_state(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     uuid: Uuid,
     state: TemplateState,
     fault: Option<&Fault>,
@@ -120,7 +120,7 @@ pub fn set_state(
 }
 
 /// Notes that the working disks may hold what no version has; `editing`: on purpose.
-pub fn set_changed(tx: &Transaction<'_>, uuid: Uuid, editing: bool) -> Result<()> {
+pub fn set_changed(tx: &Tx<'_>, uuid: Uuid, editing: bool) -> Result<()> {
     tx.execute(
         "UPDATE templates SET changed = 1, editing = editing OR ?2 WHERE uuid = ?1",
         params![uuid.to_string(), editing],
@@ -129,7 +129,7 @@ pub fn set_changed(tx: &Transaction<'_>, uuid: Uuid, editing: bool) -> Result<()
 }
 
 /// The template is made; it has its first version.
-pub fn set_created(tx: &Transaction<'_>, uuid: Uuid, version: u32) -> Result<()> {
+pub fn set_created(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
     tx.execute(
         "UPDATE templates SET state = 'ready', fault = NULL, version = ?2, updated_at = ?3 \
          WHERE uuid = ?1",
@@ -139,7 +139,7 @@ pub fn set_created(tx: &Transaction<'_>, uuid: Uuid, version: u32) -> Result<()>
 }
 
 /// The template has this version now and nothing that is not in it.
-pub fn set_saved(tx: &Transaction<'_>, uuid: Uuid, version: u32) -> Result<()> {
+pub fn set_saved(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
     tx.execute(
         "UPDATE templates SET state = 'ready', fault = NULL, version = ?2, changed = 0, \
          editing = 0, saved_at = ?3, updated_at = ?3 WHERE uuid = ?1",
@@ -149,7 +149,7 @@ pub fn set_saved(tx: &Transaction<'_>, uuid: Uuid, version: u32) -> Result<()> {
 }
 
 /// All rows of a template but its address.
-pub fn delete(tx: &Transaction<'_>, template_id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, template_id: i64) -> Result<()> {
     tx.execute(
         "DELETE FROM layer_copies WHERE layer IN \
          (SELECT uuid FROM template_layers WHERE template_id = ?1)",
@@ -173,7 +173,7 @@ pub fn users(conn: &Connection, template_id: i64, limit: usize) -> Result<(Vec<S
     Ok((names, count))
 }
 
-pub fn insert_disk(tx: &Transaction<'_>, disk: &TemplateDisk) -> Result<i64> {
+pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<i64> {
     tx.execute(
         "INSERT INTO template_disks (uuid, template_id, role, position, size, used, top) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -190,17 +190,17 @@ pub fn insert_disk(tx: &Transaction<'_>, disk: &TemplateDisk) -> Result<i64> {
     Ok(tx.last_insert_rowid())
 }
 
-pub fn set_disk_size(tx: &Transaction<'_>, disk_id: i64, size: u64) -> Result<()> {
+pub fn set_disk_size(tx: &Tx<'_>, disk_id: i64, size: u64) -> Result<()> {
     tx.execute("UPDATE template_disks SET size = ?2 WHERE id = ?1", params![disk_id, size as i64])?;
     Ok(())
 }
 
-pub fn set_disk_used(tx: &Transaction<'_>, disk_id: i64, used: u64) -> Result<()> {
+pub fn set_disk_used(tx: &Tx<'_>, disk_id: i64, used: u64) -> Result<()> {
     tx.execute("UPDATE template_disks SET used = ?2 WHERE id = ?1", params![disk_id, used as i64])?;
     Ok(())
 }
 
-pub fn set_disk_top(tx: &Transaction<'_>, disk_id: i64, top: Uuid) -> Result<()> {
+pub fn set_disk_top(tx: &Tx<'_>, disk_id: i64, top: Uuid) -> Result<()> {
     tx.execute(
         "UPDATE template_disks SET top = ?2 WHERE id = ?1",
         params![disk_id, top.to_string()],
@@ -209,7 +209,7 @@ pub fn set_disk_top(tx: &Transaction<'_>, disk_id: i64, top: Uuid) -> Result<()>
 }
 
 /// The disk and its layers' rows.
-pub fn delete_disk(tx: &Transaction<'_>, disk_id: i64) -> Result<()> {
+pub fn delete_disk(tx: &Tx<'_>, disk_id: i64) -> Result<()> {
     tx.execute(
         "DELETE FROM layer_copies WHERE layer IN \
          (SELECT uuid FROM template_layers WHERE disk_id = ?1)",
@@ -222,7 +222,7 @@ pub fn delete_disk(tx: &Transaction<'_>, disk_id: i64) -> Result<()> {
 
 /// Power as the node reports it.
 pub fn set_power(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     uuid: Uuid,
     power: Power,
     reason: &str,

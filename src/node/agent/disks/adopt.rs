@@ -13,7 +13,7 @@ use super::{Disks, as_full_storage, image_facts, probe};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
-use crate::node::agent::run::Run;
+use crate::node::agent::program::Program;
 use crate::node::agent::storage::Storage;
 use crate::node::protocol::{ImageFacts, LayerRef};
 
@@ -113,7 +113,7 @@ fn convert(
     let Measure { required, .. } = measure(source, format, call)?;
     storage.require_room(required)?;
     in_progress(storage, target, |temporary| {
-        Run::new("qemu-img", CONVERT_PATIENCE)
+        Program::new("qemu-img", CONVERT_PATIENCE)
             .args(["convert", "-p", "-f", format.word(), "-O", "qcow2"])
             .arg(source)
             .arg(temporary)
@@ -131,7 +131,7 @@ struct Measure {
 }
 
 fn measure(source: &Path, format: Format, call: &Call) -> Result<Measure> {
-    let output = Run::new("qemu-img", MEASURE_PATIENCE)
+    let output = Program::new("qemu-img", MEASURE_PATIENCE)
         .args(["measure", "--output=json", "-f", format.word(), "-O", "qcow2"])
         .arg(source)
         .cancel(call.cancel_flag())

@@ -22,7 +22,7 @@ use super::{Disks, as_full_storage, image_facts};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
-use crate::node::agent::run::Run;
+use crate::node::agent::program::Program;
 use crate::node::agent::storage::Storage;
 use crate::node::protocol::{DiskSpec, ImageFacts, LayerRef};
 
@@ -97,7 +97,7 @@ fn copy_to_layer(overlay: &Path, storage: &Storage, target: &Path, call: &Call) 
     let size = fs::metadata(overlay).context(format_args!("look at {}", overlay.display()))?.len();
     storage.require_room(size)?;
     let temporary = storage.temporary();
-    let copied = Run::new("cp", COPY_PATIENCE)
+    let copied = Program::new("cp", COPY_PATIENCE)
         .args(["--sparse=always", "--reflink=auto", "--"])
         .arg(overlay)
         .arg(&temporary)

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{Disks, as_full_storage, header};
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::files;
+use crate::node::agent::program::Program;
 use crate::node::agent::qcow2::{self, Header};
-use crate::node::agent::run::Run;
 use crate::node::agent::storage::Storage;
 use crate::node::protocol::{DiskSpec, LayerRef};
 
@@ -151,7 +151,7 @@ impl Prototype {
 
 /// An empty qcow2, on a layer or on nothing.
 pub(super) fn create_empty(path: &Path, below: Option<&Path>, size: u64) -> Result<()> {
-    let mut run = Run::new("qemu-img", PATIENCE).args(["create", "-q", "-f", "qcow2"]);
+    let mut run = Program::new("qemu-img", PATIENCE).args(["create", "-q", "-f", "qcow2"]);
     if let Some(layer) = below {
         run = run.args(["-F", "qcow2", "-b"]).arg(layer);
     }
@@ -160,7 +160,7 @@ pub(super) fn create_empty(path: &Path, below: Option<&Path>, size: u64) -> Resu
 }
 
 fn grow(path: &Path, size: u64) -> Result<()> {
-    Run::new("qemu-img", PATIENCE)
+    Program::new("qemu-img", PATIENCE)
         .args(["resize", "-q", "-f", "qcow2"])
         .arg(path)
         .arg(size.to_string())

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::format::{self, Format};
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::call::Call;
-use crate::node::agent::run::Run;
+use crate::node::agent::program::Program;
 use crate::node::agent::storage::human;
 
 /// Looking at a header takes milliseconds; checking all tables of a 1 TiB image on a slow disk, minutes.
@@ -71,7 +71,7 @@ struct Extent {
 }
 
 fn info(path: &Path, format: Format, call: &Call) -> Result<Info> {
-    let ended = Run::new("qemu-img", LOOK_PATIENCE)
+    let ended = Program::new("qemu-img", LOOK_PATIENCE)
         .args(["info", "--output=json", "-f", format.word()])
         .arg(path)
         .limits(MEMORY_LIMIT, LOOK_PATIENCE.as_secs())
@@ -115,7 +115,7 @@ fn check(path: &Path, format: Format, call: &Call) -> Result<()> {
     if format == Format::Raw {
         return Ok(());
     }
-    let ended = Run::new("qemu-img", CHECK_PATIENCE)
+    let ended = Program::new("qemu-img", CHECK_PATIENCE)
         .args(["check", "-q", "-f", format.word()])
         .arg(path)
         .limits(MEMORY_LIMIT, CHECK_PATIENCE.as_secs())

@@ -24,7 +24,7 @@ const OUTPUT_LIMIT: usize = 16 << 20;
 const STDERR_KEPT: usize = 2048;
 
 /// A program about to be started.
-pub struct Run<'a> {
+pub struct Program<'a> {
     program: OsString,
     args: Vec<OsString>,
     deadline: Duration,
@@ -42,7 +42,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Program<'a> {
     /// `deadline`: the program is killed when it takes longer.
     pub fn new(program: impl AsRef<OsStr>, deadline: Duration) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         self.output_watched(&mut |_| ())
     }
 
-    /// As [`Run::output`]; every piece of standard output is also handed over as it comes.
+    /// As [`Program::output`]; every piece of standard output is also handed over as it comes.
     pub fn output_watched(self, watch: &mut dyn FnMut(&[u8])) -> Result<Vec<u8>> {
         let shown = self.shown();
         let program = self.program.to_string_lossy().into_owned();
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
     /// Runs the program to its end and tells how it ended, whatever its exit code.
     ///
     /// # Errors
-    /// As [`Run::output`] without `program-failed`.
+    /// As [`Program::output`] without `program-failed`.
     pub fn finish(self, watch: &mut dyn FnMut(&[u8])) -> Result<Ended> {
         let mut child = self.spawn()?;
         let pieces = collect(&mut child);
@@ -288,26 +288,27 @@ mod tests {
 
     #[test]
     fn output_comes_back() {
-        assert_eq!(Run::new("echo", SOON).arg("a b").output().unwrap(), b"a b\n");
+        assert_eq!(Program::new("echo", SOON).arg("a b").output().unwrap(), b"a b\n");
     }
 
     #[test]
     fn a_failure_keeps_the_last_words() {
-        let error = Run::new("ls", SOON).arg("/no/such/path").output().unwrap_err();
+        let error = Program::new("ls", SOON).arg("/no/such/path").output().unwrap_err();
         assert_eq!(error.key(), "program-failed");
         assert!(error.detail().contains("No such file"), "{}", error.detail());
     }
 
     #[test]
     fn a_missing_program_is_named() {
-        let error = Run::new("no-such-program-here", SOON).output().unwrap_err();
+        let error = Program::new("no-such-program-here", SOON).output().unwrap_err();
         assert_eq!(error.key(), "program-missing");
     }
 
     #[test]
     fn a_slow_program_is_killed() {
         let began = Instant::now();
-        let error = Run::new("sleep", Duration::from_millis(200)).arg("30").output().unwrap_err();
+        let error =
+            Program::new("sleep", Duration::from_millis(200)).arg("30").output().unwrap_err();
         assert_eq!(error.key(), "program-too-slow");
         assert!(began.elapsed() < Duration::from_secs(5));
     }
@@ -320,7 +321,7 @@ mod tests {
             thread::sleep(Duration::from_millis(100));
             other.cancel();
         });
-        let error = Run::new("sleep", SOON).arg("30").cancel(&flag).output().unwrap_err();
+        let error = Program::new("sleep", SOON).arg("30").cancel(&flag).output().unwrap_err();
         assert_eq!(error.kind(), Kind::Cancelled);
     }
 }

@@ -9,34 +9,34 @@ use super::{Actor, Item};
 use crate::error::{Context, Fault, Result};
 use crate::node::cancel::CancelFlag;
 
-/// A step of a recipe. Both functions may run again after a kill and must then finish what is there.
-pub struct Step<D, A> {
+/// A step of a saga. Both functions may run again after a kill and must then finish what is there.
+pub struct Action<D, A> {
     /// For the log.
     pub name: &'static str,
-    pub run: fn(&D, &A, &Job) -> Result<()>,
-    pub undo: fn(&D, &A, &Job) -> Result<()>,
+    pub run: fn(&D, &A, &Execution) -> Result<()>,
+    pub undo: fn(&D, &A, &Execution) -> Result<()>,
 }
 
 /// The undo of a step that leaves nothing behind.
-pub fn nothing<D, A>(_: &D, _: &A, _: &Job) -> Result<()> {
+pub fn nothing<D, A>(_: &D, _: &A, _: &Execution) -> Result<()> {
     Ok(())
 }
 
 /// The steps of a kind of operation together with what they work on.
-pub struct Recipe<D: 'static, A: 'static> {
+pub struct Saga<D: 'static, A: 'static> {
     pub domain: D,
-    pub steps: &'static [Step<D, A>],
+    pub steps: &'static [Action<D, A>],
 }
 
-/// A recipe with its types hidden.
-pub(super) trait AnyRecipe: Send + Sync {
+/// A saga with its types hidden.
+pub(super) trait AnySaga: Send + Sync {
     fn len(&self) -> usize;
     fn name(&self, step: usize) -> &'static str;
-    fn run(&self, step: usize, args: &str, job: &Job) -> Result<()>;
-    fn undo(&self, step: usize, args: &str, job: &Job) -> Result<()>;
+    fn run(&self, step: usize, args: &str, execution: &Execution) -> Result<()>;
+    fn undo(&self, step: usize, args: &str, execution: &Execution) -> Result<()>;
 }
 
-impl<D: Send + Sync + 'static, A: DeserializeOwned + 'static> AnyRecipe for Recipe<D, A> {
+impl<D: Send + Sync + 'static, A: DeserializeOwned + 'static> AnySaga for Saga<D, A> {
     fn len(&self) -> usize {
         self.steps.len()
     }
@@ -45,12 +45,12 @@ impl<D: Send + Sync + 'static, A: DeserializeOwned + 'static> AnyRecipe for Reci
         self.steps[step].name
     }
 
-    fn run(&self, step: usize, args: &str, job: &Job) -> Result<()> {
-        (self.steps[step].run)(&self.domain, &parse(args)?, job)
+    fn run(&self, step: usize, args: &str, execution: &Execution) -> Result<()> {
+        (self.steps[step].run)(&self.domain, &parse(args)?, execution)
     }
 
-    fn undo(&self, step: usize, args: &str, job: &Job) -> Result<()> {
-        (self.steps[step].undo)(&self.domain, &parse(args)?, job)
+    fn undo(&self, step: usize, args: &str, execution: &Execution) -> Result<()> {
+        (self.steps[step].undo)(&self.domain, &parse(args)?, execution)
     }
 }
 
@@ -65,7 +65,7 @@ type Report = dyn Fn(u64, u64, bool) + Send + Sync;
 pub const PERCENT: u64 = 100;
 
 /// The running operation as its steps see it.
-pub struct Job {
+pub struct Execution {
     pub uuid: Uuid,
     pub actor: Actor,
     pub(super) cancel: CancelFlag,
@@ -75,7 +75,7 @@ pub struct Job {
     pub(super) span: Mutex<Option<(u64, u64)>>,
 }
 
-impl Job {
+impl Execution {
     /// Says how far it is. Cheap: written and sent at most a few times a second.
     pub fn progress(&self, done: u64, total: u64) {
         let span = *self.span.lock().unwrap_or_else(PoisonError::into_inner);
