@@ -131,6 +131,13 @@ impl BuiltinRole {
         Self::ALL.into_iter().find(|role| role.code() == code)
     }
 
+    /// What a user may do: permissions of roles of one's own, of groups and of the user, and what the built-in ones
+    /// among the roles hold.
+    pub(super) fn effective(codes: &[String], granted: Permissions) -> Permissions {
+        let builtin = codes.iter().filter_map(|code| Self::parse(code));
+        builtin.flat_map(Self::permissions).chain(granted).collect()
+    }
+
     pub fn permissions(self) -> Permissions {
         use Permission as P;
         let list: &[Permission] = match self {

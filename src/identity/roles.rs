@@ -1,6 +1,6 @@
 //! Roles of one's own beside the built-in ones.
 
-use super::permission::{BuiltinRole, Permissions};
+use super::permission::Permissions;
 use super::store::roles;
 use super::{Authority, Identity};
 use crate::error::{Error, Result};
@@ -124,11 +124,4 @@ fn role_code(text: &str) -> Result<String> {
         Some(found) => Err(wrong("name-character").arg("found", found.escape_debug())),
         None => Ok(code.to_owned()),
     }
-}
-
-/// What a user may do: permissions of roles of one's own, of groups and of the user, and what the
-/// built-in roles hold.
-pub(super) fn effective(codes: &[String], granted: Permissions) -> Permissions {
-    let builtin = codes.iter().filter_map(|code| BuiltinRole::parse(code));
-    builtin.flat_map(BuiltinRole::permissions).chain(granted).collect()
 }

@@ -1,5 +1,7 @@
 //! The first administrator: made by a link that the server prints once, or on the command line.
 
+use rusqlite::Connection;
+
 use super::lockout::{self, Subject};
 use super::password::{Password, StoredPassword};
 use super::sign_in::{Lifetime, NewSession, Visitor};
@@ -45,7 +47,7 @@ impl Identity {
         let policy = self.policy()?;
         let guesser: Vec<Subject> = visitor.address.map(Subject::address).into_iter().collect();
         self.store.read(|conn| lockout::check(conn, &guesser, &policy, now()))?;
-        if let Err(error) = self.store.read(|conn| setup::check(conn, &hash)) {
+        if let Err(error) = self.store.read(|conn| check(conn, &hash)) {
             self.store.write(|tx| lockout::note(tx, &guesser, &policy, now()))?;
             return Err(error);
         }
@@ -53,7 +55,7 @@ impl Identity {
         let account = NewAccount { name: name.to_owned(), roles, ..NewAccount::default() };
         let password = self.hash_new(password, &[name])?;
         let user = self.store.write(|tx| {
-            setup::check(tx, &hash)?;
+            check(tx, &hash)?;
             setup::forget_all(tx)?;
             super::users::insert(tx, Authority::System, account, Some(password))
         })?;
@@ -79,10 +81,14 @@ impl Identity {
     }
 }
 
-/// Both words for a refused link, told apart for whoever holds an old one.
-pub(super) fn refuse(is_done: bool) -> Error {
-    match is_done {
-        true => Error::conflict("setup-done"),
-        false => Error::forbidden("setup-link-wrong"),
+/// Whether a token may make the first administrator. Both words for a refused link are told apart for whoever holds
+/// an old one.
+fn check(conn: &Connection, hash: &[u8]) -> Result<()> {
+    if users::administrators(conn)? > 0 {
+        return Err(Error::conflict("setup-done"));
+    }
+    match setup::is_current(conn, hash)? {
+        true => Ok(()),
+        false => Err(Error::forbidden("setup-link-wrong")),
     }
 }

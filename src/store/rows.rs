@@ -26,6 +26,16 @@ pub fn unsigned<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static
     T::try_from(number).map_err(|cause| wrong(index, cause))
 }
 
+/// A value that is kept as one of a set of words.
+pub fn word<T>(
+    row: &Row<'_>,
+    index: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let word: String = row.get(index)?;
+    parse(&word).ok_or_else(|| wrong(index, std::io::Error::other(format!("unknown word {word}"))))
+}
+
 /// Numbers for `IN (…)`: they need no quoting. An empty list matches nothing.
 pub fn in_numbers(ids: impl IntoIterator<Item = i64>) -> String {
     let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();

@@ -13,7 +13,7 @@ use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::spec::Restore;
-use crate::desktops::templates::{TemplateState, role_word};
+use crate::desktops::templates::TemplateState;
 use crate::desktops::{
     Changed, DesktopGroup, DesktopGroupChange, GroupDisk, NewDesktopGroup, Switch,
 };
@@ -224,7 +224,7 @@ struct DeviceView {
 impl From<GroupDisk> for DeviceView {
     fn from(disk: GroupDisk) -> Self {
         let GroupDisk { role, position, size } = disk;
-        Self { role: role_word(role), boot_index: position, size: size.div_ceil(1 << 30) }
+        Self { role: role.word(), boot_index: position, size: size.div_ceil(1 << 30) }
     }
 }
 

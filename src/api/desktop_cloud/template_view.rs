@@ -9,7 +9,7 @@ use super::base_images::gigabytes;
 use crate::api::call::Call;
 use crate::api::{App, time};
 use crate::desktops::templates::{
-    NodeImages, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name, role_word,
+    NodeImages, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
 };
 use crate::error::{Error, Fault};
 use crate::images::os_type;
@@ -90,7 +90,7 @@ impl DeviceView {
     fn of(disk: TemplateDisk) -> Self {
         Self {
             uuid: disk.uuid,
-            kind: role_word(disk.role),
+            kind: disk.role.word(),
             device_name: device_name(disk.position),
             boot_index: disk.position,
             inx: disk.position.saturating_sub(1),

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::desktops::group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
 use crate::desktops::spec::Restore;
-use crate::desktops::templates::{TemplateState, parse_role};
+use crate::desktops::templates::TemplateState;
+use crate::desktops::templates::store::disk_role;
 use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
@@ -244,7 +245,7 @@ fn disks(
     let mut disks: HashMap<i64, Vec<GroupDisk>> = HashMap::new();
     while let Some(row) = rows.next()? {
         let disk = GroupDisk {
-            role: parse_role(&row.get::<_, String>(1)?)?,
+            role: disk_role(row, 1)?,
             position: row.get(2)?,
             size: rows::unsigned(row, 3)?,
         };

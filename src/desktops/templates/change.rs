@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::create::new_copy;
+use super::layers::new_copy;
 use super::limits::{DISK_LIMIT, check_disk_size, check_memory, check_size};
 use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateDisk, TemplateState, Templates, ready};

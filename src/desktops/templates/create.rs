@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::layers::new_copy;
 use super::limits::{DISK_LIMIT, check_disk_size, check_memory, check_size};
 use super::machine::watched;
 use super::store::{self, Layer};
 use super::{Classify, Power, Template, TemplateDisk, TemplateState, Templates, ready};
 use crate::error::{Error, Result};
-use crate::images::{self, BaseImage, CopyState, ImageState, LayerCopy};
+use crate::images::{self, BaseImage, ImageState};
 use crate::inventory::{Node, StorageRole};
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
@@ -265,17 +266,6 @@ impl Templates {
     }
 }
 
-/// A layer that is about to be made.
-pub(super) fn new_copy(layer: Uuid, node_id: i64, storage: &str) -> LayerCopy {
-    LayerCopy {
-        layer,
-        node_id,
-        storage: storage.to_owned(),
-        path: String::new(),
-        state: CopyState::Copying(0),
-    }
-}
-
 /// A disk and what its first layer stands on.
 struct DiskPlan {
     role: DiskRole,
@@ -409,24 +399,10 @@ fn base_layer(templates: &Templates, template: &Template, image: Uuid) -> Result
 }
 
 impl Templates {
-    /// The files of these layers are there.
-    pub(super) fn note_made(&self, node_id: i64, layers: &[store::PlacedLayer]) -> Result<()> {
-        self.store.write(|tx| {
-            for placed in layers {
-                let made = LayerCopy {
-                    state: CopyState::Ready,
-                    ..new_copy(placed.layer.uuid, node_id, &placed.storage)
-                };
-                images::note_copy(tx, &made)?;
-            }
-            Ok(())
-        })
-    }
-
     /// Removes all rows, and tells the node that the address is free.
     pub(super) fn forget(&self, template: Uuid) -> Result<()> {
         let removed = self.store.write(|tx| {
-            let Some(found) = super::delete::find_if_there(tx, template)? else { return Ok(None) };
+            let Some(found) = store::find_if_there(tx, template)? else { return Ok(None) };
             let leases = self.networks.release(tx, &[template])?;
             store::delete(tx, found.id)?;
             Ok(Some((found.node_id, leases)))

@@ -1,11 +1,10 @@
 //! Deleting templates with their domain, layers and address.
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Template, TemplateState, Templates, flatten, save, store};
-use crate::error::{Error, Fault, Kind, Result};
+use super::{TemplateState, Templates, flatten, save, store};
+use crate::error::{Error, Fault, Result};
 use crate::operations::{Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga};
 use crate::store::Tx;
 
@@ -66,15 +65,6 @@ impl Templates {
     }
 }
 
-/// `None` when it does not exist.
-pub(super) fn find_if_there(conn: &Connection, uuid: Uuid) -> Result<Option<Template>> {
-    match store::find(conn, uuid) {
-        Ok(template) => Ok(Some(template)),
-        Err(error) if error.kind() == Kind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 fn remove(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);
     let total = args.templates.len() as u64;
@@ -92,7 +82,7 @@ fn remove(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
 }
 
 fn remove_one(templates: &Templates, uuid: Uuid) -> Result<()> {
-    let Some(template) = templates.store.read(|conn| find_if_there(conn, uuid))? else {
+    let Some(template) = templates.store.read(|conn| store::find_if_there(conn, uuid))? else {
         return Ok(());
     };
     templates.undefine(&template)?;
@@ -111,7 +101,7 @@ fn fail(templates: &Templates, uuid: Uuid, error: &Error) -> Result<()> {
 
 fn give_up(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     for (uuid, name) in &args.templates {
-        if templates.store.read(|conn| find_if_there(conn, *uuid))?.is_some() {
+        if templates.store.read(|conn| store::find_if_there(conn, *uuid))?.is_some() {
             fail(
                 templates,
                 *uuid,

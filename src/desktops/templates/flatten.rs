@@ -12,8 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::create::new_copy;
-use super::delete::find_if_there;
+use super::layers::new_copy;
 use super::machine::watched;
 use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates};
@@ -164,7 +163,7 @@ fn forget_copies(templates: &Templates, args: &Args, _: &Execution) -> Result<()
     let copies: Vec<Uuid> = args.copies.iter().map(|(_, to)| *to).collect();
     templates.store.write(|tx| {
         store::delete_layers(tx, &copies)?;
-        match find_if_there(tx, args.template)? {
+        match store::find_if_there(tx, args.template)? {
             Some(template) if template.state == TemplateState::Updating => {
                 store::set_state(tx, args.template, TemplateState::Ready, None)
             }

@@ -15,6 +15,7 @@
 //!   power.rs   starting, stopping, editing     delete.rs   removing all of it
 //!   save.rs    the next version                export.rs   downloading the system disk
 //!   flatten.rs short chains, unused layers     machine.rs  its own domain on its node
+//!   layers.rs  rows of layers in the making
 //! ```
 
 mod change;
@@ -22,6 +23,7 @@ mod create;
 mod delete;
 mod export;
 mod flatten;
+mod layers;
 mod limits;
 mod machine;
 mod power;
@@ -39,9 +41,7 @@ pub use export::{Download, Tickets};
 pub use limits::VCPU_LIMIT;
 pub use power::TemplateAction;
 pub use store::{TemplateLine, VersionCopy};
-pub use template::{
-    Classify, Power, Template, TemplateDisk, TemplateState, device_name, parse_role, role_word,
-};
+pub use template::{Classify, Power, Template, TemplateDisk, TemplateState, device_name};
 
 use crate::error::{Error, Result};
 use crate::images::Images;

@@ -7,8 +7,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::create::new_copy;
-use super::delete::find_if_there;
+use super::layers::new_copy;
 use super::machine::{all_done, watched};
 use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates, ready};
@@ -176,7 +175,7 @@ fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
 
 /// Keeps what was frozen, as links of the chain, and forgets the rest.
 fn give_up(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
-    let found = templates.store.read(|conn| find_if_there(conn, args.template))?;
+    let found = templates.store.read(|conn| store::find_if_there(conn, args.template))?;
     let Some(template) = found else { return Ok(()) };
     if template.state != TemplateState::Updating {
         return Ok(());

@@ -151,21 +151,3 @@ pub fn device_name(position: u32) -> String {
     let letter = u8::try_from(position).ok().and_then(|p| b'a'.checked_add(p)).unwrap_or(b'z');
     format!("vd{}", char::from(letter))
 }
-
-/// The word of a disk's role on the wire and in the store.
-pub const fn role_word(role: DiskRole) -> &'static str {
-    match role {
-        DiskRole::System => "system",
-        DiskRole::Data => "data",
-    }
-}
-
-/// # Errors
-/// An unknown word is a defect of the database.
-pub fn parse_role(word: &str) -> Result<DiskRole> {
-    match word {
-        "system" => Ok(DiskRole::System),
-        "data" => Ok(DiskRole::Data),
-        other => Err(Error::internal(format_args!("disk role {other} in the database"))),
-    }
-}

@@ -4,8 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Context, Error, Result};
-use crate::identity::permission::{Permission, Permissions};
-use crate::identity::roles::effective;
+use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{ApiKey, Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Tx};
@@ -171,8 +170,10 @@ pub fn delete_of_user(tx: &Tx<'_>, user: i64) -> Result<usize> {
 fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
     let granted = Permission::parse_all(row.get::<_, Option<String>>(8)?.as_deref());
     let roles = codes(row.get(9)?);
-    let of_owner =
-        effective(&roles, Permission::parse_all(row.get::<_, Option<String>>(10)?.as_deref()));
+    let of_owner = BuiltinRole::effective(
+        &roles,
+        Permission::parse_all(row.get::<_, Option<String>>(10)?.as_deref()),
+    );
     let groups: String = row.get(3)?;
     Ok(ApiKey {
         id: row.get(0)?,

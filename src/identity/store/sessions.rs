@@ -5,8 +5,7 @@ use uuid::Uuid;
 
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Error, Result};
-use crate::identity::permission::Permission;
-use crate::identity::roles::effective;
+use crate::identity::permission::{BuiltinRole, Permission};
 use crate::identity::{Caller, SessionInfo, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Tx};
@@ -108,7 +107,7 @@ fn one_caller(
             uuid: row.get(1)?,
             name: row.get(2)?,
             full_name: row.get(3)?,
-            permissions: effective(&roles, granted),
+            permissions: BuiltinRole::effective(&roles, granted),
             roles,
             via: Via::Session(row.get(4)?),
         };

@@ -2,19 +2,13 @@
 
 use rusqlite::{Connection, params};
 
-use super::users;
 use crate::error::Result;
-use crate::identity::setup::refuse;
 use crate::store::Tx;
 
-/// Whether a token may make the first administrator.
-pub fn check(conn: &Connection, hash: &[u8]) -> Result<()> {
-    let done = users::administrators(conn)? > 0;
+/// Whether the latest link has this token.
+pub fn is_current(conn: &Connection, hash: &[u8]) -> Result<bool> {
     let mut statement = conn.prepare_cached("SELECT 1 FROM setup_links WHERE token_hash = ?1")?;
-    match !done && statement.exists([hash])? {
-        true => Ok(()),
-        false => Err(refuse(done)),
-    }
+    Ok(statement.exists([hash])?)
 }
 
 pub fn insert(tx: &Tx<'_>, hash: &[u8], now: i64) -> Result<()> {

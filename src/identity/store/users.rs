@@ -5,8 +5,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::identity::password::StoredPassword;
-use crate::identity::permission::{Permission, Permissions};
-use crate::identity::roles::effective;
+use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
@@ -263,7 +262,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         force_reset: row.get(12)?,
         source: Source::parse(&row.get::<_, String>(13)?),
         created_at: row.get(14)?,
-        permissions: effective(&roles, granted),
+        permissions: BuiltinRole::effective(&roles, granted),
         granted: Permission::parse_all(row.get::<_, Option<String>>(17)?.as_deref()),
         second_factor: row.get(18)?,
         roles,

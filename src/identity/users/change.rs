@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
-use crate::identity::roles::{effective, may_grant};
+use crate::identity::roles::may_grant;
 use crate::identity::store::{groups, roles, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
 use crate::store::text::lookalike;
@@ -299,7 +299,7 @@ fn grant(
     may_grant(by, granted)?;
     let give = |code: &String| {
         let role = roles::by_code(tx, code)?;
-        may_grant(by, &effective(std::slice::from_ref(&role.code), role.permissions))?;
+        may_grant(by, &BuiltinRole::effective(std::slice::from_ref(&role.code), role.permissions))?;
         Ok(role.id)
     };
     codes.iter().map(give).collect()

@@ -61,6 +61,19 @@ pub enum DiskRole {
     Data,
 }
 
+impl DiskRole {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Data => "data",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::System, Self::Data].into_iter().find(|role| role.word() == word)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NicSpec {
     pub mac: String,

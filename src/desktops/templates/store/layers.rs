@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+use super::disk_role;
 use crate::desktops::spec::DiskLayer;
-use crate::desktops::templates::template::{Template, parse_role};
+use crate::desktops::templates::template::Template;
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
 use crate::store::{Tx, now, rows};
@@ -67,7 +68,7 @@ pub fn version_layers(
         let storage: Option<String> = row.get(5)?;
         layers.push(DiskLayer {
             disk: rows::uuid(row, 0)?,
-            role: parse_role(&row.get::<_, String>(1)?)?,
+            role: disk_role(row, 1)?,
             index: row.get(2)?,
             size: rows::unsigned(row, 3)?,
             layer: LayerRef {
@@ -121,7 +122,7 @@ pub fn own_layers(conn: &Connection, template: &Template) -> Result<Vec<DiskLaye
     while let Some(row) = rows.next()? {
         layers.push(DiskLayer {
             disk: rows::uuid(row, 0)?,
-            role: parse_role(&row.get::<_, String>(1)?)?,
+            role: disk_role(row, 1)?,
             index: row.get(2)?,
             size: rows::unsigned(row, 3)?,
             layer: LayerRef {

@@ -189,7 +189,7 @@ pub fn version_copies(conn: &Connection, template: &Template) -> Result<Vec<Vers
         copies.push(VersionCopy {
             node_id: row.get(0)?,
             disk: rows::uuid(row, 1)?,
-            role: super::parse_role(&row.get::<_, String>(2)?)?,
+            role: super::disk_role(row, 2)?,
             storage: row.get(3)?,
             state: CopyState::parse(&word, row.get(5)?, rows::json(row, 6)?)?,
         });

@@ -11,11 +11,9 @@ pub use list::*;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::template::{
-    Classify, Power, Template, TemplateDisk, TemplateState, parse_role, role_word,
-};
-use crate::error::{Error, Fault, Result};
-use crate::node::protocol::PowerState;
+use super::template::{Classify, Power, Template, TemplateDisk, TemplateState};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::node::protocol::{DiskRole, PowerState};
 use crate::store::{Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
@@ -180,7 +178,7 @@ pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<i64> {
         params![
             disk.uuid.to_string(),
             disk.template_id,
-            role_word(disk.role),
+            disk.role.word(),
             disk.position,
             disk.size as i64,
             disk.used as i64,
@@ -290,10 +288,24 @@ fn disk_of(row: &Row<'_>) -> Result<TemplateDisk> {
         id: row.get(0)?,
         uuid: rows::uuid(row, 1)?,
         template_id: row.get(2)?,
-        role: parse_role(&row.get::<_, String>(3)?)?,
+        role: disk_role(row, 3)?,
         position: row.get(4)?,
         size: rows::unsigned(row, 5)?,
         used: rows::unsigned(row, 6)?,
         top: rows::uuid(row, 7)?,
     })
+}
+
+/// `None` when it does not exist.
+pub fn find_if_there(conn: &Connection, uuid: Uuid) -> Result<Option<Template>> {
+    match find(conn, uuid) {
+        Ok(template) => Ok(Some(template)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A disk's role that is kept as its word.
+pub fn disk_role(row: &Row<'_>, index: usize) -> rusqlite::Result<DiskRole> {
+    rows::word(row, index, DiskRole::parse)
 }
