@@ -12,9 +12,11 @@ use measure::{Table, load};
 /// A row's name and what measures it.
 type Row = (&'static str, fn(&mut Table));
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 7] = [
     ("clones", rows::clones::measure),
     ("start", rows::start::measure),
+    ("lanes", rows::lanes::measure),
+    ("waiting", rows::waiting::measure),
     ("pages", rows::pages::measure),
     ("memory", rows::memory::measure),
     ("answer", rows::answer::measure),

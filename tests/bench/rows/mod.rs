@@ -2,6 +2,8 @@
 
 pub mod answer;
 pub mod clones;
+pub mod lanes;
 pub mod memory;
 pub mod pages;
 pub mod start;
+pub mod waiting;
