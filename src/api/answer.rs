@@ -149,7 +149,7 @@ fn page_url(call: &Call, page: u32) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let others = call.query.iter().filter(|(name, _)| name != "page" && !name.is_empty());
     query.append_pair("page", &page.to_string()).extend_pairs(others);
-    format!("{}{path}?{}", call.origin, query.finish())
+    call.origin.url(&format!("{path}?{}", query.finish()))
 }
 
 /// How a batch went that was done within the request.

@@ -13,15 +13,14 @@ use rocket::route::Route;
 use rocket::{Request, Response, routes};
 use rust_embed::RustEmbed;
 
+use super::{DIALECTS, dialect};
+
 #[derive(RustEmbed)]
 #[folder = "static/dist"]
 #[allow_missing = true]
 struct Console;
 
 const NOT_BUILT: &str = include_str!("../../assets/console-not-built.html");
-
-/// Paths that belong to the APIs: an unknown one there is an error in JSON, not the console.
-const API_PATHS: [&str; 6] = ["api", "account", "role", "project", "task", "config"];
 
 /// The page that a link in a mail leads to. Reading it confirms nothing: scanners of mail read links too.
 pub const CONFIRM_PATH: &str = "account/confirm";
@@ -49,11 +48,12 @@ impl<'r> FromSegments<'r> for AnyPath {
 #[rocket::get("/<path..>", rank = 100)]
 fn file(path: AnyPath) -> Result<File, Status> {
     let path = path.0.to_string_lossy().into_owned();
-    let first = path.split('/').next().unwrap_or_default();
     if path == "api/docs" {
         return Ok(page("docs.html"));
     }
-    if API_PATHS.contains(&first) && path != CONFIRM_PATH {
+    // An unknown path of a document is an error in JSON, not a page.
+    let is_of_api = dialect::of_path(&DIALECTS, &format!("/{path}")).is_some();
+    if is_of_api && path != CONFIRM_PATH {
         return Err(Status::NotFound);
     }
     match Console::get(&path) {

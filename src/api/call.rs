@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::language::Language;
+use super::origin::Origin;
 use crate::error::{Error, Result};
 use crate::identity::{Authority, Caller, Visitor};
 use crate::operations::Actor;
@@ -24,14 +25,14 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// The JSON body; `Null` when there was none.
     pub body: Value,
-    /// The row asked for is selected by `action`: its input is the body's `param`.
-    pub by_action: bool,
+    /// The input is the body's `param`, not the body.
+    pub in_param: bool,
     /// `Prefer: respond-async` (RFC 7240): do not wait for the operation.
     pub respond_async: bool,
     /// The browser or program, as it names itself.
     pub user_agent: String,
-    /// `https://host:port` as the client sees it.
-    pub origin: String,
+    /// Where the client reaches this server.
+    pub origin: Origin,
     /// Path and query as the client sent them.
     pub uri: String,
     /// Name of what is worked on, for the audit log.
@@ -106,6 +107,18 @@ impl Call {
             }
         }
         Ok(query)
+    }
+}
+
+/// Names in the subject of an audit entry; more are counted only.
+pub const NAMED: usize = 3;
+
+/// The first [`NAMED`] of so many things, for the audit log.
+pub fn several<T: std::borrow::Borrow<str>>(names: &[T], all: usize) -> String {
+    let told = &names[..names.len().min(NAMED)];
+    match all - told.len() {
+        0 => told.join(", "),
+        more => format!("{} (+{more})", told.join(", ")),
     }
 }
 

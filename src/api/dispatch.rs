@@ -15,9 +15,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::call::{Call, not_signed_in};
-use super::endpoint::{Access, Endpoint, Run, Streamed};
-use super::envelope::{self, Dialect, Wrapped};
+use super::dialect::{ActionInput, DialectSpec};
+use super::endpoint::{Access, Mounted, Run, Streamed};
+use super::envelope::{self, Wrapped};
 use super::language::Language;
+use super::origin::Origin;
 use super::{App, RESET_COOKIE, SESSION_COOKIE};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::identity::{Caller, Credential};
@@ -33,12 +35,12 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Dispatch {
     app: Arc<App>,
-    rows: Arc<[&'static Endpoint]>,
+    rows: Arc<[&'static Mounted]>,
 }
 
 /// Makes the Rocket routes of the table. Rocket matches a path with and without its trailing slash.
-pub fn routes(app: &Arc<App>, table: &'static [Endpoint]) -> Vec<Route> {
-    let mut by_path: HashMap<(Method, String), Vec<&'static Endpoint>> = HashMap::new();
+pub fn routes(app: &Arc<App>, table: &'static [Mounted]) -> Vec<Route> {
+    let mut by_path: HashMap<(Method, String), Vec<&'static Mounted>> = HashMap::new();
     for endpoint in table {
         by_path.entry((endpoint.method, rocket_path(endpoint.path))).or_default().push(endpoint);
     }
@@ -65,7 +67,7 @@ impl Handler for Dispatch {
 impl Dispatch {
     async fn answer<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Response<'r> {
         let dialect = self.rows[0].dialect;
-        let mut call = call_of(request, dialect);
+        let mut call = call_of(&self.app, request, dialect);
         let reply = Reply { app: Arc::clone(&self.app), dialect, language: call.language };
         let request_id = call.actor.request_id.clone();
         let outcome = match self.row(&mut call, request, data).await {
@@ -90,7 +92,7 @@ impl Dispatch {
         call: &mut Call,
         request: &'r Request<'_>,
         data: Data<'r>,
-    ) -> Result<(&'static Endpoint, Option<Data<'r>>)> {
+    ) -> Result<(&'static Mounted, Option<Data<'r>>)> {
         if let Err(error) = self.admit(call, request).await {
             drain(data).await;
             return Err(error);
@@ -117,7 +119,7 @@ impl Dispatch {
         }
     }
 
-    fn enter(&self, row: &'static Endpoint, call: &mut Call, request: &Request<'_>) -> Result<()> {
+    fn enter(&self, row: &'static Mounted, call: &mut Call, request: &Request<'_>) -> Result<()> {
         permit(row, call)?;
         call.path = path_params(row, request);
         Ok(())
@@ -129,9 +131,9 @@ impl Dispatch {
         // is such an act too, and so is a read that is in the audit log. A console or download has
         // its credential in the address and may be opened by a page of an integrator.
         let by_header = found.as_ref().is_some_and(|(_, from_cookie)| !from_cookie);
-        let acts = |row: &&Endpoint| row.audit.is_some() && matches!(row.run, Run::Blocking(_));
+        let acts = |row: &&Mounted| row.audit.is_some() && matches!(row.run, Run::Blocking(_));
         if !by_header && (request.method() != Method::Get || self.rows.iter().any(acts)) {
-            same_origin(request)?;
+            same_origin(&call.origin, request)?;
         }
         let Some((credential, _)) = found else { return Ok(()) };
         let (app, address) = (Arc::clone(&self.app), call.actor.address);
@@ -148,7 +150,7 @@ impl Dispatch {
         Ok(())
     }
 
-    fn by_action(&self, call: &mut Call) -> Result<&'static Endpoint> {
+    fn by_action(&self, call: &mut Call) -> Result<&'static Mounted> {
         if let [row] = *self.rows
             && row.action.is_none()
         {
@@ -158,7 +160,7 @@ impl Dispatch {
         let asked = in_body.or_else(|| call.query("action"));
         let row = self.rows.iter().find(|row| row.action == asked);
         if let Some(row) = row {
-            call.by_action = row.action.is_some() && row.dialect == Dialect::DesktopCloud;
+            call.in_param = row.action.is_some() && row.dialect.action_input == ActionInput::Param;
             return Ok(row);
         }
         let known: Vec<&str> = self.rows.iter().filter_map(|row| row.action).collect();
@@ -174,7 +176,7 @@ enum Outgoing<'r> {
 
 async fn run_blocking<'r>(
     app: &Arc<App>,
-    row: &'static Endpoint,
+    row: &'static Mounted,
     mut call: Call,
 ) -> Result<Outgoing<'r>> {
     let app = Arc::clone(app);
@@ -191,7 +193,7 @@ async fn run_blocking<'r>(
 
 async fn run_streaming<'r>(
     app: &Arc<App>,
-    row: &'static Endpoint,
+    row: &'static Mounted,
     call: Call,
     request: &'r Request<'_>,
     data: Data<'r>,
@@ -207,7 +209,7 @@ async fn run_streaming<'r>(
 
 /// Writes the audit entry of a row that declares one. Streaming handlers call it themselves, when
 /// they know the subject.
-pub fn note(app: &App, row: &Endpoint, call: &Call, error: Option<&Error>) -> Result<()> {
+pub fn note(app: &App, row: &Mounted, call: &Call, error: Option<&Error>) -> Result<()> {
     let Some((action, module)) = row.audit else { return Ok(()) };
     // Nobody did nothing: signing out without a session. Nor may a stranger fill the log with requests that
     // were not even looked at, or that name nobody.
@@ -234,7 +236,7 @@ pub async fn blocking<T: Send + 'static>(
     }
 }
 
-fn permit(row: &Endpoint, call: &Call) -> Result<()> {
+fn permit(row: &Mounted, call: &Call) -> Result<()> {
     match (row.access, &call.caller) {
         (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
         (_, None) => Err(not_signed_in()),
@@ -266,16 +268,12 @@ fn credential_of(request: &Request<'_>) -> Option<(Credential, bool)> {
     Some((Credential::Token(cookie.value().to_owned()), true))
 }
 
-/// Document 001 says why a header signs nobody in.
-fn told_apart(error: Error, dialect: Dialect, request: &Request<'_>) -> Error {
-    if dialect != Dialect::Account || error.kind() != Kind::NotSignedIn {
-        return error;
-    }
+/// A document may have words of its own for a header that signs nobody in.
+fn told_apart(error: Error, dialect: &DialectSpec, request: &Request<'_>) -> Error {
     match credential_of(request) {
-        Some((Credential::Basic { name, .. }, _)) if name.is_empty() => {
-            Error::new(Kind::NotSignedIn, "authorization-malformed")
+        Some((credential, false)) if error.kind() == Kind::NotSignedIn => {
+            (dialect.not_signed_in)(error, &credential)
         }
-        Some((_, false)) => Error::new(Kind::NotSignedIn, "authorization-wrong"),
         _ => error,
     }
 }
@@ -289,25 +287,20 @@ fn basic(encoded: &str) -> Credential {
 }
 
 /// A page of another site must not act with the visitor's cookie.
-fn same_origin(request: &Request<'_>) -> Result<()> {
+fn same_origin(own: &Origin, request: &Request<'_>) -> Result<()> {
     let headers = request.headers();
     let foreign = || Error::forbidden("request-from-another-site");
     if let Some(site) = headers.get_one("Sec-Fetch-Site") {
         return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(foreign()) };
     }
-    match (headers.get_one("Origin"), headers.get_one("Host")) {
-        (None, _) => Ok(()),
-        (Some(origin), Some(host)) if origin.split_once("://").is_some_and(|(_, o)| o == host) => {
-            Ok(())
-        }
-        _ => Err(foreign()),
+    match headers.get_one("Origin") {
+        Some(page) if !own.is_own(page) => Err(foreign()),
+        _ => Ok(()),
     }
 }
 
-fn call_of(request: &Request<'_>, dialect: Dialect) -> Call {
+fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
     let headers = request.headers();
-    let tls = request.rocket().config().tls_enabled();
-    let host = headers.get_one("Host").unwrap_or("localhost");
     let address = request.client_ip();
     let actor = Actor {
         user_id: None,
@@ -320,14 +313,14 @@ fn call_of(request: &Request<'_>, dialect: Dialect) -> Call {
     Call {
         caller: None::<Caller>,
         actor,
-        language: Language::negotiate(headers.get_one("Accept-Language"), dialect.language()),
+        language: Language::negotiate(headers.get_one("Accept-Language"), dialect.language),
         path: HashMap::new(),
         query: pairs.filter(|(name, _)| !name.is_empty()).collect(),
         body: Value::Null,
-        by_action: false,
+        in_param: false,
         respond_async: headers.get("Prefer").any(|prefer| prefer.contains("respond-async")),
         user_agent: headers.get_one("User-Agent").unwrap_or_default().to_owned(),
-        origin: format!("{}://{host}", if tls { "https" } else { "http" }),
+        origin: Origin::of(&app.settings, request),
         uri: request.uri().to_string(),
         subject: String::new(),
         token: None,
@@ -336,7 +329,7 @@ fn call_of(request: &Request<'_>, dialect: Dialect) -> Call {
     }
 }
 
-fn path_params(row: &Endpoint, request: &Request<'_>) -> HashMap<&'static str, String> {
+fn path_params(row: &Mounted, request: &Request<'_>) -> HashMap<&'static str, String> {
     let given = request.uri().path();
     let given = given.segments();
     let names = row.path.split('/').filter(|part| !part.is_empty());
@@ -380,7 +373,7 @@ async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
 /// Turns results into responses of a dialect.
 pub struct Reply {
     pub app: Arc<App>,
-    pub dialect: Dialect,
+    pub dialect: &'static DialectSpec,
     pub language: Language,
 }
 

@@ -6,6 +6,7 @@
 //! endpoint; only [`Undeclared::needs`], [`Undeclared::signed_in`], [`Undeclared::in_person`] and
 //! [`Undeclared::public`] turn it into an [`Endpoint`], so that a route without a declared permission does not compile.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use rocket::data::Data;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, IntoAnswer};
 use super::call::Call;
-use super::envelope::Dialect;
+use super::dialect::DialectSpec;
 use super::{App, input};
 use crate::error::Result;
 use crate::identity::Permission;
@@ -66,7 +67,6 @@ pub struct Endpoint {
     pub path: &'static str,
     /// The `action` of the body (or, in document 000, of the query) that selects this row.
     pub action: Option<&'static str>,
-    pub dialect: Dialect,
     pub access: Access,
     /// One English sentence for the OpenAPI document.
     pub summary: &'static str,
@@ -78,6 +78,20 @@ pub struct Endpoint {
     pub output: SchemaOf,
     /// The answer is an operation or a file rather than an object of `output`.
     pub run: Run,
+}
+
+/// A row in the dialect of the document whose folder it stands in.
+pub struct Mounted {
+    pub dialect: &'static DialectSpec,
+    pub endpoint: Endpoint,
+}
+
+impl Deref for Mounted {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
 }
 
 /// An endpoint whose permission is not yet declared.
@@ -119,10 +133,6 @@ impl Endpoint {
 
     pub fn summary(self, summary: &'static str) -> Self {
         Self { summary, ..self }
-    }
-
-    pub fn dialect(self, dialect: Dialect) -> Self {
-        Self { dialect, ..self }
     }
 
     /// Documents the input of a streaming endpoint.
@@ -185,7 +195,6 @@ pub fn streaming(
         method,
         path,
         action: None,
-        dialect: Dialect::DesktopCloud,
         access: Access::SignedIn,
         summary: "",
         audit: None,
@@ -215,7 +224,6 @@ where
         method,
         path,
         action: None,
-        dialect: Dialect::DesktopCloud,
         access: Access::SignedIn,
         summary: "",
         audit: None,

@@ -34,7 +34,7 @@ pub fn parse<I: DeserializeOwned>(call: &Call) -> Result<I> {
 }
 
 fn body(call: &Call) -> Result<&Value> {
-    if !call.by_action {
+    if !call.in_param {
         return Ok(&call.body);
     }
     match &call.body {
@@ -118,6 +118,10 @@ pub struct List<F = NoFilters> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NoFilters {}
+
+/// Of what takes nothing but its path.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NoInput {}
 
 /// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path.
 pub fn name(field: &'static str, text: &str) -> Result<String> {

@@ -7,6 +7,7 @@ mod assets;
 mod audit_log;
 mod call;
 mod desktop_cloud;
+mod dialect;
 mod dispatch;
 mod endpoint;
 mod envelope;
@@ -17,19 +18,21 @@ mod letters;
 mod openapi;
 mod operations;
 mod ops;
+mod origin;
 mod people;
 mod presence;
 mod session;
 mod time;
+mod uuids;
 
 use std::sync::{Arc, OnceLock};
 
 use rocket::http::{ContentType, Status};
 use rocket::{Build, Catcher, Request, Response, Rocket};
 
+use dialect::DialectSpec;
 pub use dispatch::blocking;
-use endpoint::Endpoint;
-use envelope::Dialect;
+use endpoint::Mounted;
 use language::{Catalogues, Language};
 pub use letters::send_pending;
 
@@ -71,24 +74,31 @@ pub struct App {
 }
 
 /// The whole table, in the order of the OpenAPI document.
-fn table() -> &'static [Endpoint] {
-    static TABLE: OnceLock<Vec<Endpoint>> = OnceLock::new();
+fn table() -> &'static [Mounted] {
+    static TABLE: OnceLock<Vec<Mounted>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let parts = [
-            desktop_cloud::endpoints(),
-            session::endpoints(),
-            people::endpoints(),
-            operations::endpoints(),
-            audit_log::endpoints(),
-            events::endpoints(),
-            account::endpoints(),
-            analysis::endpoints(),
-            ops::endpoints(),
-            openapi::endpoints(),
+            (&desktop_cloud::DIALECT, desktop_cloud::endpoints()),
+            (&desktop_cloud::DIALECT, session::endpoints()),
+            (&desktop_cloud::DIALECT, people::endpoints()),
+            (&desktop_cloud::DIALECT, operations::endpoints()),
+            (&desktop_cloud::DIALECT, audit_log::endpoints()),
+            (&desktop_cloud::DIALECT, events::endpoints()),
+            (&account::DIALECT, account::endpoints()),
+            (&analysis::DIALECT, analysis::endpoints()),
+            (&ops::DIALECT, ops::endpoints()),
+            (&account::DIALECT, openapi::endpoints()),
         ];
-        parts.into_iter().flatten().collect()
+        let mounted = |(dialect, rows): (&'static DialectSpec, Vec<_>)| {
+            rows.into_iter().map(move |endpoint| Mounted { dialect, endpoint })
+        };
+        parts.into_iter().flat_map(mounted).collect()
     })
 }
+
+/// Every document that is served.
+static DIALECTS: [&DialectSpec; 4] =
+    [&desktop_cloud::DIALECT, &analysis::DIALECT, &account::DIALECT, &ops::DIALECT];
 
 /// Mounts every endpoint, the console and the catchers.
 pub fn mount(rocket: Rocket<Build>, app: &Arc<App>) -> Rocket<Build> {
@@ -104,9 +114,9 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
     let response = match request.rocket().state::<Arc<App>>() {
         Some(app) => {
             let path = request.uri().path().to_string();
-            let dialect = Dialect::of_path(&path);
+            let dialect = dialect::of_path(&DIALECTS, &path).unwrap_or(&desktop_cloud::DIALECT);
             let accept = request.headers().get_one("Accept-Language");
-            let language = Language::negotiate(accept, dialect.language());
+            let language = Language::negotiate(accept, dialect.language);
             let error = match status.code {
                 404 => Error::not_found("route-unknown").arg("path", path),
                 413 => Error::bad_input("body-too-large").arg("limit", ""),

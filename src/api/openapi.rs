@@ -4,31 +4,23 @@
 //! one operation with a choice of bodies; each row stands in `x-actions` with its own id, permission
 //! and shapes, so that nothing is lost to those who read the document by program.
 
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, IntoAnswer};
 use super::call::Call;
-use super::endpoint::{Access, Endpoint, get};
-use super::envelope::Dialect;
-use super::{App, table};
+use super::dialect::ActionInput;
+use super::endpoint::{Access, Endpoint, Mounted, get};
+use super::input::NoInput;
+use super::{App, DIALECTS, table};
 use crate::error::Result;
 use crate::identity::Permission;
 use rocket::http::Method;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![
-        get("carrel.openapi", "/api/openapi.json", read)
-            .public()
-            .dialect(Dialect::Account)
-            .summary("This document"),
-    ]
+    vec![get("carrel.openapi", "/api/openapi.json", read).public().summary("This document")]
 }
-
-#[derive(Debug, Deserialize, JsonSchema)]
-struct Nothing {}
 
 struct Document(Value);
 
@@ -42,7 +34,7 @@ impl IntoAnswer for Document {
     }
 }
 
-fn read(_: &App, _: &mut Call, _: Nothing) -> Result<Document> {
+fn read(_: &App, _: &mut Call, _: NoInput) -> Result<Document> {
     Ok(Document(document()))
 }
 
@@ -91,9 +83,7 @@ pub fn document() -> Value {
         }
     }
     let schemas = generator.take_definitions(true);
-    let dialects =
-        [Dialect::DesktopCloud, Dialect::Analysis, Dialect::Account, Dialect::Operations];
-    let tags = dialects.map(|dialect| json!({"name": dialect.tag()}));
+    let tags: Vec<_> = DIALECTS.iter().map(|dialect| json!({"name": dialect.tag})).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -115,10 +105,10 @@ pub fn document() -> Value {
     })
 }
 
-fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+fn operation(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
     let mut operation = json!({
         "operationId": endpoint.id,
-        "tags": [endpoint.dialect.tag()],
+        "tags": [endpoint.dialect.tag],
         "summary": endpoint.summary,
         "parameters": path_parameters(endpoint),
         "responses": responses(endpoint, generator),
@@ -143,7 +133,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Adds a row that shares method and path with others.
-fn add_action(operation: &mut Value, endpoint: &Endpoint, generator: &mut SchemaGenerator) {
+fn add_action(operation: &mut Value, endpoint: &Mounted, generator: &mut SchemaGenerator) {
     let input = (endpoint.input)(generator).map(|schema| schema.to_value());
     let schema = &mut operation["requestBody"]["content"]["application/json"]["schema"];
     let first = schema.take();
@@ -162,7 +152,7 @@ fn add_action(operation: &mut Value, endpoint: &Endpoint, generator: &mut Schema
     }
 }
 
-fn action(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+fn action(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
     json!({
         "id": endpoint.id,
         "action": endpoint.action,
@@ -172,16 +162,16 @@ fn action(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
     })
 }
 
-fn body(endpoint: &Endpoint, input: Option<Value>) -> Value {
+fn body(endpoint: &Mounted, input: Option<Value>) -> Value {
     let input = input.unwrap_or_else(|| json!({"type": "object"}));
-    match (endpoint.action, endpoint.dialect) {
-        (Some(action), Dialect::DesktopCloud) => json!({
+    match (endpoint.action, endpoint.dialect.action_input) {
+        (Some(action), ActionInput::Param) => json!({
             "type": "object",
             "title": endpoint.id,
             "required": ["action", "param"],
             "properties": {"action": {"const": action}, "param": input}
         }),
-        (Some(action), Dialect::Operations) => json!({
+        (Some(action), ActionInput::Beside) => json!({
             "title": endpoint.id,
             "allOf": [input, {
                 "type": "object",
@@ -193,7 +183,7 @@ fn body(endpoint: &Endpoint, input: Option<Value>) -> Value {
     }
 }
 
-fn path_parameters(endpoint: &Endpoint) -> Value {
+fn path_parameters(endpoint: &Mounted) -> Value {
     let names =
         endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names
@@ -217,26 +207,10 @@ fn query_parameters(schema: &Value, generator: &SchemaGenerator) -> Vec<Value> {
     properties.into_iter().map(parameter).collect()
 }
 
-fn responses(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+fn responses(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
     let data = (endpoint.output)(generator)
         .map_or_else(|| json!({"type": "object"}), |schema| schema.to_value());
-    let envelope = match endpoint.dialect {
-        Dialect::Account => data,
-        Dialect::Operations => json!({
-            "type": "object",
-            "required": ["ok", "info"],
-            "properties": {"ok": {"type": "boolean"}, "info": data}
-        }),
-        Dialect::Analysis | Dialect::DesktopCloud => json!({
-            "type": "object",
-            "required": ["code", "msg", "data"],
-            "properties": {
-                "code": {"type": "integer", "description": "0 is success"},
-                "msg": {"type": "string"},
-                "data": data
-            }
-        }),
-    };
+    let envelope = (endpoint.dialect.schema)(data);
     let success =
         json!({"description": "Success", "content": {"application/json": {"schema": envelope}}});
     let refusal = json!({"description": "Refused; the message says why", "content": {"application/json": {}}});

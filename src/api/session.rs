@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
-use super::people::oidc::BEGIN;
+use super::input::NoInput;
 use super::{App, SESSION_COOKIE};
 use crate::error::Result;
 use crate::identity::{Attempt, Lifetime, NewSession, Password, SignedIn};
+
+/// Where signing in at an identity provider begins.
+pub const AT_PROVIDER: &str = "/api/v1.0/identity/oidc/begin";
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -28,9 +31,6 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("Make the first administrator with the token of the set-up link, and sign in"),
     ]
 }
-
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct NoInput {}
 
 /// The session that a request belongs to.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -93,7 +93,7 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
             oidc: app
                 .identity
                 .provider_name()
-                .map(|name| ProviderView { name: name.to_owned(), url: BEGIN }),
+                .map(|name| ProviderView { name: name.to_owned(), url: AT_PROVIDER }),
         },
         version: env!("CARGO_PKG_VERSION"),
     }))
@@ -125,7 +125,7 @@ fn set_up(app: &App, call: &mut Call, input: SetupInput) -> Result<Done> {
     name_caller(call, &input.username);
     let password = Password::new(input.password);
     let session = app.identity.set_up(&input.token, &input.username, &password, &call.visitor())?;
-    welcome(app, call, &session);
+    welcome(call, &session);
     Ok(Done)
 }
 
@@ -156,9 +156,9 @@ pub fn sign_in(app: &App, call: &mut Call, login: Login, lifetime: Lifetime) -> 
 }
 
 /// Sends the session's token as a cookie.
-pub fn welcome(app: &App, call: &mut Call, session: &NewSession) {
+pub fn welcome(call: &mut Call, session: &NewSession) {
     call.actor.user_id = Some(session.user.id);
-    let mut cookie = cookie(app, session.token.text().to_owned());
+    let mut cookie = cookie(call, session.token.text().to_owned());
     // A session that is not remembered goes with the browser.
     if session.lifetime == Lifetime::Remembered {
         cookie.set_max_age(Duration::seconds(session.seconds));
@@ -167,23 +167,23 @@ pub fn welcome(app: &App, call: &mut Call, session: &NewSession) {
 }
 
 /// Takes the cookie back.
-pub fn farewell(app: &App, call: &mut Call) {
-    let mut cookie = cookie(app, String::new());
+pub fn farewell(call: &mut Call) {
+    let mut cookie = cookie(call, String::new());
     cookie.set_max_age(Duration::ZERO);
     call.cookies.push(cookie);
 }
 
-fn cookie(app: &App, value: String) -> Cookie<'static> {
-    protected(app, SESSION_COOKIE, value)
+fn cookie(call: &Call, value: String) -> Cookie<'static> {
+    protected(call, SESSION_COOKIE, value)
 }
 
 /// A cookie that no script reads and no other site sends.
-pub fn protected(app: &App, name: &'static str, value: String) -> Cookie<'static> {
+pub fn protected(call: &Call, name: &'static str, value: String) -> Cookie<'static> {
     Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(!app.settings.is_plain())
+        .secure(call.origin.is_secure())
         .build()
 }
 

@@ -25,6 +25,7 @@ mod matrix;
 mod networks;
 mod nodes;
 mod ops_users;
+mod origin;
 mod people;
 mod pools;
 mod presence;

@@ -176,6 +176,23 @@ fn rocket_stands_at_the_top() {
     complain("Rocket below the api", wrong.map(|source| source.path).collect());
 }
 
+/// What all documents share knows none of them: a further one is a folder and its lines in `api/mod.rs`.
+#[test]
+fn no_document_is_known_outside_its_folder() {
+    const DOCUMENTS: [&str; 4] = ["account", "analysis", "desktop_cloud", "ops"];
+    let mut wrong = Vec::new();
+    for source in sources().into_iter().filter(|source| source.room == "api") {
+        let own = source.path.split('/').nth(1).unwrap_or_default();
+        for document in DOCUMENTS.iter().filter(|document| **document != own && own != "mod.rs") {
+            let named = [format!("super::{document}::"), format!("api::{document}::")];
+            if named.iter().any(|name| source.code().contains(name)) {
+                wrong.push(format!("{} imports {document}", source.path));
+            }
+        }
+    }
+    complain("the api's documents", wrong);
+}
+
 #[test]
 fn files_hold_one_thing() {
     let long = sources().into_iter().filter(|source| source.text.lines().count() > FILE_LIMIT);

@@ -8,8 +8,7 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, patch};
-use crate::api::envelope::Dialect;
-use crate::api::session::NoInput;
+use crate::api::input::NoInput;
 use crate::error::Result;
 use crate::identity::{AccountChange, GroupMembership, Password, User};
 
@@ -21,11 +20,9 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("virtool.account.get", PATH, read)
             .signed_in()
-            .dialect(Dialect::Account)
             .summary("The account that is signed in"),
         patch("virtool.account.update", PATH, edit)
             .in_person()
-            .dialect(Dialect::Account)
             .audited(MODULE, "log-own-account")
             .summary("Change one's own e-mail address or password; with a new password other sessions end"),
     ]

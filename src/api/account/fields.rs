@@ -1,6 +1,6 @@
 //! Fields of the document's requests: each may be left out, none may be null.
 //!
-//! What a deserializer here complains is the key of a message, which [`super::words`] looks up.
+//! What a deserializer here complains is the key of a message, by which `words` finds the document's own.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,6 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-
-/// Message keys of fields that do not fit, and the document's words for how.
-pub const WRONG: [(&str, &str); 6] = [
-    ("account-field-null", "type_error.none.not_allowed"),
-    ("account-field-text", "type_error.str"),
-    ("account-field-flag", "type_error.bool"),
-    ("account-field-object", "type_error.dict"),
-    ("account-field-workflow", "type_error.enum"),
-    ("account-field-empty", "value_error.any_str.min_length"),
-];
 
 /// Text that may be left out: `#[serde(default, deserialize_with = "fields::text")]`.
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -12,8 +12,7 @@ use crate::api::App;
 use crate::api::answer::{Created, Data, WithStatus};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, patch, post};
-use crate::api::envelope::Dialect;
-use crate::api::session::NoInput;
+use crate::api::input::NoInput;
 use crate::error::{Error, Result};
 use crate::identity::{ApiKey, NewApiKey, Permission, Permissions};
 
@@ -21,7 +20,7 @@ const PATH: &str = "/api/account/keys";
 const ONE: &str = "/api/account/keys/{key_id}";
 
 pub fn endpoints() -> Vec<Endpoint> {
-    let rows = vec![
+    vec![
         get("virtool.keys.list", PATH, list).signed_in().summary("One's own API keys"),
         post("virtool.keys.create", PATH, create)
             .in_person()
@@ -42,8 +41,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .in_person()
             .audited(MODULE, "log-key-delete")
             .summary("Delete an API key of one's own"),
-    ];
-    rows.into_iter().map(|row| row.dialect(Dialect::Account)).collect()
+    ]
 }
 
 /// An API key, without what signs in with it.

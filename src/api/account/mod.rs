@@ -1,6 +1,7 @@
 //! Document 001, the account: `/api/account/…`, bare JSON and real status codes.
 
 mod current;
+mod dialect;
 mod fields;
 mod keys;
 mod reset;
@@ -11,6 +12,8 @@ pub mod words;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+
+pub use dialect::DIALECT;
 
 use super::endpoint::Endpoint;
 use crate::error::{Error, Result};

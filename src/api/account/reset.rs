@@ -8,7 +8,6 @@ use super::{MODULE, fields};
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, post};
-use crate::api::envelope::Dialect;
 use crate::api::session::{name_caller, protected, welcome};
 use crate::api::{App, RESET_COOKIE};
 use crate::error::Result;
@@ -20,7 +19,6 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("virtool.session.reset", PATH, reset)
             .public()
-            .dialect(Dialect::Account)
             .audited(MODULE, "log-own-password")
             .summary("Choose the new password that a sign-in asked for, and sign in"),
     ]
@@ -44,8 +42,8 @@ struct ResetView {
 }
 
 /// Sends the token of a forced change as a cookie, to this route only.
-pub fn begin(app: &App, call: &mut Call, token: &Token) {
-    let mut cookie = protected(app, RESET_COOKIE, token.text().to_owned());
+pub fn begin(call: &mut Call, token: &Token) {
+    let mut cookie = protected(call, RESET_COOKIE, token.text().to_owned());
     cookie.set_path(PATH);
     call.cookies.push(cookie);
 }
@@ -55,8 +53,8 @@ fn reset(app: &App, call: &mut Call, input: ResetInput) -> Result<Data<ResetView
     let (password, visitor) = (Password::new(input.password), call.visitor());
     let session = app.identity.reset_password(&token, &input.reset_code, &password, &visitor)?;
     name_caller(call, &session.user.name);
-    welcome(app, call, &session);
-    let mut over = protected(app, RESET_COOKIE, String::new());
+    welcome(call, &session);
+    let mut over = protected(call, RESET_COOKIE, String::new());
     over.set_path(PATH);
     over.set_max_age(Duration::ZERO);
     call.cookies.push(over);

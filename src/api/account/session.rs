@@ -8,8 +8,8 @@ use crate::api::App;
 use crate::api::answer::WithStatus;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
-use crate::api::envelope::Dialect;
-use crate::api::session::{self, Login, NoInput};
+use crate::api::input::NoInput;
+use crate::api::session::{self, Login};
 use crate::error::Result;
 use crate::identity::{Lifetime, SignedIn};
 
@@ -19,17 +19,14 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("virtool.session.login", "/api/account/login", login)
             .public()
-            .dialect(Dialect::Account)
             .audited(MODULE, "log-sign-in")
             .summary("Sign in; the session's token comes as a cookie. Status 200 with a reset code when a new password has to be chosen first"),
         get("virtool.session.logout", LOGOUT, logout)
             .public()
-            .dialect(Dialect::Account)
             .audited(MODULE, "log-sign-out")
             .summary("Sign out"),
         post("carrel.session.logout", LOGOUT, logout)
             .public()
-            .dialect(Dialect::Account)
             .audited(MODULE, "log-sign-out")
             .summary("Sign out"),
     ]
@@ -68,11 +65,11 @@ fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<WithStatus<Log
     end(app, call)?;
     match signed_in {
         SignedIn::Session(session) => {
-            session::welcome(app, call, &session);
+            session::welcome(call, &session);
             Ok(WithStatus(201, LoginView { reset: false, reset_code: None }))
         }
         SignedIn::ResetNeeded { token, code, .. } => {
-            reset::begin(app, call, &token);
+            reset::begin(call, &token);
             let reset_code = Some(code.text().to_owned());
             Ok(WithStatus(200, LoginView { reset: true, reset_code }))
         }
@@ -82,7 +79,7 @@ fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<WithStatus<Log
 fn logout(app: &App, call: &mut Call, _: NoInput) -> Result<WithStatus<()>> {
     call.about(call.actor.name.clone());
     end(app, call)?;
-    session::farewell(app, call);
+    session::farewell(call);
     Ok(WithStatus(204, ()))
 }
 

@@ -8,8 +8,7 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, patch};
-use crate::api::envelope::Dialect;
-use crate::api::session::NoInput;
+use crate::api::input::NoInput;
 use crate::error::Result;
 use crate::identity::{Preferences, Workflow};
 
@@ -19,11 +18,9 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("virtool.settings.get", PATH, read)
             .signed_in()
-            .dialect(Dialect::Account)
             .summary("Settings of one's own account"),
         patch("virtool.settings.update", PATH, edit)
             .signed_in()
-            .dialect(Dialect::Account)
             .audited(MODULE, "log-own-settings")
             .summary("Change settings of one's own account; what is left out stays"),
     ]

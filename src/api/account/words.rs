@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 
-use super::fields::WRONG;
 use crate::api::language::{Catalogues, Language};
 use crate::error::{Error, Kind};
 
@@ -15,6 +14,16 @@ const OWN: [(&str, &str); 6] = [
     ("old-password-wrong", "account-credentials-wrong"),
     ("password-too-short", "account-password-too-short"),
     ("email-wrong", "account-email-wrong"),
+];
+
+/// Message keys of fields that do not fit, and the document's words for how.
+const WRONG: [(&str, &str); 6] = [
+    ("account-field-null", "type_error.none.not_allowed"),
+    ("account-field-text", "type_error.str"),
+    ("account-field-flag", "type_error.bool"),
+    ("account-field-object", "type_error.dict"),
+    ("account-field-workflow", "type_error.enum"),
+    ("account-field-empty", "value_error.any_str.min_length"),
 ];
 
 /// The body of a failure.

@@ -8,9 +8,9 @@ use crate::api::App;
 use crate::api::answer::{Data, Sentence};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, patch, post};
-use crate::api::envelope::Dialect;
 use crate::api::input;
-use crate::api::session::{self, Login, NoInput};
+use crate::api::input::NoInput;
+use crate::api::session::{self, Login};
 use crate::error::{Error, Message, Result};
 use crate::identity::{AccountChange, Lifetime, Password};
 
@@ -20,17 +20,12 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("analysis.account.login", PATH, login)
             .public()
-            .dialect(Dialect::Analysis)
             .action("login")
             .audited(PEOPLE, "log-sign-in")
             .summary("Sign in; the token goes into the header Authorization of later requests"),
-        get("analysis.account.me", PATH, current)
-            .signed_in()
-            .dialect(Dialect::Analysis)
-            .summary("The user who is signed in"),
+        get("analysis.account.me", PATH, current).signed_in().summary("The user who is signed in"),
         patch("analysis.account.update", PATH, update)
             .in_person()
-            .dialect(Dialect::Analysis)
             .audited(PEOPLE, "log-own-account")
             .summary("Change one's own name, e-mail address or password; what is left out stays"),
     ]

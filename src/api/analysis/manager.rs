@@ -8,7 +8,6 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, patch};
-use crate::api::envelope::Dialect;
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::identity::{AccountChange, Permission, User};
@@ -22,18 +21,15 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         delete("analysis.account.manager-delete", PATH, remove)
             .needs(Permission::UsersManage)
-            .dialect(Dialect::Analysis)
             .refused_as("manager-delete-refused")
             .audited(PEOPLE, "log-user-delete")
             .summary("Delete users, all of them or none; answers their number"),
         get("analysis.account.manager-list", PATH, list)
             .needs(Permission::UsersView)
-            .dialect(Dialect::Analysis)
             .refused_as("manager-list-refused")
             .summary("Users by number"),
         patch("analysis.account.manager-update", PATH, update)
             .needs(Permission::UsersManage)
-            .dialect(Dialect::Analysis)
             .refused_as("manager-update-refused")
             .audited(PEOPLE, "log-user-edit")
             .summary("Give a user other roles, switch a user off or on; on also confirms a registered one"),

@@ -1,9 +1,12 @@
 //! Document 000, the analysis platform: `/account`, `/role`, `/project`, `/task`, `/config`.
 
 mod accounts;
+mod dialect;
 mod manager;
 mod register;
 mod roles;
+
+pub use dialect::DIALECT;
 
 use super::endpoint::Endpoint;
 

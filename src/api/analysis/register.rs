@@ -10,7 +10,6 @@ use super::accounts::{PATH, twice};
 use crate::api::answer::{Data, Sentence};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, post};
-use crate::api::envelope::Dialect;
 use crate::api::session::name_caller;
 use crate::api::{App, letters};
 use crate::error::{Error, Message, Result};
@@ -23,7 +22,6 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("analysis.account.register", PATH, register)
             .public()
-            .dialect(Dialect::Analysis)
             .action("register")
             .audited(PEOPLE, "log-register")
             .summary("Ask for an account; the mailed link or an administrator confirms it"),

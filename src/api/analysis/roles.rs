@@ -7,18 +7,14 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get};
-use crate::api::envelope::Dialect;
+use crate::api::input::NoInput;
 use crate::api::people::words;
-use crate::api::session::NoInput;
 use crate::error::Result;
 use crate::store::list::{ListQuery, PAGE_LIMIT};
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        get("analysis.role.list", "/role", list)
-            .signed_in()
-            .dialect(Dialect::Analysis)
-            .summary("Roles with what they may do"),
+        get("analysis.role.list", "/role", list).signed_in().summary("Roles with what they may do"),
     ]
 }
 

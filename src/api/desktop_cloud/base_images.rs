@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::image_upload;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::input::NoInput;
 use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::error::{Error, Fault, Result};
@@ -27,7 +27,6 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("vdi.base-images.list", PATH, list)
             .needs(Permission::ImagesView)
             .summary("The base images of a pool, with their copies on the nodes"),
-        image_upload::endpoint(),
         delete("vdi.base-images.delete", PATH, remove)
             .needs(Permission::ImagesManage)
             .audited(MODULE, "log-image-delete")
@@ -51,9 +50,6 @@ pub fn endpoints() -> Vec<Endpoint> {
 struct Filters {
     os_type: Option<Listed<String>>,
 }
-
-#[derive(Debug, Deserialize, JsonSchema)]
-struct NoInput {}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct DeleteInput {

@@ -126,10 +126,8 @@ fn ticket(
     call.about(name);
     let holder = Holder { actor: call.actor.clone(), caller: call.caller()?.clone() };
     let word = app.desktops.console_ticket(holder, screen, Some(name))?;
-    // http → ws, https → wss
-    let origin = call.origin.replacen("http", "ws", 1);
-    let path = CONSOLE.replace("{ticket}", &word);
-    Ok(answer::Data(ConsoleView { websockify_url: format!("{origin}{path}") }))
+    let websockify_url = call.origin.socket(&CONSOLE.replace("{ticket}", &word));
+    Ok(answer::Data(ConsoleView { websockify_url }))
 }
 
 /// Upgrades to a WebSocket that carries the bytes of a screen both ways.

@@ -2,6 +2,7 @@
 
 mod base_images;
 mod consoles;
+mod dialect;
 mod edu_desktops;
 mod edu_groups;
 mod edu_instances;
@@ -18,7 +19,8 @@ mod template_download;
 mod template_input;
 mod template_view;
 mod templates;
-pub mod uuids;
+
+pub use dialect::DIALECT;
 
 use super::endpoint::Endpoint;
 
@@ -28,11 +30,13 @@ pub fn endpoints() -> Vec<Endpoint> {
         pools::endpoints(),
         nodes::endpoints(),
         base_images::endpoints(),
+        vec![image_upload::endpoint()],
         networks::endpoints(),
         subnets::endpoints(),
         switches::endpoints(),
         edu_groups::endpoints(),
         templates::endpoints(),
+        template_download::endpoints(),
         edu_desktops::endpoints(),
         edu_instances::endpoints(),
         consoles::endpoints(),

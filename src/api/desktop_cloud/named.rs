@@ -7,14 +7,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
+use crate::api::call::{NAMED, several};
 use crate::api::input;
 use crate::error::{Error, Result};
 
 /// More memory than any machine has.
 const MOST_GIBIBYTES: f64 = 65_536.0;
-
-/// Names in the subject of an audit entry; more are counted only.
-const NAMED: usize = 3;
 
 /// A thing as the caller sees it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -29,9 +27,7 @@ pub fn subject(things: &[Named], field: &'static str) -> Result<String> {
         return Err(Error::bad_input("batch-empty").arg("field", field));
     }
     let names: Vec<&str> = things.iter().take(NAMED).map(|thing| thing.name.as_str()).collect();
-    let more = things.len().saturating_sub(NAMED);
-    let names = names.join(", ");
-    Ok(if more == 0 { names } else { format!("{names} (+{more})") })
+    Ok(several(&names, things.len()))
 }
 
 /// As the domain takes it.

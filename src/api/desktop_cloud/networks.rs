@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::subnets::SubnetInput;
-use super::uuids::Uuids;
 use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
+use crate::api::uuids::Uuids;
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;

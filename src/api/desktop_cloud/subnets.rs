@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::uuids::Uuids;
 use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::List;
+use crate::api::uuids::Uuids;
 use crate::api::{App, input, time};
 use crate::error::Result;
 use crate::identity::Permission;

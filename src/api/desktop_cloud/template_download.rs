@@ -52,7 +52,7 @@ fn download(app: &App, call: &mut Call, given: Named) -> Result<Data<DownloadVie
     call.about(given.name);
     let (ticket, operation) = app.templates.export(&call.actor, given.uuid)?;
     let path = FILE.replace("{ticket}", &ticket);
-    Ok(Data(DownloadView { url: format!("{}{path}", call.origin), operation_uuid: operation.0 }))
+    Ok(Data(DownloadView { url: call.origin.url(&path), operation_uuid: operation.0 }))
 }
 
 fn file<'r>(

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::named::{Named, subject};
 use super::template_input::{CopyInput, CreateInput, SaveInput, UpdateInput};
-use super::{template_download, template_view};
+use super::template_view;
 use crate::api::App;
 use crate::api::answer::{Answer, Done, IntoAnswer};
 use crate::api::call::Call;
@@ -27,7 +27,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let changes = |endpoint: Undeclared, log: &'static str| {
         endpoint.needs(Permission::TemplatesManage).audited(MODULE, log)
     };
-    let mut table = vec![
+    vec![
         changes(post("vdi.templates.create", PATH, create), "log-template-create")
             .action("create")
             .summary("Make a template out of a base image"),
@@ -71,9 +71,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("vdi.templates.images", IMAGES, images)
             .needs(Permission::TemplatesView)
             .summary("On which nodes of a pool a template's newest version is"),
-    ];
-    table.extend(template_download::endpoints());
-    table
+    ]
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -8,7 +8,6 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
-use crate::api::envelope::Dialect;
 use crate::api::session::{self, Login};
 use crate::error::Result;
 use crate::identity::{Lifetime, Permission};
@@ -22,11 +21,9 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("ops.login.check", PATH, check)
             .public()
-            .dialect(Dialect::Operations)
             .summary("Whether one is signed in: `login` or `login timeout`. Of others it is told with users.view only"),
         post("ops.login.login", PATH, login)
             .public()
-            .dialect(Dialect::Operations)
             .audited(PEOPLE, "log-sign-in")
             .summary("Sign in; the token goes into the header Authorization of later requests"),
     ]

@@ -1,5 +1,6 @@
 //! Document 004, operations: `{ok, info}`, permissions by their numbers.
 
+mod dialect;
 mod login;
 mod permissions;
 mod ssh_keys;
@@ -9,6 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::call::Call;
+pub use dialect::DIALECT;
+
 use super::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::identity::{Permission, Permissions};

@@ -8,19 +8,15 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get};
-use crate::api::envelope::Dialect;
 use crate::api::input;
 use crate::api::people::description;
 use crate::error::Result;
 use crate::identity::Permission;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![
-        get("ops.permission.list", "/api/permission", list)
-            .signed_in()
-            .dialect(Dialect::Operations)
-            .summary("Permissions by number; with `username` those of a user, which needs users.view for others"),
-    ]
+    vec![get("ops.permission.list", "/api/permission", list).signed_in().summary(
+        "Permissions by number; with `username` those of a user, which needs users.view for others",
+    )]
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

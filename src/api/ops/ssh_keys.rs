@@ -7,7 +7,6 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get};
-use crate::api::envelope::Dialect;
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -17,7 +16,6 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("ops.ssh-key-manage.list", "/api/ssh_key_manage", list)
             .needs(Permission::SshKeysView)
-            .dialect(Dialect::Operations)
             .summary("As whom a user signs in to which nodes (mode=user), or who signs in to a node (mode=ip)"),
     ]
 }

@@ -9,7 +9,6 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post};
-use crate::api::envelope::Dialect;
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::identity::{AccountChange, NewAccount, Password, Permission, Permissions, User};
@@ -25,23 +24,19 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("ops.user.get", PATH, read)
             .needs(Permission::UsersView)
-            .dialect(Dialect::Operations)
             .summary("The user of a name, or users from a number on"),
         post("ops.user.add", PATH, add)
             .needs(Permission::UsersManage)
-            .dialect(Dialect::Operations)
             .action("add")
             .audited(PEOPLE, "log-user-create")
             .summary("Make a user or several, all of them or none"),
         post("ops.user.update", PATH, update)
             .signed_in()
-            .dialect(Dialect::Operations)
             .action("update")
             .audited(PEOPLE, "log-user-edit")
             .summary("Change oneself, with users.manage also others; what is left out stays"),
         delete("ops.user.delete", PATH, remove)
             .needs(Permission::UsersManage)
-            .dialect(Dialect::Operations)
             .audited(PEOPLE, "log-user-delete")
             .summary("Delete a user with sessions and keys"),
     ]

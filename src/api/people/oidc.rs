@@ -14,12 +14,12 @@ use crate::api::App;
 use crate::api::call::Call;
 use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, streaming};
+use crate::api::origin::Origin;
 use crate::api::session;
 use crate::error::{Error, Fault, Result};
 use crate::identity::{PATIENCE, ProviderAnswer};
 use crate::operations::audit;
 
-pub const BEGIN: &str = "/api/v1.0/identity/oidc/begin";
 const CALLBACK: &str = "/api/v1.0/identity/oidc/callback";
 /// Both paths begin with it: the cookie goes nowhere else.
 const PATHS: &str = "/api/v1.0/identity/oidc";
@@ -29,7 +29,7 @@ const SIGNED_IN: &str = "log-sign-in";
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        streaming(Method::Get, "carrel.oidc.begin", BEGIN, begin)
+        streaming(Method::Get, "carrel.oidc.begin", session::AT_PROVIDER, begin)
             .public()
             .summary("Send the browser to the identity provider (OpenID Connect) to sign in there"),
         streaming(Method::Get, "carrel.oidc.callback", CALLBACK, callback)
@@ -59,10 +59,10 @@ fn begin<'r>(
     _: Data<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
     Box::pin(async move {
-        let (there, back) = (Arc::clone(&app), format!("{}{CALLBACK}", call.origin));
+        let (there, back) = (Arc::clone(&app), call.origin.url(CALLBACK));
         match blocking(move || there.identity.begin_at_provider(&back)).await {
             Ok(begun) => {
-                let mut cookie = memory(&app, begun.cookie);
+                let mut cookie = memory(&call.origin, begun.cookie);
                 cookie.set_max_age(Duration::seconds(PATIENCE));
                 Ok(go(&begun.url, vec![cookie]))
             }
@@ -81,7 +81,7 @@ fn callback<'r>(
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
     let cookie = request.cookies().get(COOKIE).map(|cookie| cookie.value().to_owned());
     Box::pin(async move {
-        let mut forget = memory(&app, String::new());
+        let mut forget = memory(&call.origin, String::new());
         forget.set_max_age(Duration::ZERO);
         let (there, query) = (Arc::clone(&app), |name| call.query(name).map(str::to_owned));
         let answer = ProviderAnswer {
@@ -96,7 +96,7 @@ fn callback<'r>(
             note(&there, &mut call, &signed_in)?;
             match signed_in {
                 Ok(session) => {
-                    session::welcome(&there, &mut call, &session);
+                    session::welcome(&mut call, &session);
                     Ok(("/".to_owned(), std::mem::take(&mut call.cookies)))
                 }
                 Err(error) if error.key() == "oidc-off" => Err(error),
@@ -135,12 +135,12 @@ fn sorry(error: &Error) -> String {
 }
 
 /// Lax and not strict: the browser comes back from the provider's site with it.
-fn memory(app: &App, value: String) -> Cookie<'static> {
+fn memory(origin: &Origin, value: String) -> Cookie<'static> {
     Cookie::build((COOKIE, value))
         .path(PATHS)
         .http_only(true)
         .same_site(SameSite::Lax)
-        .secure(!app.settings.is_plain())
+        .secure(origin.is_secure())
         .build()
 }
 

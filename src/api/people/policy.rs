@@ -8,7 +8,7 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, put};
-use crate::api::session::NoInput;
+use crate::api::input::NoInput;
 use crate::error::Result;
 use crate::identity::{Permission, Policy};
 

@@ -9,7 +9,7 @@ use crate::api::App;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post};
-use crate::api::session::NoInput;
+use crate::api::input::NoInput;
 use crate::error::Result;
 use crate::identity::{Password, Permission};
 

@@ -8,7 +8,7 @@ use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get};
 use crate::api::input::Listed;
-use crate::api::session::NoInput;
+use crate::api::input::NoInput;
 use crate::api::{App, time};
 use crate::error::Result;
 use crate::identity::{Permission, SessionInfo};

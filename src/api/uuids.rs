@@ -4,11 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::api::call::Call;
+use super::call::{Call, NAMED, several};
 use crate::error::{Error, Result};
-
-/// Names in the subject of an audit entry; more are counted only.
-const NAMED: usize = 3;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Uuids {
@@ -34,9 +31,7 @@ impl Uuids {
         }
         let named = |uuid: &Uuid| name(*uuid).unwrap_or_else(|_| uuid.to_string());
         let names: Vec<String> = uuids.iter().take(NAMED).map(named).collect();
-        let more = uuids.len().saturating_sub(NAMED);
-        let names = names.join(", ");
-        call.about(if more == 0 { names } else { format!("{names} (+{more})") });
+        call.about(several(&names, uuids.len()));
         Ok(uuids)
     }
 }

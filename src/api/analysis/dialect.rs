@@ -1,0 +1,47 @@
+//! Document 000: `{code, msg, data}`, `code` 0 or 1. What fails has status 200, except for who may not
+//! and for defects.
+
+use serde_json::{Value, json};
+
+use crate::api::dialect::{self, ActionInput, DialectSpec, Failure, Success};
+use crate::api::language::Language;
+use crate::error::Kind;
+
+pub static DIALECT: DialectSpec = DialectSpec {
+    tag: "000 analysis platform",
+    prefixes: &["/account", "/role", "/project", "/task", "/config"],
+    language: Language::Chinese,
+    action_input: ActionInput::Query,
+    success,
+    failure,
+    status,
+    not_signed_in: dialect::no_more_to_say,
+    schema,
+};
+
+fn success(answer: Success) -> Value {
+    json!({"code": 0, "msg": answer.sentence.unwrap_or_default(), "data": answer.data})
+}
+
+fn failure(failure: &Failure<'_>) -> Value {
+    json!({"code": 1, "msg": failure.text(), "data": ""})
+}
+
+fn status(kind: Kind) -> u16 {
+    match kind {
+        Kind::NotSignedIn | Kind::Forbidden | Kind::Internal => dialect::status(kind),
+        _ => 200,
+    }
+}
+
+fn schema(data: Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["code", "msg", "data"],
+        "properties": {
+            "code": {"type": "integer", "description": "0 is success, 1 is failure"},
+            "msg": {"type": "string"},
+            "data": data
+        }
+    })
+}

@@ -1,0 +1,43 @@
+//! Document 004: `{ok, info}`. 403 for who may not, 500 for defects, all else 200.
+
+use serde_json::{Value, json};
+
+use crate::api::dialect::{self, ActionInput, DialectSpec, Failure, Success};
+use crate::api::language::Language;
+use crate::error::Kind;
+
+pub static DIALECT: DialectSpec = DialectSpec {
+    tag: "004 operations",
+    prefixes: &["/api/user", "/api/login", "/api/permission", "/api/ssh_key_manage"],
+    language: Language::Chinese,
+    action_input: ActionInput::Beside,
+    success,
+    failure,
+    status,
+    not_signed_in: dialect::no_more_to_say,
+    schema,
+};
+
+fn success(answer: Success) -> Value {
+    json!({"ok": true, "info": answer.data})
+}
+
+fn failure(failure: &Failure<'_>) -> Value {
+    json!({"ok": false, "info": failure.text()})
+}
+
+fn status(kind: Kind) -> u16 {
+    match kind {
+        Kind::NotSignedIn | Kind::Forbidden => 403,
+        Kind::Internal => 500,
+        _ => 200,
+    }
+}
+
+fn schema(data: Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["ok", "info"],
+        "properties": {"ok": {"type": "boolean"}, "info": data}
+    })
+}
