@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::identity::{Authority, Caller, Visitor};
 use crate::operations::Actor;
 use crate::store::list::{ListQuery, SearchType};
+use crate::store::visible::Visible;
 
 /// Query parameters that are not columns of a list.
 const NO_COLUMNS: [&str; 5] = ["page", "page_size", "searchtype", "sort", "action"];
@@ -19,6 +20,8 @@ const NO_COLUMNS: [&str; 5] = ["page", "page_size", "searchtype", "sort", "actio
 pub struct Call {
     /// `None` only on public endpoints.
     pub caller: Option<Caller>,
+    /// What the caller may see and reach by the permission that the row needs; nothing where it needs none.
+    pub visible: Visible,
     pub actor: Actor,
     pub language: Language,
     pub path: HashMap<&'static str, String>,

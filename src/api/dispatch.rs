@@ -22,8 +22,9 @@ use super::language::Language;
 use super::origin::Origin;
 use super::{App, RESET_COOKIE, SESSION_COOKIE};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::identity::{Caller, Credential};
+use crate::identity::{Caller, Credential, Permission};
 use crate::operations::{Actor, audit};
+use crate::store::visible::Visible;
 
 /// Largest JSON body, in MiB: a batch of thousands of uuids fits. Uploads are streamed instead.
 const BODY_LIMIT_MIB: u32 = 4;
@@ -120,7 +121,7 @@ impl Dispatch {
     }
 
     fn enter(&self, row: &'static Mounted, call: &mut Call, request: &Request<'_>) -> Result<()> {
-        permit(row, call)?;
+        call.visible = permit(row, call)?;
         call.path = path_params(row, request);
         Ok(())
     }
@@ -236,19 +237,27 @@ pub async fn blocking<T: Send + 'static>(
     }
 }
 
-fn permit(row: &Mounted, call: &Call) -> Result<()> {
+/// What the caller may see and reach by this row.
+fn permit(row: &Mounted, call: &Call) -> Result<Visible> {
     match (row.access, &call.caller) {
-        (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
+        (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(Visible::NOTHING),
         (_, None) => Err(not_signed_in()),
         (Access::InPerson, Some(caller)) => match caller.session_id() {
-            Some(_) => Ok(()),
+            Some(_) => Ok(Visible::NOTHING),
             None => Err(Error::forbidden("session-needed")),
         },
         (Access::Needs(permission), Some(caller)) => match caller.may(permission) {
-            true => Ok(()),
-            false => Err(Error::forbidden(row.refusal).arg("permission", permission.word())),
+            true => Ok(Visible::All),
+            false => Err(lacking(row, permission)),
         },
+        (Access::NeedsIn(permission, scope), Some(caller)) => {
+            scope.of(caller, permission).ok_or_else(|| lacking(row, permission))
+        }
     }
+}
+
+fn lacking(row: &Mounted, permission: Permission) -> Error {
+    Error::forbidden(row.refusal).arg("permission", permission.word())
 }
 
 /// `Authorization`: `Basic` with user name and API key, else a token with or without `Bearer`; else
@@ -312,6 +321,7 @@ fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
     Call {
         caller: None::<Caller>,
+        visible: Visible::NOTHING,
         actor,
         language: Language::negotiate(headers.get_one("Accept-Language"), dialect.language),
         path: HashMap::new(),

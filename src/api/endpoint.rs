@@ -3,7 +3,7 @@
 //! OpenAPI document all come from it.
 //!
 //! A row is built by [`get`], [`post`], [`put`], [`patch`] or [`delete`], which give an [`Undeclared`]
-//! endpoint; only [`Undeclared::needs`], [`Undeclared::signed_in`], [`Undeclared::in_person`] and
+//! endpoint; only [`Undeclared::needs`], [`Undeclared::needs_in`], [`Undeclared::signed_in`], [`Undeclared::in_person`] and
 //! [`Undeclared::public`] turn it into an [`Endpoint`], so that a route without a declared permission does not compile.
 
 use std::ops::Deref;
@@ -21,7 +21,8 @@ use super::call::Call;
 use super::dialect::DialectSpec;
 use super::{App, input};
 use crate::error::Result;
-use crate::identity::Permission;
+use crate::identity::{Caller, Permission};
+use crate::store::visible::Visible;
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,31 @@ pub enum Access {
     /// Anybody with a session of their own: what an API key must not do, whatever its permissions.
     InPerson,
     Needs(Permission),
+    /// Those who hold the permission for everything, or for a part: they reach that part only.
+    NeedsIn(Permission, Scope),
+}
+
+/// The part of things for which a permission may be held. The handler gets it as
+/// [`Call::visible`](super::call::Call::visible) and hands it on to the store. Parts of a tree of nodes
+/// go here when there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What belongs to an education group.
+    Group,
+    /// As `Group`, and what one began oneself.
+    Own,
+}
+
+impl Scope {
+    /// What a caller may see and reach with this permission; `None` when they hold it nowhere.
+    pub fn of(self, caller: &Caller, permission: Permission) -> Option<Visible> {
+        match (self, caller.visible(permission)?) {
+            (Self::Own, Visible::Within { groups, .. }) => {
+                Some(Visible::Within { groups, owner: Some(caller.user_id) })
+            }
+            (_, visible) => Some(visible),
+        }
+    }
 }
 
 type Blocking = dyn Fn(&App, &mut Call) -> Result<Answer> + Send + Sync;
@@ -100,6 +126,11 @@ pub struct Undeclared(Endpoint);
 impl Undeclared {
     pub fn needs(self, permission: Permission) -> Endpoint {
         Endpoint { access: Access::Needs(permission), ..self.0 }
+    }
+
+    /// As [`Undeclared::needs`], also for those who hold the permission for a part.
+    pub fn needs_in(self, permission: Permission, scope: Scope) -> Endpoint {
+        Endpoint { access: Access::NeedsIn(permission, scope), ..self.0 }
     }
 
     pub fn signed_in(self) -> Endpoint {

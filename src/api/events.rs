@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::App;
 use super::call::Call;
 use super::dispatch::blocking;
-use super::endpoint::{Endpoint, Streamed, streaming};
+use super::endpoint::{Endpoint, Scope, Streamed, streaming};
 use super::language::Language;
 use super::operations::OperationView;
 use super::presence::{HEARTBEAT, Presence};
@@ -31,6 +31,7 @@ use crate::error::Result;
 use crate::identity::{Caller, Permission};
 use crate::node::protocol::{Event, Sample};
 use crate::store::Changed;
+use crate::store::visible::Visible;
 
 /// Changes are gathered this long before they are sent.
 const GATHER: Duration = Duration::from_millis(200);
@@ -172,9 +173,11 @@ impl Events {
             text.push_str(&format!("event: changed\ndata: {}\n\n", json!({"topic": topic})));
         }
         let uuids = std::mem::take(&mut self.operations);
-        if self.may(Permission::OperationsView) && !uuids.is_empty() {
+        if let Some(visible) = Scope::Own.of(&self.caller, Permission::OperationsView)
+            && !uuids.is_empty()
+        {
             let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
-            let told = blocking(move || Ok(tell_operations(&app, &call, &uuids))).await;
+            let told = blocking(move || Ok(tell_operations(&app, &call, &visible, &uuids))).await;
             text.push_str(&told.unwrap_or_default());
         }
         text
@@ -193,11 +196,11 @@ fn tell_sample(node: i64, sample: &Sample) -> String {
     format!("event: sample\ndata: {data}\n\n")
 }
 
-fn tell_operations(app: &App, call: &Call, uuids: &BTreeSet<Uuid>) -> String {
+fn tell_operations(app: &App, call: &Call, visible: &Visible, uuids: &BTreeSet<Uuid>) -> String {
     let mut text = String::new();
     for uuid in uuids {
-        // One that is gone since needs no news.
-        let Ok(operation) = app.operations.find(*uuid) else { continue };
+        // One that is gone since, or not the caller's to see, needs no news.
+        let Ok(operation) = app.operations.find_seen(visible, *uuid) else { continue };
         let view = OperationView::of(app, call, operation);
         if let Ok(data) = serde_json::to_string(&view) {
             text.push_str(&format!("event: operation\ndata: {data}\n\n"));

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, IntoAnswer};
 use super::call::Call;
 use super::dialect::ActionInput;
-use super::endpoint::{Access, Endpoint, Mounted, get};
+use super::endpoint::{Access, Endpoint, Mounted, Scope, get};
 use super::input::NoInput;
 use super::{App, DIALECTS, table};
 use crate::error::Result;
@@ -114,6 +114,7 @@ fn operation(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
         "responses": responses(endpoint, generator),
         "security": security(endpoint.access),
         "x-permission": permission(endpoint.access),
+        "x-scope": scope(endpoint.access),
     });
     let input = (endpoint.input)(generator).map(|schema| schema.to_value());
     if endpoint.method == Method::Get {
@@ -158,6 +159,7 @@ fn action(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
         "action": endpoint.action,
         "summary": endpoint.summary,
         "permission": permission(endpoint.access),
+        "scope": scope(endpoint.access),
         "data": (endpoint.output)(generator),
     })
 }
@@ -225,12 +227,21 @@ fn security(access: Access) -> Value {
     }
 }
 
+/// For what part of things the permission may be held, where it may.
+fn scope(access: Access) -> Option<&'static str> {
+    match access {
+        Access::NeedsIn(_, Scope::Group) => Some("group"),
+        Access::NeedsIn(_, Scope::Own) => Some("own"),
+        _ => None,
+    }
+}
+
 fn permission(access: Access) -> String {
     match access {
         Access::Public => "public".into(),
         Access::SignedIn => "signed-in".into(),
         Access::InPerson => "in-person".into(),
-        Access::Needs(permission) => permission.word().into(),
+        Access::Needs(permission) | Access::NeedsIn(permission, _) => permission.word().into(),
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::answer::Done;
 use super::call::Call;
-use super::endpoint::{Endpoint, get, post};
+use super::endpoint::{Endpoint, Scope, get, post};
 use super::input::{Listed, Paging};
 use super::{App, time};
 use crate::error::{Error, Result};
@@ -20,10 +20,10 @@ const PATH: &str = "/api/v1.0/operations";
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("carrel.operations.list", PATH, list)
-            .needs(Permission::OperationsView)
+            .needs_in(Permission::OperationsView, Scope::Own)
             .summary("Long work, newest first; `open=1` for what is not over"),
         post("carrel.operations.cancel", PATH, cancel)
-            .needs(Permission::OperationsCancel)
+            .needs_in(Permission::OperationsCancel, Scope::Own)
             .action("cancel")
             .audited("operations", "log-operation-cancel")
             .summary("Ask an operation to stop; what it did is undone"),
@@ -109,13 +109,13 @@ impl OperationView {
 }
 
 fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<OperationView>> {
-    let page = app.operations.list(&call.list_query()?)?;
+    let page = app.operations.list(&call.visible, call.list_query()?)?;
     Ok(page.map(|operation| OperationView::of(app, call, operation)))
 }
 
 fn cancel(app: &App, call: &mut Call, input: CancelInput) -> Result<Done> {
     call.about(input.uuid.to_string());
-    let operation = app.operations.find(input.uuid)?;
+    let operation = app.operations.find_seen(&call.visible, input.uuid)?;
     call.about(operation.subject_name);
     app.operations.cancel(input.uuid)?;
     Ok(Done)

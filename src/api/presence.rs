@@ -16,7 +16,7 @@ use rocket::tokio::time::{Instant, sleep_until};
 use super::App;
 use super::dispatch::blocking;
 use crate::error::Result;
-use crate::identity::{Caller, Permission};
+use crate::identity::Caller;
 use crate::store::Changed;
 
 /// Time between two looks at the most.
@@ -25,9 +25,10 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 const GATHER: Duration = Duration::from_millis(200);
 
 /// What says who may do what.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "users",
     "user_roles",
+    "scoped_roles",
     "user_permissions",
     "roles",
     "role_permissions",
@@ -57,8 +58,8 @@ impl Presence {
     }
 
     /// Waits until they may not do this any more.
-    pub async fn lost(&mut self, permission: Permission) {
-        while self.changed().await.is_some_and(|caller| caller.may(permission)) {}
+    pub async fn lost(&mut self, may: impl Fn(&Caller) -> bool) {
+        while self.changed().await.is_some_and(|caller| may(&caller)) {}
     }
 }
 

@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, get, post, put};
 use super::input::NoInput;
 use super::{App, SESSION_COOKIE};
 use crate::error::Result;
-use crate::identity::{Attempt, Lifetime, NewSession, Password, SignedIn};
+use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, SignedIn};
 
 /// Where signing in at an identity provider begins.
 pub const AT_PROVIDER: &str = "/api/v1.0/identity/oidc/begin";
@@ -37,14 +37,25 @@ pub fn endpoints() -> Vec<Endpoint> {
 struct SessionView {
     /// null when nobody is signed in
     user: Option<UserView>,
-    /// What the user may do, for instance `desktops.view`.
+    /// What the user may do, for instance `desktops.view`; also what they may do within some education
+    /// groups only.
     permissions: Vec<&'static str>,
+    /// What of it holds within these education groups only.
+    scopes: Vec<ScopeView>,
     /// There is no administrator yet.
     setup_needed: bool,
     /// People may make themselves an account.
     registration: bool,
     sign_in: SignInView,
     version: &'static str,
+}
+
+/// What somebody may do within an education group.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ScopeView {
+    /// `id` in the list of education groups.
+    group_id: i64,
+    permissions: Vec<&'static str>,
 }
 
 /// The ways to sign in.
@@ -82,10 +93,16 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         full_name: caller.full_name.clone(),
         roles: caller.roles.clone(),
     });
-    let permissions = caller.iter().flat_map(|caller| &caller.permissions);
+    let permissions = caller.map(Caller::anywhere).unwrap_or_default();
+    let within = caller.iter().flat_map(|caller| &caller.within);
+    let scopes = within.map(|(group, held)| ScopeView {
+        group_id: *group,
+        permissions: held.iter().map(|permission| permission.word()).collect(),
+    });
     Ok(Data(SessionView {
         user,
-        permissions: permissions.map(|permission| permission.word()).collect(),
+        permissions: permissions.iter().map(|permission| permission.word()).collect(),
+        scopes: scopes.collect(),
         setup_needed: app.identity.needs_setup()?,
         registration: app.identity.policy()?.registration,
         sign_in: SignInView {

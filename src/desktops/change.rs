@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::operations::{
     Action, Actor, Execution, Item, NewOperation, Saga, SubmittedOperation, nothing,
 };
+use crate::store::visible::Visible;
 
 const RESTORE: &str = "desktop-group-restore";
 
@@ -59,11 +60,12 @@ impl Desktops {
     /// Changes a group. What is restored changes with the next start of each desktop.
     pub fn change_desktop_group(
         &self,
+        visible: &Visible,
         actor: &Actor,
         (uuid, name): &Named,
         change: &DesktopGroupChange,
     ) -> Result<Changed> {
-        let group = self.store.read(|conn| groups::find_named(conn, *uuid, name))?;
+        let group = self.store.read(|conn| groups::find_named(conn, visible, *uuid, name))?;
         let restore = Restore {
             system: change.sys_restore.unwrap_or(group.restore.system),
             data: change.data_restore.unwrap_or(group.restore.data),
@@ -75,13 +77,13 @@ impl Desktops {
         };
         if restore == group.restore {
             self.store.write(|tx| {
-                groups::find_named(tx, *uuid, name)?;
+                groups::find_named(tx, visible, *uuid, name)?;
                 groups::update(tx, *uuid, &values)
             })?;
             return Ok(Changed::Done);
         }
         let submitted = self.operations.submit(actor, |tx| {
-            let group = groups::find_named(tx, *uuid, name)?;
+            let group = groups::find_named(tx, visible, *uuid, name)?;
             if let Some(obstacle) = group.obstacle() {
                 return Err(obstacle);
             }
@@ -101,10 +103,10 @@ impl Desktops {
     }
 
     /// Offers groups to their terminals, or no longer. Gives how it went for each.
-    pub fn set_active(&self, wanted: &[Named], active: bool) -> Vec<Item> {
+    pub fn set_active(&self, visible: &Visible, wanted: &[Named], active: bool) -> Vec<Item> {
         let one = |uuid: Uuid, name: &str| {
             self.store.write(|tx| {
-                groups::find_named(tx, uuid, name)?;
+                groups::find_named(tx, visible, uuid, name)?;
                 groups::set_active(tx, uuid, active)
             })
         };

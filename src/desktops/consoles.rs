@@ -18,6 +18,7 @@ use crate::error::{Context, Error, Result};
 use crate::identity::Caller;
 use crate::node::client::OpenCall;
 use crate::operations::Actor;
+use crate::store::visible::Visible;
 
 /// How long a ticket waits to be used.
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
@@ -47,6 +48,8 @@ pub struct Holder {
 pub struct Ticket {
     pub screen: Screen,
     pub name: String,
+    /// Row of the education group that the desktop belongs to.
+    pub education_group: Option<i64>,
     node_id: i64,
     pub holder: Holder,
     expires: Instant,
@@ -92,6 +95,7 @@ fn key(word: &str) -> [u8; 32] {
 /// What is needed to reach a screen.
 struct Where {
     name: String,
+    education_group: Option<i64>,
     node_id: i64,
     power: Power,
 }
@@ -103,11 +107,12 @@ impl Desktops {
     /// `screen-off`
     pub fn console_ticket(
         &self,
+        visible: &Visible,
         holder: Holder,
         screen: Screen,
         name: Option<&str>,
     ) -> Result<String> {
-        let found = self.find_screen(screen)?;
+        let found = self.find_screen(visible, screen)?;
         if let Some(given) = name
             && given != found.name
         {
@@ -123,6 +128,7 @@ impl Desktops {
         self.tickets.give(Ticket {
             screen,
             name: found.name,
+            education_group: found.education_group,
             node_id: found.node_id,
             holder,
             expires: Instant::now() + TICKET_LIFE,
@@ -145,8 +151,8 @@ impl Desktops {
     ///
     /// # Errors
     /// `screen-off`, of a kind that says there is no picture.
-    pub fn picture(&self, screen: Screen, width: u32) -> Result<Vec<u8>> {
-        let found = self.find_screen(screen)?;
+    pub fn picture(&self, visible: &Visible, screen: Screen, width: u32) -> Result<Vec<u8>> {
+        let found = self.find_screen(visible, screen)?;
         let off = || Error::not_found("screen-off").arg("name", &found.name);
         if !found.power.is_on() {
             return Err(off());
@@ -159,16 +165,17 @@ impl Desktops {
         })
     }
 
-    fn find_screen(&self, screen: Screen) -> Result<Where> {
+    fn find_screen(&self, visible: &Visible, screen: Screen) -> Result<Where> {
         self.store.read(|conn| match screen {
             Screen::Desktop(uuid) => {
-                let seat = store::seats::seat(conn, uuid)?;
-                Ok(Where { name: seat.name, node_id: seat.node_id, power: seat.power })
+                let seat = store::seats::seat(conn, visible, uuid)?;
+                let (name, node_id, power) = (seat.name, seat.node_id, seat.power);
+                Ok(Where { name, education_group: seat.education_group, node_id, power })
             }
             Screen::Template(uuid) => {
                 let template = templates::store::find(conn, uuid)?;
                 let (name, node_id, power) = (template.name, template.node_id, template.power);
-                Ok(Where { name, node_id, power })
+                Ok(Where { name, education_group: None, node_id, power })
             }
         })
     }
@@ -177,7 +184,7 @@ impl Desktops {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Permissions, Via};
+    use crate::identity::{Permissions, Via, Within};
 
     fn ticket(life: Duration) -> Ticket {
         let caller = Caller {
@@ -187,11 +194,13 @@ mod tests {
             full_name: String::new(),
             roles: Vec::new(),
             permissions: Permissions::new(),
+            within: Within::new(),
             via: Via::Session(1),
         };
         Ticket {
             screen: Screen::Desktop(Uuid::new_v4()),
             name: "pc1".into(),
+            education_group: None,
             node_id: 1,
             holder: Holder { actor: Actor::system(), caller },
             expires: Instant::now() + life,

@@ -23,6 +23,7 @@ use crate::operations::{
     Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::Tx;
+use crate::store::visible::Visible;
 
 /// Desktops made by one request; a class room has dozens.
 pub const AT_ONCE: u32 = 1_000;
@@ -82,6 +83,7 @@ impl Desktops {
     /// Makes a desktop group with its desktops.
     pub fn create_desktop_group(
         &self,
+        visible: &Visible,
         actor: &Actor,
         new: &NewDesktopGroup,
     ) -> Result<(Uuid, SubmittedOperation)> {
@@ -109,7 +111,7 @@ impl Desktops {
                 first_number: new.first_number,
                 owner_name: &actor.name,
             };
-            let (_, uuid) = groups::insert(tx, &row)?;
+            let (_, uuid) = groups::insert(tx, visible, &row)?;
             made = uuid;
             let group = groups::find(tx, uuid)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
@@ -122,17 +124,18 @@ impl Desktops {
     /// Adds desktops to a group.
     pub fn add_desktops(
         &self,
+        visible: &Visible,
         actor: &Actor,
         (uuid, name): &Named,
         count: u32,
         told: Option<&BTreeMap<String, u32>>,
     ) -> Result<SubmittedOperation> {
-        let group = self.store.read(|conn| groups::find_named(conn, *uuid, name))?;
+        let group = self.store.read(|conn| groups::find_named(conn, visible, *uuid, name))?;
         check_count(count)?;
         let pool = self.inventory.pool(group.pool)?;
         let shares = self.shares(&pool, count, group.memory_mib, told)?;
         self.operations.submit(actor, |tx| {
-            let group = groups::find_named(tx, *uuid, name)?;
+            let group = groups::find_named(tx, visible, *uuid, name)?;
             if let Some(obstacle) = group.obstacle() {
                 return Err(obstacle);
             }

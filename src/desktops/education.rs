@@ -9,6 +9,7 @@ use super::{Desktops, store};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::now;
+use crate::store::visible::Visible;
 
 /// Most terminals of a group; more is a slip of the pen.
 const TERMINALS: u32 = 65_536;
@@ -73,12 +74,13 @@ impl Desktops {
     /// `name` is the one that the caller saw: a group that was renamed meanwhile is not changed.
     pub fn change_education_group(
         &self,
+        visible: &Visible,
         uuid: Uuid,
         name: &str,
         change: &EducationGroupChange,
     ) -> Result<()> {
         self.store.write(|tx| {
-            let old = store::education::find(tx, uuid, name)?;
+            let old = store::education::find(tx, visible, uuid, name)?;
             let subnet = match (change.network, change.subnet) {
                 (None, None) => (old.network, old.subnet),
                 (network, subnet) => (network.unwrap_or(old.network), subnet.unwrap_or(old.subnet)),
@@ -102,9 +104,9 @@ impl Desktops {
     }
 
     /// Deletes a group that no desktop group belongs to.
-    pub fn delete_education_group(&self, uuid: Uuid, name: &str) -> Result<()> {
+    pub fn delete_education_group(&self, visible: &Visible, uuid: Uuid, name: &str) -> Result<()> {
         self.store.write(|tx| {
-            let group = store::education::find(tx, uuid, name)?;
+            let group = store::education::find(tx, visible, uuid, name)?;
             let users = store::education::users(tx, uuid)?;
             if !users.is_empty() {
                 return Err(Error::conflict("education-group-in-use")
@@ -134,8 +136,12 @@ impl Desktops {
         Ok((network.id, subnet.id))
     }
 
-    pub fn education_groups(&self, query: &ListQuery) -> Result<Page<EducationGroup>> {
-        store::education::list(&self.store, query)
+    pub fn education_groups(
+        &self,
+        visible: &Visible,
+        query: ListQuery,
+    ) -> Result<Page<EducationGroup>> {
+        store::education::list(&self.store, &query.seen_by(visible))
     }
 }
 

@@ -57,6 +57,8 @@ pub struct DesktopGroup {
     pub name: String,
     /// The education group that it belongs to.
     pub group: Option<(Uuid, String)>,
+    /// Its row.
+    pub education_group: Option<i64>,
     pub template_id: i64,
     pub template: Uuid,
     pub template_name: String,

@@ -43,6 +43,7 @@ use crate::networks::Networks;
 use crate::operations::Operations;
 use crate::store::Store;
 use crate::store::list::{ListQuery, Page};
+use crate::store::visible::Visible;
 use actual::{Snapshot, Snapshots};
 use reconcile::Looks;
 
@@ -98,12 +99,18 @@ impl Desktops {
     }
 
     /// Education desktop groups.
-    pub fn desktop_groups(&self, query: ListQuery) -> Result<Page<DesktopGroup>> {
+    pub fn desktop_groups(
+        &self,
+        visible: &Visible,
+        query: ListQuery,
+    ) -> Result<Page<DesktopGroup>> {
+        let query = query.seen_by(visible);
         store::groups::list(&self.store, &query.with("kind", GroupKind::Education.number()))
     }
 
     /// Desktops of education desktop groups.
-    pub fn desktops(&self, query: ListQuery) -> Result<Page<Desktop>> {
+    pub fn desktops(&self, visible: &Visible, query: ListQuery) -> Result<Page<Desktop>> {
+        let query = query.seen_by(visible);
         store::seats::list(&self.store, &query.with("kind", GroupKind::Education.number()))
     }
 }

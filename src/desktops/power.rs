@@ -16,6 +16,7 @@ use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
 };
 use crate::store::Tx;
+use crate::store::visible::Visible;
 
 /// How long an operation waits until the lists show what it has done.
 const SETTLE: Duration = Duration::from_millis(1_500);
@@ -84,6 +85,7 @@ impl Desktops {
     /// Switches desktops of one group. `group_name` and the names are those that the caller saw.
     pub fn switch_desktops(
         &self,
+        visible: &Visible,
         actor: &Actor,
         switch: Switch,
         group: &Named,
@@ -94,8 +96,8 @@ impl Desktops {
             actor,
             &uuids,
             |tx, uuids| {
-                let group = groups::find_named(tx, group.0, &group.1)?;
-                Ok((group, seats::by_uuid(tx, uuids)?))
+                let group = groups::find_named(tx, visible, group.0, &group.1)?;
+                Ok((group, seats::seen(tx, visible, uuids)?))
             },
             |_, (group, seats), uuid| {
                 let seat = find_seat(seats, uuid, names.get(&uuid).copied(), group.uuid)?;
@@ -110,13 +112,14 @@ impl Desktops {
     /// to all: what a row says may be older than the guest, and off is what was wanted.
     pub fn switch_groups(
         &self,
+        visible: &Visible,
         actor: &Actor,
         switch: Switch,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (mut uuids, mut refused) = (Vec::new(), Vec::new());
         for (uuid, name) in wanted {
-            match self.meant_by(switch, *uuid, name) {
+            match self.meant_by(visible, switch, *uuid, name) {
                 Ok(found) => uuids.extend(found),
                 Err(error) if error.kind() == Kind::Internal || wanted.len() == 1 => {
                     return Err(error);
@@ -133,9 +136,11 @@ impl Desktops {
         if uuids.is_empty() {
             return Ok(BatchSubmission::Refused(refused));
         }
+        let is_meant = |uuid: &Uuid| refused.iter().all(|item| item.uuid != *uuid);
+        let meant: Vec<&Named> = wanted.iter().filter(|(uuid, _)| is_meant(uuid)).collect();
         let title =
-            wanted.iter().take(3).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
-        let subject = wanted.first().map_or_else(Uuid::nil, |(uuid, _)| *uuid);
+            meant.iter().take(3).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let subject = meant.first().map_or_else(Uuid::nil, |(uuid, _)| *uuid);
         self.operations.submit_loaded(
             actor,
             &uuids,
@@ -148,9 +153,15 @@ impl Desktops {
         )
     }
 
-    fn meant_by(&self, switch: Switch, uuid: Uuid, name: &str) -> Result<Vec<Uuid>> {
+    fn meant_by(
+        &self,
+        visible: &Visible,
+        switch: Switch,
+        uuid: Uuid,
+        name: &str,
+    ) -> Result<Vec<Uuid>> {
         self.store.read(|conn| {
-            let group = groups::find_named(conn, uuid, name)?;
+            let group = groups::find_named(conn, visible, uuid, name)?;
             if switch != Switch::Stop
                 && let Some(obstacle) = group.obstacle()
             {

@@ -13,6 +13,7 @@ use crate::error::{Error, Fault, Result};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
 };
+use crate::store::visible::Visible;
 
 const DELETE_GROUPS: &str = "desktop-groups-delete";
 const DELETE: &str = "desktops-delete";
@@ -52,20 +53,21 @@ impl Desktops {
     /// Deletes desktops of one group.
     pub fn delete_desktops(
         &self,
+        visible: &Visible,
         actor: &Actor,
         group: &Named,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (uuids, names) = split(wanted);
         let links = self.store.read(|conn| {
-            groups::find_named(conn, group.0, &group.1)?;
+            groups::find_named(conn, visible, group.0, &group.1)?;
             seats::nodes_of(conn, &uuids)
         })?;
         let links = self.links(links.into_keys());
         self.operations.submit_loaded(
             actor,
             &uuids,
-            |tx, uuids| seats::by_uuid(tx, uuids),
+            |tx, uuids| seats::seen(tx, visible, uuids),
             |_, seats, uuid| {
                 let seat = find_seat(seats, uuid, names.get(&uuid).copied(), group.0)?;
                 if seat.stage != Stage::Ready {
@@ -87,6 +89,7 @@ impl Desktops {
     /// Deletes groups with all of their desktops.
     pub fn delete_desktop_groups(
         &self,
+        visible: &Visible,
         actor: &Actor,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
@@ -98,7 +101,7 @@ impl Desktops {
             &uuids,
             |tx, uuid| {
                 let name = names.get(&uuid).copied().unwrap_or_default();
-                let group = groups::find_named(tx, uuid, name)?;
+                let group = groups::find_named(tx, visible, uuid, name)?;
                 if group.stage != Stage::Ready {
                     let error = Error::busy("desktop-group-busy");
                     return Err(error.arg("name", group.name));

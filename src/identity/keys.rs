@@ -57,7 +57,7 @@ impl Identity {
         if new.expires_at.is_some_and(|at| at <= now) {
             return Err(Error::bad_input("time-past").arg("field", "expires_at"));
         }
-        may_grant(Authority::Caller(caller), &new.permissions)?;
+        may_ask(caller, &new.permissions)?;
         let token = Token::random()?;
         let key = self.store.write(|tx| {
             if keys::count(tx, caller.user_id)? >= KEYS_LIMIT {
@@ -111,7 +111,7 @@ impl Identity {
             let key = keys::find(tx, caller.user_id, id)?;
             // What it has stays, also when its owner has lost it meanwhile: it is of no use then.
             let added = granted.difference(&key.granted).copied().collect();
-            may_grant(Authority::Caller(caller), &added)?;
+            may_ask(caller, &added)?;
             keys::set_permissions(tx, &key.id, granted)?;
             keys::find(tx, caller.user_id, id)
         })
@@ -144,6 +144,16 @@ impl Identity {
     /// Deletes all keys of the caller; says how many there were.
     pub fn purge_keys(&self, caller: &Caller) -> Result<usize> {
         self.store.write(|tx| keys::delete_of_user(tx, caller.user_id))
+    }
+}
+
+/// A key may have what its owner may do somewhere: it reaches no further than they do.
+fn may_ask(caller: &Caller, permissions: &Permissions) -> Result<()> {
+    match permissions.difference(&caller.anywhere()).next() {
+        None => Ok(()),
+        Some(lacking) => {
+            Err(Error::forbidden("grant-beyond-own").arg("permission", lacking.word()))
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub use password::Password;
 pub use permission::{BuiltinRole, Permission, Permissions};
 pub use policy::Policy;
 pub use register::{Confirmation, Registration};
-pub use roles::{Role, RoleChange};
+pub use roles::{Role, RoleChange, ScopedRole, Within};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
 pub use ssh_keys::SshKey;
@@ -63,6 +63,7 @@ use std::sync::Arc;
 
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::store::visible::Visible;
 
 /// What somebody showed to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,14 +83,31 @@ pub struct Caller {
     pub full_name: String,
     /// Codes of roles.
     pub roles: Vec<String>,
-    /// With an API key only those that both the key and its owner have.
+    /// With an API key only those that both the key and its owner have. They hold for everything.
     pub permissions: Permissions,
+    /// What they may do beside that within one education group, by its row.
+    pub within: Within,
     pub via: Via,
 }
 
 impl Caller {
     pub fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
+    }
+
+    /// What they may see and reach with this permission; `None` when they hold it nowhere.
+    pub fn visible(&self, permission: Permission) -> Option<Visible> {
+        if self.may(permission) {
+            return Some(Visible::All);
+        }
+        let held = self.within.iter().filter(|(_, held)| held.contains(&permission));
+        let groups: Vec<i64> = held.map(|(group, _)| *group).collect();
+        (!groups.is_empty()).then_some(Visible::Within { groups, owner: None })
+    }
+
+    /// What they may do somewhere, be it within one education group.
+    pub fn anywhere(&self) -> Permissions {
+        self.within.values().flatten().chain(&self.permissions).copied().collect()
     }
 
     /// The session that the request came with; `None` with an API key.
@@ -116,6 +134,16 @@ impl Authority<'_> {
             Self::System => None,
             Self::Caller(caller) => permissions.difference(&caller.permissions).next().copied(),
         }
+    }
+
+    /// As [`Self::lacks`], within an education group.
+    fn lacks_within(&self, group: i64, permissions: &Permissions) -> Option<Permission> {
+        let Self::Caller(caller) = self else { return None };
+        let within = caller.within.get(&group);
+        let has = |one: &Permission| {
+            caller.may(*one) || within.is_some_and(|permissions| permissions.contains(one))
+        };
+        permissions.iter().copied().find(|one| !has(one))
     }
 
     fn is(&self, user_id: i64) -> bool {

@@ -1,5 +1,9 @@
 //! Roles of one's own beside the built-in ones.
 
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
 use super::permission::Permissions;
 use super::store::roles;
 use super::{Authority, Identity};
@@ -21,6 +25,29 @@ pub struct Role {
     pub permissions: Permissions,
     /// How many users have it.
     pub users: u32,
+}
+
+/// What somebody may do within education groups, by their rows.
+pub type Within = BTreeMap<i64, Permissions>;
+
+/// A role that somebody holds for one education group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedRole {
+    pub code: String,
+    /// Row, uuid and name of the education group.
+    pub group_id: i64,
+    pub group: Uuid,
+    pub group_name: String,
+    pub permissions: Permissions,
+}
+
+/// What these roles allow.
+pub(super) fn within(roles: &[ScopedRole]) -> Within {
+    let mut within = Within::new();
+    for role in roles {
+        within.entry(role.group_id).or_default().extend(&role.permissions);
+    }
+    within
 }
 
 /// What is to be changed of a role; `None` stays.
@@ -96,6 +123,20 @@ impl Identity {
 /// Nobody gives more than they have.
 pub(super) fn may_grant(by: Authority<'_>, permissions: &Permissions) -> Result<()> {
     match by.lacks(permissions) {
+        None => Ok(()),
+        Some(lacking) => {
+            Err(Error::forbidden("grant-beyond-own").arg("permission", lacking.word()))
+        }
+    }
+}
+
+/// As [`may_grant`], for a role within one education group.
+pub(super) fn may_grant_within(
+    by: Authority<'_>,
+    group: i64,
+    permissions: &Permissions,
+) -> Result<()> {
+    match by.lacks_within(group, permissions) {
         None => Ok(()),
         Some(lacking) => {
             Err(Error::forbidden("grant-beyond-own").arg("permission", lacking.word()))

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::inventory::Inventory;
 use crate::node::protocol::{Event, Sample};
 use crate::store::Store;
+use crate::store::visible::Visible;
 
 /// How long samples stay in memory. Charts of the first page average over less than a minute.
 const KEEP: Duration = Duration::from_secs(5 * 60);
@@ -110,7 +111,8 @@ impl Monitor {
         Ok(figures::top(figures.collect()))
     }
 
-    pub fn statistic(&self) -> Result<Statistic> {
-        self.inner.store.read(store::statistic)
+    /// Counts of what the caller may see.
+    pub fn statistic(&self, visible: &Visible) -> Result<Statistic> {
+        self.inner.store.read(|conn| store::statistic(conn, visible))
     }
 }

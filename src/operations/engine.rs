@@ -14,6 +14,7 @@ use super::{Actor, NewOperation, Operation, State, audit};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::store::list::{ListQuery, Page};
+use crate::store::visible::Visible;
 use crate::store::{Store, Tx, now};
 
 /// Operations that run at the same time; each mostly waits for a node.
@@ -140,8 +141,15 @@ impl Operations {
         self.inner.store.read(|conn| store::find(conn, uuid))
     }
 
-    pub fn list(&self, query: &ListQuery) -> Result<Page<Operation>> {
-        store::list(&self.inner.store, query)
+    /// Those that the caller may see.
+    pub fn list(&self, visible: &Visible, query: ListQuery) -> Result<Page<Operation>> {
+        store::list(&self.inner.store, &query.seen_by(visible))
+    }
+
+    /// # Errors
+    /// `operation-unknown`, also for one that the caller may not see
+    pub fn find_seen(&self, visible: &Visible, uuid: Uuid) -> Result<Operation> {
+        self.inner.store.read(|conn| store::find_seen(conn, visible, uuid))
     }
 
     /// Waits until the operation is over, at most so long, and returns it as it is then.

@@ -12,6 +12,7 @@ use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, Row};
 
 use super::Store;
+use super::visible::Visible;
 use crate::error::{Error, Result};
 
 /// Rows of a page when the client names no number.
@@ -20,6 +21,9 @@ pub const PAGE_SIZE: u32 = 20;
 pub const PAGE_LIMIT: u32 = 1_000;
 /// Remembered counts; beyond it the memory starts anew.
 const COUNTS_LIMIT: usize = 1_000;
+
+/// Name of [`Column::seen`].
+const SEEN: &str = "seen";
 
 /// Document 002, 通用查询方法.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +74,14 @@ impl ListQuery {
         if self.page_size == 0 { PAGE_SIZE } else { self.page_size.min(PAGE_LIMIT) }
     }
 
+    /// Leaves only what this caller may see; the listing needs a [`Column::seen`].
+    pub fn seen_by(self, visible: &Visible) -> Self {
+        match visible.parameter() {
+            Some(parameter) => self.with(SEEN, parameter),
+            None => self,
+        }
+    }
+
     /// Adds a condition of the server's own.
     pub fn with(mut self, column: &'static str, value: impl ToString) -> Self {
         self.scope.push((column, value.to_string()));
@@ -90,6 +102,8 @@ pub enum Compare {
     AtLeast,
     /// A whole number up to that one.
     AtMost,
+    /// A condition of the server's own, with `?0` for the parameter. No client's filter reaches it.
+    Seen,
 }
 
 impl Compare {
@@ -98,6 +112,7 @@ impl Compare {
             Self::Text | Self::Exact | Self::Integer => "=",
             Self::AtLeast => ">=",
             Self::AtMost => "<=",
+            Self::Seen => "",
         }
     }
 }
@@ -126,6 +141,11 @@ impl Column {
     /// The lower end of a range, that value included.
     pub const fn at_least(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql, compare: Compare::AtLeast }
+    }
+
+    /// What [`ListQuery::seen_by`] asks for: a condition made by [`super::visible::visible_sql`].
+    pub const fn seen(sql: &'static str) -> Self {
+        Self { name: SEEN, sql, compare: Compare::Seen }
     }
 
     /// The upper end of a range, that value included.
@@ -237,9 +257,7 @@ impl Listing {
         let mut parts = Vec::new();
         let mut values = Vec::new();
         for (name, value) in &query.filters {
-            let Some(column) = self.columns.iter().find(|column| column.name == name) else {
-                continue;
-            };
+            let Some(column) = self.offered().find(|column| column.name == name) else { continue };
             let contain = query.search == SearchType::Contain && column.compare == Compare::Text;
             if contain {
                 values.push(Value::Text(format!("%{}%", escape_like(value))));
@@ -250,7 +268,7 @@ impl Listing {
             }
         }
         if parts.is_empty() && query.search != SearchType::All {
-            let known: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+            let known: Vec<&str> = self.offered().map(|column| column.name).collect();
             return Err(Error::bad_input("search-needs-a-column").arg("columns", known.join(", ")));
         }
         for (name, value) in &query.scope {
@@ -268,6 +286,11 @@ impl Listing {
         Ok((sql, values))
     }
 
+    /// The columns that clients may name.
+    fn offered(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.compare != Compare::Seen)
+    }
+
     fn order(&self, query: &ListQuery) -> Result<String> {
         let Some(sort) = query.sort.as_deref().filter(|sort| !sort.is_empty()) else {
             return Ok(self.order.to_owned());
@@ -276,7 +299,7 @@ impl Listing {
             Some(name) => (name, "DESC"),
             None => (sort, "ASC"),
         };
-        let column = self.columns.iter().find(|column| column.name == name);
+        let column = self.offered().find(|column| column.name == name);
         let column =
             column.ok_or_else(|| Error::bad_input("sort-column-unknown").arg("column", name))?;
         Ok(format!("{} {direction}, {}", column.sql, self.order))
@@ -286,11 +309,14 @@ impl Listing {
 impl Column {
     /// Compares with the parameter of that number.
     fn condition(&self, parameter: usize) -> String {
+        if self.compare == Compare::Seen {
+            return self.sql.replace("?0", &format!("?{parameter}"));
+        }
         format!("{} {} ?{parameter}", self.sql, self.compare.sign())
     }
 
     fn value(&self, text: &str) -> Result<Value> {
-        if matches!(self.compare, Compare::Text | Compare::Exact) {
+        if matches!(self.compare, Compare::Text | Compare::Exact | Compare::Seen) {
             return Ok(Value::Text(text.to_owned()));
         }
         let number = match text {

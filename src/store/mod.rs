@@ -10,6 +10,7 @@ pub mod lock;
 mod migrations;
 pub mod rows;
 pub mod text;
+pub mod visible;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;

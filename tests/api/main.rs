@@ -36,6 +36,7 @@ mod refused;
 mod register;
 mod room;
 mod save;
+mod scopes;
 mod second_factor;
 mod setup;
 mod templates;

@@ -23,11 +23,11 @@ use crate::api::App;
 use crate::api::answer;
 use crate::api::call::Call;
 use crate::api::dispatch::blocking;
-use crate::api::endpoint::{Endpoint, Streamed, post, streaming};
+use crate::api::endpoint::{Endpoint, Scope, Streamed, post, streaming};
 use crate::api::presence::Presence;
 use crate::desktops::{Holder, Screen, Ticket};
 use crate::error::{Context, Error, Fault, Result};
-use crate::identity::Permission;
+use crate::identity::{Caller, Permission};
 use crate::node::client::OpenCall;
 use crate::operations::audit;
 
@@ -47,7 +47,7 @@ static PICTURE_TURNS: Semaphore = Semaphore::const_new(PICTURES);
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("vdi.edu-instances.get-console", edu_instances::PATH, desktop_console)
-            .needs(Permission::DesktopsConsole)
+            .needs_in(Permission::DesktopsConsole, Scope::Group)
             .action("get_console")
             .audited(MODULE, "log-console-ticket")
             .summary("A WebSocket URL of a running desktop's screen, good once and for 30 seconds"),
@@ -68,7 +68,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             "/api/v1.0/education/instance/{uuid}/screen",
             desktop_screen,
         )
-        .needs(Permission::DesktopsConsole)
+        .needs_in(Permission::DesktopsConsole, Scope::Group)
         .takes::<ScreenInput>()
         .summary("A PNG of a running desktop's screen"),
         streaming(
@@ -125,7 +125,7 @@ fn ticket(
 ) -> Result<answer::Data<ConsoleView>> {
     call.about(name);
     let holder = Holder { actor: call.actor.clone(), caller: call.caller()?.clone() };
-    let word = app.desktops.console_ticket(holder, screen, Some(name))?;
+    let word = app.desktops.console_ticket(&call.visible, holder, screen, Some(name))?;
     let websockify_url = call.origin.socket(&CONSOLE.replace("{ticket}", &word));
     Ok(answer::Data(ConsoleView { websockify_url }))
 }
@@ -146,9 +146,7 @@ fn open<'r>(
             let (app, ticket) = (Arc::clone(&app), ticket.clone());
             // Whoever was given the ticket may have been sent away since.
             blocking(move || match app.identity.look_again(&ticket.holder.caller)? {
-                Some(caller) if caller.may(needed(ticket.screen)) => {
-                    app.desktops.open_console(&ticket)
-                }
+                Some(caller) if may_look(&caller, &ticket) => app.desktops.open_console(&ticket),
                 _ => Err(Error::not_found("console-ticket-unknown")),
             })
             .await
@@ -156,12 +154,12 @@ fn open<'r>(
         note(&app, &call, &ticket, opened.as_ref().err().map(Fault::from)).await?;
         let (screen, shutdown) = (opened?, request.rocket().shutdown());
         let mut presence = Presence::of(&app, ticket.holder.caller.clone());
-        let needed = needed(ticket.screen);
+        let holder = ticket.clone();
         let channel = socket.channel(move |socket| {
             Box::pin(async move {
                 let end = async {
                     rocket::tokio::select! {
-                        () = presence.lost(needed) => CloseCode::Policy,
+                        () = presence.lost(|caller| may_look(caller, &holder)) => CloseCode::Policy,
                         () = shutdown => CloseCode::Away,
                     }
                 };
@@ -179,11 +177,13 @@ fn open<'r>(
     })
 }
 
-/// What whoever looks at the screen must be allowed as long as it is open.
-const fn needed(screen: Screen) -> Permission {
-    match screen {
-        Screen::Desktop(_) => Permission::DesktopsConsole,
-        Screen::Template(_) => Permission::TemplatesManage,
+/// What must hold of whoever looks at the screen as long as it is open.
+fn may_look(caller: &Caller, ticket: &Ticket) -> bool {
+    match ticket.screen {
+        Screen::Desktop(_) => caller
+            .visible(Permission::DesktopsConsole)
+            .is_some_and(|visible| visible.has(ticket.education_group)),
+        Screen::Template(_) => caller.may(Permission::TemplatesManage),
     }
 }
 
@@ -292,8 +292,9 @@ async fn picture<'r>(app: Arc<App>, call: &Call, screen: Screen) -> Result<Strea
             .map_err(|_| Error::bad_input("field-not-a-number").arg("field", "width"))?,
     };
     let width = width.clamp(1, WIDEST);
+    let visible = call.visible.clone();
     let _turn = PICTURE_TURNS.acquire().await.context("wait for a turn to take a picture")?;
-    let png = blocking(move || app.desktops.picture(screen, width)).await?;
+    let png = blocking(move || app.desktops.picture(&visible, screen, width)).await?;
     let mut response = Response::build();
     response.header(ContentType::PNG).raw_header("Cache-Control", "no-store");
     response.sized_body(png.len(), Cursor::new(png));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::named::{self, Named, subject};
 use crate::api::answer::{Answer, Batch, IntoAnswer};
 use crate::api::call::Call;
-use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::spec::Restore;
@@ -28,45 +28,45 @@ const MODULE: &str = "education";
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("vdi.edu-desktops.create", PATH, create)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("create")
             .audited(MODULE, "log-desktop-group-create")
             .summary("Deploy a group of desktops made like a template"),
         post("vdi.edu-desktops.start", PATH, start)
-            .needs(Permission::DesktopsPower)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("start")
             .audited(MODULE, "log-desktop-group-start")
             .summary("Start all desktops of groups"),
         post("vdi.edu-desktops.stop", PATH, stop)
-            .needs(Permission::DesktopsPower)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("stop")
             .audited(MODULE, "log-desktop-group-stop")
             .summary("Shut down all desktops of groups"),
         post("vdi.edu-desktops.reboot", PATH, reboot)
-            .needs(Permission::DesktopsPower)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("reboot")
             .audited(MODULE, "log-desktop-group-reboot")
             .summary("Reboot the running desktops of groups"),
         post("vdi.edu-desktops.active", PATH, activate)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("active")
             .audited(MODULE, "log-desktop-group-active")
             .summary("Offer groups to their terminals"),
         post("vdi.edu-desktops.inactive", PATH, deactivate)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("inactive")
             .audited(MODULE, "log-desktop-group-inactive")
             .summary("Offer groups to their terminals no longer"),
         put("vdi.edu-desktops.update", PATH, update)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-update")
             .summary("Change a group; restoring changes with the next start of each desktop"),
         delete("vdi.edu-desktops.delete", PATH, remove)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-delete")
             .summary("Delete groups with all their desktops, running ones too"),
         get("vdi.edu-desktops.list", PATH, list)
-            .needs(Permission::DesktopsView)
+            .needs_in(Permission::DesktopsView, Scope::Group)
             .summary("Education desktop groups with counts of what really runs"),
     ]
 }
@@ -301,7 +301,7 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Creating> {
         first_number: named::count("postfix_start", input.postfix_start.unwrap_or(1))?,
         told: input.create_info,
     };
-    let (uuid, operation) = app.desktops.create_desktop_group(&call.actor, &new)?;
+    let (uuid, operation) = app.desktops.create_desktop_group(&call.visible, &call.actor, &new)?;
     Ok(Creating { uuid, operation })
 }
 
@@ -324,7 +324,7 @@ fn switch(
     input: GroupsInput,
 ) -> Result<BatchSubmission> {
     call.about(subject(&input.desktops, "desktops")?);
-    app.desktops.switch_groups(&call.actor, switch, &named::pairs(input.desktops))
+    app.desktops.switch_groups(&call.visible, &call.actor, switch, &named::pairs(input.desktops))
 }
 
 fn activate(app: &App, call: &mut Call, input: GroupsInput) -> Result<Batch> {
@@ -337,7 +337,9 @@ fn deactivate(app: &App, call: &mut Call, input: GroupsInput) -> Result<Batch> {
 
 fn set_active(app: &App, call: &mut Call, input: GroupsInput, active: bool) -> Result<Batch> {
     call.about(subject(&input.desktops, "desktops")?);
-    Ok(Batch { items: app.desktops.set_active(&named::pairs(input.desktops), active) })
+    Ok(Batch {
+        items: app.desktops.set_active(&call.visible, &named::pairs(input.desktops), active),
+    })
 }
 
 fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
@@ -349,15 +351,20 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
         data_restore,
         order_num,
     };
-    app.desktops.change_desktop_group(&call.actor, &(input.uuid, input.name), &change)
+    app.desktops.change_desktop_group(
+        &call.visible,
+        &call.actor,
+        &(input.uuid, input.name),
+        &change,
+    )
 }
 
 fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
     call.about(subject(&input.desktops, "desktops")?);
-    app.desktops.delete_desktop_groups(&call.actor, &named::pairs(input.desktops))
+    app.desktops.delete_desktop_groups(&call.visible, &call.actor, &named::pairs(input.desktops))
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopGroupView>> {
-    let page = app.desktops.desktop_groups(call.list_query()?)?;
+    let page = app.desktops.desktop_groups(&call.visible, call.list_query()?)?;
     Ok(page.map(|group| view(app, call, group)))
 }

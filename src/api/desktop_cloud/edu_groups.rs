@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::named::{Named, subject};
 use crate::api::answer::{Batch, Data, Done};
 use crate::api::call::Call;
-use crate::api::endpoint::{Endpoint, delete, get, post, put};
+use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::{EducationGroup, EducationGroupChange, NewEducationGroup};
@@ -29,15 +29,15 @@ pub fn endpoints() -> Vec<Endpoint> {
             .audited(MODULE, "log-education-group-create")
             .summary("Make an education group"),
         delete("vdi.edu-groups.delete", PATH, remove)
-            .needs(Permission::GroupsManage)
+            .needs_in(Permission::GroupsManage, Scope::Group)
             .audited(MODULE, "log-education-group-delete")
             .summary("Delete education groups that no desktop group belongs to"),
         put("vdi.edu-groups.update", PATH, update)
-            .needs(Permission::GroupsManage)
+            .needs_in(Permission::GroupsManage, Scope::Group)
             .audited(MODULE, "log-education-group-update")
             .summary("Change an education group"),
         get("vdi.edu-groups.list", PATH, list)
-            .needs(Permission::GroupsView)
+            .needs_in(Permission::GroupsView, Scope::Group)
             .summary("Education groups with their network and how much is in them"),
     ]
 }
@@ -201,7 +201,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Done> {
         start: start_ip,
         end: end_ip,
     };
-    app.desktops.change_education_group(input.uuid, &input.name, &change)?;
+    app.desktops.change_education_group(&call.visible, input.uuid, &input.name, &change)?;
     Ok(Done)
 }
 
@@ -209,12 +209,12 @@ fn remove(app: &App, call: &mut Call, input: DeleteInput) -> Result<Batch> {
     call.about(subject(&input.groups, "groups")?);
     let things = input.groups.into_iter().map(|group| (group.uuid, group.name));
     Ok(Batch::of(things, |uuid, name| {
-        app.desktops.delete_education_group(uuid, name)?;
+        app.desktops.delete_education_group(&call.visible, uuid, name)?;
         Ok(name.clone())
     }))
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<EducationGroupView>> {
-    let page = app.desktops.education_groups(&call.list_query()?)?;
+    let page = app.desktops.education_groups(&call.visible, call.list_query()?)?;
     Ok(page.map(EducationGroupView::from))
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::named::{self, Named, subject};
 use crate::api::call::Call;
-use crate::api::endpoint::{Endpoint, delete, get, post};
+use crate::api::endpoint::{Endpoint, Scope, delete, get, post};
 use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
 use crate::desktops::{self, Desktop, Switch};
@@ -25,31 +25,31 @@ const MODULE: &str = "education";
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         post("vdi.edu-instances.start", PATH, start)
-            .needs(Permission::DesktopsPower)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("start")
             .audited(MODULE, "log-desktop-start")
             .summary("Start desktops of a group"),
         post("vdi.edu-instances.stop", PATH, stop)
-            .needs(Permission::DesktopsPower)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("stop")
             .audited(MODULE, "log-desktop-stop")
             .summary("Shut down desktops of a group"),
         post("vdi.edu-instances.reboot", PATH, reboot)
-            .needs(Permission::DesktopsPower)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("reboot")
             .audited(MODULE, "log-desktop-reboot")
             .summary("Reboot running desktops of a group"),
         post("vdi.edu-instances.create", PATH, create)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("create")
             .audited(MODULE, "log-desktop-create")
             .summary("Add desktops to a group"),
         delete("vdi.edu-instances.delete", PATH, remove)
-            .needs(Permission::DesktopsManage)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-delete")
             .summary("Delete desktops of a group, running ones too"),
         get("vdi.edu-instances.list", PATH, list)
-            .needs(Permission::DesktopsView)
+            .needs_in(Permission::DesktopsView, Scope::Group)
             .summary("Desktops with their address, node and what they really do"),
     ]
 }
@@ -186,7 +186,7 @@ fn switch(
     input: DesktopsInput,
 ) -> Result<BatchSubmission> {
     let (group, wanted) = taken_apart(call, input)?;
-    app.desktops.switch_desktops(&call.actor, switch, &group, &wanted)
+    app.desktops.switch_desktops(&call.visible, &call.actor, switch, &group, &wanted)
 }
 
 fn taken_apart(
@@ -203,16 +203,16 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<SubmittedOpe
     desktops::check_kind(input.desktop_type)?;
     let count = named::count("instance_num", input.instance_num)?;
     let group = (input.desktop_uuid, input.desktop_name);
-    app.desktops.add_desktops(&call.actor, &group, count, input.create_info.as_ref())
+    app.desktops.add_desktops(&call.visible, &call.actor, &group, count, input.create_info.as_ref())
 }
 
 fn remove(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
     let (group, wanted) = taken_apart(call, input)?;
-    app.desktops.delete_desktops(&call.actor, &group, &wanted)
+    app.desktops.delete_desktops(&call.visible, &call.actor, &group, &wanted)
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopView>> {
-    let page = app.desktops.desktops(call.list_query()?)?;
+    let page = app.desktops.desktops(&call.visible, call.list_query()?)?;
     let now = now();
     Ok(page.map(|desktop| view(app, call, now, desktop)))
 }

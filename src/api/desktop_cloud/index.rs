@@ -9,7 +9,7 @@ use super::node_view::two_digits;
 use crate::api::answer::Data;
 use crate::api::audit_log::{self, LogFilters};
 use crate::api::call::Call;
-use crate::api::endpoint::{Endpoint, get, post};
+use crate::api::endpoint::{Endpoint, Scope, get, post};
 use crate::api::input::NoInput;
 use crate::api::input::{Listed, Paging};
 use crate::api::{App, input, time};
@@ -29,8 +29,8 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs(Permission::OverviewView)
             .summary("The five busiest nodes in four charts"),
         get("vdi.index.resource-statistic", "/api/v1.0/index/get_resource_statistic/", statistic)
-            .needs(Permission::OverviewView)
-            .summary("Counts of nodes, desktops, pools and alarms"),
+            .needs_in(Permission::OverviewView, Scope::Group)
+            .summary("Counts of nodes, desktops, pools and alarms; for who sees some education groups only, of their desktops"),
         get("vdi.index.operation-log", "/api/v1.0/index/get_operation_log/", operation_log)
             .needs(Permission::AuditView)
             .summary("Who did what, newest first"),
@@ -161,9 +161,9 @@ struct StatisticView {
     license_terminal_cnt: u32,
 }
 
-fn statistic(app: &App, _: &mut Call, _: NoInput) -> Result<Data<StatisticView>> {
+fn statistic(app: &App, call: &mut Call, _: NoInput) -> Result<Data<StatisticView>> {
     let Statistic { nodes, nodes_active, desktops, desktops_running, pools } =
-        app.monitor.statistic()?;
+        app.monitor.statistic(&call.visible)?;
     Ok(Data(StatisticView {
         online_node_cnt: nodes_active,
         sum_node_cnt: nodes,

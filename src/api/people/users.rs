@@ -13,7 +13,9 @@ use crate::api::input::NoInput;
 use crate::api::uuids::Uuids;
 use crate::api::{App, time};
 use crate::error::Result;
-use crate::identity::{AccountChange, GroupMembership, NewAccount, Password, Permission, User};
+use crate::identity::{
+    AccountChange, GroupMembership, NewAccount, Password, Permission, ScopedRole, User,
+};
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/identity/user";
@@ -82,9 +84,11 @@ pub struct UserView {
     source: &'static str,
     /// Codes of roles.
     roles: Vec<String>,
+    /// Roles that hold for one education group only.
+    scoped_roles: Vec<ScopedRoleView>,
     /// Permissions given beside the roles.
     granted: Vec<&'static str>,
-    /// Everything they may do.
+    /// Everything they may do, whatever it is done to.
     permissions: Vec<&'static str>,
     /// Has a second factor.
     second_factor: bool,
@@ -108,6 +112,7 @@ impl From<User> for UserView {
             force_reset: user.force_reset,
             source: user.source.word(),
             roles: user.roles,
+            scoped_roles: user.scoped.into_iter().map(Into::into).collect(),
             granted: words(&user.granted),
             permissions: words(&user.permissions),
             second_factor: user.second_factor,
@@ -116,6 +121,33 @@ impl From<User> for UserView {
             created_at: time::text(user.created_at),
         }
     }
+}
+
+/// A role that holds for what is in an education group.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ScopedRoleView {
+    /// Code of the role.
+    role: String,
+    group_uuid: Uuid,
+    group_name: String,
+}
+
+impl From<ScopedRole> for ScopedRoleView {
+    fn from(role: ScopedRole) -> Self {
+        Self { role: role.code, group_uuid: role.group, group_name: role.group_name }
+    }
+}
+
+/// A role that is to hold for what is in an education group.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ScopedRoleInput {
+    /// Code of the role.
+    role: String,
+    group_uuid: Uuid,
+}
+
+fn scoped(roles: Vec<ScopedRoleInput>) -> Vec<(String, Uuid)> {
+    roles.into_iter().map(|ScopedRoleInput { role, group_uuid }| (role, group_uuid)).collect()
 }
 
 /// A user's place in a group.
@@ -177,6 +209,9 @@ struct CreateInput {
     /// Codes of roles.
     #[serde(default)]
     roles: Vec<String>,
+    /// Roles that hold for one education group only.
+    #[serde(default)]
+    scoped_roles: Vec<ScopedRoleInput>,
     /// Permissions beside the roles.
     #[serde(default)]
     granted: Vec<String>,
@@ -199,6 +234,8 @@ struct EditInput {
     confirmed: bool,
     force_reset: Option<bool>,
     roles: Option<Vec<String>>,
+    /// All roles that are to hold for one education group only.
+    scoped_roles: Option<Vec<ScopedRoleInput>>,
     granted: Option<Vec<String>>,
     groups: Option<Vec<MembershipView>>,
 }
@@ -225,6 +262,7 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Data<UserDet
         roles: input.roles,
         granted: permissions(&input.granted)?,
         groups: input.groups.into_iter().map(Into::into).collect(),
+        scoped: scoped(input.scoped_roles),
         ..NewAccount::default()
     };
     let user = app.identity.add_user(call.authority()?, account, password.as_ref())?;
@@ -246,6 +284,7 @@ fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<UserDetail>
         roles: input.roles,
         granted: input.granted.as_deref().map(permissions).transpose()?,
         groups: input.groups.map(|groups| groups.into_iter().map(Into::into).collect()),
+        scoped: input.scoped_roles.map(scoped),
     };
     let user = app.identity.change_user(call.authority()?, user.id, change)?;
     UserDetail::of(app, user).map(Data)

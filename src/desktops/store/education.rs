@@ -11,6 +11,7 @@ use crate::desktops::education::{EducationGroup, NewEducationGroup};
 use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
+use crate::store::visible::{Visible, visible_sql};
 use crate::store::{Store, Tx, is_duplicate};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
@@ -23,6 +24,7 @@ static GROUPS: Listing = Listing {
     from: FROM,
     tables: &["education_groups", "networks", "subnets"],
     columns: &[
+        Column::seen(visible_sql!("e.id", "?0")),
         Column::integer("id", "e.id"),
         Column::exact("uuid", "e.uuid"),
         Column::text("name", "e.name"),
@@ -103,10 +105,16 @@ fn unique(done: rusqlite::Result<usize>, name: &str) -> Result<()> {
     }
 }
 
-/// The group of that uuid, if it is still called so.
-pub fn find(conn: &Connection, uuid: Uuid, name: &str) -> Result<EducationGroup> {
+/// The group of that uuid, if the caller may see it and it is still called so.
+pub fn find(
+    conn: &Connection,
+    visible: &Visible,
+    uuid: Uuid,
+    name: &str,
+) -> Result<EducationGroup> {
     let sql = format!("SELECT {SELECT} FROM {FROM} WHERE e.uuid = ?1");
     let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], group).optional()?;
+    let found = found.filter(|group| visible.has(Some(group.id)));
     let group =
         found.ok_or_else(|| Error::not_found("education-group-unknown").arg("uuid", uuid))?;
     if group.name != name {

@@ -12,6 +12,7 @@ use crate::desktops::templates::store::disk_role;
 use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
+use crate::store::visible::{Visible, visible_sql};
 use crate::store::{Store, Tx, is_duplicate, now};
 
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
@@ -20,13 +21,14 @@ const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
 const SELECT: &str = "g.id, g.uuid, g.name, e.uuid, e.name, t.id, t.uuid, t.name, t.state, t.os_type, \
      p.uuid, p.name, n.uuid, n.name, s.uuid, s.name, g.vcpu, g.memory_mib, g.sys_restore, \
      g.data_restore, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
-     g.owner_name, g.created_at, g.updated_at";
+     g.owner_name, g.created_at, g.updated_at, g.group_id";
 
 static GROUPS: Listing = Listing {
     select: SELECT,
     from: FROM,
     tables: &["desktop_groups", "templates", "pools", "networks", "subnets", "education_groups"],
     columns: &[
+        Column::seen(visible_sql!("g.group_id", "?0")),
         Column::integer("id", "g.id"),
         Column::exact("uuid", "g.uuid"),
         Column::text("name", "g.name"),
@@ -73,12 +75,14 @@ pub struct NewGroup<'a> {
     pub owner_name: &'a str,
 }
 
-pub fn insert(tx: &Tx<'_>, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
+/// # Errors
+/// `education-group-unknown`, also for one that the caller may not see; `desktop-group-name-taken`
+pub fn insert(tx: &Tx<'_>, visible: &Visible, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
     let education: Option<i64> = tx
         .prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?
         .query_row([new.education_group.to_string()], |row| row.get(0))
         .optional()?;
-    let education = education.ok_or_else(|| {
+    let education = education.filter(|group| visible.has(Some(*group))).ok_or_else(|| {
         Error::not_found("education-group-unknown").arg("uuid", new.education_group)
     })?;
     let uuid = Uuid::new_v4();
@@ -130,9 +134,17 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<DesktopGroup> {
     found.ok_or_else(|| Error::not_found("desktop-group-unknown").arg("uuid", uuid))?.parse()
 }
 
-/// As [`find`], if the group is still called so.
-pub fn find_named(conn: &Connection, uuid: Uuid, name: &str) -> Result<DesktopGroup> {
+/// As [`find`], if the caller may see the group and it is still called so.
+pub fn find_named(
+    conn: &Connection,
+    visible: &Visible,
+    uuid: Uuid,
+    name: &str,
+) -> Result<DesktopGroup> {
     let group = find(conn, uuid)?;
+    if !visible.has(group.education_group) {
+        return Err(Error::not_found("desktop-group-unknown").arg("uuid", uuid));
+    }
     if group.name != name {
         return Err(Error::conflict("desktop-group-renamed")
             .arg("field", "name")
@@ -272,6 +284,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         uuid: rows::uuid(row, 1)?,
         name: row.get(2)?,
         group: education,
+        education_group: row.get(29)?,
         template_id: row.get(5)?,
         template: rows::uuid(row, 6)?,
         template_name: row.get(7)?,

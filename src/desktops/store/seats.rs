@@ -15,27 +15,32 @@ use crate::node::protocol::PowerState;
 use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
+use crate::store::visible::{Visible, visible_sql};
 use crate::store::{Store, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
-const STATUS: &str = "CASE WHEN n.status <> 'active' THEN 'error' \
-     WHEN d.power = 'running' THEN 'active' WHEN d.power = 'off' AND d.fault IS NULL \
-     THEN 'inactive' ELSE 'error' END";
+macro_rules! status {
+    () => {
+        "CASE WHEN n.status <> 'active' THEN 'error' WHEN d.power = 'running' THEN 'active' \
+         WHEN d.power = 'off' AND d.fault IS NULL THEN 'inactive' ELSE 'error' END"
+    };
+}
 const ADDRESS: &str = "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || '.' || \
      ((a.address >> 8) & 255) || '.' || (a.address & 255)";
-const SELECT: &str = "d.id, d.uuid, d.name, g.uuid, g.name, n.uuid, n.name, n.ip, \
-     n.fault, d.seat, d.version, d.state, d.power, d.power_reason, d.started_at, \
-     d.fault, a.address, a.mac, d.created_at, d.updated_at, \
-     CASE WHEN n.status <> 'active' THEN 'error' \
-     WHEN d.power = 'running' THEN 'active' WHEN d.power = 'off' AND d.fault IS NULL \
-     THEN 'inactive' ELSE 'error' END";
+const SELECT: &str = concat!(
+    "d.id, d.uuid, d.name, g.uuid, g.name, n.uuid, n.name, n.ip, n.fault, d.seat, d.version, ",
+    "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
+    "d.updated_at, ",
+    status!()
+);
 
 static DESKTOPS: Listing = Listing {
     select: SELECT,
     from: FROM,
     tables: &["desktops", "desktop_groups", "nodes", "addresses"],
     columns: &[
+        Column::seen(visible_sql!("g.group_id", "?0")),
         Column::integer("id", "d.id"),
         Column::exact("uuid", "d.uuid"),
         Column::text("name", "d.name"),
@@ -43,7 +48,7 @@ static DESKTOPS: Listing = Listing {
         Column::exact("desktop_uuid", "g.uuid"),
         Column::exact("desktop", "g.uuid"),
         Column::text("desktop_name", "g.name"),
-        Column::exact("status", STATUS),
+        Column::exact("status", status!()),
         Column::text("ipaddr", ADDRESS),
         Column::exact("mac", "a.mac"),
         Column::text("host_name", "n.name"),
@@ -116,12 +121,14 @@ pub struct Seat {
     pub uuid: Uuid,
     pub name: String,
     pub group: Uuid,
+    /// Row of the education group.
+    pub education_group: Option<i64>,
     pub node_id: i64,
     pub stage: Stage,
     pub power: Power,
 }
 
-const SEAT: &str = "d.uuid, d.name, g.uuid, d.node_id, d.state, d.power \
+const SEAT: &str = "d.uuid, d.name, g.uuid, d.node_id, d.state, d.power, g.group_id \
      FROM desktops d JOIN desktop_groups g ON g.id = d.group_id";
 
 /// The desktops of these that exist.
@@ -133,10 +140,22 @@ pub fn seats(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Seat>> {
 }
 
 /// # Errors
-/// `desktop-unknown`
-pub fn seat(conn: &Connection, uuid: Uuid) -> Result<Seat> {
+/// `desktop-unknown`, also for one that the caller may not see
+pub fn seat(conn: &Connection, visible: &Visible, uuid: Uuid) -> Result<Seat> {
     let unknown = || Error::not_found("desktop-unknown").arg("uuid", uuid);
-    seats(conn, &[uuid])?.into_iter().next().ok_or_else(unknown)
+    let found = seats(conn, &[uuid])?.into_iter().next();
+    found.filter(|seat| visible.has(seat.education_group)).ok_or_else(unknown)
+}
+
+/// As [`by_uuid`], without those that the caller may not see.
+pub fn seen(
+    conn: &Connection,
+    visible: &Visible,
+    desktops: &[Uuid],
+) -> Result<HashMap<Uuid, Seat>> {
+    let mut seats = by_uuid(conn, desktops)?;
+    seats.retain(|_, seat| visible.has(seat.education_group));
+    Ok(seats)
 }
 
 /// As [`seats`], to be looked up.
@@ -172,6 +191,7 @@ fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
             node_id: row.get(3)?,
             stage: Stage::parse(&row.get::<_, String>(4)?)?,
             power: Power::parse(&row.get::<_, String>(5)?)?,
+            education_group: row.get(6)?,
         });
     }
     Ok(seats)

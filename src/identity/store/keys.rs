@@ -2,9 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Context, Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
+use crate::identity::roles::within;
 use crate::identity::{ApiKey, Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Tx};
@@ -17,6 +19,8 @@ const SELECT: &str = concat!(
     granted_to_u!(),
     ", u.name"
 );
+
+const SCOPED: &str = scoped_of_u!();
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -67,12 +71,15 @@ fn one_caller(
     now: i64,
 ) -> Result<Option<Found>> {
     let sql = format!(
-        "SELECT {SELECT}, u.uuid, u.full_name FROM api_keys k JOIN users u ON u.id = k.user_id \
+        "SELECT {SELECT}, u.uuid, u.full_name, {SCOPED} FROM api_keys k JOIN users u ON u.id = k.user_id \
          WHERE {condition} AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.enabled = 1 \
          AND u.awaits IS NULL AND (?3 IS NULL OR u.name = ?3 COLLATE NOCASE)"
     );
     let row = conn.prepare_cached(&sql)?.query_row(params![value, now, name], |row| {
         let found = key(row)?;
+        // A key can do no more than was asked for, within a group too.
+        let mut scoped = within(&scoped::read(row, 14)?);
+        scoped.values_mut().for_each(|held| held.retain(|one| found.granted.contains(one)));
         let caller = Caller {
             user_id: found.user_id,
             uuid: row.get(12)?,
@@ -80,6 +87,7 @@ fn one_caller(
             full_name: row.get(13)?,
             roles: codes(row.get(9)?),
             permissions: found.permissions,
+            within: scoped,
             via: Via::Key(found.id),
         };
         Ok(Found { caller, last_used_at: found.last_used_at })

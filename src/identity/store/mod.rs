@@ -8,6 +8,7 @@ pub mod policy;
 pub mod preferences;
 pub mod resets;
 pub mod roles;
+pub mod scoped;
 pub mod second_factors;
 pub mod sessions;
 pub mod setup;

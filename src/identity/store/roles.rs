@@ -10,7 +10,8 @@ use crate::store::{Store, Tx, is_duplicate, now};
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
      (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
-     (SELECT count(*) FROM user_roles u WHERE u.role_id = r.id)";
+     (SELECT count(*) FROM (SELECT user_id FROM user_roles u WHERE u.role_id = r.id \
+     UNION SELECT user_id FROM scoped_roles s WHERE s.role_id = r.id))";
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -79,8 +80,8 @@ pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
 /// Names of some users that have the role.
 pub fn users_of(conn: &Connection, id: i64, limit: u32) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(
-        "SELECT u.name FROM user_roles r JOIN users u ON u.id = r.user_id \
-         WHERE r.role_id = ?1 ORDER BY u.name LIMIT ?2",
+        "SELECT u.name FROM users u WHERE u.id IN (SELECT user_id FROM user_roles WHERE role_id = ?1 \
+         UNION SELECT user_id FROM scoped_roles WHERE role_id = ?1) ORDER BY u.name LIMIT ?2",
     )?;
     let names = statement.query_map(params![id, limit], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)

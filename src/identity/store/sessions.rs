@@ -3,9 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
+use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
+use crate::identity::roles::within;
 use crate::identity::{Caller, SessionInfo, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Tx};
@@ -78,6 +80,8 @@ const CALLER: &str = concat!(
     roles_of_u!(),
     ", ",
     granted_to_u!(),
+    ", ",
+    scoped_of_u!(),
     " FROM sessions s JOIN users u ON u.id = s.user_id ",
     "WHERE s.expires_at > ?2 AND u.enabled = 1 AND u.awaits IS NULL AND ",
 );
@@ -108,6 +112,7 @@ fn one_caller(
             name: row.get(2)?,
             full_name: row.get(3)?,
             permissions: BuiltinRole::effective(&roles, granted),
+            within: within(&scoped::read(row, 8)?),
             roles,
             via: Via::Session(row.get(4)?),
         };

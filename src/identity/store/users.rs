@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::scoped::{self, scoped_of_u};
 use crate::error::{Error, Result};
 use crate::identity::password::StoredPassword;
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
@@ -37,7 +38,8 @@ const COLUMNS: &str = concat!(
     ", ",
     granted_to_u!(),
     ", (SELECT group_concat(up.permission) FROM user_permissions up WHERE up.user_id = u.id), ",
-    "EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)"
+    scoped_of_u!(),
+    ", EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)"
 );
 
 static LISTING: Listing = Listing {
@@ -264,7 +266,8 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         created_at: row.get(14)?,
         permissions: BuiltinRole::effective(&roles, granted),
         granted: Permission::parse_all(row.get::<_, Option<String>>(17)?.as_deref()),
-        second_factor: row.get(18)?,
+        second_factor: row.get(19)?,
+        scoped: scoped::read(row, 18)?,
         roles,
     })
 }

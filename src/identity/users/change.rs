@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
-use crate::identity::roles::may_grant;
-use crate::identity::store::{groups, roles, sessions, users};
+use crate::identity::roles::{ScopedRole, may_grant, may_grant_within};
+use crate::identity::store::{groups, roles, scoped, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
 use crate::store::text::lookalike;
 use crate::store::{Tx, now};
@@ -40,6 +40,8 @@ pub struct NewAccount {
     /// Beside the roles.
     pub granted: Permissions,
     pub groups: Vec<GroupMembership>,
+    /// Code of a role, and the education group for which it holds.
+    pub scoped: Vec<(String, Uuid)>,
 }
 
 impl Default for NewAccount {
@@ -58,6 +60,7 @@ impl Default for NewAccount {
             roles: Vec::new(),
             granted: Permissions::new(),
             groups: Vec::new(),
+            scoped: Vec::new(),
         }
     }
 }
@@ -79,6 +82,8 @@ pub struct AccountChange {
     pub roles: Option<Vec<String>>,
     pub granted: Option<Permissions>,
     pub groups: Option<Vec<GroupMembership>>,
+    /// Code of a role, and the education group for which it holds.
+    pub scoped: Option<Vec<(String, Uuid)>>,
 }
 
 impl Identity {
@@ -231,6 +236,7 @@ pub(in crate::identity) fn insert(
     users::set_roles(tx, id, &role_ids)?;
     users::set_granted(tx, id, &account.granted)?;
     join(tx, by, id, &account.groups)?;
+    grant_within(tx, by, id, &account.scoped)?;
     users::by_id(tx, id)?.ok_or_else(|| Error::internal("a user vanished while it was made"))
 }
 
@@ -283,8 +289,11 @@ pub(in crate::identity) fn update(
         users::set_roles(tx, user.id, &grant(tx, by, roles, granted)?)?;
         users::set_granted(tx, user.id, granted)?;
     }
-    match &change.groups {
-        Some(memberships) => join(tx, by, user.id, memberships),
+    if let Some(memberships) = &change.groups {
+        join(tx, by, user.id, memberships)?;
+    }
+    match &change.scoped {
+        Some(roles) => grant_within(tx, by, user.id, roles),
         None => Ok(()),
     }
 }
@@ -303,6 +312,21 @@ fn grant(
         Ok(role.id)
     };
     codes.iter().map(give).collect()
+}
+
+/// Gives roles within education groups; nobody gives more than they have there.
+fn grant_within(
+    tx: &Tx<'_>,
+    by: Authority<'_>,
+    user: i64,
+    wanted: &[(String, Uuid)],
+) -> Result<()> {
+    let give = |(code, group): &(String, Uuid)| {
+        let (role, group) = (roles::by_code(tx, code)?, scoped::group(tx, *group)?);
+        may_grant_within(by, group, &role.permissions)?;
+        Ok((role.id, group))
+    };
+    scoped::set(tx, user, &wanted.iter().map(give).collect::<Result<Vec<_>>>()?)
 }
 
 fn join(tx: &Tx<'_>, by: Authority<'_>, user: i64, memberships: &[GroupMembership]) -> Result<()> {
@@ -328,7 +352,8 @@ pub(in crate::identity) fn touchable(
     if users::signs_in_to_nodes(conn, id)? {
         powers.insert(Permission::SshKeysManage);
     }
-    match by.lacks(&powers) {
+    let beyond = |role: &ScopedRole| by.lacks_within(role.group_id, &role.permissions);
+    match by.lacks(&powers).or_else(|| user.scoped.iter().find_map(beyond)) {
         Some(lacking) if !by.is(id) => Err(Error::forbidden("user-has-more-rights")
             .arg("name", user.name)
             .arg("permission", lacking.word())),

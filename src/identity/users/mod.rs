@@ -7,6 +7,7 @@ mod preferences;
 use super::lockout::Subject;
 use super::password::{Password, StoredPassword};
 use super::permission::{BuiltinRole, Permissions};
+use super::roles::ScopedRole;
 use super::store::{failures, sessions, users};
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
@@ -85,9 +86,11 @@ pub struct User {
     pub source: Source,
     /// Codes.
     pub roles: Vec<String>,
+    /// Roles that hold within one education group.
+    pub scoped: Vec<ScopedRole>,
     /// Given to this user beside the roles.
     pub granted: Permissions,
-    /// All: of roles, groups and the user.
+    /// All that hold for everything: of roles, groups and the user.
     pub permissions: Permissions,
     /// Has a second factor at sign-in.
     pub second_factor: bool,

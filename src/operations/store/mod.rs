@@ -10,16 +10,26 @@ use uuid::Uuid;
 use crate::error::{Context, Error, Fault, Result};
 use crate::operations::{Actor, Item, NewOperation, Operation, State};
 use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::visible::{Visible, visible_sql};
 use crate::store::{Store, Tx, is_duplicate, now};
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at";
+
+/// Operations on desktop groups of the education groups that the caller sees, and those that they began.
+const SEEN: &str = concat!(
+    "(o.owner_id = json_extract(?0, '$.owner') OR EXISTS (SELECT 1 FROM desktop_groups g \
+     WHERE g.uuid = o.subject AND ",
+    visible_sql!("g.group_id", "?0"),
+    "))"
+);
 
 static OPERATIONS: Listing = Listing {
     select: COLUMNS,
     from: "operations o",
     tables: &["operations"],
     columns: &[
+        Column::seen(SEEN),
         Column::exact("uuid", "o.uuid"),
         Column::exact("state", "o.state"),
         Column::exact("kind", "o.kind"),
@@ -248,6 +258,16 @@ pub(super) fn forget_before(tx: &Tx<'_>, time: i64, limit: usize) -> Result<usiz
 pub(super) fn find(conn: &Connection, uuid: Uuid) -> Result<Operation> {
     let sql = format!("SELECT {COLUMNS} FROM operations o WHERE o.uuid=?1");
     let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
+    row.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))?.parse()
+}
+
+/// As [`find`], among those that the caller may see.
+pub(super) fn find_seen(conn: &Connection, visible: &Visible, uuid: Uuid) -> Result<Operation> {
+    let seen = SEEN.replace("?0", "?2");
+    let sql =
+        format!("SELECT {COLUMNS} FROM operations o WHERE o.uuid=?1 AND (?2 IS NULL OR {seen})");
+    let asked = params![uuid.to_string(), visible.parameter()];
+    let row = conn.prepare_cached(&sql)?.query_row(asked, raw).optional()?;
     row.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))?.parse()
 }
 

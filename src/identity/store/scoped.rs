@@ -1,0 +1,58 @@
+//! Rows of roles that hold within one education group.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::identity::ScopedRole;
+use crate::identity::permission::{BuiltinRole, Permission};
+use crate::store::Tx;
+
+/// The roles that user `u` holds within education groups, as JSON.
+macro_rules! scoped_of_u {
+    () => {
+        "(SELECT json_group_array(json_array(r.code, e.id, e.uuid, e.name, \
+           (SELECT group_concat(rp.permission) FROM role_permissions rp WHERE rp.role_id = r.id))) \
+           FROM scoped_roles sr JOIN roles r ON r.id = sr.role_id \
+           JOIN education_groups e ON e.id = sr.education_group_id WHERE sr.user_id = u.id)"
+    };
+}
+pub(super) use scoped_of_u;
+
+/// Reads a column that was selected by [`scoped_of_u`].
+pub fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<ScopedRole>> {
+    type Stored = (String, i64, Uuid, String, Option<String>);
+    let wrong =
+        |cause| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(cause));
+    let text: String = row.get(index)?;
+    let stored: Vec<Stored> = serde_json::from_str(&text).map_err(wrong)?;
+    let role = |(code, group_id, group, group_name, words): Stored| {
+        let own = Permission::parse_all(words.as_deref());
+        let permissions = BuiltinRole::effective(std::slice::from_ref(&code), own);
+        ScopedRole { code, group_id, group, group_name, permissions }
+    };
+    Ok(stored.into_iter().map(role).collect())
+}
+
+/// The row of an education group.
+///
+/// # Errors
+/// `education-group-unknown`
+pub fn group(conn: &Connection, uuid: Uuid) -> Result<i64> {
+    let mut statement = conn.prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?;
+    let found = statement.query_row([uuid.to_string()], |row| row.get(0)).optional()?;
+    found.ok_or_else(|| Error::not_found("education-group-unknown").arg("uuid", uuid))
+}
+
+/// Gives a user these roles, by rows of role and education group, instead of those they had.
+pub fn set(tx: &Tx<'_>, user: i64, roles: &[(i64, i64)]) -> Result<()> {
+    tx.execute("DELETE FROM scoped_roles WHERE user_id = ?1", [user])?;
+    let mut insert = tx.prepare_cached(
+        "INSERT OR IGNORE INTO scoped_roles (user_id, role_id, education_group_id) VALUES (?1,?2,?3)",
+    )?;
+    for (role, group) in roles {
+        insert.execute(params![user, role, group])?;
+    }
+    Ok(())
+}

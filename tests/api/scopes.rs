@@ -1,0 +1,333 @@
+//! Rights that are held for one education group: its desktops, desktop groups, consoles and operations are
+//! seen and worked with, those of another one are not there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::room::{DESKTOPS, GROUPS, INSTANCES, Room};
+use crate::support::{Client, Console, PASSWORD, Request, rows, uuid_of, wait_until};
+
+const USER: &str = "/api/v1.0/identity/user";
+const ROLE: &str = "/api/v1.0/identity/role";
+const OPERATIONS: &str = "/api/v1.0/operations";
+const STATISTIC: &str = "/api/v1.0/index/get_resource_statistic/";
+const EVENTS: &str = "/api/v1.0/events";
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A desktop group with a desktop, and the education group that it is in.
+struct Class {
+    name: &'static str,
+    education: (String, &'static str),
+    group: String,
+    desktop: (String, String),
+}
+
+struct School {
+    room: Room,
+    /// Of room A, for which rights are given here.
+    own: Class,
+    other: Class,
+}
+
+impl School {
+    fn open() -> Self {
+        let room = Room::start();
+        let admin = &room.site.admin;
+        let new = json!({
+            "name": "room-b", "group_type": 1, "desc": "", "network_uuid": room.site.network,
+            "subnet_uuid": room.site.subnet, "start_ip": "198.51.100.1", "end_ip": "198.51.100.9",
+        });
+        admin.post(GROUPS).json(&new).send().data();
+        let b = uuid_of(admin, GROUPS, "room-b");
+        let own = Class::open(&room, "ours", (room.classroom.clone(), "room"));
+        let other = Class::open(&room, "theirs", (b, "room-b"));
+        Self { room, own, other }
+    }
+
+    fn admin(&self) -> &Client {
+        &self.room.site.admin
+    }
+
+    /// Somebody with this role in room A and no other right.
+    fn with_role(&self, name: &str, role: &str) -> Client {
+        let scoped = json!([{"role": role, "group_uuid": self.own.education.0}]);
+        let new = json!({"name": name, "password": PASSWORD, "roles": [], "scoped_roles": scoped});
+        let made = self.admin().post(USER).json(&new).send().data();
+        assert_eq!(made["scoped_roles"][0]["group_name"], "room", "{made:#}");
+        self.room.server.client().sign_in(name, PASSWORD)
+    }
+
+    /// Makes a role that may do everything with desktops and groups.
+    fn make_keeper(&self) {
+        let all = json!([
+            "desktops.view",
+            "desktops.manage",
+            "desktops.power",
+            "desktops.console",
+            "groups.view",
+            "groups.manage",
+            "operations.view",
+            "operations.cancel",
+            "overview.view",
+        ]);
+        let role = json!({"code": "keeper", "description": "", "permissions": all});
+        self.admin().post(ROLE).json(&role).send().data();
+    }
+}
+
+impl Class {
+    fn open(room: &Room, name: &'static str, education: (String, &'static str)) -> Self {
+        let group = room.site.deploy(name, &education.0, &room.template, 1);
+        room.site.group_action("start", &group, name);
+        let row = room.site.desktops(&group)[0].clone();
+        let text = |field: &str| row[field].as_str().expect("text").to_owned();
+        Self { name, education, group, desktop: (text("uuid"), text("name")) }
+    }
+
+    fn groups(&self) -> Value {
+        json!({"desktops": [{"uuid": self.group, "name": self.name}]})
+    }
+
+    fn instances(&self) -> Value {
+        json!({
+            "desktop_uuid": self.group, "desktop_name": self.name, "desktop_type": 1,
+            "instances": [{"uuid": self.desktop.0, "name": self.desktop.1}],
+        })
+    }
+}
+
+/// Every row whose permission may be held for an education group, as a call of it on a class. What
+/// only lists is called for what it shows of the class.
+fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str, Request)> {
+    let groups = |action| caller.action(DESKTOPS, action, class.groups());
+    let desktops = |action| caller.action(INSTANCES, action, class.instances());
+    let (education, education_name) = &class.education;
+    let single =
+        |list: &str, uuid: &str| caller.get(list).query("searchtype", "single").query("uuid", uuid);
+    let screen = format!("{INSTANCES}{}/screen", class.desktop.0);
+    let mut create = school.room.param("further", 1);
+    create["group_uuid"] = education.clone().into();
+    let console = json!({"uuid": class.desktop.0, "name": class.desktop.1});
+    let add = json!({
+        "desktop_uuid": class.group, "desktop_name": class.name, "desktop_type": 1, "instance_num": 1,
+    });
+    let values = |value: Value| json!({"uuid": class.group, "name": class.name, "value": value});
+    let terminal = json!({"uuid": education, "name": education_name, "value": {"desc": "changed"}});
+    let education = json!({"groups": [{"uuid": education, "name": education_name}]});
+    vec![
+        ("vdi.edu-groups.list", single(GROUPS, &class.education.0)),
+        ("vdi.edu-desktops.list", single(DESKTOPS, &class.group)),
+        ("vdi.edu-instances.list", single(INSTANCES, &class.desktop.0)),
+        ("carrel.instances.screen", caller.get(&screen)),
+        ("vdi.edu-instances.get-console", caller.action(INSTANCES, "get_console", console)),
+        ("vdi.edu-desktops.active", groups("active")),
+        ("vdi.edu-desktops.inactive", groups("inactive")),
+        ("vdi.edu-desktops.reboot", groups("reboot")),
+        ("vdi.edu-desktops.stop", groups("stop")),
+        ("vdi.edu-desktops.start", groups("start")),
+        ("vdi.edu-instances.reboot", desktops("reboot")),
+        ("vdi.edu-instances.stop", desktops("stop")),
+        ("vdi.edu-instances.start", desktops("start")),
+        ("vdi.edu-desktops.update", caller.put(DESKTOPS).json(&values(json!({"order_num": 3})))),
+        ("vdi.edu-groups.update", caller.put(GROUPS).json(&terminal)),
+        ("vdi.edu-desktops.create", caller.action(DESKTOPS, "create", create)),
+        ("vdi.edu-instances.create", caller.action(INSTANCES, "create", add)),
+        ("vdi.edu-instances.delete", caller.delete(INSTANCES).json(&class.instances())),
+        ("vdi.edu-desktops.delete", caller.delete(DESKTOPS).json(&class.groups())),
+        ("vdi.edu-groups.delete", caller.delete(GROUPS).json(&education)),
+    ]
+}
+
+/// Rows of which this test looks at what they show.
+const SHOWN: [&str; 3] =
+    ["vdi.index.resource-statistic", "carrel.operations.list", "carrel.operations.cancel"];
+
+/// What the OpenAPI document says may be held for a part.
+fn documented(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            let scoped = map.get("x-scope").or_else(|| map.get("scope"));
+            let id = map.get("operationId").or_else(|| map.get("id"));
+            if let (Some(Value::String(_)), Some(Value::String(id))) = (scoped, id) {
+                found.insert(id.clone());
+            }
+            map.values().for_each(|value| documented(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| documented(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_row_works_within_the_group_and_finds_nothing_beyond() {
+    let school = School::open();
+    school.make_keeper();
+    let keeper = school.with_role("kim", "keeper");
+    let teacher = school.with_role("lee", "teacher");
+
+    let mut known = BTreeSet::new();
+    documented(&school.admin().get("/api/openapi.json").send().json(), &mut known);
+    let tested = rows_of(&keeper, &school, &school.own).into_iter().map(|(id, _)| id);
+    let tested: BTreeSet<String> = tested.chain(SHOWN).map(str::to_owned).collect();
+    assert_eq!(known, tested, "every row with a scope is tried here");
+
+    for (id, request) in rows_of(&keeper, &school, &school.other) {
+        let answer = request.send();
+        assert_eq!(answer.status, 404, "{id} beyond the group: {}", answer.body);
+        for secret in ["theirs", "room-b"] {
+            let told = answer.body.contains(secret);
+            assert!(!told, "{id} tells of {secret}: {}", answer.body);
+        }
+    }
+    // A teacher may neither change nor delete, here or there.
+    for (class, status) in [(&school.own, 200), (&school.other, 404)] {
+        for (id, request) in rows_of(&teacher, &school, class) {
+            let manages =
+                ["create", "update", "delete", "active"].iter().any(|end| id.ends_with(end));
+            let wanted = if manages { 403 } else { status };
+            let answer = request.send();
+            assert_eq!(answer.status, wanted, "{id} for a teacher: {}", answer.body);
+            school.room.site.wait_idle();
+        }
+    }
+    for (id, request) in rows_of(&keeper, &school, &school.own) {
+        if id == "vdi.edu-groups.delete" {
+            let name = school.room.site.desktops(&uuid_of(school.admin(), DESKTOPS, "further"));
+            assert_eq!(name.len(), 1, "made in the room");
+            school.room.site.delete_group(&uuid_of(school.admin(), DESKTOPS, "further"), "further");
+        }
+        let answer = request.send();
+        assert_eq!(answer.status, 200, "{id} within the group: {}", answer.body);
+        school.room.site.wait_idle();
+    }
+    let left = school.room.site.desktops(&school.other.group);
+    assert_eq!((left.len(), left[0]["power"].as_str()), (1, Some("running")), "{left:#?}");
+}
+
+#[test]
+fn lists_counts_and_batches_hold_what_is_in_the_group() {
+    let school = School::open();
+    let teacher = school.with_role("lee", "teacher");
+    for (list, name) in [(GROUPS, "room"), (DESKTOPS, "ours"), (INSTANCES, "ours001")] {
+        for narrowed in [("page_size", "50"), ("seen", "{\"groups\":[1,2]}"), ("sort", "-name")] {
+            let page = teacher.get(list).query(narrowed.0, narrowed.1).send();
+            let names: Vec<Value> = rows(&page).iter().map(|row| row["name"].clone()).collect();
+            assert_eq!((names, &page.data()["count"]), (vec![json!(name)], &json!(1)), "{list}");
+        }
+    }
+    let counts = teacher.get(STATISTIC).send().data();
+    assert_eq!((&counts["sum_instance_cnt"], &counts["sum_node_cnt"]), (&json!(1), &json!(0)));
+    assert_eq!(school.admin().get(STATISTIC).send().data()["sum_instance_cnt"], 2);
+
+    let both = json!({"desktops": [
+        {"uuid": school.own.group, "name": "ours"}, {"uuid": school.other.group, "name": "theirs"},
+    ]});
+    let stopped = teacher.action(DESKTOPS, "stop", both).send().data();
+    assert_eq!((&stopped["success_num"], &stopped["failed_num"]), (&json!(1), &json!(1)));
+    // A desktop of the other room under the name of one's own group.
+    let mut mixed = school.own.instances();
+    mixed["instances"] = json!([{"uuid": school.other.desktop.0, "name": school.other.desktop.1}]);
+    teacher.action(INSTANCES, "stop", mixed).send().expect_status(404);
+    assert_eq!(school.room.site.desktops(&school.other.group)[0]["power"], "running");
+
+    // One's own operations and those on what one sees; the log is of everything.
+    let subjects: BTreeSet<String> = rows(&teacher.get(OPERATIONS).query("page_size", 100).send())
+        .iter()
+        .map(|row| row["subject_name"].as_str().expect("name").to_owned())
+        .collect();
+    assert!(subjects.contains("ours"), "{subjects:?}");
+    assert!(
+        !subjects.iter().any(|name| name.contains("theirs") || name == "plain"),
+        "{subjects:?}"
+    );
+    teacher.get("/api/v1.0/index/get_operation_log/").send().expect_status(403);
+    for path in ["/api/v1.0/resource_mgr/resource_pools", "/api/v1.0/education/template/"] {
+        teacher.get(path).send().expect_status(403);
+    }
+}
+
+#[test]
+fn events_tell_of_the_operations_in_the_group_only() {
+    let school = School::open();
+    let teacher = school.with_role("lee", "teacher");
+    let events = teacher.get(EVENTS).follow();
+    let hello = |line: &str| line.contains("hello").then_some(());
+    assert!(events.wait_for(LIMIT, hello).is_some());
+    school.room.site.group_action("stop", &school.other.group, "theirs");
+    school.room.site.group_action("stop", &school.own.group, "ours");
+    let ours = |line: &str| (line.contains("succeeded") && line.contains("ours")).then_some(());
+    assert!(events.wait_for(LIMIT, ours).is_some(), "{}", events.tail(20));
+    assert!(!events.contains("theirs"), "{}", events.tail(50));
+}
+
+#[test]
+fn a_console_closes_when_the_right_for_its_group_is_taken() {
+    let school = School::open();
+    let teacher = school.with_role("lee", "teacher");
+    let ask = json!({"uuid": school.own.desktop.0, "name": school.own.desktop.1});
+    let ticket = || {
+        let answer = teacher.action(INSTANCES, "get_console", ask.clone()).send().data();
+        answer["websockify_url"].as_str().expect("url").to_owned()
+    };
+    let (held, spare) = (ticket(), ticket());
+    let mut console = Console::open(&held).expect("a console");
+    let other = json!([{"role": "teacher", "group_uuid": school.other.education.0}]);
+    let user = format!("{USER}/{}", uuid_of(school.admin(), USER, "lee"));
+    school.admin().put(&user).json(&json!({"scoped_roles": other})).send().data();
+    wait_until("the end of the console", LIMIT, || console.read(1).is_none());
+    assert!(Console::open(&spare).is_err(), "a ticket from before");
+    teacher.action(INSTANCES, "get_console", ask).send().expect_status(404);
+    assert_eq!(rows(&teacher.get(DESKTOPS).send())[0]["name"], "theirs");
+}
+
+#[test]
+fn nobody_gives_more_than_they_hold_in_the_group() {
+    let school = School::open();
+    school.make_keeper();
+    let role =
+        json!({"code": "people", "description": "", "permissions": ["users.view", "users.manage"]});
+    school.admin().post(ROLE).json(&role).send().data();
+    let (a, b) = (&school.own.education.0, &school.other.education.0);
+    let scoped = json!([{"role": "keeper", "group_uuid": a}]);
+    let new =
+        json!({"name": "kim", "password": PASSWORD, "roles": ["people"], "scoped_roles": scoped});
+    school.admin().post(USER).json(&new).send().data();
+    let kim = school.room.server.client().sign_in("kim", PASSWORD);
+    let give = |name: &str, role: &str, group: &String| {
+        let scoped = json!([{"role": role, "group_uuid": group}]);
+        let new = json!({"name": name, "password": PASSWORD, "roles": [], "scoped_roles": scoped});
+        kim.post(USER).json(&new).send()
+    };
+    give("one", "keeper", a).data();
+    give("two", "keeper", b).expect_status(403);
+    // A teacher sees templates, which kim does not.
+    give("three", "teacher", a).expect_status(403);
+    give("four", "keeper", &"00000000-0000-4000-8000-00000000dead".to_owned()).expect_status(404);
+    give("five", "nobody", a).expect_status(400);
+    // Nor may kim become somebody who holds more there.
+    let boss = json!({"name": "boss", "password": PASSWORD, "roles": [],
+                      "scoped_roles": [{"role": "keeper", "group_uuid": b}]});
+    let boss = school.admin().post(USER).json(&boss).send().data();
+    let boss = format!("{USER}/{}", boss["uuid"].as_str().expect("uuid"));
+    kim.put(&boss).json(&json!({"password": "another password"})).send().expect_status(403);
+
+    // A key reaches no further than its owner.
+    let new = json!({"name": "k", "permissions": ["desktops.view"]});
+    let key = kim.post("/api/v1.0/identity/own/key").json(&new).send().data();
+    let key =
+        school.room.server.client().with_header("Authorization", key["key"].as_str().expect("key"));
+    assert_eq!(rows(&key.get(DESKTOPS).send())[0]["name"], "ours");
+    assert_eq!(key.get(DESKTOPS).send().data()["count"], 1);
+    key.action(DESKTOPS, "stop", school.own.groups()).send().expect_status(403);
+
+    // A role that somebody holds there stays; the group takes what is held for it with it.
+    let roles = rows(&school.admin().get(ROLE).send());
+    let keeper = roles.iter().find(|role| role["code"] == "keeper").expect("the role");
+    let path = format!("{ROLE}/{}", keeper["id"]);
+    assert_eq!(keeper["users"], 3, "{keeper:#}");
+    school.admin().delete(&path).send().expect_status(409);
+    let log = school.admin().get("/api/v1.0/index/get_operation_log/").query("subject", "one");
+    assert_eq!(rows(&log.send()).len(), 1, "in the log");
+}
