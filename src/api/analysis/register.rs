@@ -1,13 +1,13 @@
-//! Registering, and confirming the address with the link that was mailed.
+//! Registering.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::PEOPLE;
 use super::accounts::{PATH, twice};
-use crate::api::answer::{Data, Sentence};
+use crate::api::answer::Sentence;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, post};
 use crate::api::session::name_caller;
@@ -25,12 +25,6 @@ pub fn endpoints() -> Vec<Endpoint> {
             .action("register")
             .audited(PEOPLE, "log-register")
             .summary("Ask for an account; the mailed link or an administrator confirms it"),
-        post("carrel.mail.confirm", "/api/v1.0/identity/confirm", confirm)
-            .public()
-            .audited(PEOPLE, "log-mail-confirm")
-            .summary(
-                "Confirm the e-mail address of a new account with the token of the mailed link",
-            ),
     ]
 }
 
@@ -65,21 +59,4 @@ fn register(app: &App, call: &mut Call, input: RegisterInput) -> Result<Sentence
         // A slow mail server: it goes on.
         Err(_) => "register-mail-under-way",
     })))
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct ConfirmInput {
-    /// That of the link.
-    token: String,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct ConfirmedView {
-    username: String,
-}
-
-fn confirm(app: &App, call: &mut Call, input: ConfirmInput) -> Result<Data<ConfirmedView>> {
-    let user = app.identity.confirm(input.token.trim())?;
-    name_caller(call, &user.name);
-    Ok(Data(ConfirmedView { username: user.name }))
 }

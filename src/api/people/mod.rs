@@ -1,6 +1,7 @@
 //! People for the console, beyond what the documents have: users, roles, groups, keys, sessions and the
 //! rules of signing in. `/api/v1.0/identity/…` in document 002's form.
 
+mod confirm;
 mod groups;
 mod keys;
 pub mod oidc;
@@ -26,6 +27,7 @@ const MODULE: &str = "identity";
 pub fn endpoints() -> Vec<Endpoint> {
     let parts = [
         users::endpoints(),
+        confirm::endpoints(),
         roles::endpoints(),
         groups::endpoints(),
         keys::endpoints(),
