@@ -32,7 +32,7 @@ fn the_link_makes_the_first_administrator_once() {
     let server = Server::with().without_admin().start();
     assert_eq!(
         session(&server),
-        json!({"user": null, "permissions": [], "setup_needed": true, "registration": true, "sign_in": {"password": true, "oidc": null}, "version": env!("CARGO_PKG_VERSION")})
+        json!({"user": null, "permissions": [], "scopes": [], "setup_needed": true, "registration": true, "sign_in": {"password": true, "oidc": null}, "version": env!("CARGO_PKG_VERSION")})
     );
     let token = token(&server);
     assert!(server.base().len() < 30 && token.len() == 64);
