@@ -18,7 +18,7 @@ use crate::desktops::templates::Templates;
 use crate::error::{Error, Kind, Result};
 use crate::identity::{Identity, Mailer};
 use crate::images::Images;
-use crate::inventory::{Inventory, LocalAgent};
+use crate::inventory::{Inventory, NodeAgent, Way};
 use crate::monitor::Monitor;
 use crate::networks::Networks;
 use crate::node::names::local_names;
@@ -45,7 +45,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.inventory.keep_ssh_access();
     app.desktops.start();
     app.monitor.keep_samples();
-    app.inventory.connect_local(local_agent(&app.settings))?;
+    app.inventory.keep_nodes(local_agent(&app.settings))?;
     app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
     app.operations.keep_log(app.settings.audit_days);
@@ -95,10 +95,10 @@ fn build(settings: Settings) -> Result<App> {
 }
 
 /// How the agent of this machine is reached and what it is told.
-fn local_agent(settings: &Settings) -> LocalAgent {
+fn local_agent(settings: &Settings) -> NodeAgent {
     let storages = settings.storages.iter().map(|path| path.to_string_lossy().into_owned());
-    LocalAgent {
-        socket: settings.agent_socket.clone(),
+    NodeAgent {
+        way: settings.agent_socket.clone().map_or(Way::InProcess, Way::Socket),
         libvirt_uri: settings.libvirt_uri.clone(),
         virt_type: settings.virt_type.word().to_owned(),
         storages: storages.collect(),

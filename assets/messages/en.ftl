@@ -300,6 +300,7 @@ node-name-taken = There is a node "{ $name }" already. Choose another name.
 node-unreachable = The node "{ $name }" does not answer. The list of nodes says why.
 node-learning = libvirt looks at QEMU for the first time, and Carrel whether KVM executes guests. This can take a minute; desktops are made after it.
 node-not-yet-connected = The node has not been connected since the controller started. Wait a moment.
+node-without-agent = The database does not say how the agent of this node is reached. Add the node again.
 node-hypervisor-down = libvirt on the node does not answer: { $reason } Start its libvirt service; Carrel connects again by itself.
 node-without-storage = The node "{ $name }" has no storage for this: it was never connected, or its storages are missing.
 log-pool-create = Create resource pool "{ $name }"

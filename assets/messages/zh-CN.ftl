@@ -288,6 +288,7 @@ node-name-taken = 节点“{ $name }”已存在，请使用其他名称。
 node-unreachable = 节点“{ $name }”没有响应，原因见节点列表。
 node-learning = libvirt 正在首次检测 QEMU，Carrel 正在检测 KVM 能否运行虚拟机，可能需要一分钟；完成后才会创建桌面。
 node-not-yet-connected = 控制器启动后尚未连接到该节点，请稍候。
+node-without-agent = 数据库中没有该节点代理的连接方式，请重新添加该节点。
 node-hypervisor-down = 节点上的 libvirt 没有响应：{ $reason } 请启动其 libvirt 服务；Carrel 会自动重新连接。
 node-without-storage = 节点“{ $name }”没有可用的存储：它从未连接过，或其存储缺失。
 log-pool-create = 创建资源池“{ $name }”

@@ -18,7 +18,7 @@ use super::store::{groups, seats};
 use super::templates::{self, Classify, Template, TemplateState};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
-use crate::inventory::Pool;
+use crate::inventory::{Node, Pool};
 use crate::operations::{
     Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
 };
@@ -89,7 +89,8 @@ impl Desktops {
     ) -> Result<(Uuid, SubmittedOperation)> {
         check_numbers(new)?;
         let pool = self.inventory.pool(new.pool)?;
-        let shares = self.shares(&pool, new.count, new.memory_mib, new.told.as_ref())?;
+        let shares =
+            self.shares(&pool, new.template, new.count, new.memory_mib, new.told.as_ref())?;
         let mut made = Uuid::nil();
         let submitted = self.operations.submit(actor, |tx| {
             let network = self.network_ids(tx, new.network, new.subnet)?;
@@ -133,7 +134,7 @@ impl Desktops {
         let group = self.store.read(|conn| groups::find_named(conn, visible, *uuid, name))?;
         check_count(count)?;
         let pool = self.inventory.pool(group.pool)?;
-        let shares = self.shares(&pool, count, group.memory_mib, told)?;
+        let shares = self.shares(&pool, group.template, count, group.memory_mib, told)?;
         self.operations.submit(actor, |tx| {
             let group = groups::find_named(tx, visible, *uuid, name)?;
             if let Some(obstacle) = group.obstacle() {
@@ -149,18 +150,26 @@ impl Desktops {
         })
     }
 
-    /// Which node gets how many. A node that does not answer gets none; one that was named is an error.
+    /// Which node gets how many. A node that does not answer or does not have the template gets none; one that was
+    /// named is an error.
     fn shares(
         &self,
         pool: &Pool,
+        template: Uuid,
         count: u32,
         memory_mib: u64,
         told: Option<&BTreeMap<String, u32>>,
     ) -> Result<Vec<Share>> {
         let nodes = self.inventory.compute_nodes(pool.id)?;
+        let having = self.store.read(|conn| {
+            let template = templates::store::find(conn, template)?;
+            templates::store::nodes_with_version(conn, &template)
+        })?;
+        // When none has it, the refusal names the template.
+        let suits = |node: &Node| told.is_some() || having.is_empty() || having.contains(&node.id);
         let mut rooms: Vec<Room> = Vec::new();
         let mut silent = None;
-        for node in &nodes {
+        for node in nodes.iter().filter(|node| suits(node)) {
             let total = node.memory >> 20;
             let free = self.inventory.sample(node.id).map_or(total, |sample| {
                 sample.memory_total.saturating_sub(sample.memory_used) >> 20

@@ -86,6 +86,15 @@ impl Links {
         self.settled.notify_all();
     }
 
+    /// The node is none of ours any more: its link ends.
+    pub fn forget(&self, node: i64) {
+        let live = self.nodes().remove(&node);
+        if let Some(client) = live.and_then(|live| live.client) {
+            client.close();
+        }
+        self.settled.notify_all();
+    }
+
     pub fn set_hypervisor(&self, node: i64, why_down: Option<Fault>) {
         self.nodes().entry(node).or_default().hypervisor = why_down;
     }

@@ -3,14 +3,14 @@
 //! ```text
 //!   pools.rs   resource pools            first_start.rs  what a fresh installation begins with
 //!   nodes.rs   nodes as people see them  facts.rs        what a node said of itself → rows
-//!   links.rs   who is connected, last samples            local.rs   keeps the link to this machine's agent
+//!   links.rs   who is connected, last samples            keeper.rs  keeps the link to each node's agent
 //!   ssh_access.rs  who signs in to which node by ssh
 //! ```
 
 mod facts;
 mod first_start;
+mod keeper;
 mod links;
-mod local;
 mod nodes;
 mod pools;
 mod ssh_access;
@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-pub use local::LocalAgent;
+pub use keeper::{NodeAgent, Way};
 pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
 pub use pools::{NewPool, PoolLine};
 pub use ssh_access::{FoundKey, FoundKeys, SshGrant};
@@ -177,7 +177,7 @@ struct Inner {
 
 impl Inventory {
     /// Reads who this installation is; a fresh one gets its identity, the pool `default` and this
-    /// machine as its first node. No node is connected yet: see [`Inventory::connect_local`].
+    /// machine as its first node. No node is connected yet: see [`Inventory::keep_nodes`].
     pub fn open(store: Store) -> Result<Self> {
         let installation = first_start::prepare(&store)?;
         let inner = Inner {

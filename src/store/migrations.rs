@@ -17,6 +17,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0008_accounts.sql")),
     M::up(include_str!("../../assets/migrations/0009_ssh_keys.sql")),
     M::up(include_str!("../../assets/migrations/0010_restored_nodes.sql")),
+    M::up(include_str!("../../assets/migrations/0013_agents.sql")),
     M::up(include_str!("../../assets/migrations/0014_scoped_roles.sql")),
     // next file goes here
 ];

@@ -40,5 +40,6 @@ mod scopes;
 mod second_factor;
 mod setup;
 mod templates;
+mod three_nodes;
 mod tls;
 mod undo;

@@ -5,6 +5,7 @@
 //! `#[path = "../support/mod.rs"] mod support;` and uses a part of it.
 #![allow(dead_code, unused_imports)] // each crate uses only a part
 
+mod agent;
 mod authority;
 mod client;
 mod console;
@@ -20,6 +21,7 @@ mod site;
 mod small_disk;
 mod wait;
 
+pub use agent::Agent;
 pub use authority::Authority;
 pub use client::{Answer, Client, Part, Request};
 pub use console::Console;

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::agent::Agent;
 use super::client::Client;
 use super::lab::LabNode;
 use super::log::Log;
@@ -43,9 +44,28 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     administrator: bool,
     listen: Option<String>,
+    /// Names of further nodes, and their storage if it is not one of their own.
+    nodes: Vec<(String, Option<PathBuf>)>,
 }
 
 impl Setup {
+    /// Adds nodes `node2`, `node3` … with agents of their own on this machine: see [`Server::agent`].
+    pub fn nodes(mut self, count: usize) -> Self {
+        (0..count).for_each(|_| self.add_node(None));
+        self
+    }
+
+    /// As [`Setup::nodes`], one with its storage there.
+    pub fn node_with_storage(mut self, storage: PathBuf) -> Self {
+        self.add_node(Some(storage));
+        self
+    }
+
+    fn add_node(&mut self, storage: Option<PathBuf>) {
+        let name = format!("node{}", self.nodes.len() + 2);
+        self.nodes.push((name, storage));
+    }
+
     /// Adds a setting, such as `("CARREL_LOG", "debug")`.
     pub fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.environment.push((name.to_owned(), value.to_string()));
@@ -85,11 +105,22 @@ impl Setup {
             process: None,
             base: String::new(),
             forgiven: false,
+            agents: Vec::new(),
         };
         if self.administrator {
             server.set_password(ADMIN, PASSWORD);
         }
         server.start_again();
+        if !self.nodes.is_empty() {
+            // The first start has made the pool that they belong to.
+            server.stop();
+            for (name, storage) in self.nodes {
+                let agent = Agent::start(&name, storage);
+                agent.enter(&server.data_dir().join("carrel.db"));
+                server.agents.push(agent);
+            }
+            server.start_again();
+        }
         server
     }
 }
@@ -110,6 +141,7 @@ pub struct Server {
     process: Option<Child>,
     base: String,
     forgiven: bool,
+    agents: Vec<Agent>,
 }
 
 impl Server {
@@ -121,7 +153,18 @@ impl Server {
 
     /// As [`Server::start`], to be changed before it starts.
     pub fn with() -> Setup {
-        Setup { place: None, environment: Vec::new(), administrator: true, listen: None }
+        Setup {
+            place: None,
+            environment: Vec::new(),
+            administrator: true,
+            listen: None,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// The agent of a node that [`Setup::nodes`] added: 2 is the first.
+    pub fn agent(&mut self, number: usize) -> &mut Agent {
+        &mut self.agents[number - 2]
     }
 
     /// Scheme, host and port.

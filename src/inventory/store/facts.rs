@@ -11,7 +11,8 @@ use crate::inventory::{Address, Nic, StorageUse};
 use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
 use crate::store::{Tx, now, rows};
 
-/// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that it got before its host name was known gives way to it.
+/// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that
+/// this machine got before its host name was known gives way to it; a name that somebody gave stays.
 pub fn save_node(tx: &Tx<'_>, id: i64, facts: &NodeFacts, address: Option<Ipv4Addr>) -> Result<()> {
     let versions = [
         facts.os.clone(),
@@ -20,7 +21,7 @@ pub fn save_node(tx: &Tx<'_>, id: i64, facts: &NodeFacts, address: Option<Ipv4Ad
     ];
     let versions: Vec<String> = versions.into_iter().filter(|text| !text.is_empty()).collect();
     tx.execute(
-        "UPDATE nodes SET name=?2 WHERE id=?1 AND hostname='' AND ?2<>'' \
+        "UPDATE nodes SET name=?2 WHERE id=?1 AND is_local=1 AND hostname='' AND ?2<>'' \
          AND NOT EXISTS (SELECT 1 FROM nodes WHERE name=?2)",
         params![id, facts.hostname],
     )?;

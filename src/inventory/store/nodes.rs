@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Fault, Result};
-use crate::inventory::{Node, NodeRole, NodeStatus, Usage};
+use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Tx, is_duplicate, now, rows};
 
@@ -102,6 +102,21 @@ pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
         }
         other => Ok(other.map(drop)?),
     }
+}
+
+/// How the agent of each node is reached, and whether it is this machine's: `None` by the settings. One that cannot be
+/// read is an error of that node only.
+pub fn agents(conn: &Connection) -> Result<Vec<(i64, bool, Result<Option<NodeAgent>>)>> {
+    let mut statement =
+        conn.prepare_cached("SELECT n.id, n.is_local, n.agent FROM nodes n ORDER BY n.id")?;
+    let mut found = statement.query([])?;
+    let mut agents = Vec::new();
+    while let Some(row) = found.next()? {
+        let text: Option<String> = row.get(2)?;
+        let agent = text.map(|text| serde_json::from_str(&text)).transpose();
+        agents.push((row.get(0)?, row.get(1)?, agent.map_err(Error::internal)));
+    }
+    Ok(agents)
 }
 
 /// Writes how the node is; nothing is written when it is so already.

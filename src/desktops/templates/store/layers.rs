@@ -81,6 +81,17 @@ pub fn version_layers(
     if layers.is_empty() { Err(missing()) } else { Ok(layers) }
 }
 
+/// Nodes that have every layer of the template's newest version.
+pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<HashSet<i64>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT c.node_id FROM template_layers l JOIN layer_copies c ON c.layer = l.uuid AND c.state = 'ready' \
+         WHERE l.template_id = ?1 AND l.version = ?2 GROUP BY c.node_id HAVING count(*) = \
+         (SELECT count(*) FROM template_layers l WHERE l.template_id = ?1 AND l.version = ?2)",
+    )?;
+    let nodes = statement.query_map(params![template.id, template.version], |row| row.get(0))?;
+    Ok(nodes.collect::<rusqlite::Result<_>>()?)
+}
+
 /// What desktops of each template on a node are to get: the layers of its newest version. Without templates that are
 /// being worked on, or of which a layer is missing.
 pub fn published_on(conn: &Connection, node_id: i64) -> Result<HashMap<Uuid, TemplateLayers>> {

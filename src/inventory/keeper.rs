@@ -1,0 +1,260 @@
+//! Keeps the link to each node's agent, and passes on what it says.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Inventory, store};
+use crate::error::{Error, Fault, Kind, Result, joined};
+use crate::node::client::NodeClient;
+use crate::node::link;
+use crate::node::local::{connect_socket, start_in_process};
+use crate::node::protocol::{AgentConfig, Event};
+use crate::store::Changed;
+
+/// Pause before a lost link is opened again, doubled up to the maximum.
+const PAUSE_FIRST: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How a node's agent is reached. The form is also that of the node's row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// It runs inside this process.
+    InProcess,
+    /// It listens on a UNIX socket of this machine.
+    Socket(PathBuf),
+}
+
+/// How a node's agent is reached and what it is told. The form is also that of the node's row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeAgent {
+    pub way: Way,
+    pub libvirt_uri: String,
+    /// `auto`, `kvm` or `qemu`.
+    pub virt_type: String,
+    /// Absolute paths.
+    pub storages: Vec<String>,
+}
+
+impl Inventory {
+    /// Connects to the agents of all nodes now and again whenever a link is lost, until the runtime
+    /// ends; follows nodes that are added, changed and removed. `local`: of this machine, unless its row says
+    /// otherwise. Returns when the nodes are known; none needs to be connected yet.
+    pub fn keep_nodes(&self, local: NodeAgent) -> Result<()> {
+        let changes = self.inner.store.changes();
+        let mut keepers = Keepers { inventory: self.clone(), local, running: HashMap::new() };
+        keepers.follow(self.node_agents()?);
+        tokio::spawn(keepers.keep(changes));
+        Ok(())
+    }
+
+    fn node_agents(&self) -> Result<Vec<RowAgent>> {
+        self.inner.store.read(store::nodes::agents)
+    }
+}
+
+/// A node's id, whether it is this machine, and what its row says of its agent.
+type RowAgent = (i64, bool, Result<Option<NodeAgent>>);
+
+/// One keeper for each node.
+struct Keepers {
+    inventory: Inventory,
+    local: NodeAgent,
+    running: HashMap<i64, (NodeAgent, JoinHandle<()>)>,
+}
+
+impl Keepers {
+    async fn keep(mut self, mut changes: Receiver<Changed>) {
+        loop {
+            match changes.recv().await {
+                Ok(changed) if !changed.tables.contains("nodes") => continue,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+            let inventory = self.inventory.clone();
+            match on_thread(move || inventory.node_agents()).await {
+                Ok(nodes) => self.follow(nodes),
+                Err(error) if error.kind() == Kind::Cancelled => return,
+                Err(error) => tracing::error!(error = error.detail(), "nodes not read"),
+            }
+        }
+    }
+
+    /// Ends the keepers of nodes that are gone or are reached otherwise now, and begins those that lack.
+    fn follow(&mut self, nodes: Vec<RowAgent>) {
+        let mut wanted = HashMap::new();
+        for (node, is_local, agent) in nodes {
+            match agent {
+                Ok(Some(agent)) => drop(wanted.insert(node, agent)),
+                Ok(None) if is_local => drop(wanted.insert(node, self.local.clone())),
+                Ok(None) => self.refuse(node, Error::unreachable("node-without-agent")),
+                Err(error) => self.refuse(node, error),
+            }
+        }
+        let inventory = &self.inventory;
+        self.running.retain(|node, (agent, keeper)| {
+            let stays = wanted.get(node) == Some(agent);
+            if !stays {
+                keeper.abort();
+                inventory.inner.links.forget(*node);
+            }
+            stays
+        });
+        for (node, agent) in wanted {
+            self.running.entry(node).or_insert_with(|| {
+                let keeper = Keeper::new(self.inventory.clone(), node, agent.clone());
+                (agent, tokio::spawn(keeper.keep()))
+            });
+        }
+    }
+
+    /// Its row does not say how to reach it.
+    fn refuse(&self, node: i64, why: Error) {
+        tracing::error!(node.id = node, error = why.detail(), "node cannot be connected");
+        self.inventory.inner.links.disconnected(node, why.into());
+        let inventory = self.inventory.clone();
+        tokio::spawn(async move { save_status(&inventory, node).await });
+    }
+}
+
+struct Keeper {
+    inventory: Inventory,
+    node: i64,
+    way: Way,
+    config: AgentConfig,
+}
+
+impl Keeper {
+    fn new(inventory: Inventory, node: i64, agent: NodeAgent) -> Self {
+        let NodeAgent { way, libvirt_uri, virt_type, storages } = agent;
+        let installation = inventory.installation();
+        let config = AgentConfig { installation, libvirt_uri, virt_type, storages };
+        Self { inventory, node, way, config }
+    }
+
+    async fn keep(self) {
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let (sender, events) = unbounded_channel();
+            let why: Fault = match self.arrive(sender).await {
+                Ok(client) => {
+                    pause = PAUSE_FIRST;
+                    self.listen(events).await;
+                    client.close();
+                    link::lost().into()
+                }
+                // The server ends.
+                Err(error) if error.kind() == Kind::Cancelled => return,
+                Err(error) => error.into(),
+            };
+            tracing::warn!(
+                node.id = self.node,
+                error = why.detail,
+                retry_ms = pause.as_millis(),
+                "node not connected"
+            );
+            self.inventory.inner.links.disconnected(self.node, why);
+            self.save_status().await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Connects, and asks the node what it is.
+    async fn arrive(&self, events: UnboundedSender<Event>) -> Result<NodeClient> {
+        let config = self.config.clone();
+        let client = match &self.way {
+            Way::InProcess => start_in_process(config, events).await?,
+            Way::Socket(path) => connect_socket(path, config, events).await?,
+        };
+        let (inventory, node, asked) = (self.inventory.clone(), self.node, client.clone());
+        let hypervisor = on_thread(move || {
+            // A node that cannot say what it is may still work: what was known of it stays.
+            if let Err(error) = inventory.take_facts(node, &asked) {
+                tracing::warn!(node.id = node, error = error.detail(), "facts not taken");
+            }
+            // Asking it for something is the one sure way to learn whether the hypervisor answers.
+            Ok(asked.list_domains().err().map(Fault::from))
+        })
+        .await?;
+        tracing::info!(
+            node.id = self.node,
+            hypervisor = hypervisor.as_ref().map_or("up", |why| why.detail.as_str()),
+            "node connected"
+        );
+        self.inventory.inner.links.connected(self.node, client.clone(), hypervisor);
+        self.save_status().await;
+        self.inventory.inner.links.announce_arrival(self.node);
+        Ok(client)
+    }
+
+    /// Passes on events until the link ends.
+    async fn listen(&self, mut events: UnboundedReceiver<Event>) {
+        let links = &self.inventory.inner.links;
+        while let Some(event) = events.recv().await {
+            match &event {
+                Event::Sample(sample) => links.set_sample(self.node, sample.as_ref().clone()),
+                Event::Hypervisor { up: true, .. } => {
+                    links.set_hypervisor(self.node, None);
+                    self.save_status().await;
+                    self.refresh();
+                }
+                Event::Hypervisor { up: false, reason } => {
+                    let why = Error::unreachable("node-hypervisor-down").arg("reason", reason);
+                    links.set_hypervisor(self.node, Some(why.into()));
+                    self.save_status().await;
+                }
+                _ => {}
+            }
+            links.announce(self.node, event);
+        }
+    }
+
+    /// The hypervisor came back, perhaps as another version: asks again beside the events.
+    fn refresh(&self) {
+        let (inventory, node) = (self.inventory.clone(), self.node);
+        tokio::spawn(async move {
+            let again = inventory.clone();
+            let asked = on_thread(move || again.take_facts(node, &again.client(node)?)).await;
+            if let Err(error) = asked {
+                tracing::warn!(node.id = node, error = error.detail(), "facts not refreshed");
+            }
+            inventory.inner.links.announce_arrival(node);
+        });
+    }
+
+    async fn save_status(&self) {
+        save_status(&self.inventory, self.node).await;
+    }
+}
+
+/// Writes the status into the node's row, for lists and for the console's events.
+async fn save_status(inventory: &Inventory, node: i64) {
+    let inventory = inventory.clone();
+    let saved = on_thread(move || {
+        let (status, fault) = inventory.inner.links.state(node);
+        inventory
+            .inner
+            .store
+            .write(|tx| store::nodes::save_status(tx, node, status, fault.as_ref()).map(drop))
+    });
+    if let Err(error) = saved.await
+        && error.kind() != Kind::Cancelled
+    {
+        tracing::error!(node.id = node, error = error.detail(), "status not written");
+    }
+}
+
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let outcome = joined("work of the inventory", spawn_blocking(work).await);
+    outcome.unwrap_or_else(|| Err(Error::new(Kind::Cancelled, "cancelled")))
+}

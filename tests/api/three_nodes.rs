@@ -1,0 +1,73 @@
+//! A pool of three nodes: this machine and two agents beside it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Client, SMALL, Server, Site, empty_image, rows, wait_until};
+
+const NODES: &str = "/api/v1.0/resource_mgr/resource_pools";
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The nodes of the first pool by name.
+#[track_caller]
+fn nodes(admin: &Client) -> BTreeMap<String, Value> {
+    let pool = rows(&admin.get(NODES).send())[0]["uuid"].as_str().expect("uuid").to_owned();
+    let nodes = rows(&admin.get(&format!("{NODES}/{pool}/nodes")).send());
+    nodes.into_iter().map(|node| (node["name"].as_str().expect("name").to_owned(), node)).collect()
+}
+
+/// Waits until `count` nodes are active.
+#[track_caller]
+pub fn all_active(admin: &Client, count: usize) {
+    wait_until(&format!("{count} active nodes"), LIMIT, || {
+        nodes(admin).values().filter(|node| node["status"] == "active").count() == count
+    });
+}
+
+#[test]
+fn each_node_has_its_own_agent_and_storage() {
+    let mut server = Server::with().nodes(2).start();
+    let admin = server.admin();
+    all_active(&admin, 3);
+    let known = nodes(&admin);
+    for number in [2, 3] {
+        let node = &known[&format!("node{number}")];
+        let storage = server.agent(number).storage().to_string_lossy().into_owned();
+        assert_eq!(node["storages"][0]["path"], storage, "{node:#}");
+        assert_eq!(node["storages"].as_array().map(Vec::len), Some(1));
+        assert_eq!(node["type"], 5);
+    }
+
+    server.agent(2).kill();
+    wait_until("the reason", LIMIT, || {
+        let node = &nodes(&admin)["node2"];
+        node["status"] != "active" && node["reason"].is_string()
+    });
+    all_active(&admin, 2);
+    server.agent(2).start_again();
+    all_active(&admin, 3);
+}
+
+#[test]
+fn images_come_to_all_nodes_and_desktops_to_those_with_the_template() {
+    let mut server = Server::with().nodes(2).start();
+    let site = Site::of(&server, SMALL);
+    all_active(&site.admin, 3);
+    let image = site.upload("base", &empty_image());
+    let copies = format!("{NODES}/{}/base_images/{image}", site.pool);
+    let line = site.admin.get(&copies).send().data();
+    assert_eq!(line["detail"].as_array().map(Vec::len), Some(3), "{line:#}");
+    let template = site.template("made", &image);
+    let room = site.classroom("room");
+    let group = site.deploy("pc", &room, &template, 6);
+    // Only where the template is.
+    assert_eq!(site.desktops(&group).len(), 6);
+    site.group_action("start", &group, "pc");
+    site.delete_group(&group, "pc");
+    for number in [2, 3] {
+        let copy = server.agent(number).storage().join("base").join(format!("{image}.qcow2"));
+        assert!(copy.exists(), "{}", copy.display());
+    }
+}
