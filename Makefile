@@ -28,12 +28,12 @@ bench:     ## measure against what one would use otherwise; prints one table
 	@packaging/build-console.sh
 	@tests/bench/run.sh $(ROWS)
 
-deb:       ## build target/debian/carrel_*.deb
+deb:       ## build target/packages/carrel_*.deb
 	@packaging/prepare.sh package
 	@packaging/build-console.sh
 	@packaging/package.sh deb
 
-rpm:       ## build target/generate-rpm/carrel-*.rpm
+rpm:       ## build target/packages/carrel-*.rpm
 	@packaging/prepare.sh package
 	@packaging/build-console.sh
 	@packaging/package.sh rpm

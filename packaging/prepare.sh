@@ -18,8 +18,9 @@ debian_packages() {
     echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables iproute2 procps curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
-    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd slapd
-  [ "$FOR" != package ] || echo dpkg-dev rpm
+    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd slapd \
+    mmdebstrap systemd-container
+  case $FOR in package|test) echo dpkg-dev rpm ;; esac
 }
 
 fedora_packages() {
@@ -30,8 +31,9 @@ fedora_packages() {
       libvirt-client qemu-kvm-core qemu-img dnsmasq iptables-nft iproute procps-ng curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-clients ethtool chromium chromedriver google-noto-sans-cjk-fonts \
-    busybox syslinux mtools dosfstools xorriso cpio util-linux binutils python3-aiosmtpd openldap-servers
-  [ "$FOR" != package ] || echo dpkg rpm-build
+    busybox syslinux mtools dosfstools xorriso cpio util-linux binutils python3-aiosmtpd openldap-servers \
+    mmdebstrap systemd-container
+  case $FOR in package|test) echo dpkg dpkg-dev rpm-build ;; esac
 }
 
 # packages that a newer one from backports (of qemu-utils) keeps out: all of QEMU in the version of the suite
