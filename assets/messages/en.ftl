@@ -36,6 +36,7 @@ sort-column-unknown = The list cannot be sorted by "{ $column }".
 operation-scheduled = Accepted; it is done at the time asked for.
 operation-goes-on = Accepted. The work goes on in the background.
 operation-in-the-way = "{ $name }" is being worked on ({ $operation }). Try again when that is done.
+outcome-unknown = This was begun. How it ended is not known yet, or was never noted.
 operation-unknown = There is no operation { $uuid }.
 operation-over = The operation is { $state } already.
 batch-empty = Name at least one.

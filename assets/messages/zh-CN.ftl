@@ -36,6 +36,7 @@ sort-column-unknown = 列表不能按“{ $column }”排序。
 operation-scheduled = 已接受，将在指定时间执行。
 operation-goes-on = 已接受，正在后台执行。
 operation-in-the-way = “{ $name }”正在执行其他操作（{ $operation }），请等待完成后重试。
+outcome-unknown = 操作已开始，结果尚未记录。
 operation-unknown = 操作 { $uuid } 不存在。
 operation-over = 操作已经结束（{ $state }）。
 batch-empty = 请至少选择一项。

@@ -16,7 +16,7 @@ use super::endpoint::{Endpoint, Streamed, streaming};
 use super::input::Listed;
 use super::language::{Catalogues, Language};
 use super::{App, time};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::operations::audit::{self, Line};
 use crate::store::list::{ListQuery, SearchType};
@@ -117,9 +117,8 @@ fn export<'r>(
     Box::pin(async move {
         // The first piece is read before anything is sent: what is wrong with it is still an answer.
         let (export, first) = blocking(move || {
-            let begun = Export::begin(&app, &call);
-            note(&app, &call, begun.as_ref().err())?;
-            begun
+            call.about(conditions(&call));
+            Export::begin(&app, &call)
         })
         .await?;
         let mut response = Response::build();
@@ -134,15 +133,11 @@ fn export<'r>(
     })
 }
 
-/// The subject of the entry are the conditions: what somebody took away.
-fn note(app: &App, call: &Call, error: Option<&Error>) -> Result<()> {
+/// What somebody took away: the subject of the line.
+fn conditions(call: &Call) -> String {
     let given = call.query.iter().filter(|(name, value)| name != "language" && !value.is_empty());
     let given: Vec<String> = given.map(|(name, value)| format!("{name}={value}")).collect();
-    let subject: String = given.join(", ").chars().take(200).collect();
-    let fault = error.map(Fault::from);
-    let entry =
-        audit::Entry { action: LOG, subject: &subject, module: MODULE, fault: fault.as_ref() };
-    audit::write(&app.store, &call.actor, &entry)
+    given.join(", ").chars().take(200).collect()
 }
 
 /// An export on its way.

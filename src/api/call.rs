@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::language::Language;
+use super::note::Note;
 use super::origin::Origin;
 use crate::error::{Error, Result};
 use crate::identity::{Authority, Caller, Visitor};
@@ -38,8 +39,8 @@ pub struct Call {
     pub origin: Origin,
     /// Path and query as the client sent them.
     pub uri: String,
-    /// Name of what is worked on, for the audit log.
-    pub subject: String,
+    /// The line of the audit log.
+    pub note: Note,
     /// The session token that came with the request, for signing out.
     pub token: Option<String>,
     /// Of a change of the password that a sign-in forced.
@@ -86,7 +87,7 @@ impl Call {
 
     /// Names what the audit entry is about.
     pub fn about(&mut self, subject: impl Into<String>) {
-        self.subject = subject.into();
+        self.note.about(subject.into());
     }
 
     /// What a client asks of a list; parameters come in the query or, for some clients, in a JSON

@@ -19,11 +19,12 @@ use super::dialect::{ActionInput, DialectSpec};
 use super::endpoint::{Access, Mounted, Run, Streamed};
 use super::envelope::{self, Wrapped};
 use super::language::Language;
+use super::note::Note;
 use super::origin::Origin;
 use super::{App, RESET_COOKIE, SESSION_COOKIE};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::identity::{Caller, Credential, Permission};
-use crate::operations::{Actor, audit};
+use crate::operations::Actor;
 use crate::store::visible::Visible;
 
 /// Largest JSON body, in MiB: a batch of thousands of uuids fits. Uploads are streamed instead.
@@ -123,6 +124,7 @@ impl Dispatch {
     fn enter(&self, row: &'static Mounted, call: &mut Call, request: &Request<'_>) -> Result<()> {
         call.visible = permit(row, call)?;
         call.path = path_params(row, request);
+        call.note.open(row.audit, &call.actor);
         Ok(())
     }
 
@@ -185,8 +187,20 @@ async fn run_blocking<'r>(
         let Run::Blocking(handler) = &row.run else {
             return Err(Error::internal("a streaming row among others"));
         };
-        let result = handler(&app, &mut call);
-        note(&app, row, &call, result.as_ref().err())?;
+        let note = call.note.clone();
+        let result = note.accompany(|| handler(&app, &mut call));
+        if call.caller.is_none() {
+            // Who it was is known now.
+            note.by(call.actor.clone());
+        }
+        if let Err(error) = note.close(&app, result.as_ref().err()) {
+            // What was done is done: the client is told so.
+            tracing::error!(
+                request.id = call.actor.request_id,
+                error = error.detail(),
+                "an audit line"
+            );
+        }
         result.map(|answer| Outgoing::Answer(answer, std::mem::take(&mut call.cookies)))
     })
     .await
@@ -202,29 +216,22 @@ async fn run_streaming<'r>(
     let Run::Streaming(handler) = row.run else {
         return Err(Error::internal("not a streaming row"));
     };
-    match handler(Arc::clone(app), call, request, data).await? {
+    let (note, request_id) = (call.note.clone(), call.actor.request_id.clone());
+    let result = handler(Arc::clone(app), call, request, data).await;
+    let fault = result.as_ref().err().map(Fault::from);
+    let app = Arc::clone(app);
+    let noted = blocking(move || note.close(&app, fault.map(Error::from).as_ref())).await;
+    if let Err(error) = noted {
+        tracing::error!(request.id = request_id, error = error.detail(), "an audit line");
+        // Nothing was sent yet: who reads or looks without a line reads nothing.
+        if let Ok(Streamed::Response(_)) = result {
+            return Err(error);
+        }
+    }
+    match result? {
         Streamed::Answer(answer) => Ok(Outgoing::Answer(answer, Vec::new())),
         Streamed::Response(response) => Ok(Outgoing::Response(response)),
     }
-}
-
-/// Writes the audit entry of a row that declares one. Streaming handlers call it themselves, when
-/// they know the subject.
-pub fn note(app: &App, row: &Mounted, call: &Call, error: Option<&Error>) -> Result<()> {
-    let Some((action, module)) = row.audit else { return Ok(()) };
-    // Nobody did nothing: signing out without a session. Nor may a stranger fill the log with requests that
-    // were not even looked at, or that name nobody.
-    let trifle =
-        |error: &Error| matches!(error.kind(), Kind::TooMany) || error.key().starts_with("field-");
-    let is_nobody = call.caller.is_none() && matches!(row.run, Run::Blocking(_));
-    if call.caller.is_none() && error.map_or(call.actor.name.is_empty(), trifle)
-        || is_nobody && call.actor.name.is_empty()
-    {
-        return Ok(());
-    }
-    let fault = error.map(Fault::from);
-    let entry = audit::Entry { action, subject: &call.subject, module, fault: fault.as_ref() };
-    audit::write(&app.store, &call.actor, &entry)
 }
 
 /// Runs blocking work off the async threads.
@@ -332,7 +339,7 @@ fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
         user_agent: headers.get_one("User-Agent").unwrap_or_default().to_owned(),
         origin: Origin::of(&app.settings, request),
         uri: request.uri().to_string(),
-        subject: String::new(),
+        note: Note::default(),
         token: None,
         reset_token: request.cookies().get(RESET_COOKIE).map(|cookie| cookie.value().to_owned()),
         cookies: Vec::new(),

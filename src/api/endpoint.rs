@@ -152,7 +152,7 @@ impl Endpoint {
         Self { action: Some(action), ..self }
     }
 
-    /// Every call is written to the audit log under this message key.
+    /// Every call is written to the audit log under this message key: dispatch does it, of streaming rows too.
     pub fn audited(self, module: &'static str, key: &'static str) -> Self {
         Self { audit: Some((key, module)), ..self }
     }

@@ -15,6 +15,7 @@ mod events;
 mod input;
 pub mod language;
 mod letters;
+mod note;
 mod openapi;
 mod operations;
 mod ops;

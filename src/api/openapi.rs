@@ -115,6 +115,7 @@ fn operation(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
         "security": security(endpoint.access),
         "x-permission": permission(endpoint.access),
         "x-scope": scope(endpoint.access),
+        "x-audit": endpoint.audit.map(|(key, _)| key),
     });
     let input = (endpoint.input)(generator).map(|schema| schema.to_value());
     if endpoint.method == Method::Get {
@@ -160,6 +161,7 @@ fn action(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
         "summary": endpoint.summary,
         "permission": permission(endpoint.access),
         "scope": scope(endpoint.access),
+        "audit": endpoint.audit.map(|(key, _)| key),
         "data": (endpoint.output)(generator),
     })
 }

@@ -1,6 +1,6 @@
 //! The audit log: who did what to what, from where, and how it went.
 
-pub use super::store::audit::{list, older, operation_ended, write, write_in_tx};
+pub use super::store::audit::{close, list, older, operation_ended, write, write_in_tx};
 
 use crate::error::Fault;
 

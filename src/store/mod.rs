@@ -4,6 +4,7 @@
 //! stands in the domain folders' `store.rs` files.
 
 pub mod backup;
+pub mod companion;
 pub mod files;
 pub mod list;
 pub mod lock;
@@ -135,7 +136,11 @@ impl Store {
         self.take_touched();
         let tx = Tx(conn.transaction_with_behavior(TransactionBehavior::Immediate)?);
         let value = change(&tx)?;
+        let companion = companion::write(&tx)?;
         tx.0.commit()?;
+        if let Some(companion) = companion {
+            companion::written(&*companion);
+        }
         self.announce();
         Ok(value)
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::guard::routes;
 use crate::refused::{auditor, refused};
 use crate::support::{Answer, Client, PASSWORD, Server};
 
@@ -161,4 +162,95 @@ fn who_exports_stands_in_the_log_and_needs_the_permission() {
     let teacher = server.client().sign_in("teacher", PASSWORD);
     refused(&teacher.get(EXPORT).send(), 403, "permission-missing");
     refused(&server.client().get(EXPORT).send(), 401, "not-signed-in");
+}
+
+/// Audited rows that anybody may call. What is said at the door names nobody until somebody is known:
+/// other tests look for their lines, as the second word says.
+const AT_THE_DOOR: [(&str, &str); 11] = [
+    ("analysis.account.login", "login"),
+    ("analysis.account.register", "register"),
+    ("carrel.console", "console"),
+    ("carrel.mail.confirm", "register"),
+    ("carrel.oidc.callback", "provider"),
+    ("carrel.session.logout", "login"),
+    ("carrel.setup", "setup"),
+    ("ops.login.login", "login"),
+    ("virtool.session.login", "login"),
+    ("virtool.session.logout", "login"),
+    ("virtool.session.reset", "account"),
+];
+
+#[test]
+fn every_audited_row_leaves_its_line() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let routes = routes(&server);
+    let audited = routes.iter().filter(|route| route.audit.is_some());
+    let (door, inside): (Vec<_>, Vec<_>) = audited.partition(|route| route.is_public());
+    assert!(inside.len() > 60, "{}", inside.len());
+    for route in door {
+        let known = AT_THE_DOOR.iter().any(|(id, _)| *id == route.id);
+        assert!(known, "{} is audited, and no test looks for its line", route.id);
+    }
+    for route in inside {
+        let answer = route.call(&admin).send();
+        assert_ne!(answer.status, 401, "{}: {}", route.id, answer.body);
+        let id = answer.header("X-Request-Id").expect("an id").to_owned();
+        let found = lines(&admin, &[("request_id", &id)]);
+        let keys: Vec<&Value> = found.iter().map(|line| &line["module"]).collect();
+        assert_eq!(found.len(), 1, "{}: {keys:?} after {}", route.id, answer.body);
+        if admin.get("/api/v1.0/identity/own").send_for_status() == 401 {
+            admin = server.admin();
+        }
+    }
+}
+
+/// Lets a statement on the log fail from now on, as a full disk would.
+fn break_log(server: &Server, statement: &str) -> rusqlite::Connection {
+    let database = rusqlite::Connection::open(server.data_here().join("carrel.db")).expect("open");
+    let broken = format!(
+        "CREATE TRIGGER broken BEFORE {statement} ON audit \
+         BEGIN SELECT RAISE(ABORT, 'the log is broken'); END"
+    );
+    database.execute_batch(&broken).expect("break the log");
+    database
+}
+
+#[test]
+fn without_its_line_no_change_is_made() {
+    let server = Server::start();
+    let admin = server.admin();
+    let database = break_log(&server, "INSERT");
+    make_pool(&admin, "west").expect_status(500);
+    admin.get(EXPORT).send().expect_status(500);
+    database.execute_batch("DROP TRIGGER broken").expect("mend the log");
+    assert_eq!(admin.get(POOLS).query("name", "west").send().data()["count"], 0);
+    // The client may try again: its name is not taken.
+    make_pool(&admin, "west").data();
+    assert_eq!(lines(&admin, &[("subject", "west")]).len(), 1);
+}
+
+#[test]
+fn a_change_is_told_although_its_line_stays_open() {
+    let server = Server::start();
+    let admin = server.admin();
+    let database = break_log(&server, "UPDATE");
+    make_pool(&admin, "west").data();
+    database.execute_batch("DROP TRIGGER broken").expect("mend the log");
+    assert_eq!(admin.get(POOLS).query("name", "west").send().data()["count"], 1);
+    let open = lines(&admin, &[("module", MODULE)]);
+    assert_eq!((open.len(), &open[0]["succeeded"]), (1, &json!(false)), "{open:#?}");
+    assert_eq!(open[0]["result"], "操作已开始，结果尚未记录。");
+    assert_eq!(open[0]["user_name"], "admin");
+    assert_eq!(lines(&admin, &[("subject", "west")]).len(), 1);
+}
+
+#[test]
+fn the_request_comes_before_the_end_of_what_it_started() {
+    let room = crate::room::Room::start();
+    room.deploy("pc", 1);
+    let about = lines(&room.site.admin, &[("subject", "pc")]);
+    let modules: Vec<&str> = about.iter().filter_map(|line| line["module"].as_str()).collect();
+    assert_eq!(modules, ["operations", "education"], "newest first");
+    assert!(about.iter().all(|line| line["succeeded"] == true), "{about:#?}");
 }

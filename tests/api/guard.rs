@@ -41,10 +41,12 @@ pub struct Route {
     path: String,
     action: Option<String>,
     permission: String,
+    /// The message key of its line in the audit log.
+    pub audit: Option<String>,
 }
 
 impl Route {
-    fn is_public(&self) -> bool {
+    pub fn is_public(&self) -> bool {
         self.permission == "public"
     }
 
@@ -93,16 +95,19 @@ pub fn routes(server: &Server) -> Vec<Route> {
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
-            let route = |row: &Value, id: &str, permission: &str| Route {
+            let route = |row: &Value, id: &str, permission: &str, audit: &str| Route {
                 id: row[id].as_str().expect("an id").to_owned(),
                 method: method.to_uppercase(),
                 path: filled(path),
                 action: row["action"].as_str().map(str::to_owned),
                 permission: row[permission].as_str().expect("a permission").to_owned(),
+                audit: row[audit].as_str().map(str::to_owned),
             };
             match operation["x-actions"].as_array() {
-                Some(rows) => found.extend(rows.iter().map(|row| route(row, "id", "permission"))),
-                None => found.push(route(operation, "operationId", "x-permission")),
+                Some(rows) => {
+                    found.extend(rows.iter().map(|row| route(row, "id", "permission", "audit")))
+                }
+                None => found.push(route(operation, "operationId", "x-permission", "x-audit")),
             }
         }
     }

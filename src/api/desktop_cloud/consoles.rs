@@ -26,10 +26,9 @@ use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Scope, Streamed, post, streaming};
 use crate::api::presence::Presence;
 use crate::desktops::{Holder, Screen, Ticket};
-use crate::error::{Context, Error, Fault, Result};
+use crate::error::{Context, Error, Result};
 use crate::identity::{Caller, Permission};
 use crate::node::client::OpenCall;
-use crate::operations::audit;
 
 const CONSOLE: &str = "/api/v1.0/console/{ticket}";
 const TEMPLATE: &str = "/api/v1.0/education/template/";
@@ -142,6 +141,7 @@ fn open<'r>(
             return Err(Error::bad_input("console-needs-websocket"));
         };
         let ticket = app.desktops.take_ticket(call.param("ticket")?)?;
+        note(&call, &ticket);
         let opened = {
             let (app, ticket) = (Arc::clone(&app), ticket.clone());
             // Whoever was given the ticket may have been sent away since.
@@ -151,7 +151,6 @@ fn open<'r>(
             })
             .await
         };
-        note(&app, &call, &ticket, opened.as_ref().err().map(Fault::from)).await?;
         let (screen, shutdown) = (opened?, request.rocket().shutdown());
         let mut presence = Presence::of(&app, ticket.holder.caller.clone());
         let holder = ticket.clone();
@@ -193,17 +192,12 @@ fn offers_binary(request: &Request<'_>) -> bool {
 }
 
 /// The person who was given the ticket is the one who opens the console.
-async fn note(app: &Arc<App>, call: &Call, ticket: &Ticket, fault: Option<Fault>) -> Result<()> {
+fn note(call: &Call, ticket: &Ticket) {
     let mut actor = ticket.holder.actor.clone();
     actor.address = call.actor.address;
     actor.request_id.clone_from(&call.actor.request_id);
-    let (app, name) = (Arc::clone(app), ticket.name.clone());
-    blocking(move || {
-        let entry =
-            audit::Entry { action: OPENED, subject: &name, module: MODULE, fault: fault.as_ref() };
-        audit::write(&app.store, &actor, &entry)
-    })
-    .await
+    call.note.by(actor);
+    call.note.about(ticket.name.clone());
 }
 
 /// Carries bytes until either side ends, or `end` does. Each direction waits for its receiver: nothing

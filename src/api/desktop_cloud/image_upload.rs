@@ -23,10 +23,10 @@ use crate::api::call::Call;
 use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, streaming};
 use crate::api::{App, input};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::images::{Arrived, NewImage, Upload};
-use crate::operations::{State, audit};
+use crate::operations::State;
 
 const LOG: &str = "log-image-upload";
 /// A text field longer than this is none.
@@ -65,7 +65,9 @@ fn upload<'r>(
     Box::pin(async move {
         let mut receiving = Receiving::new(app, call);
         let result = receiving.run(request, data).await;
-        let result = receiving.note(result).await;
+        // An upload that was not taken over goes before the answer does.
+        receiving.discard().await;
+        receiving.call.note.about(receiving.name.take().unwrap_or_default());
         result.map(Streamed::Answer)
     })
 }
@@ -187,7 +189,9 @@ impl Receiving {
         let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
         blocking(move || {
             let uuid = arrived.uuid;
-            let submitted = app.images.add(&call.actor, pool, &new, arrived)?;
+            call.note.about(new.name.clone());
+            let submitted =
+                call.note.accompany(|| app.images.add(&call.actor, pool, &new, arrived))?;
             let patience = if call.respond_async { Duration::ZERO } else { PATIENCE };
             let operation = app.operations.wait(submitted.0, patience)?;
             if let (true, Some(fault)) = (operation.state.is_over(), operation.fault) {
@@ -203,25 +207,6 @@ impl Receiving {
             Ok(Answer { data, message, ..Answer::default() })
         })
         .await
-    }
-
-    async fn note(&mut self, result: Result<Answer>) -> Result<Answer> {
-        // An upload that was not taken over goes before the answer does.
-        self.discard().await;
-        let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
-        let subject = self.name.clone().unwrap_or_default();
-        let fault = result.as_ref().err().map(Fault::from);
-        blocking(move || {
-            let entry = audit::Entry {
-                action: LOG,
-                subject: &subject,
-                module: MODULE,
-                fault: fault.as_ref(),
-            };
-            audit::write(&app.store, &call.actor, &entry)
-        })
-        .await?;
-        result
     }
 
     async fn discard(&mut self) {

@@ -16,9 +16,8 @@ use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, streaming};
 use crate::api::origin::Origin;
 use crate::api::session;
-use crate::error::{Error, Fault, Result};
-use crate::identity::{PATIENCE, ProviderAnswer};
-use crate::operations::audit;
+use crate::error::{Error, Result};
+use crate::identity::{NewSession, PATIENCE, ProviderAnswer};
 
 const CALLBACK: &str = "/api/v1.0/identity/oidc/callback";
 /// Both paths begin with it: the cookie goes nowhere else.
@@ -93,7 +92,7 @@ fn callback<'r>(
         };
         let (to, mut cookies) = blocking(move || {
             let signed_in = there.identity.finish_at_provider(answer, &call.visitor());
-            note(&there, &mut call, &signed_in)?;
+            note(&mut call, &signed_in);
             match signed_in {
                 Ok(session) => {
                     session::welcome(&mut call, &session);
@@ -111,7 +110,7 @@ fn callback<'r>(
 
 /// In the audit log stands who signed in, and who was known and not let in. Anybody can come here with
 /// something else.
-fn note(app: &App, call: &mut Call, signed_in: &Result<crate::identity::NewSession>) -> Result<()> {
+fn note(call: &mut Call, signed_in: &Result<NewSession>) {
     let named = match signed_in {
         Ok(session) => Some(session.user.name.clone()),
         Err(error) => {
@@ -119,13 +118,13 @@ fn note(app: &App, call: &mut Call, signed_in: &Result<crate::identity::NewSessi
             args.find(|(name, _)| *name == "name").map(|(_, value)| value.to_owned())
         }
     };
-    let Some(name) = named else { return Ok(()) };
+    let Some(name) = named else { return };
     session::name_caller(call, &name);
     call.actor.user_id = signed_in.as_ref().ok().map(|session| session.user.id);
-    let fault = signed_in.as_ref().err().map(Fault::from);
-    let (subject, fault) = (call.subject.as_str(), fault.as_ref());
-    let entry = audit::Entry { action: SIGNED_IN, subject, module: MODULE, fault };
-    audit::write(&app.store, &call.actor, &entry)
+    call.note.by(call.actor.clone());
+    if let Err(error) = signed_in {
+        call.note.failed(error);
+    }
 }
 
 /// The sign-in page with the reason: a key, no text that somebody else could have written.

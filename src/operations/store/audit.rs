@@ -58,6 +58,18 @@ pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> 
     Ok(())
 }
 
+/// Says of a line that was begun who did it to what, and how it went.
+pub fn close(store: &Store, line: i64, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+    let fault = entry.fault.map(public).transpose()?;
+    store.write(|tx| {
+        tx.prepare_cached(
+            "UPDATE audit SET user_id = ?2, user_name = ?3, subject = ?4, fault = ?5 WHERE id = ?1",
+        )?
+        .execute(params![line, actor.user_id, actor.name, entry.subject, fault])?;
+        Ok(())
+    })
+}
+
 /// Causes are for the server's log; people with the audit permission read the message only.
 fn public(fault: &Fault) -> Result<String> {
     let fault = Fault { detail: String::new(), ..fault.clone() };
