@@ -1,7 +1,6 @@
 //! Server-sent events: which lists changed, and how far operations are.
 //!
-//! Changes come from the store's committed transactions, so that none can be forgotten; they are
-//! gathered for a moment, because a batch of 100 desktops is one refresh and not 100.
+//! Changes come from the store's committed transactions; they are gathered for a moment, because a batch of 100 desktops is one refresh and not 100.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -30,8 +29,8 @@ use super::presence::{HEARTBEAT, Presence};
 use crate::error::Result;
 use crate::identity::{Caller, Permission};
 use crate::node::protocol::{Event, Sample};
-use crate::store::Changed;
 use crate::store::visible::Visible;
+use crate::store::{Changed, Topics};
 
 /// Changes are gathered this long before they are sent.
 const GATHER: Duration = Duration::from_millis(200);
@@ -75,7 +74,7 @@ struct Events {
     changes: Receiver<Changed>,
     updates: Receiver<Uuid>,
     nodes: Receiver<(i64, Event)>,
-    topics: BTreeSet<&'static str>,
+    topics: Topics,
     operations: BTreeSet<Uuid>,
     due: Option<Instant>,
 }
@@ -93,7 +92,7 @@ impl Events {
             changes,
             updates,
             nodes,
-            topics: BTreeSet::new(),
+            topics: Topics::NONE,
             operations: BTreeSet::new(),
             due: None,
         })
@@ -119,13 +118,13 @@ impl Events {
                 // A client that comes again is told why it is not let in.
                 caller = self.presence.changed() => self.caller = caller?,
                 changed = self.changes.recv() => match changed {
-                    Ok(changed) => self.note_tables(&changed),
-                    Err(RecvError::Lagged(_)) => self.note_all(),
+                    Ok(changed) => self.note(changed.topics),
+                    Err(RecvError::Lagged(_)) => self.note(Topics::ALL),
                     Err(RecvError::Closed) => return None,
                 },
                 update = self.updates.recv() => match update {
                     Ok(uuid) => { self.operations.insert(uuid); self.gather(); }
-                    Err(RecvError::Lagged(_)) => self.note_all(),
+                    Err(RecvError::Lagged(_)) => self.note(Topics::ALL),
                     Err(RecvError::Closed) => return None,
                 },
                 told = self.nodes.recv() => match told {
@@ -154,23 +153,16 @@ impl Events {
         self.due.get_or_insert_with(|| Instant::now() + GATHER);
     }
 
-    fn note_tables(&mut self, changed: &Changed) {
-        let topics: Vec<_> = changed.tables.iter().filter_map(|table| topic(table)).collect();
-        if !topics.is_empty() {
-            self.topics.extend(topics);
-            self.gather();
-        }
-    }
-
-    fn note_all(&mut self) {
-        self.topics.extend(TOPICS.iter().map(|(_, topic)| *topic));
+    fn note(&mut self, topics: Topics) {
+        self.topics = self.topics | topics;
         self.gather();
     }
 
     async fn tell(&mut self) -> String {
         let mut text = String::new();
-        for topic in std::mem::take(&mut self.topics) {
-            text.push_str(&format!("event: changed\ndata: {}\n\n", json!({"topic": topic})));
+        for topic in std::mem::take(&mut self.topics).iter() {
+            let data = json!({"topic": topic.word()});
+            text.push_str(&format!("event: changed\ndata: {data}\n\n"));
         }
         let uuids = std::mem::take(&mut self.operations);
         if let Some(visible) = Scope::Own.of(&self.caller, Permission::OperationsView)
@@ -207,35 +199,4 @@ fn tell_operations(app: &App, call: &Call, visible: &Visible, uuids: &BTreeSet<U
         }
     }
     text
-}
-
-/// Which list a table belongs to.
-const TOPICS: &[(&str, &str)] = &[
-    ("pools", "pools"),
-    ("nodes", "nodes"),
-    ("nics", "nodes"),
-    ("storages", "nodes"),
-    ("base_images", "images"),
-    ("layer_copies", "images"),
-    ("switches", "networks"),
-    ("networks", "networks"),
-    ("subnets", "networks"),
-    ("templates", "templates"),
-    ("template_disks", "templates"),
-    ("education_groups", "groups"),
-    ("desktop_groups", "desktop_groups"),
-    ("desktops", "desktops"),
-    ("operations", "operations"),
-    ("audit", "audit"),
-    ("users", "users"),
-    ("roles", "roles"),
-    ("user_groups", "user_groups"),
-    ("sessions", "sessions"),
-    ("api_keys", "api_keys"),
-    ("ssh_keys", "ssh_keys"),
-    ("ssh_grants", "ssh_grants"),
-];
-
-fn topic(table: &str) -> Option<&'static str> {
-    TOPICS.iter().find(|(name, _)| *name == table).map(|(_, topic)| *topic)
 }

@@ -16,6 +16,7 @@ use super::input::NoInput;
 use super::{App, DIALECTS, table};
 use crate::error::Result;
 use crate::identity::Permission;
+use crate::store::Topic;
 use rocket::http::Method;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -82,7 +83,8 @@ pub fn document() -> Value {
             Some(existing) => add_action(existing, endpoint, &mut generator),
         }
     }
-    let schemas = generator.take_definitions(true);
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert("Topic".to_owned(), topic());
     let tags: Vec<_> = DIALECTS.iter().map(|dialect| json!({"name": dialect.tag})).collect();
     json!({
         "openapi": "3.1.0",
@@ -103,6 +105,12 @@ pub fn document() -> Value {
             }
         }
     })
+}
+
+/// What `changed` events name.
+fn topic() -> Value {
+    let words: Vec<&str> = Topic::ALL.iter().map(|topic| topic.word()).collect();
+    json!({"type": "string", "enum": words})
 }
 
 fn operation(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {

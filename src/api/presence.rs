@@ -1,8 +1,7 @@
 //! Whether somebody is still there: for what outlives a request, such as event streams and consoles.
 //!
-//! A request is checked when it comes. A stream that was opened then is looked at again whenever people,
-//! sessions or keys change, and at each heartbeat: another process, such as `carrel admin`, may have
-//! changed them.
+//! A request is checked when it comes. A stream that was opened then is looked at again at news of rights, and at
+//! each heartbeat: another process, such as `carrel admin`, may have changed them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,27 +16,12 @@ use super::App;
 use super::dispatch::blocking;
 use crate::error::Result;
 use crate::identity::Caller;
-use crate::store::Changed;
+use crate::store::{Changed, Topic};
 
 /// Time between two looks at the most.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Changes are gathered this long: whoever ends 100 sessions causes one look and not 100.
 const GATHER: Duration = Duration::from_millis(200);
-
-/// What says who may do what.
-const TABLES: [&str; 11] = [
-    "users",
-    "user_roles",
-    "scoped_roles",
-    "user_permissions",
-    "roles",
-    "role_permissions",
-    "user_group_members",
-    "user_group_permissions",
-    "sessions",
-    "api_keys",
-    "api_key_permissions",
-];
 
 /// Somebody whose stream is open.
 pub struct Presence(watch::Receiver<Option<Caller>>);
@@ -99,15 +83,11 @@ async fn occasion(changes: &mut Receiver<Changed>) {
         tokio::select! {
             () = sleep_until(until) => return,
             changed = changes.recv() => match changed {
-                Ok(changed) if !concerns(&changed) => {}
+                Ok(changed) if !changed.topics.contains(Topic::Rights) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => until = until.min(Instant::now() + GATHER),
                 // The store goes: the heartbeat is left.
                 Err(RecvError::Closed) => return sleep_until(until).await,
             },
         }
     }
-}
-
-fn concerns(changed: &Changed) -> bool {
-    TABLES.iter().any(|table| changed.tables.contains(*table))
 }

@@ -8,7 +8,7 @@ use super::{BaseImage, ImageState};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{json, unsigned, uuid};
-use crate::store::{Store, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, is_duplicate, now};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
      b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
@@ -16,7 +16,6 @@ const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha2
 static IMAGES: Listing = Listing {
     select: COLUMNS,
     from: "base_images b",
-    tables: &["base_images"],
     columns: &[
         Column::integer("id", "b.id"),
         Column::exact("uuid", "b.uuid"),
@@ -96,6 +95,7 @@ pub fn uuid_of_name(conn: &Connection, pool_id: i64, name: &str) -> Result<Optio
 }
 
 pub fn insert(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
+    tx.changed(Topic::Images);
     let inserted = tx.execute(
         "INSERT INTO base_images (uuid, pool_id, name, os_type, md5, sha256, virtual_size, \
          disk_size, state, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -122,6 +122,7 @@ pub fn insert(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
 
 /// What checking the upload has found.
 pub fn adopted(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
+    tx.changed(Topic::Images);
     tx.execute(
         "UPDATE base_images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
          updated_at = ?5 WHERE uuid = ?1",
@@ -137,6 +138,7 @@ pub fn adopted(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
 }
 
 pub fn edit(tx: &Tx<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Result<()> {
+    tx.changed(Topic::Images);
     tx.execute(
         "UPDATE base_images SET name = ?2, os_type = ?3, updated_at = ?4 WHERE uuid = ?1",
         params![uuid.to_string(), name, os_type, now],
@@ -145,6 +147,7 @@ pub fn edit(tx: &Tx<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Res
 }
 
 pub fn set_state(tx: &Tx<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
+    tx.changed(Topic::Images);
     tx.execute(
         "UPDATE base_images SET state = ?2, updated_at = ?3 WHERE uuid = ?1",
         params![uuid.to_string(), state.word(), now()],
@@ -154,6 +157,7 @@ pub fn set_state(tx: &Tx<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
 
 /// The image and the rows of its copies.
 pub fn remove(tx: &Tx<'_>, image: Uuid) -> Result<()> {
+    tx.changed(Topic::Images);
     tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [image.to_string()])?;
     tx.execute("DELETE FROM base_images WHERE uuid = ?1", [image.to_string()])?;
     Ok(())
@@ -171,6 +175,7 @@ pub fn users(conn: &Connection, image: Uuid, limit: usize) -> Result<(Vec<String
 }
 
 pub fn copy_put(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
+    tx.changed(Topic::Images);
     let fault = match &copy.state {
         CopyState::Failed(fault) => Some(serde_json::to_string(fault).map_err(Error::internal)?),
         _ => None,
@@ -194,6 +199,7 @@ pub fn copy_put(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
 }
 
 pub fn copies_remove(tx: &Tx<'_>, layers: &[Uuid], node_id: i64) -> Result<()> {
+    tx.changed(Topic::Images);
     let mut statement =
         tx.prepare_cached("DELETE FROM layer_copies WHERE layer = ?1 AND node_id = ?2")?;
     for layer in layers {

@@ -16,7 +16,7 @@ use crate::node::client::NodeClient;
 use crate::node::link;
 use crate::node::local::{connect_socket, start_in_process};
 use crate::node::protocol::{AgentConfig, Event};
-use crate::store::Changed;
+use crate::store::{Changed, Topic};
 
 /// Pause before a lost link is opened again, doubled up to the maximum.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ impl Keepers {
     async fn keep(mut self, mut changes: Receiver<Changed>) {
         loop {
             match changes.recv().await {
-                Ok(changed) if !changed.tables.contains("nodes") => continue,
+                Ok(changed) if !changed.topics.contains(Topic::Nodes) => continue,
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }

@@ -16,14 +16,13 @@ use super::store::ssh_grants;
 use super::{Inventory, Node};
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{AuthorizedKey, InstalledKey};
+use crate::store::Topic;
 use crate::store::list::{ListQuery, Page};
 
 /// What a node refused, or could not be told, is tried again this often.
 const RETRY: Duration = Duration::from_secs(30);
 /// Longest name of a system user (useradd(8)).
 const NAME_LIMIT: usize = 32;
-/// Tables on which the wanted keys depend.
-const TABLES: [&str; 3] = ["ssh_grants", "ssh_keys", "users"];
 
 /// A user's way into a node.
 #[derive(Debug, Clone)]
@@ -182,7 +181,7 @@ impl Inventory {
                         Err(RecvError::Closed) => return,
                     },
                     changed = changes.recv() => match changed {
-                        Ok(changed) if TABLES.iter().any(|table| changed.tables.contains(*table)) => None,
+                        Ok(changed) if changed.topics.contains(Topic::SshAccess) => None,
                         Ok(_) => continue,
                         Err(RecvError::Lagged(_)) => None,
                         Err(RecvError::Closed) => return,

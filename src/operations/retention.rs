@@ -64,6 +64,7 @@ mod tests {
             write(&store, &Actor::system(), &entry).expect("write");
         }
         let age = |tx: &crate::store::Tx<'_>| {
+            tx.changed(crate::store::Topic::Audit);
             Ok(tx.execute("UPDATE audit SET at = ?1 - (?2 - id) * ?3", [NOW, lines, DAY])?)
         };
         store.write(age).expect("make them old");
@@ -92,6 +93,7 @@ mod tests {
     fn a_clock_that_was_wrong_once_keeps_nothing_for_ever() {
         let (_dir, store) = store_of(3);
         let future = |tx: &crate::store::Tx<'_>| {
+            tx.changed(crate::store::Topic::Audit);
             Ok(tx.execute("UPDATE audit SET at = ?1 WHERE id = 1", [NOW + 900 * DAY])?)
         };
         store.write(future).expect("a wrong clock");

@@ -232,6 +232,7 @@ fn every_state_of_a_killed_process_is_taken_up() {
         let bench = Bench::new();
         let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
         let killed = |tx: &crate::store::Tx<'_>| {
+            tx.changed(crate::store::Topic::Operations);
             tx.execute("UPDATE operations SET state=?1, step=?2", rusqlite::params![state, step])?;
             Ok(())
         };

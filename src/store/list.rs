@@ -2,7 +2,7 @@
 //!
 //! A [`Listing`] says where rows come from and which names a client may use; a [`ListQuery`] is what
 //! the client asked. Column names of a client never reach SQL, only their white-listed expressions.
-//! Counts are kept until one of the tables they depend on changes, so that a page costs the same in
+//! Counts are kept until there is news of a table that they depend on, so that a page costs the same in
 //! a table of 100 as in one of 10,000 rows.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, Row};
 
 use super::Store;
+use super::news::{State, topics_of};
 use super::visible::Visible;
 use crate::error::{Error, Result};
 
@@ -161,8 +162,6 @@ pub struct Listing {
     pub select: &'static str,
     /// `a JOIN b ON …`
     pub from: &'static str,
-    /// The tables in `from`, for keeping counts.
-    pub tables: &'static [&'static str],
     pub columns: &'static [Column],
     /// Order when the client names none, and the tie-breaker; ends in a unique column.
     pub order: &'static str,
@@ -189,12 +188,15 @@ impl<T> Page<T> {
 
 impl Listing {
     /// The page that `query` asks for.
-    pub fn page<T>(
+    pub fn page<T, E>(
         &self,
         store: &Store,
         query: &ListQuery,
-        mut row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Page<T>> {
+        row: impl FnMut(&Row<'_>) -> Result<T, E>,
+    ) -> Result<Page<T>>
+    where
+        Error: From<E>,
+    {
         let (conditions, values) = self.conditions(query)?;
         let order = self.order(query)?;
         let single = query.search == SearchType::Single;
@@ -204,11 +206,9 @@ impl Listing {
             "SELECT {} FROM {}{conditions} ORDER BY {order} LIMIT {size} OFFSET {offset}",
             self.select, self.from
         );
-        store.read(|conn| {
-            let count = self.count(store, conn, &conditions, &values)?;
-            let mut statement = conn.prepare_cached(&sql)?;
-            let rows = statement.query_map(params(&values).as_slice(), |r| row(r))?;
-            let results = rows.collect::<rusqlite::Result<Vec<T>>>()?;
+        store.read_at(|conn, state| {
+            let count = self.count(store, conn, state, &conditions, &values)?;
+            let results = rows(conn, &sql, &values, row)?;
             Ok(Page { count, page, page_size: size, search: query.search, results })
         })
     }
@@ -216,40 +216,42 @@ impl Listing {
     /// The first `limit` rows that match, in the listing's own order and without counting all. Who wants
     /// more goes on with a condition on what the last row ended with: no row is passed over or read
     /// twice when others come and go meanwhile.
-    pub fn first<T>(
+    pub fn first<T, E>(
         &self,
         store: &Store,
         query: &ListQuery,
         limit: u32,
-        mut row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>> {
+        row: impl FnMut(&Row<'_>) -> Result<T, E>,
+    ) -> Result<Vec<T>>
+    where
+        Error: From<E>,
+    {
         let (conditions, values) = self.conditions(query)?;
         let (select, from, order) = (self.select, self.from, self.order);
         let sql = format!("SELECT {select} FROM {from}{conditions} ORDER BY {order} LIMIT {limit}");
-        store.read(|conn| {
-            let mut statement = conn.prepare_cached(&sql)?;
-            let rows = statement.query_map(params(&values).as_slice(), |r| row(r))?;
-            Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
-        })
+        store.read(|conn| rows(conn, &sql, &values, row))
     }
 
     fn count(
         &self,
         store: &Store,
         conn: &Connection,
+        state: Option<State>,
         conditions: &str,
         values: &[Value],
     ) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM {}{conditions}", self.from);
-        let state: Vec<u64> = self.tables.iter().map(|table| store.version(table)).collect();
+        let state = state.zip(topics_of(&sql)).map(|(state, topics)| state.of(topics));
         let key = format!("{sql}\u{0}{values:?}");
-        if let Some(count) = store.inner.counts.get(&key, &state) {
+        if let Some(count) = state.and_then(|state| store.inner.counts.get(&key, state)) {
             return Ok(count);
         }
         let mut statement = conn.prepare_cached(&sql)?;
         let count: i64 = statement.query_row(params(values).as_slice(), |r| r.get(0))?;
         let count = count.unsigned_abs();
-        store.inner.counts.put(key, state, count);
+        if let Some(state) = state {
+            store.inner.counts.put(key, state, count);
+        }
         Ok(count)
     }
 
@@ -329,6 +331,24 @@ impl Column {
     }
 }
 
+fn rows<T, E>(
+    conn: &Connection,
+    sql: &str,
+    values: &[Value],
+    mut row: impl FnMut(&Row<'_>) -> Result<T, E>,
+) -> Result<Vec<T>>
+where
+    Error: From<E>,
+{
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut found = statement.query(params(values).as_slice())?;
+    let mut results = Vec::new();
+    while let Some(next) = found.next()? {
+        results.push(row(next)?);
+    }
+    Ok(results)
+}
+
 fn params(values: &[Value]) -> Vec<&dyn ToSql> {
     values.iter().map(|value| value as &dyn ToSql).collect()
 }
@@ -337,19 +357,19 @@ fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// Counts by statement, valid while the versions of their tables stay.
+/// Counts by statement, valid in one state of what they depend on.
 #[derive(Default)]
 pub(super) struct CountCache {
-    counts: Mutex<HashMap<String, (Vec<u64>, u64)>>,
+    counts: Mutex<HashMap<String, (State, u64)>>,
 }
 
 impl CountCache {
-    fn get(&self, key: &str, state: &[u64]) -> Option<u64> {
+    fn get(&self, key: &str, state: State) -> Option<u64> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.get(key).filter(|(known, _)| known == state).map(|(_, count)| *count)
+        counts.get(key).filter(|(known, _)| *known == state).map(|(_, count)| *count)
     }
 
-    fn put(&self, key: String, state: Vec<u64>, count: u64) {
+    fn put(&self, key: String, state: State, count: u64) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= COUNTS_LIMIT {
             counts.clear();

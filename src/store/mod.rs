@@ -6,25 +6,29 @@
 pub mod backup;
 pub mod companion;
 pub mod files;
+#[cfg(debug_assertions)]
+mod guard;
 pub mod list;
 pub mod lock;
 mod migrations;
+mod news;
 pub mod rows;
 pub mod text;
 pub mod visible;
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::Cell;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::hooks::Action;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::broadcast;
 
 use crate::error::{Context, Error, Kind, Result};
+
+pub use news::{Changed, Topic, Topics};
 
 /// How long a reader or the writer waits for a lock held by another process (a backup, the CLI).
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -35,12 +39,6 @@ pub const ROWS_AT_ONCE: usize = 250;
 /// KiB of page cache per connection: nine connections stay small beside the 60 MB budget.
 const CACHE_KIB: i64 = 1024;
 
-/// The tables that a committed transaction touched.
-#[derive(Debug, Clone)]
-pub struct Changed {
-    pub tables: Arc<BTreeSet<String>>,
-}
-
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -50,20 +48,39 @@ pub struct Store {
 struct Inner {
     readers: r2d2::Pool<SqliteConnectionManager>,
     writer: Mutex<Connection>,
-    touched: Arc<Mutex<BTreeSet<String>>>,
-    versions: Mutex<HashMap<String, u64>>,
-    changes: broadcast::Sender<Changed>,
+    #[cfg(debug_assertions)]
+    guard: guard::Guard,
+    news: news::News,
     counts: list::CountCache,
 }
 
 /// A transaction on the writer, given to the change that [`Store::write`] makes.
-pub struct Tx<'c>(Transaction<'c>);
+pub struct Tx<'c> {
+    inner: Transaction<'c>,
+    topics: Cell<Topics>,
+}
+
+impl Tx<'_> {
+    /// Says what this transaction changes: it is told once it is on disk. Who changes rows says so; debug
+    /// builds panic otherwise.
+    pub fn changed(&self, topics: impl Into<Topics>) {
+        self.topics.set(self.topics.get() | topics);
+    }
+
+    /// As [`Tx::changed`], if a statement changed any rows; gives their number.
+    pub fn changed_rows(&self, rows: usize, topics: impl Into<Topics>) -> usize {
+        if rows > 0 {
+            self.changed(topics);
+        }
+        rows
+    }
+}
 
 impl<'c> Deref for Tx<'c> {
     type Target = Transaction<'c>;
 
     fn deref(&self) -> &Transaction<'c> {
-        &self.0
+        &self.inner
     }
 }
 
@@ -82,14 +99,9 @@ impl Store {
         backup::mark(&writer)?;
         migrations::apply(&mut writer)?;
 
-        let touched = Arc::new(Mutex::new(BTreeSet::new()));
-        let seen = Arc::clone(&touched);
-        writer.update_hook(Some(move |_: Action, _: &str, table: &str, _: i64| {
-            let mut tables = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if !tables.contains(table) {
-                tables.insert(table.to_owned());
-            }
-        }))?;
+        #[cfg(debug_assertions)]
+        let guard = guard::Guard::watch(&writer)?;
+        let news = news::News::new(data_version(&writer)?);
 
         let manager = SqliteConnectionManager::file(path).with_init(|conn| {
             prepare(conn).map_err(|_| rusqlite::Error::InvalidQuery)?;
@@ -100,13 +112,12 @@ impl Store {
             .min_idle(Some(1))
             .build(manager)
             .context("open the database for reading")?;
-        let (changes, _) = broadcast::channel(256);
         let inner = Inner {
             readers,
             writer: Mutex::new(writer),
-            touched,
-            versions: Mutex::default(),
-            changes,
+            #[cfg(debug_assertions)]
+            guard,
+            news,
             counts: list::CountCache::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -133,27 +144,55 @@ impl Store {
     /// `change` fails.
     pub fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         let mut conn = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.take_touched();
-        let tx = Tx(conn.transaction_with_behavior(TransactionBehavior::Immediate)?);
+        let inner = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // What other processes did before this change: none of them can write until it is over.
+        self.inner.news.note_strangers(data_version(&inner)?);
+        #[cfg(debug_assertions)]
+        self.inner.guard.begin();
+        let tx = Tx { inner, topics: Cell::default() };
         let value = change(&tx)?;
         let companion = companion::write(&tx)?;
-        tx.0.commit()?;
+        let Tx { inner, topics } = tx;
+        #[cfg(debug_assertions)]
+        self.inner.guard.check(topics.get());
+        self.inner.news.commit(topics.get(), || inner.commit())?;
         if let Some(companion) = companion {
             companion::written(&*companion);
         }
-        self.announce();
         Ok(value)
     }
 
-    /// Committed changes by table, for lists that refresh themselves.
+    /// News of committed changes.
     pub fn changes(&self) -> broadcast::Receiver<Changed> {
-        self.inner.changes.subscribe()
+        self.inner.news.listen()
     }
 
-    /// Rises with every committed change of the table.
-    fn version(&self, table: &str) -> u64 {
-        let versions = self.inner.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.get(table).copied().unwrap_or(0)
+    /// As [`Store::read`], but all queries see one committed state, whose number they get: equal numbers, equal
+    /// rows. None is known while somebody else writes.
+    fn read_at<T>(
+        &self,
+        query: impl FnOnce(&Connection, Option<news::State>) -> Result<T>,
+    ) -> Result<T> {
+        self.read(|conn| {
+            // Undone when it goes out of scope: it reads only.
+            let snapshot = conn.unchecked_transaction()?;
+            // The first query begins what it sees.
+            let state = self.inner.news.state_with(|| data_version(&snapshot))?;
+            let state = state.filter(|state| self.is_without_strangers(*state));
+            query(&snapshot, state)
+        })
+    }
+
+    /// Whether no other process changed anything that was not noted in this state.
+    fn is_without_strangers(&self, state: news::State) -> bool {
+        let writer = match self.inner.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(writer)) => writer.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        let Ok(version) = data_version(&writer) else { return false };
+        self.inner.news.note_strangers(version);
+        self.inner.news.state().is_of_same_strangers(state)
     }
 
     /// Writes many rows in transactions of at most [`ROWS_AT_ONCE`], so that others need not wait long for the writer.
@@ -165,24 +204,12 @@ impl Store {
     ) -> Result<()> {
         rows.chunks(ROWS_AT_ONCE).try_for_each(|part| self.write(|tx| write(tx, part)))
     }
+}
 
-    fn take_touched(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.inner.touched.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn announce(&self) {
-        let tables = self.take_touched();
-        if tables.is_empty() {
-            return;
-        }
-        let mut versions = self.inner.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        for table in &tables {
-            *versions.entry(table.clone()).or_default() += 1;
-        }
-        drop(versions);
-        // Nobody listening is fine.
-        let _ = self.inner.changes.send(Changed { tables: Arc::new(tables) });
-    }
+/// Moves with each change by another connection.
+fn data_version(conn: &Connection) -> Result<i64> {
+    let mut statement = conn.prepare_cached("PRAGMA data_version")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 fn prepare(conn: &Connection) -> Result<()> {
@@ -235,6 +262,7 @@ mod tests {
         let rows: Vec<i64> = (0..i64::try_from(2 * ROWS_AT_ONCE + 1).expect("small")).collect();
         let insert = |tx: &Tx<'_>, part: &[i64]| {
             assert!(part.len() <= ROWS_AT_ONCE);
+            tx.changed(Topic::Nodes);
             part.iter().try_for_each(|n| {
                 tx.execute("INSERT INTO t VALUES (?1)", [n])?;
                 match *n == rows[ROWS_AT_ONCE + 7] {
@@ -249,6 +277,7 @@ mod tests {
         store.write_in_parts(&rows, insert).expect_err("a failure");
         assert_eq!(store.read(count).expect("count"), 250);
         let plain = |tx: &Tx<'_>, part: &[i64]| {
+            tx.changed(Topic::Nodes);
             part.iter().try_for_each(|n| {
                 tx.execute("INSERT INTO t VALUES (?1)", [n])?;
                 Ok(())

@@ -87,9 +87,11 @@ fn an_image_is_uploaded_shown_changed_verified_and_deleted() {
     let resync =
         || site.admin.post(&format!("{one}/resync")).json(&json!({"node_uuid": node})).send();
     resync().data();
+    let events = crate::presence::follow(&site.admin);
     std::fs::remove_file(&at).expect("remove the layer");
     let lost = resync();
     lost.expect_status(409);
+    crate::news::tells(&events, 0, "images");
     assert_eq!(lost.json()["data"]["error"], "image-copy-lost");
     let faulty = site.admin.get(&one).send().data();
     assert_eq!((&faulty["status"], &faulty["publish_count"]), (&json!(2), &json!(0)));

@@ -23,6 +23,7 @@ mod lockout;
 mod login;
 mod matrix;
 mod networks;
+mod news;
 mod nodes;
 mod ops_users;
 mod origin;

@@ -11,7 +11,7 @@ const USER: &str = "/api/v1.0/identity/user";
 /// Another process is noticed at the next heartbeat.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn follow(client: &Client) -> Log {
+pub fn follow(client: &Client) -> Log {
     let events = client.get(EVENTS).follow();
     let hello = |line: &str| line.contains("hello").then_some(());
     assert!(events.wait_for(LIMIT, hello).is_some());

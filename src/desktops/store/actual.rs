@@ -10,7 +10,7 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::{self, Power};
 use crate::error::Result;
 use crate::node::protocol::DomainState;
-use crate::store::{Tx, rows};
+use crate::store::{Topic, Tx, rows};
 
 /// Writes a desktop's state if it differs.
 ///
@@ -18,7 +18,7 @@ use crate::store::{Tx, rows};
 /// why a domain went off when it is started anew (`off`): the known reason stays. A version that no row knows is one of
 /// after a backup that was restored: what the row says can be made anew.
 pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
-    tx.prepare_cached(
+    let mut statement = tx.prepare_cached(
         "WITH known AS (SELECT EXISTS (SELECT 1 FROM template_layers l \
            JOIN desktop_groups g ON g.template_id = l.template_id \
            JOIN desktops d ON d.group_id = g.id WHERE d.uuid = ?1 AND l.version = ?5) AS version) \
@@ -33,8 +33,8 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
            OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (version <> ?5 AND (SELECT version FROM known)) \
            OR (?2 <> 'off' AND power_reason NOT IN (?3, ?6)) \
            OR (?2 = 'off' AND ?3 <> 'off' AND power_reason NOT IN (?3, ?6, ?7)))",
-    )?
-    .execute(params![
+    )?;
+    let changed = statement.execute(params![
         state.uuid.to_string(),
         Power(state.power).word(),
         state.reason,
@@ -43,13 +43,15 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
         STOPPING,
         STOPPED
     ])?;
+    tx.changed_rows(changed, Topic::Desktops);
     Ok(())
 }
 
 /// The domain is not defined any more.
 pub fn set_gone(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
-    tx.prepare_cached("UPDATE desktops SET power = 'off' WHERE uuid = ?1 AND power <> 'off'")?
-        .execute([uuid.to_string()])?;
+    let sql = "UPDATE desktops SET power = 'off' WHERE uuid = ?1 AND power <> 'off'";
+    let changed = tx.prepare_cached(sql)?.execute([uuid.to_string()])?;
+    tx.changed_rows(changed, Topic::Desktops);
     Ok(())
 }
 

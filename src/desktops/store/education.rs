@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Tx, is_duplicate};
+use crate::store::{Store, Topic, Tx, is_duplicate};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";
@@ -22,7 +22,6 @@ const SELECT: &str = "e.id, e.uuid, e.name, e.desc, n.uuid, n.name, s.uuid, s.na
 static GROUPS: Listing = Listing {
     select: SELECT,
     from: FROM,
-    tables: &["education_groups", "networks", "subnets"],
     columns: &[
         Column::seen(visible_sql!("e.id", "?0")),
         Column::integer("id", "e.id"),
@@ -50,6 +49,7 @@ pub fn insert(
     (network, subnet): NetworkIds,
     now: i64,
 ) -> Result<Uuid> {
+    tx.changed(Topic::Groups);
     let uuid = Uuid::new_v4();
     let done = tx
         .prepare_cached(
@@ -77,6 +77,7 @@ pub fn update(
     (network, subnet): NetworkIds,
     now: i64,
 ) -> Result<()> {
+    tx.changed(Topic::Groups);
     let done = tx
         .prepare_cached(
             "UPDATE education_groups SET name=?2, desc=?3, network_id=?4, subnet_id=?5, \
@@ -154,6 +155,8 @@ pub fn users(conn: &Connection, uuid: Uuid) -> Result<Vec<String>> {
 }
 
 pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    // Roles within the group go with it.
+    tx.changed(Topic::Groups | Topic::Users | Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM education_groups WHERE uuid = ?1", [uuid.to_string()])?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, is_duplicate, now};
 
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
@@ -26,7 +26,6 @@ const SELECT: &str = "g.id, g.uuid, g.name, e.uuid, e.name, t.id, t.uuid, t.name
 static GROUPS: Listing = Listing {
     select: SELECT,
     from: FROM,
-    tables: &["desktop_groups", "templates", "pools", "networks", "subnets", "education_groups"],
     columns: &[
         Column::seen(visible_sql!("g.group_id", "?0")),
         Column::integer("id", "g.id"),
@@ -78,6 +77,7 @@ pub struct NewGroup<'a> {
 /// # Errors
 /// `education-group-unknown`, also for one that the caller may not see; `desktop-group-name-taken`
 pub fn insert(tx: &Tx<'_>, visible: &Visible, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
+    tx.changed(Topic::DesktopGroups);
     let education: Option<i64> = tx
         .prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?
         .query_row([new.education_group.to_string()], |row| row.get(0))
@@ -163,6 +163,7 @@ pub struct GroupValues {
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
+    tx.changed(Topic::DesktopGroups);
     let done = tx
         .prepare_cached(
             "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
@@ -187,6 +188,7 @@ pub fn is_free_name(conn: &Connection, name: &str, but: Uuid) -> Result<bool> {
 }
 
 pub fn set_active(tx: &Tx<'_>, uuid: Uuid, active: bool) -> Result<()> {
+    tx.changed(Topic::DesktopGroups);
     tx.execute(
         "UPDATE desktop_groups SET is_active=?2, updated_at=?3 WHERE uuid=?1",
         params![uuid.to_string(), active, now()],
@@ -195,6 +197,7 @@ pub fn set_active(tx: &Tx<'_>, uuid: Uuid, active: bool) -> Result<()> {
 }
 
 pub fn set_stage(tx: &Tx<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
+    tx.changed(Topic::DesktopGroups);
     tx.execute(
         "UPDATE desktop_groups SET state=?2, updated_at=?3 WHERE uuid=?1",
         params![uuid.to_string(), stage.word(), now()],
@@ -204,6 +207,7 @@ pub fn set_stage(tx: &Tx<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
 
 /// Deletes a group that has no desktops any more.
 pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    tx.changed(Topic::DesktopGroups);
     tx.execute("DELETE FROM desktop_groups WHERE uuid=?1", [uuid.to_string()])?;
     Ok(())
 }

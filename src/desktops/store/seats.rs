@@ -16,7 +16,7 @@ use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Tx, now};
+use crate::store::{Store, Topic, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
@@ -38,7 +38,6 @@ const SELECT: &str = concat!(
 static DESKTOPS: Listing = Listing {
     select: SELECT,
     from: FROM,
-    tables: &["desktops", "desktop_groups", "nodes", "addresses"],
     columns: &[
         Column::seen(visible_sql!("g.group_id", "?0")),
         Column::integer("id", "d.id"),
@@ -72,6 +71,7 @@ pub struct NewSeat {
 }
 
 pub fn insert(tx: &Tx<'_>, group_id: i64, seats: &[NewSeat]) -> Result<()> {
+    tx.changed(Topic::Desktops);
     let mut statement = tx.prepare_cached(
         "INSERT INTO desktops (uuid, name, group_id, node_id, seat, version, state, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
@@ -101,6 +101,7 @@ pub fn taken(conn: &Connection, group_id: i64) -> Result<Vec<u32>> {
 }
 
 pub fn set_stage(tx: &Tx<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
+    tx.changed(Topic::Desktops);
     tx.prepare_cached(
         "UPDATE desktops SET state=?2, updated_at=?3 \
          WHERE uuid IN (SELECT value FROM json_each(?1))",
@@ -110,6 +111,7 @@ pub fn set_stage(tx: &Tx<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
 }
 
 pub fn delete(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+    tx.changed(Topic::Desktops);
     tx.prepare_cached("DELETE FROM desktops WHERE uuid IN (SELECT value FROM json_each(?1))")?
         .execute([json_uuids(desktops)?])?;
     Ok(())
@@ -199,6 +201,7 @@ fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
 
 /// Notes that Carrel presses the power buttons: what goes off now does so because it was asked to.
 pub fn note_stopping(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+    tx.changed(Topic::Desktops);
     tx.prepare_cached(
         "UPDATE desktops SET power_reason=?2 \
          WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off'",
@@ -214,7 +217,8 @@ pub fn note_starts(tx: &Tx<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> 
     for (uuid, fault) in starts {
         let fault =
             fault.as_ref().map(serde_json::to_string).transpose().map_err(Error::internal)?;
-        statement.execute(params![uuid.to_string(), fault])?;
+        let changed = statement.execute(params![uuid.to_string(), fault])?;
+        tx.changed_rows(changed, Topic::Desktops);
     }
     Ok(())
 }

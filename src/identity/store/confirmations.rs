@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::users;
 use crate::error::Result;
 use crate::store::Tx;
 
@@ -55,13 +56,16 @@ pub fn forget(tx: &Tx<'_>, user: i64) -> Result<()> {
 
 /// Deletes accounts that wait for a link which is good no more: name and address are free again.
 pub fn purge(tx: &Tx<'_>, now: i64) -> Result<()> {
-    tx.execute(
+    let forgotten = tx.execute(
         "DELETE FROM users WHERE awaits = 'mail' \
          AND NOT EXISTS (SELECT 1 FROM mail_outbox o WHERE o.user_id = users.id) \
          AND NOT EXISTS (SELECT 1 FROM mail_confirmations c \
                          WHERE c.user_id = users.id AND c.expires_at > ?1)",
         [now],
     )?;
+    if forgotten > 0 {
+        tx.changed(users::GONE);
+    }
     tx.execute("DELETE FROM mail_confirmations WHERE expires_at <= ?1", [now])?;
     Ok(())
 }

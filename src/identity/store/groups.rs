@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::identity::permission::{Permission, Permissions};
 use crate::identity::{Group, GroupMembership};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, is_duplicate, now};
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
      (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
@@ -16,7 +16,6 @@ const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
 static LISTING: Listing = Listing {
     select: SELECT,
     from: "user_groups g",
-    tables: &["user_groups"],
     columns: &[
         Column::integer("id", "g.id"),
         Column::exact("uuid", "g.uuid"),
@@ -39,12 +38,14 @@ pub fn find(conn: &Connection, id: i64) -> Result<Group> {
 }
 
 pub fn insert(tx: &Tx<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<i64> {
+    tx.changed(Topic::UserGroups);
     let sql = "INSERT INTO user_groups (uuid, name, description, created_at) VALUES (?1,?2,?3,?4)";
     duplicate(name, tx.execute(sql, params![uuid.to_string(), name, description, now()]))?;
     Ok(tx.last_insert_rowid())
 }
 
 pub fn update(tx: &Tx<'_>, id: i64, name: &str, description: &str) -> Result<()> {
+    tx.changed(Topic::UserGroups);
     let sql = "UPDATE user_groups SET name = ?2, description = ?3 WHERE id = ?1";
     duplicate(name, tx.execute(sql, params![id, name, description]))
 }
@@ -59,6 +60,7 @@ fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
 }
 
 pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+    tx.changed(Topic::UserGroups | Topic::Rights);
     tx.execute("DELETE FROM user_group_permissions WHERE group_id = ?1", [id])?;
     let sql = "INSERT INTO user_group_permissions (group_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -69,6 +71,7 @@ pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Resul
 }
 
 pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(Topic::Users | Topic::UserGroups | Topic::Rights);
     tx.execute("DELETE FROM user_groups WHERE id = ?1", [id])?;
     Ok(())
 }
@@ -85,6 +88,7 @@ pub fn memberships(conn: &Connection, user: i64) -> Result<Vec<GroupMembership>>
 }
 
 pub fn set_memberships(tx: &Tx<'_>, user: i64, memberships: &[GroupMembership]) -> Result<()> {
+    tx.changed(Topic::Users | Topic::UserGroups | Topic::Rights);
     tx.execute("DELETE FROM user_group_members WHERE user_id = ?1", [user])?;
     let mut insert = tx.prepare_cached(
         "INSERT OR IGNORE INTO user_group_members (user_id, group_id, is_primary) VALUES (?1,?2,?3)",

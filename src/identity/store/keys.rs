@@ -9,7 +9,7 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::roles::within;
 use crate::identity::{ApiKey, Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx};
+use crate::store::{Store, Topic, Tx};
 
 const SELECT: &str = concat!(
     "k.id, k.user_id, k.name, k.groups, k.created_at, k.expires_at, k.last_used_at, k.last_used_ip, ",
@@ -25,7 +25,6 @@ const SCOPED: &str = scoped_of_u!();
 static LISTING: Listing = Listing {
     select: SELECT,
     from: "api_keys k JOIN users u ON u.id = k.user_id",
-    tables: &["api_keys", "users"],
     columns: &[
         Column::exact("id", "k.id"),
         Column::text("name", "k.name"),
@@ -141,6 +140,7 @@ pub fn free_id(conn: &Connection, stem: &str) -> Result<String> {
 }
 
 pub fn insert(tx: &Tx<'_>, key: &ApiKey, hash: &[u8]) -> Result<()> {
+    tx.changed(Topic::ApiKeys);
     let groups = serde_json::to_string(&key.groups).context("write the groups of a key")?;
     tx.execute(
         "INSERT INTO api_keys (id, user_id, name, key_hash, groups, created_at, expires_at) \
@@ -151,6 +151,7 @@ pub fn insert(tx: &Tx<'_>, key: &ApiKey, hash: &[u8]) -> Result<()> {
 }
 
 pub fn set_permissions(tx: &Tx<'_>, id: &str, permissions: &Permissions) -> Result<()> {
+    tx.changed(Topic::ApiKeys | Topic::Rights);
     tx.execute("DELETE FROM api_key_permissions WHERE key_id = ?1", [id])?;
     let sql = "INSERT INTO api_key_permissions (key_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -161,17 +162,20 @@ pub fn set_permissions(tx: &Tx<'_>, id: &str, permissions: &Permissions) -> Resu
 }
 
 pub fn used(tx: &Tx<'_>, id: &str, now: i64, address: Option<&str>) -> Result<()> {
+    tx.changed(Topic::ApiKeys);
     let sql = "UPDATE api_keys SET last_used_at = ?2, last_used_ip = ?3 WHERE id = ?1";
     tx.prepare_cached(sql)?.execute(params![id, now, address])?;
     Ok(())
 }
 
 pub fn delete(tx: &Tx<'_>, id: &str) -> Result<()> {
+    tx.changed(Topic::ApiKeys | Topic::Rights);
     tx.execute("DELETE FROM api_keys WHERE id = ?1", [id])?;
     Ok(())
 }
 
 pub fn delete_of_user(tx: &Tx<'_>, user: i64) -> Result<usize> {
+    tx.changed(Topic::ApiKeys | Topic::Rights);
     Ok(tx.execute("DELETE FROM api_keys WHERE user_id = ?1", [user])?)
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Context, Result};
 use crate::identity::Preferences;
-use crate::store::Tx;
+use crate::store::{Topic, Tx};
 
 pub fn get(conn: &Connection, user: i64) -> Result<Option<Preferences>> {
     let mut statement = conn.prepare_cached("SELECT settings FROM users WHERE id = ?1")?;
@@ -13,6 +13,7 @@ pub fn get(conn: &Connection, user: i64) -> Result<Option<Preferences>> {
 }
 
 pub fn put(tx: &Tx<'_>, user: i64, preferences: &Preferences) -> Result<()> {
+    tx.changed(Topic::Users);
     let text = serde_json::to_string(preferences).context("write the settings of a user")?;
     tx.execute("UPDATE users SET settings = ?2 WHERE id = ?1", params![user, text])?;
     Ok(())

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::identity::Role;
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, is_duplicate, now};
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
      (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
@@ -16,7 +16,6 @@ const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
 static LISTING: Listing = Listing {
     select: SELECT,
     from: "roles r",
-    tables: &["roles"],
     columns: &[Column::text("code", "r.code"), Column::integer("builtin", "r.builtin")],
     order: "r.id",
 };
@@ -43,12 +42,14 @@ pub fn by_code(conn: &Connection, code: &str) -> Result<Role> {
 }
 
 pub fn insert(tx: &Tx<'_>, code: &str, description: &str) -> Result<i64> {
+    tx.changed(Topic::Roles);
     let sql = "INSERT INTO roles (code, description, created_at) VALUES (?1,?2,?3)";
     duplicate(code, tx.execute(sql, params![code, description, now()]))?;
     Ok(tx.last_insert_rowid())
 }
 
 pub fn update(tx: &Tx<'_>, id: i64, code: &str, description: &str) -> Result<()> {
+    tx.changed(Topic::Roles | Topic::Rights);
     let sql = "UPDATE roles SET code = ?2, description = ?3 WHERE id = ?1";
     duplicate(code, tx.execute(sql, params![id, code, description]))
 }
@@ -63,6 +64,7 @@ fn duplicate(code: &str, result: rusqlite::Result<usize>) -> Result<()> {
 }
 
 pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+    tx.changed(Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM role_permissions WHERE role_id = ?1", [id])?;
     let sql = "INSERT INTO role_permissions (role_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -73,6 +75,7 @@ pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Resul
 }
 
 pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM roles WHERE id = ?1", [id])?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::identity::ScopedRole;
 use crate::identity::permission::{BuiltinRole, Permission};
-use crate::store::Tx;
+use crate::store::{Topic, Tx};
 
 /// The roles that user `u` holds within education groups, as JSON.
 macro_rules! scoped_of_u {
@@ -47,6 +47,7 @@ pub fn group(conn: &Connection, uuid: Uuid) -> Result<i64> {
 
 /// Gives a user these roles, by rows of role and education group, instead of those they had.
 pub fn set(tx: &Tx<'_>, user: i64, roles: &[(i64, i64)]) -> Result<()> {
+    tx.changed(Topic::Users | Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM scoped_roles WHERE user_id = ?1", [user])?;
     let mut insert = tx.prepare_cached(
         "INSERT OR IGNORE INTO scoped_roles (user_id, role_id, education_group_id) VALUES (?1,?2,?3)",

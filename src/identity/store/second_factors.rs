@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
-use crate::store::Tx;
+use crate::store::{Topic, Tx};
 
 /// A second factor, confirmed or not.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub fn find(conn: &Connection, user: i64) -> Result<Option<Row>> {
 
 /// Begins anew: whatever was there and not confirmed is of no use any more.
 pub fn begin(tx: &Tx<'_>, user: i64, secret: &[u8]) -> Result<()> {
+    tx.changed(Topic::Users);
     tx.execute(
         "INSERT OR REPLACE INTO second_factors (user_id, secret) VALUES (?1,?2)",
         params![user, secret],
@@ -31,6 +32,7 @@ pub fn begin(tx: &Tx<'_>, user: i64, secret: &[u8]) -> Result<()> {
 }
 
 pub fn confirm(tx: &Tx<'_>, user: i64, now: i64) -> Result<()> {
+    tx.changed(Topic::Users);
     let sql = "UPDATE second_factors SET confirmed_at = ?2 WHERE user_id = ?1";
     tx.execute(sql, [user, now])?;
     Ok(())
@@ -38,12 +40,14 @@ pub fn confirm(tx: &Tx<'_>, user: i64, now: i64) -> Result<()> {
 
 /// Notes that the code of this step was used; `false` when it, or a later one, was used before.
 pub fn use_step(tx: &Tx<'_>, user: i64, step: i64) -> Result<bool> {
+    tx.changed(Topic::Users);
     let sql = "UPDATE second_factors SET last_step = ?2 WHERE user_id = ?1 AND last_step < ?2";
     Ok(tx.execute(sql, [user, step])? == 1)
 }
 
 /// Takes the second factor off, with its recovery codes; `false` when there was none.
 pub fn delete(tx: &Tx<'_>, user: i64) -> Result<bool> {
+    tx.changed(Topic::Users);
     tx.execute("DELETE FROM recovery_codes WHERE user_id = ?1", [user])?;
     Ok(tx.execute("DELETE FROM second_factors WHERE user_id = ?1", [user])? == 1)
 }

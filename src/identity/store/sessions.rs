@@ -10,12 +10,11 @@ use crate::identity::permission::{BuiltinRole, Permission};
 use crate::identity::roles::within;
 use crate::identity::{Caller, SessionInfo, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx};
+use crate::store::{Store, Topic, Tx};
 
 static LISTING: Listing = Listing {
     select: SELECT,
     from: "sessions s JOIN users u ON u.id = s.user_id",
-    tables: &["sessions", "users"],
     columns: &[
         Column::exact("uuid", "s.uuid"),
         Column::text("user_name", "u.name"),
@@ -137,6 +136,7 @@ pub struct NewRow {
 
 /// Adds a session; the oldest ones of the user beyond `limit` end.
 pub fn insert(tx: &Tx<'_>, row: &NewRow, limit: u32) -> Result<()> {
+    tx.changed(Topic::Sessions);
     tx.execute(
         "INSERT INTO sessions (uuid, token_hash, user_id, address, created_at, expires_at, slide, \
          user_agent, last_seen_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?5)",
@@ -151,16 +151,18 @@ pub fn insert(tx: &Tx<'_>, row: &NewRow, limit: u32) -> Result<()> {
             row.user_agent
         ],
     )?;
-    tx.execute(
+    let ended = tx.execute(
         "DELETE FROM sessions WHERE user_id = ?1 AND id NOT IN \
          (SELECT id FROM sessions WHERE user_id = ?1 ORDER BY last_seen_at DESC, id DESC LIMIT ?2)",
         params![row.user_id, limit],
     )?;
+    tx.changed_rows(ended, Topic::Rights);
     Ok(())
 }
 
 /// Notes a use, which puts off the end of a sliding session up to `longest` seconds after its begin.
 pub fn seen(tx: &Tx<'_>, id: i64, now: i64, longest: i64) -> Result<()> {
+    tx.changed(Topic::Sessions);
     tx.prepare_cached(
         "UPDATE sessions SET last_seen_at = ?2, expires_at = CASE slide WHEN 0 THEN expires_at \
          ELSE max(expires_at, min(?2 + slide, created_at + ?3)) END WHERE id = ?1",
@@ -170,11 +172,13 @@ pub fn seen(tx: &Tx<'_>, id: i64, now: i64, longest: i64) -> Result<()> {
 }
 
 pub fn end(tx: &Tx<'_>, hash: &[u8]) -> Result<()> {
+    tx.changed(Topic::Sessions | Topic::Rights);
     tx.execute("DELETE FROM sessions WHERE token_hash = ?1", [hash])?;
     Ok(())
 }
 
 pub fn end_by_id(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(Topic::Sessions | Topic::Rights);
     tx.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
     Ok(())
 }
@@ -182,10 +186,12 @@ pub fn end_by_id(tx: &Tx<'_>, id: i64) -> Result<()> {
 /// Ends all sessions of a user but the given one; says how many.
 pub fn end_all(tx: &Tx<'_>, user: i64, but: Option<i64>) -> Result<usize> {
     let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
-    Ok(tx.execute(sql, params![user, but])?)
+    let ended = tx.execute(sql, params![user, but])?;
+    Ok(tx.changed_rows(ended, Topic::Sessions | Topic::Rights))
 }
 
 pub fn purge(tx: &Tx<'_>, now: i64) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
+    let ended = tx.execute("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
+    tx.changed_rows(ended, Topic::Sessions | Topic::Rights);
     Ok(())
 }

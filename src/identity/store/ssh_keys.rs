@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::identity::SshKey;
 use crate::store::rows::uuid;
-use crate::store::{Tx, is_duplicate};
+use crate::store::{Topic, Tx, is_duplicate};
 
 pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<SshKey>> {
     let mut statement = conn.prepare_cached(
@@ -30,6 +30,7 @@ pub fn count(conn: &Connection, user: i64) -> Result<u32> {
 }
 
 pub fn insert(tx: &Tx<'_>, user: i64, key: &SshKey) -> Result<()> {
+    tx.changed(Topic::SshKeys | Topic::SshAccess);
     let inserted = tx.execute(
         "INSERT INTO ssh_keys (uuid, user_id, name, key, fingerprint, created_at) VALUES (?1,?2,?3,?4,?5,?6)",
         params![key.uuid.to_string(), user, key.name, key.key, key.fingerprint, key.created_at],
@@ -43,6 +44,7 @@ pub fn insert(tx: &Tx<'_>, user: i64, key: &SshKey) -> Result<()> {
 }
 
 pub fn delete(tx: &Tx<'_>, key: Uuid) -> Result<()> {
+    tx.changed(Topic::SshKeys | Topic::SshAccess);
     tx.execute("DELETE FROM ssh_keys WHERE uuid = ?1", [key.to_string()])?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
-use crate::store::{Store, Tx, is_duplicate};
+use crate::store::{Store, Topic, Tx, is_duplicate};
 
 /// Codes of the roles of user `u`.
 macro_rules! roles_of_u {
@@ -45,7 +45,6 @@ const COLUMNS: &str = concat!(
 static LISTING: Listing = Listing {
     select: COLUMNS,
     from: "users u",
-    tables: &["users", "user_roles", "user_group_members"],
     columns: &[
         Column::integer("id", "u.id"),
         Column::exact("uuid", "u.uuid"),
@@ -61,6 +60,19 @@ static LISTING: Listing = Listing {
     ],
     order: "u.name, u.id",
 };
+
+/// News of an account that is deleted, with all that goes with it.
+pub(super) const GONE: &[Topic] = &[
+    Topic::Users,
+    Topic::Roles,
+    Topic::UserGroups,
+    Topic::Sessions,
+    Topic::ApiKeys,
+    Topic::SshKeys,
+    Topic::SshGrants,
+    Topic::Rights,
+    Topic::SshAccess,
+];
 
 pub fn page(store: &Store, query: &ListQuery) -> Result<Page<User>> {
     LISTING.page(store, query, user)
@@ -134,6 +146,7 @@ pub fn insert(
     hash: Option<&StoredPassword>,
     now: i64,
 ) -> Result<i64> {
+    tx.changed(Topic::Users);
     let inserted = tx.execute(
         "INSERT INTO users (uuid, name, lookalike, email, full_name, phone, department, enabled, awaits, \
          force_reset, source, external_id, password_hash, password_changed_at, created_at) \
@@ -161,6 +174,12 @@ pub fn insert(
 
 /// Writes what may change of an account, but not its password, roles and groups.
 pub fn update(tx: &Tx<'_>, user: &User, now: i64) -> Result<()> {
+    tx.changed(Topic::Users);
+    let access = "SELECT 1 FROM users WHERE id = ?1 AND (enabled <> ?2 OR awaits IS NOT ?3)";
+    let change = params![user.id, user.enabled, user.awaits.map(Awaits::word)];
+    if tx.prepare_cached(access)?.exists(change)? {
+        tx.changed(Topic::Rights | Topic::SshAccess);
+    }
     let updated = tx.execute(
         "UPDATE users SET name = ?2, lookalike = ?3, email = ?4, full_name = ?5, phone = ?6, \
          department = ?7, enabled = ?8, awaits = ?9, force_reset = ?10, updated_at = ?11 WHERE id = ?1",
@@ -191,16 +210,23 @@ fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
 }
 
 pub fn set_roles(tx: &Tx<'_>, id: i64, roles: &[i64]) -> Result<()> {
-    tx.execute("DELETE FROM user_roles WHERE user_id = ?1", [id])?;
-    let sql = "INSERT OR IGNORE INTO user_roles (user_id, role_id) VALUES (?1,?2)";
-    let mut insert = tx.prepare_cached(sql)?;
-    for role in roles {
-        insert.execute([id, *role])?;
-    }
+    let wanted = serde_json::to_string(roles).map_err(Error::internal)?;
+    let taken = tx.execute(
+        "DELETE FROM user_roles WHERE user_id = ?1 \
+         AND role_id NOT IN (SELECT value FROM json_each(?2))",
+        params![id, wanted],
+    )?;
+    let given = tx.execute(
+        "INSERT OR IGNORE INTO user_roles (user_id, role_id) SELECT ?1, value FROM json_each(?2)",
+        params![id, wanted],
+    )?;
+    // Those who sign in by a directory get theirs anew each time: mostly the same.
+    tx.changed_rows(taken + given, Topic::Users | Topic::Roles | Topic::Rights);
     Ok(())
 }
 
 pub fn set_granted(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+    tx.changed(Topic::Users | Topic::Rights);
     tx.execute("DELETE FROM user_permissions WHERE user_id = ?1", [id])?;
     let sql = "INSERT INTO user_permissions (user_id, permission) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -216,12 +242,14 @@ pub fn signs_in_to_nodes(conn: &Connection, id: i64) -> Result<bool> {
 }
 
 pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(GONE);
     tx.execute("DELETE FROM users WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// A forced change that was begun with the old password is over.
 pub fn set_password(tx: &Tx<'_>, id: i64, hash: &StoredPassword, now: i64) -> Result<()> {
+    tx.changed(Topic::Users);
     tx.execute("DELETE FROM password_resets WHERE user_id = ?1", [id])?;
     tx.execute(
         "UPDATE users SET password_hash = ?2, password_changed_at = ?3, updated_at = ?3 WHERE id = ?1",
@@ -231,11 +259,13 @@ pub fn set_password(tx: &Tx<'_>, id: i64, hash: &StoredPassword, now: i64) -> Re
 }
 
 pub fn set_force_reset(tx: &Tx<'_>, id: i64, force: bool) -> Result<()> {
+    tx.changed(Topic::Users);
     tx.execute("UPDATE users SET force_reset = ?2 WHERE id = ?1", params![id, force])?;
     Ok(())
 }
 
 pub fn signed_in(tx: &Tx<'_>, id: i64, now: i64) -> Result<()> {
+    tx.changed(Topic::Users);
     tx.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", params![id, now])?;
     Ok(())
 }

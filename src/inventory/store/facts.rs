@@ -9,11 +9,12 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::inventory::{Address, Nic, StorageUse};
 use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
-use crate::store::{Tx, now, rows};
+use crate::store::{Topic, Tx, now, rows};
 
 /// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that
 /// this machine got before its host name was known gives way to it; a name that somebody gave stays.
 pub fn save_node(tx: &Tx<'_>, id: i64, facts: &NodeFacts, address: Option<Ipv4Addr>) -> Result<()> {
+    tx.changed(Topic::Nodes);
     let versions = [
         facts.os.clone(),
         labelled("libvirt", &facts.libvirt_version),
@@ -50,6 +51,7 @@ fn labelled(label: &str, version: &str) -> String {
 
 /// Makes the rows of cards and addresses equal to what is there.
 pub fn save_nics(tx: &Tx<'_>, node: i64, nics: &[&NicFacts]) -> Result<()> {
+    tx.changed(Topic::Nodes);
     for nic in nics {
         let dns: Vec<String> = nic.dns.iter().map(Ipv4Addr::to_string).collect();
         let id: i64 = tx
@@ -137,6 +139,7 @@ fn forget(
 
 /// Makes the rows of storages equal to what is there; roles that nobody holds go to the first.
 pub fn save_storages(tx: &Tx<'_>, node: i64, storages: &[StorageFacts]) -> Result<()> {
+    tx.changed(Topic::Nodes);
     let known: HashSet<&str> = storages.iter().map(|storage| storage.path.as_str()).collect();
     let select = "SELECT id, path FROM storages WHERE node_id=?1";
     forget(tx, select, "DELETE FROM storages WHERE id=?1", node, |path| known.contains(path))?;

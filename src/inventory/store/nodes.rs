@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
@@ -17,7 +17,6 @@ const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname
 static NODES: Listing = Listing {
     select: COLUMNS,
     from: "nodes n",
-    tables: &["nodes"],
     columns: &[
         Column::integer("id", "n.id"),
         Column::exact("uuid", "n.uuid"),
@@ -83,6 +82,7 @@ pub fn insert(
     is_local: bool,
     ip: &str,
 ) -> Result<i64> {
+    tx.changed(Topic::Nodes);
     tx.execute(
         "INSERT INTO nodes (uuid, name, pool_id, role, is_local, ip, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -92,6 +92,7 @@ pub fn insert(
 }
 
 pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
+    tx.changed(Topic::Nodes);
     let updated = tx.execute(
         "UPDATE nodes SET name=?2, role=?3, updated_at=?4 WHERE id=?1",
         params![id, name, role.number(), now()],
@@ -131,11 +132,12 @@ pub fn save_status(
         "UPDATE nodes SET status=?2, fault=?3 WHERE id=?1 AND (status<>?2 OR fault IS NOT ?3)",
         params![id, status.word(), fault],
     )?;
-    Ok(changed > 0)
+    Ok(tx.changed_rows(changed, Topic::Nodes) > 0)
 }
 
 /// What was known of the nodes' links is no longer so.
 pub fn forget_status(tx: &Tx<'_>) -> Result<()> {
+    tx.changed(Topic::Nodes);
     let fault = Fault::from(Error::unreachable("node-not-yet-connected"));
     let fault = serde_json::to_string(&fault).map_err(Error::internal)?;
     tx.execute("UPDATE nodes SET status='shutdown', fault=?1", [fault])?;

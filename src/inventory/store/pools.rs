@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::inventory::{Pool, PoolLine};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
 
 const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
 
@@ -19,7 +19,6 @@ static POOLS: Listing = Listing {
          EXISTS (SELECT 1 FROM nodes n JOIN layer_copies c ON c.node_id = n.id \
           WHERE n.pool_id = p.id AND c.state = 'copying')",
     from: "pools p",
-    tables: &["pools"],
     columns: &[
         Column::integer("id", "p.id"),
         Column::exact("uuid", "p.uuid"),
@@ -69,6 +68,7 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
 }
 
 pub fn insert(tx: &Tx<'_>, name: &str, desc: Option<&str>, default: bool) -> Result<i64> {
+    tx.changed(Topic::Pools);
     let inserted = tx.execute(
         "INSERT INTO pools (uuid, name, desc, is_default, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![Uuid::new_v4().to_string(), name, desc, default, now()],
@@ -78,6 +78,7 @@ pub fn insert(tx: &Tx<'_>, name: &str, desc: Option<&str>, default: bool) -> Res
 }
 
 pub fn update(tx: &Tx<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()> {
+    tx.changed(Topic::Pools);
     let updated = tx.execute(
         "UPDATE pools SET name=?2, desc=?3, updated_at=?4 WHERE id=?1",
         params![id, name, desc, now()],
@@ -87,6 +88,7 @@ pub fn update(tx: &Tx<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()
 }
 
 pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(Topic::Pools);
     tx.execute("DELETE FROM pools WHERE id=?1", [id])?;
     Ok(())
 }

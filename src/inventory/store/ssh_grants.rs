@@ -9,13 +9,12 @@ use crate::error::{Error, Result};
 use crate::inventory::SshGrant;
 use crate::node::protocol::AuthorizedKey;
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
 
 static GRANTS: Listing = Listing {
     select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
          (SELECT count(*) FROM ssh_keys k WHERE k.user_id = u.id), g.created_at",
     from: "ssh_grants g JOIN nodes n ON n.id = g.node_id JOIN users u ON u.id = g.user_id",
-    tables: &["ssh_grants", "nodes", "users"],
     columns: &[
         Column::exact("uuid", "g.uuid"),
         Column::exact("node_uuid", "n.uuid"),
@@ -43,6 +42,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<SshGrant> {
 /// # Errors
 /// `ssh-grant-exists`
 pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: i64, system_user: &str, user: i64) -> Result<()> {
+    tx.changed(Topic::SshGrants | Topic::SshAccess);
     let inserted = tx.execute(
         "INSERT INTO ssh_grants (uuid, node_id, system_user, user_id, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![uuid.to_string(), node, system_user, user, now()],
@@ -56,6 +56,7 @@ pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: i64, system_user: &str, user: i64) 
 }
 
 pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    tx.changed(Topic::SshGrants | Topic::SshAccess);
     tx.execute("DELETE FROM ssh_grants WHERE uuid = ?1", [uuid.to_string()])?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Lease, Subnet};
-use crate::store::{Tx, rows};
+use crate::store::{Topic, Tx, rows};
 
 /// Addresses of a subnet's range that cannot be given out: reserved ones and the gateways of all
 /// subnets of the network.
@@ -46,6 +46,7 @@ pub fn insert(
     address: Ipv4Addr,
     mac: &str,
 ) -> Result<bool> {
+    tx.changed(Topic::Networks);
     let mut statement = tx.prepare_cached(
         "INSERT INTO addresses (network_id, address, subnet_id, mac, owner) \
          VALUES (?1,?2,?3,?4,?5) ON CONFLICT (mac) DO NOTHING",
@@ -82,6 +83,7 @@ pub fn of_subnet(conn: &Connection, subnet: i64) -> Result<Vec<Ipv4Addr>> {
 }
 
 pub fn delete(tx: &Tx<'_>, owners: &[Uuid]) -> Result<()> {
+    tx.changed(Topic::Networks);
     let owners = serde_json::to_string(owners).map_err(Error::internal)?;
     tx.prepare_cached("DELETE FROM addresses WHERE owner IN (SELECT value FROM json_each(?1))")?
         .execute([owners])?;

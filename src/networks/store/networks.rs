@@ -7,14 +7,13 @@ use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Network, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
 
 static NETWORKS: Listing = Listing {
     select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid, s.name, s.kind, n.vlan, \
          n.is_default, (SELECT count(*) FROM subnets t WHERE t.network_id = n.id), n.created_at, \
          n.updated_at",
     from: "networks n JOIN switches s ON s.id = n.switch_id",
-    tables: &["networks", "switches"],
     columns: &[
         Column::integer("id", "n.id"),
         Column::exact("uuid", "n.uuid"),
@@ -74,6 +73,7 @@ pub fn insert(
     values: &Values<'_>,
     is_default: bool,
 ) -> Result<i64> {
+    tx.changed(Topic::Networks);
     let inserted = tx.execute(
         "INSERT INTO networks (uuid, name, desc, switch_id, vlan, is_default, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -84,6 +84,7 @@ pub fn insert(
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
+    tx.changed(Topic::Networks);
     let updated = tx.execute(
         "UPDATE networks SET name=?2, desc=?3, vlan=?4, updated_at=?5 WHERE uuid=?1",
         params![uuid.to_string(), values.name, values.desc, values.vlan, now()],
@@ -94,6 +95,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
 
 /// Deletes a network and its subnets.
 pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    tx.changed(Topic::Networks);
     let uuid = uuid.to_string();
     tx.execute(
         "DELETE FROM subnets WHERE network_id=(SELECT id FROM networks WHERE uuid=?1)",

@@ -9,13 +9,12 @@ use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Plan, Subnet};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
 
 static SUBNETS: Listing = Listing {
     select: "t.id, t.uuid, t.network_id, n.uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
          t.gateway, t.dns1, t.dns2, t.created_at, t.updated_at",
     from: "subnets t JOIN networks n ON n.id = t.network_id",
-    tables: &["subnets", "networks"],
     columns: &[
         Column::integer("id", "t.id"),
         Column::exact("uuid", "t.uuid"),
@@ -75,6 +74,7 @@ pub fn of_other_nat(conn: &Connection, network: i64) -> Result<Vec<(String, Subn
 }
 
 pub fn insert(tx: &Tx<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64> {
+    tx.changed(Topic::Networks);
     let inserted = tx.execute(
         "INSERT INTO subnets (uuid, network_id, name, start_ip, end_ip, prefix, gateway, dns1, \
          dns2, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
@@ -96,6 +96,7 @@ pub fn insert(tx: &Tx<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64>
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
+    tx.changed(Topic::Networks);
     let updated = tx.execute(
         "UPDATE subnets SET name=?2, start_ip=?3, end_ip=?4, prefix=?5, gateway=?6, dns1=?7, \
          dns2=?8, updated_at=?9 WHERE uuid=?1",
@@ -116,6 +117,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
 }
 
 pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    tx.changed(Topic::Networks);
     tx.execute("DELETE FROM subnets WHERE uuid=?1", [uuid.to_string()])?;
     Ok(())
 }

@@ -7,13 +7,12 @@ use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Switch, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
 
 static SWITCHES: Listing = Listing {
     select: "s.id, s.uuid, s.name, s.kind, s.desc, s.is_default, \
          (SELECT count(*) FROM networks n WHERE n.switch_id = s.id), s.created_at, s.updated_at",
     from: "switches s",
-    tables: &["switches"],
     columns: &[
         Column::integer("id", "s.id"),
         Column::exact("uuid", "s.uuid"),
@@ -55,6 +54,7 @@ pub fn insert(
     desc: Option<&str>,
     is_default: bool,
 ) -> Result<i64> {
+    tx.changed(Topic::Networks);
     let inserted = tx.execute(
         "INSERT INTO switches (uuid, name, kind, desc, is_default, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6)",
@@ -71,6 +71,7 @@ pub fn update(
     kind: SwitchKind,
     desc: Option<&str>,
 ) -> Result<()> {
+    tx.changed(Topic::Networks);
     let updated = tx.execute(
         "UPDATE switches SET name=?2, kind=?3, desc=?4, updated_at=?5 WHERE id=?1",
         params![id, name, kind.word(), desc, now()],
@@ -80,6 +81,7 @@ pub fn update(
 }
 
 pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(Topic::Networks);
     tx.execute("DELETE FROM switches WHERE id=?1", [id])?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::error::{Context, Error, Fault, Result};
 use crate::operations::audit::{Entry, Line};
 use crate::operations::{Actor, Item};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, now};
+use crate::store::{Store, Topic, Tx, now};
 
 /// A line's number or an older one.
 const UP_TO: &str = "up_to_id";
@@ -15,7 +15,6 @@ static LINES: Listing = Listing {
     select: "a.id, a.at, a.user_id, a.user_name, a.user_ip, a.action, a.subject, a.module, \
          a.fault, a.request_id",
     from: "audit a",
-    tables: &["audit"],
     columns: &[
         Column::integer("id", "a.id"),
         Column::text("user_name", "a.user_name"),
@@ -39,6 +38,7 @@ pub fn write(store: &Store, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
 }
 
 pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+    tx.changed(Topic::Audit);
     let fault = entry.fault.map(public).transpose()?;
     tx.prepare_cached(
         "INSERT INTO audit (at, user_id, user_name, user_ip, action, subject, module, fault, \
@@ -62,6 +62,7 @@ pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> 
 pub fn close(store: &Store, line: i64, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
     let fault = entry.fault.map(public).transpose()?;
     store.write(|tx| {
+        tx.changed(Topic::Audit);
         tx.prepare_cached(
             "UPDATE audit SET user_id = ?2, user_name = ?3, subject = ?4, fault = ?5 WHERE id = ?1",
         )?
@@ -103,7 +104,8 @@ pub fn operation_ended(tx: &Tx<'_>, actor: &Actor, operation: i64, items: &[Item
 pub fn forget_before(tx: &Tx<'_>, time: i64, limit: usize) -> Result<usize> {
     let sql = "DELETE FROM audit WHERE id IN \
          (SELECT id FROM (SELECT id, at FROM audit ORDER BY id LIMIT ?2) WHERE at < ?1)";
-    Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)
+    let gone = tx.prepare_cached(sql)?.execute(params![time, limit as i64])?;
+    Ok(tx.changed_rows(gone, Topic::Audit))
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Line>> {

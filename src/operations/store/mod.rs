@@ -11,7 +11,7 @@ use crate::error::{Context, Error, Fault, Result};
 use crate::operations::{Actor, Item, NewOperation, Operation, State};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, is_duplicate, now};
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at";
@@ -27,7 +27,6 @@ const SEEN: &str = concat!(
 static OPERATIONS: Listing = Listing {
     select: COLUMNS,
     from: "operations o",
-    tables: &["operations"],
     columns: &[
         Column::seen(SEEN),
         Column::exact("uuid", "o.uuid"),
@@ -59,6 +58,7 @@ pub(super) struct Work {
 }
 
 pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
+    tx.changed(Topic::Operations);
     let uuid = Uuid::new_v4();
     let state = if new.run_at.is_some() { State::Scheduled } else { State::Queued };
     let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
@@ -91,6 +91,7 @@ pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<U
 
 /// Takes the locks or names the operation that holds one.
 pub(super) fn lock(tx: &Tx<'_>, operation: i64, subjects: &[Uuid]) -> Result<()> {
+    tx.changed(Topic::Operations);
     let mut statement =
         tx.prepare_cached("INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)")?;
     for subject in subjects {
@@ -195,12 +196,14 @@ pub(super) fn save_step(
     fault: Option<&Fault>,
     items: &[Item],
 ) -> Result<()> {
+    tx.changed(Topic::Operations);
     tx.prepare_cached("UPDATE operations SET state=?2, step=?3, fault=?4, items=?5 WHERE id=?1")?
         .execute(params![id, state.word(), step as i64, json(&fault)?, json(items)?])?;
     Ok(())
 }
 
 pub(super) fn save_progress(tx: &Tx<'_>, id: i64, done: u64, total: u64) -> Result<()> {
+    tx.changed(Topic::Operations);
     tx.prepare_cached("UPDATE operations SET done=?2, total=?3 WHERE id=?1")?.execute(params![
         id,
         done as i64,
@@ -210,6 +213,7 @@ pub(super) fn save_progress(tx: &Tx<'_>, id: i64, done: u64, total: u64) -> Resu
 }
 
 pub(super) fn finish(tx: &Tx<'_>, id: i64, state: State) -> Result<()> {
+    tx.changed(Topic::Operations);
     tx.execute("DELETE FROM operation_locks WHERE operation_id=?1", [id])?;
     tx.execute(
         "UPDATE operations SET state=?2, finished_at=?3 WHERE id=?1",
@@ -219,6 +223,7 @@ pub(super) fn finish(tx: &Tx<'_>, id: i64, state: State) -> Result<()> {
 }
 
 pub(super) fn request_cancel(tx: &Tx<'_>, uuid: Uuid) -> Result<State> {
+    tx.changed(Topic::Operations);
     let state: Option<String> = tx
         .query_row("SELECT state FROM operations WHERE uuid=?1", [uuid.to_string()], |r| r.get(0))
         .optional()?;
@@ -239,11 +244,12 @@ pub(super) fn is_cancel_requested(conn: &Connection, id: i64) -> Result<bool> {
 
 /// Forgets scheduled operations of a kind on a subject, which a newer one replaces.
 pub(super) fn unschedule(tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
-    tx.execute(
+    let gone = tx.execute(
         "UPDATE operations SET state='cancelled', finished_at=?3 \
          WHERE kind=?1 AND subject=?2 AND state='scheduled'",
         params![kind, subject.to_string(), now()],
     )?;
+    tx.changed_rows(gone, Topic::Operations);
     Ok(())
 }
 
@@ -252,7 +258,8 @@ pub(super) fn unschedule(tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
 pub(super) fn forget_before(tx: &Tx<'_>, time: i64, limit: usize) -> Result<usize> {
     let sql = "DELETE FROM operations WHERE id IN (SELECT id FROM \
          (SELECT id, finished_at FROM operations ORDER BY id LIMIT ?2) WHERE finished_at < ?1)";
-    Ok(tx.prepare_cached(sql)?.execute(params![time, limit as i64])?)
+    let gone = tx.prepare_cached(sql)?.execute(params![time, limit as i64])?;
+    Ok(tx.changed_rows(gone, Topic::Operations))
 }
 
 pub(super) fn find(conn: &Connection, uuid: Uuid) -> Result<Operation> {

@@ -23,6 +23,8 @@ export type Topic =
   | 'api_keys'
   | 'ssh_keys'
   | 'ssh_grants'
+  | 'rights'
+  | 'ssh_access'
 
 export interface Change {
   /** `*` after a pause in the stream: anything may have changed. */

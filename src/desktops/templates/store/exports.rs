@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::store::{Tx, now, rows};
+use crate::store::{Topic, Tx, now, rows};
 
 /// A self-contained copy of a system disk.
 #[derive(Debug, Clone)]
@@ -25,6 +25,7 @@ impl Export {
 }
 
 pub fn insert_export(tx: &Tx<'_>, export: &Export) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO template_exports (uuid, template_id, node_id, storage, created_at) \
          VALUES (?1,?2,?3,?4,?5)",
@@ -50,6 +51,7 @@ pub fn is_exported(conn: &Connection, template_id: i64) -> Result<bool> {
 }
 
 pub fn delete_export(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute("DELETE FROM template_exports WHERE uuid = ?1", [uuid.to_string()])?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::Template;
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
-use crate::store::{Tx, now, rows};
+use crate::store::{Topic, Tx, now, rows};
 
 /// A layer of a template's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +173,7 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
 }
 
 pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -191,6 +192,7 @@ pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
 
 /// Makes a layer the top of a version, or of none.
 pub fn set_layer_version(tx: &Tx<'_>, layer: Uuid, version: Option<u32>) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE template_layers SET version = ?2 WHERE uuid = ?1",
         params![layer.to_string(), version],
@@ -200,6 +202,7 @@ pub fn set_layer_version(tx: &Tx<'_>, layer: Uuid, version: Option<u32>) -> Resu
 
 /// Layers and the rows of their copies.
 pub fn delete_layers(tx: &Tx<'_>, layers: &[Uuid]) -> Result<()> {
+    tx.changed(Topic::Images | Topic::Templates);
     for layer in layers {
         tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [layer.to_string()])?;
         tx.execute("DELETE FROM template_layers WHERE uuid = ?1", [layer.to_string()])?;

@@ -25,7 +25,6 @@ static TEMPLATES: Listing = Listing {
     from: "templates t JOIN pools p ON p.id = t.pool_id JOIN nodes n ON n.id = t.node_id \
          JOIN networks w ON w.id = t.network_id JOIN subnets s ON s.id = t.subnet_id \
          JOIN base_images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
-    tables: &["templates", "pools", "nodes", "networks", "subnets", "base_images", "addresses"],
     columns: &[
         Column::integer("id", "t.id"),
         Column::exact("uuid", "t.uuid"),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::template::{Classify, Power, Template, TemplateDisk, TemplateState};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{DiskRole, PowerState};
-use crate::store::{Tx, now, rows};
+use crate::store::{Topic, Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
      t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, t.fault, \
@@ -59,6 +59,7 @@ pub fn require_free_name(conn: &Connection, name: &str, except: Option<Uuid>) ->
 
 /// Gives the row's id.
 pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<i64> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO templates (uuid, name, desc, os_type, classify, pool_id, node_id, network_id, \
          subnet_id, vcpu, memory_mib, base_image, state, owner_name, created_at) \
@@ -86,6 +87,7 @@ pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<i64> {
 
 /// What people may change.
 pub fn update(tx: &Tx<'_>, template: &Template) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE templates SET name = ?2, desc = ?3, network_id = ?4, subnet_id = ?5, vcpu = ?6, \
          memory_mib = ?7, updated_at = ?8 WHERE id = ?1",
@@ -109,6 +111,7 @@ pub fn set_state(
     state: TemplateState,
     fault: Option<&Fault>,
 ) -> Result<()> {
+    tx.changed(Topic::Templates);
     let fault = fault.map(serde_json::to_string).transpose().map_err(Error::internal)?;
     tx.execute(
         "UPDATE templates SET state = ?2, fault = ?3, updated_at = ?4 WHERE uuid = ?1",
@@ -119,6 +122,7 @@ pub fn set_state(
 
 /// Notes that the working disks may hold what no version has; `editing`: on purpose.
 pub fn set_changed(tx: &Tx<'_>, uuid: Uuid, editing: bool) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE templates SET changed = 1, editing = editing OR ?2 WHERE uuid = ?1",
         params![uuid.to_string(), editing],
@@ -128,6 +132,7 @@ pub fn set_changed(tx: &Tx<'_>, uuid: Uuid, editing: bool) -> Result<()> {
 
 /// The template is made; it has its first version.
 pub fn set_created(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE templates SET state = 'ready', fault = NULL, version = ?2, updated_at = ?3 \
          WHERE uuid = ?1",
@@ -138,6 +143,7 @@ pub fn set_created(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
 
 /// The template has this version now and nothing that is not in it.
 pub fn set_saved(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE templates SET state = 'ready', fault = NULL, version = ?2, changed = 0, \
          editing = 0, saved_at = ?3, updated_at = ?3 WHERE uuid = ?1",
@@ -148,6 +154,7 @@ pub fn set_saved(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
 
 /// All rows of a template but its address.
 pub fn delete(tx: &Tx<'_>, template_id: i64) -> Result<()> {
+    tx.changed(Topic::Images | Topic::Templates);
     tx.execute(
         "DELETE FROM layer_copies WHERE layer IN \
          (SELECT uuid FROM template_layers WHERE template_id = ?1)",
@@ -172,6 +179,7 @@ pub fn users(conn: &Connection, template_id: i64, limit: usize) -> Result<(Vec<S
 }
 
 pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<i64> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO template_disks (uuid, template_id, role, position, size, used, top) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
@@ -189,16 +197,19 @@ pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<i64> {
 }
 
 pub fn set_disk_size(tx: &Tx<'_>, disk_id: i64, size: u64) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute("UPDATE template_disks SET size = ?2 WHERE id = ?1", params![disk_id, size as i64])?;
     Ok(())
 }
 
 pub fn set_disk_used(tx: &Tx<'_>, disk_id: i64, used: u64) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute("UPDATE template_disks SET used = ?2 WHERE id = ?1", params![disk_id, used as i64])?;
     Ok(())
 }
 
 pub fn set_disk_top(tx: &Tx<'_>, disk_id: i64, top: Uuid) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE template_disks SET top = ?2 WHERE id = ?1",
         params![disk_id, top.to_string()],
@@ -208,6 +219,7 @@ pub fn set_disk_top(tx: &Tx<'_>, disk_id: i64, top: Uuid) -> Result<()> {
 
 /// The disk and its layers' rows.
 pub fn delete_disk(tx: &Tx<'_>, disk_id: i64) -> Result<()> {
+    tx.changed(Topic::Images | Topic::Templates);
     tx.execute(
         "DELETE FROM layer_copies WHERE layer IN \
          (SELECT uuid FROM template_layers WHERE disk_id = ?1)",
@@ -226,6 +238,7 @@ pub fn set_power(
     reason: &str,
     started_at: Option<i64>,
 ) -> Result<()> {
+    tx.changed(Topic::Templates);
     tx.prepare_cached(
         "UPDATE templates SET power = ?2, power_reason = ?3, started_at = ?4, updated_at = ?5 \
          WHERE uuid = ?1 AND (power <> ?2 OR power_reason <> ?3 OR started_at IS NOT ?4)",

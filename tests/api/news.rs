@@ -1,0 +1,139 @@
+//! What the event stream tells of changes, and what lists count after them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::presence::follow;
+use crate::support::{Client, Log, PASSWORD, Server, rows, wait_until};
+
+const USER: &str = "/api/v1.0/identity/user";
+const GROUP: &str = "/api/v1.0/identity/group";
+const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn named(topic: &str) -> String {
+    json!({"topic": topic}).to_string()
+}
+
+/// Waits until a stream tells of this topic, counted from a line on.
+#[track_caller]
+pub fn tells(events: &Log, from: usize, topic: &str) {
+    let wanted = format!("data: {}", named(topic));
+    let told = events.wait_from(from, LIMIT, |line| (line == wanted).then_some(()));
+    assert!(told.is_some(), "no news of {topic}");
+}
+
+/// Makes pools and gives the topics that were told from a line on until those are told too.
+#[track_caller]
+fn told_until_now(admin: &Client, events: &Log, from: usize, pool: &str) -> BTreeSet<String> {
+    // What comes with the first comes in one piece, which the second follows.
+    for name in [pool, &format!("{pool}, again")] {
+        let before = events.len();
+        admin.post(POOLS).json(&json!({"name": name, "desc": ""})).send().data();
+        tells(events, before, "pools");
+    }
+    let topics = (from..events.len()).filter_map(|at| {
+        let line = events.wait_from(at, LIMIT, |line| Some(line.to_owned()))?;
+        let data: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+        data["topic"].as_str().map(str::to_owned)
+    });
+    topics.collect()
+}
+
+#[test]
+fn permissions_of_keys_are_news() {
+    let server = Server::start();
+    let admin = server.admin();
+    let new = json!({"name": "k", "permissions": ["nodes.view"]});
+    let key = admin.post("/api/v1.0/identity/own/key").json(&new).send().data();
+    let path = format!("/api/v1.0/identity/own/key/{}", key["id"].as_str().expect("id"));
+    let events = follow(&admin);
+    let from = events.len();
+    admin.put(&path).json(&json!({"permissions": ["pools.view"]})).send().data();
+    tells(&events, from, "api_keys");
+    tells(&events, from, "rights");
+}
+
+#[test]
+fn a_permission_that_a_group_loses_ends_what_a_stream_shows() {
+    let server = Server::start();
+    let admin = server.admin();
+    let group = json!({"name": "watchers", "permissions": ["nodes.view"]});
+    let group = admin.post(GROUP).json(&group).send().data()["id"].clone();
+    let lee = json!({"name": "lee", "password": PASSWORD, "roles": ["normal"],
+        "groups": [{"id": group}]});
+    admin.post(USER).json(&lee).send().data();
+    let (admins, events) = (follow(&admin), follow(&server.client().sign_in("lee", PASSWORD)));
+    let samples = |events: &Log| {
+        let line = |at| events.wait_from(at, LIMIT, |line| Some(line == "event: sample"));
+        (0..events.len()).filter(|at| line(*at) == Some(true)).count()
+    };
+    wait_until("a sample while it may be seen", LIMIT, || samples(&events) > 0);
+    admin.put(&format!("{GROUP}/{group}")).json(&json!({"permissions": []})).send().data();
+    let (before, admins_before) = (samples(&events), samples(&admins));
+    // Three more come before the next look without a reason.
+    wait_until("samples for who may see them", LIMIT, || samples(&admins) >= admins_before + 2);
+    assert!(samples(&events) <= before + 1, "one may have been on its way");
+}
+
+#[test]
+fn a_sign_in_is_no_news_of_rights() {
+    let server = Server::start();
+    let admin = server.admin();
+    let new = json!({"name": "lee", "password": PASSWORD, "roles": ["teacher"]});
+    let uuid = admin.post(USER).json(&new).send().data()["uuid"].clone();
+    let events = follow(&admin);
+    told_until_now(&admin, &events, 0, "before");
+    let from = events.len();
+    let lee = server.client().sign_in("lee", PASSWORD);
+    let told = told_until_now(&admin, &events, from, "signed in");
+    assert!(told.contains("sessions") && told.contains("users"), "{told:?}");
+    assert!(!told.contains("rights") && !told.contains("ssh_access"), "{told:?}");
+    // Nor that a session is used: the next use is written, as one of a minute later.
+    let from = events.len();
+    let database = rusqlite::Connection::open(server.data_here().join("carrel.db")).expect("open");
+    database.execute("UPDATE sessions SET last_seen_at = last_seen_at - 90", []).expect("later");
+    drop(database);
+    // The change by another process may be anything; it is told with the first look at the database.
+    told_until_now(&admin, &events, from, "noticed");
+    let from = events.len();
+    lee.get("/api/v1.0/identity/own").send();
+    let told = told_until_now(&admin, &events, from, "used");
+    assert!(!told.contains("rights") && !told.contains("ssh_access"), "{told:?}");
+    // Switching off is both.
+    let from = events.len();
+    let path = format!("{USER}/{}", uuid.as_str().expect("uuid"));
+    admin.put(&path).json(&json!({"enabled": false})).send().data();
+    tells(&events, from, "rights");
+    tells(&events, from, "ssh_access");
+}
+
+#[test]
+fn counts_know_what_another_process_wrote() {
+    let server = Server::start();
+    let admin = server.admin();
+    let count = || {
+        let answer = admin.get(USER).send();
+        (answer.data()["count"].as_u64().expect("a count"), rows(&answer).len())
+    };
+    assert_eq!((count(), count()), ((1, 1), (1, 1)));
+    assert!(server.run(&["admin", "set-password", "second"], "a-Long-pass-5 3\n").status.success());
+    assert_eq!(count(), (2, 2));
+}
+
+#[test]
+fn the_console_knows_every_topic() {
+    let server = Server::start();
+    let document = server.client().get("/api/openapi.json").send().json();
+    let published: BTreeSet<String> =
+        serde_json::from_value(document["components"]["schemas"]["Topic"]["enum"].clone())
+            .expect("the schema Topic");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/static/src/stores/live.ts");
+    let source = std::fs::read_to_string(source).expect("live.ts");
+    let union = source.split("export type Topic =").nth(1).expect("the type Topic");
+    let union = union.split("\n\n").next().expect("its end");
+    let known: BTreeSet<String> = union.split('\'').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(known, published);
+}
