@@ -177,6 +177,7 @@ education-group-unknown = There is no education group { $uuid }.
 education-group-renamed = The education group is called "{ $name }" now, not "{ $given }". Load the list again.
 education-group-name-taken = There is an education group "{ $name }" already. Choose another name.
 terminal-range-taken = The addresses { $start } to { $end } overlap with the terminals of the education group "{ $name }" ({ $taken }). A terminal is known by its address and belongs to one group: choose addresses of its own.
+terminal-range-taken-elsewhere = The addresses { $start } to { $end } overlap with the terminals of another education group. A terminal is known by its address and belongs to one group: choose addresses of its own.
 education-group-in-use = The education group "{ $name }" has { $count ->
     [one] one desktop group
    *[other] { $count } desktop groups

@@ -174,6 +174,7 @@ education-group-unknown = 教学分组 { $uuid } 不存在。
 education-group-renamed = 教学分组现在的名称是“{ $name }”，而不是“{ $given }”，请刷新列表。
 education-group-name-taken = 教学分组“{ $name }”已存在，请使用其他名称。
 terminal-range-taken = 地址 { $start } 至 { $end } 与教学分组“{ $name }”的终端（{ $taken }）重叠。终端以地址识别，只能属于一个分组，请选择不重叠的地址。
+terminal-range-taken-elsewhere = 地址 { $start } 至 { $end } 与其他教学分组的终端重叠。终端以地址识别，只能属于一个分组，请选择不重叠的地址。
 education-group-in-use = 教学分组“{ $name }”下有 { $count } 个桌面组：{ $users }，请先删除。
 group-type-wrong = group_type 必须为 1（教学分组）。
 terminal-range-backwards = 终端结束 IP { $end } 小于开始 IP { $start }。

@@ -94,10 +94,12 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         roles: caller.roles.clone(),
     });
     let permissions = caller.map(Caller::anywhere).unwrap_or_default();
-    let within = caller.iter().flat_map(|caller| &caller.within);
-    let scopes = within.map(|(group, held)| ScopeView {
-        group_id: *group,
-        permissions: held.iter().map(|permission| permission.word()).collect(),
+    let scopes = caller.into_iter().flat_map(|caller| {
+        caller.within.iter().map(|(group, held)| {
+            let only_there = held.iter().filter(|permission| !caller.may(**permission));
+            let permissions = only_there.map(|permission| permission.word()).collect();
+            ScopeView { group_id: *group, permissions }
+        })
     });
     Ok(Data(SessionView {
         user,

@@ -66,7 +66,7 @@ impl Desktops {
         check_range(new.start, new.end)?;
         self.store.write(|tx| {
             let network = self.network_ids(tx, new.network, new.subnet)?;
-            check_free(tx, new, None)?;
+            check_free(tx, &Visible::All, new, None)?;
             store::education::insert(tx, new, network, now())
         })
     }
@@ -97,7 +97,7 @@ impl Desktops {
             let network = self.network_ids(tx, new.network, new.subnet)?;
             // Groups of earlier versions may overlap: they can be renamed.
             if (new.start, new.end) != (old.start, old.end) {
-                check_free(tx, &new, Some(uuid))?;
+                check_free(tx, visible, &new, Some(uuid))?;
             }
             store::education::update(tx, uuid, &new, network, now())
         })
@@ -161,16 +161,25 @@ fn check_range(start: Ipv4Addr, end: Ipv4Addr) -> Result<()> {
 }
 
 /// A terminal is known by its address alone, on whatever network: it belongs to one group.
-fn check_free(conn: &Connection, new: &NewEducationGroup, own: Option<Uuid>) -> Result<()> {
+fn check_free(
+    conn: &Connection,
+    visible: &Visible,
+    new: &NewEducationGroup,
+    own: Option<Uuid>,
+) -> Result<()> {
     let Some(other) = store::education::overlapping(conn, new.start, new.end, own)? else {
         return Ok(());
     };
-    Err(Error::conflict("terminal-range-taken")
-        .arg("field", "start_ip")
-        .arg("start", new.start)
-        .arg("end", new.end)
-        .arg("name", other.name)
-        .arg("taken", format_args!("{} - {}", other.start, other.end)))
+    let key = match visible.has(Some(other.id)) {
+        true => "terminal-range-taken",
+        false => "terminal-range-taken-elsewhere",
+    };
+    let error = Error::conflict(key).arg("field", "start_ip");
+    let error = error.arg("start", new.start).arg("end", new.end);
+    if !visible.has(Some(other.id)) {
+        return Err(error);
+    }
+    Err(error.arg("name", other.name).arg("taken", format_args!("{} - {}", other.start, other.end)))
 }
 
 /// The first few names, for a sentence.

@@ -110,7 +110,14 @@ impl Desktops {
 
     /// Desktops of education desktop groups.
     pub fn desktops(&self, visible: &Visible, query: ListQuery) -> Result<Page<Desktop>> {
-        let query = query.seen_by(visible);
-        store::seats::list(&self.store, &query.with("kind", GroupKind::Education.number()))
+        let query = query.seen_by(visible).with("kind", GroupKind::Education.number());
+        let mut page = store::seats::list(&self.store, &query)?;
+        if *visible != Visible::All {
+            // What works on it may be named after desktops and groups that the caller does not see.
+            for desktop in &mut page.results {
+                desktop.work = desktop.work.take().map(|(kind, _)| (kind, desktop.name.clone()));
+            }
+        }
+        Ok(page)
     }
 }

@@ -3,7 +3,7 @@
 //! A key can do at most what its owner can: whatever the owner loses, the key loses too.
 
 use super::permission::Permissions;
-use super::roles::may_grant;
+use super::roles::may_reach;
 use super::store::{groups, keys, users};
 use super::token::Token;
 use super::users::unknown;
@@ -135,7 +135,7 @@ impl Identity {
         self.store.write(|tx| {
             let key = keys::by_id(tx, id)?;
             let owner = users::by_id(tx, key.user_id)?.ok_or_else(|| unknown(key.user_id))?;
-            may_grant(by, &owner.permissions)?;
+            may_reach(by, &owner)?;
             keys::delete(tx, &key.id)?;
             Ok(key)
         })

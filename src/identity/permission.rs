@@ -94,6 +94,22 @@ impl Permission {
         Self::ALL.iter().copied().find(|permission| permission.code() == code)
     }
 
+    /// Whether it means something within one education group. The others concern what belongs to no group.
+    pub const fn has_scope(self) -> bool {
+        matches!(
+            self,
+            Self::OverviewView
+                | Self::OperationsView
+                | Self::OperationsCancel
+                | Self::GroupsView
+                | Self::GroupsManage
+                | Self::DesktopsView
+                | Self::DesktopsManage
+                | Self::DesktopsPower
+                | Self::DesktopsConsole
+        )
+    }
+
     /// Those of a list of words, as `group_concat` gives it. Words of a newer Carrel are passed over.
     pub(super) fn parse_all(words: Option<&str>) -> Permissions {
         words.iter().flat_map(|words| words.split(',')).filter_map(Self::parse).collect()

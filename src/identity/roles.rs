@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::permission::Permissions;
 use super::store::roles;
-use super::{Authority, Identity};
+use super::{Authority, Identity, User};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 
@@ -38,6 +38,7 @@ pub struct ScopedRole {
     pub group_id: i64,
     pub group: Uuid,
     pub group_name: String,
+    /// Those of the role's permissions that mean something within a group.
     pub permissions: Permissions,
 }
 
@@ -142,6 +143,13 @@ pub(super) fn may_grant_within(
             Err(Error::forbidden("grant-beyond-own").arg("permission", lacking.word()))
         }
     }
+}
+
+/// Refuses who may not do everything that another may do, everywhere or within a group.
+pub(super) fn may_reach(by: Authority<'_>, user: &User) -> Result<()> {
+    may_grant(by, &user.permissions)?;
+    let within = |role: &ScopedRole| may_grant_within(by, role.group_id, &role.permissions);
+    user.scoped.iter().try_for_each(within)
 }
 
 fn own(role: Role) -> Result<Role> {

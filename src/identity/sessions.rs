@@ -1,6 +1,6 @@
 //! Sessions as people see them: where somebody is signed in, and ending it from elsewhere.
 
-use super::roles::may_grant;
+use super::roles::may_reach;
 use super::store::{sessions, users};
 use super::users::unknown;
 use super::{Authority, Caller, Identity};
@@ -43,7 +43,7 @@ impl Identity {
         self.store.write(|tx| {
             let session = sessions::by_uuid(tx, uuid)?;
             let owner = users::by_id(tx, session.user_id)?;
-            may_grant(by, &owner.ok_or_else(|| unknown(&session.user_name))?.permissions)?;
+            may_reach(by, &owner.ok_or_else(|| unknown(&session.user_name))?)?;
             sessions::end_by_id(tx, session.id)?;
             Ok(session)
         })

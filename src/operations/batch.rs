@@ -74,7 +74,7 @@ impl Operations {
             let mut things = Vec::new();
             for uuid in wanted.iter().copied() {
                 let admitted = match holders.remove(&uuid) {
-                    Some((kind, name)) => Err(store::in_the_way(&kind, &name)),
+                    Some(holder) => Err(held(tx, &holder, |tx| admit(tx, &loaded, uuid))?),
                     None => admit(tx, &loaded, uuid),
                 };
                 match admitted {
@@ -93,6 +93,22 @@ impl Operations {
         })?;
         Ok(submitted.map_or(BatchSubmission::Refused(refused), BatchSubmission::Running))
     }
+}
+
+/// Why a thing that is being worked on is refused. What would not be found is not told of; whatever `admit` wrote
+/// is taken back.
+fn held(
+    tx: &Tx<'_>,
+    (kind, name): &(String, String),
+    admit: impl FnOnce(&Tx<'_>) -> Result<String>,
+) -> Result<Error> {
+    tx.execute_batch("SAVEPOINT held")?;
+    let admitted = admit(tx);
+    tx.execute_batch("ROLLBACK TO held; RELEASE held")?;
+    Ok(match admitted {
+        Err(error) if error.kind() == Kind::NotFound => error,
+        _ => store::in_the_way(kind, name),
+    })
 }
 
 fn refusal(uuid: Uuid, error: &Error) -> Item {

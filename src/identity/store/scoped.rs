@@ -29,7 +29,8 @@ pub fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<ScopedRole>> {
     let stored: Vec<Stored> = serde_json::from_str(&text).map_err(wrong)?;
     let role = |(code, group_id, group, group_name, words): Stored| {
         let own = Permission::parse_all(words.as_deref());
-        let permissions = BuiltinRole::effective(std::slice::from_ref(&code), own);
+        let all = BuiltinRole::effective(std::slice::from_ref(&code), own);
+        let permissions = all.into_iter().filter(|one| one.has_scope()).collect();
         ScopedRole { code, group_id, group, group_name, permissions }
     };
     Ok(stored.into_iter().map(role).collect())

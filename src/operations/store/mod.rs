@@ -16,12 +16,14 @@ use crate::store::{Store, Topic, Tx, is_duplicate, now};
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at";
 
-/// Operations on desktop groups of the education groups that the caller sees, and those that they began.
+/// Operations that work on nothing but what is in education groups that the caller sees, and those that they began.
 const SEEN: &str = concat!(
-    "(o.owner_id = json_extract(?0, '$.owner') OR EXISTS (SELECT 1 FROM desktop_groups g \
-     WHERE g.uuid = o.subject AND ",
-    visible_sql!("g.group_id", "?0"),
-    "))"
+    "(o.owner_id = json_extract(?0, '$.owner') OR (EXISTS (SELECT 1 FROM operation_groups og \
+     WHERE og.operation_id = o.id) AND NOT EXISTS (SELECT 1 FROM operation_groups og \
+     LEFT JOIN education_groups e ON e.uuid = og.education_group \
+     WHERE og.operation_id = o.id AND (e.id IS NULL OR NOT ",
+    visible_sql!("e.id", "?0"),
+    "))))"
 );
 
 static OPERATIONS: Listing = Listing {
@@ -83,10 +85,27 @@ pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<U
             new.total as i64
         ],
     )?;
+    let id = tx.last_insert_rowid();
+    note_groups(tx, id, &locks)?;
     if state == State::Queued {
-        lock(tx, tx.last_insert_rowid(), &new.locks)?;
+        lock(tx, id, &new.locks)?;
     }
     Ok(uuid)
+}
+
+/// Notes the education groups of what an operation locks: it says who may see it, also when a thing is gone.
+fn note_groups(tx: &Tx<'_>, id: i64, locks: &str) -> Result<()> {
+    let mut insert = tx.prepare_cached(
+        "WITH things AS (SELECT value AS uuid FROM json_each(?2)), \
+         found AS MATERIALIZED (SELECT g.group_id FROM things t JOIN desktop_groups g ON g.uuid = t.uuid \
+         UNION ALL SELECT g.group_id FROM things t JOIN desktops d ON d.uuid = t.uuid \
+         JOIN desktop_groups g ON g.id = d.group_id) \
+         INSERT INTO operation_groups (operation_id, education_group) SELECT DISTINCT ?1, e.uuid \
+         FROM found f JOIN education_groups e ON e.id = f.group_id \
+         WHERE (SELECT count(group_id) FROM found) = (SELECT count(*) FROM things)",
+    )?;
+    insert.execute(params![id, locks])?;
+    Ok(())
 }
 
 /// Takes the locks or names the operation that holds one.
