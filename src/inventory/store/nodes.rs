@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{Node, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Tx, now, rows, unique};
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
@@ -96,12 +96,7 @@ pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
         "UPDATE nodes SET name=?2, role=?3, updated_at=?4 WHERE id=?1",
         params![id, name, role.number(), now()],
     );
-    match updated {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("node-name-taken").arg("field", "name").arg("name", name))
-        }
-        other => Ok(other.map(drop)?),
-    }
+    unique(updated, || Error::conflict("node-name-taken").arg("field", "name").arg("name", name))
 }
 
 /// Writes how the node is; nothing is written when it is so already.
