@@ -15,7 +15,7 @@ use super::spread::{self, Room, Share};
 use super::store::groups::NewGroup;
 use super::store::seats::NewSeat;
 use super::store::{groups, seats};
-use super::templates::{self, Classify, Template, TemplateState};
+use super::templates::{self, Classify, MEMORY_LEAST, Template, TemplateState, VCPU_LIMIT};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
 use crate::inventory::{Node, Pool};
@@ -29,10 +29,6 @@ use crate::store::visible::Visible;
 pub const AT_ONCE: u32 = 1_000;
 /// Digits of a desktop's number.
 pub const DIGITS: u32 = 6;
-/// MiB that the smallest guests start with.
-const LEAST_MEMORY: u64 = 16;
-/// What libvirt's machine types take.
-const MOST_VCPUS: u32 = 255;
 
 const CREATE_GROUP: &str = "desktop-group-create";
 const ADD: &str = "desktops-add";
@@ -254,13 +250,13 @@ fn check_numbers(new: &NewDesktopGroup) -> Result<()> {
     if !(1..=DIGITS).contains(&new.digits) {
         return wrong("postfix", 1, DIGITS.into());
     }
-    if !(1..=MOST_VCPUS).contains(&new.vcpu) {
-        return wrong("vcpu", 1, MOST_VCPUS.into());
+    if !(1..=VCPU_LIMIT).contains(&new.vcpu) {
+        return wrong("vcpu", 1, VCPU_LIMIT.into());
     }
-    if new.memory_mib < LEAST_MEMORY {
+    if new.memory_mib < MEMORY_LEAST {
         return Err(Error::bad_input("desktop-memory-too-small")
             .arg("field", "ram")
-            .arg("least", LEAST_MEMORY));
+            .arg("least", MEMORY_LEAST));
     }
     check_width(new.digits, new.first_number, new.count)
 }

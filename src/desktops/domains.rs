@@ -10,7 +10,7 @@ use super::store::groups;
 use super::store::seats::{self, Build};
 use super::{Desktops, nodes, templates};
 use crate::error::{Error, Kind, Result};
-use crate::inventory::StorageRole;
+use crate::inventory::{StorageRole, storage_in};
 use crate::networks::Lease;
 use crate::node::protocol::{DomainSpec, ItemResult, NicSpec, OwnerKind};
 use crate::operations::Execution;
@@ -179,10 +179,9 @@ impl Makings<'_> {
     }
 
     fn storages_of(&self, node: i64) -> Result<Storages> {
-        let inventory = &self.desktops.inventory;
         Ok(Storages {
-            system: inventory.storage_for(node, StorageRole::DesktopSystem)?,
-            data: inventory.storage_for(node, StorageRole::DesktopData)?,
+            system: storage_in(self.conn, node, StorageRole::DesktopSystem)?,
+            data: storage_in(self.conn, node, StorageRole::DesktopData)?,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Where layers are: of base images and of template versions.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -76,4 +78,10 @@ pub fn ready_copy(conn: &Connection, layer: Uuid, node_id: i64) -> Result<Option
     let copies = store::copies(conn, &[layer])?;
     let ready = |copy: &LayerCopy| copy.node_id == node_id && copy.state == CopyState::Ready;
     Ok(copies.into_iter().find(ready))
+}
+
+/// Ids of the nodes on which the copy is whole.
+pub fn ready_nodes(conn: &Connection, layer: Uuid) -> Result<HashSet<i64>> {
+    let ready = |copy: &LayerCopy| copy.state == CopyState::Ready;
+    Ok(store::copies(conn, &[layer])?.into_iter().filter(ready).map(|copy| copy.node_id).collect())
 }

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 pub use add::NewImage;
-pub use copies::{CopyState, LayerCopy, note_copy, ready_copy};
+pub use copies::{CopyState, LayerCopy, note_copy, ready_copy, ready_nodes};
 pub use store::ImageLine;
 pub use upload::{Arrived, Upload};
 
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::inventory::Inventory;
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
-use crate::store::{Store, Tx, now};
+use crate::store::{Store, now};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageState {
@@ -158,8 +158,13 @@ impl Images {
     }
 }
 
-fn require_free_name(tx: &Tx<'_>, pool_id: i64, name: &str, except: Option<Uuid>) -> Result<()> {
-    match store::uuid_of_name(tx, pool_id, name)? {
+fn require_free_name(
+    conn: &Connection,
+    pool_id: i64,
+    name: &str,
+    except: Option<Uuid>,
+) -> Result<()> {
+    match store::uuid_of_name(conn, pool_id, name)? {
         Some(other) if Some(other) != except => {
             Err(Error::conflict("image-name-taken").arg("field", "name").arg("name", name))
         }

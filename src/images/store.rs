@@ -8,7 +8,7 @@ use super::{BaseImage, ImageState};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{json, unsigned, uuid};
-use crate::store::{Store, Topic, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, now, unique};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
      b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
@@ -112,12 +112,9 @@ pub fn insert(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
             image.created_at
         ],
     );
-    match inserted {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("image-name-taken").arg("field", "name").arg("name", &image.name))
-        }
-        other => Ok(other.map(drop)?),
-    }
+    unique(inserted, || {
+        Error::conflict("image-name-taken").arg("field", "name").arg("name", &image.name)
+    })
 }
 
 /// What checking the upload has found.

@@ -65,7 +65,7 @@ impl Images {
     pub fn check_upload(&self, pool: Uuid, name: Option<&str>, size: Option<u64>) -> Result<()> {
         let pool = self.inventory.pool(pool)?;
         if let Some(name) = name {
-            self.store.write(|tx| require_free_name(tx, pool.id, name, None))?;
+            self.store.read(|conn| require_free_name(conn, pool.id, name, None))?;
         }
         let node = self.inventory.local_node()?;
         let path = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;

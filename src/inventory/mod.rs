@@ -279,7 +279,11 @@ impl Inventory {
     }
 }
 
-fn storage_in(conn: &Connection, node_id: i64, role: StorageRole) -> Result<String> {
+/// As [`Inventory::storage_for`], for who reads already.
+///
+/// # Errors
+/// `node-without-storage` when the node was never connected.
+pub fn storage_in(conn: &Connection, node_id: i64, role: StorageRole) -> Result<String> {
     let storages = store::facts::storages(conn, &[node_id])?;
     let found = storages.into_iter().find(|storage| storage.has(role));
     match found {

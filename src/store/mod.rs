@@ -8,6 +8,7 @@ pub mod companion;
 pub mod files;
 #[cfg(debug_assertions)]
 mod guard;
+mod held;
 pub mod list;
 pub mod lock;
 mod migrations;
@@ -136,6 +137,7 @@ impl Store {
 
     /// Runs queries on a reader. They see one committed state each, not one for all.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let _reading = held::Reading::begin();
         let conn = self.inner.readers.get().context("wait for a database reader")?;
         query(&conn)
     }
@@ -242,6 +244,15 @@ pub fn is_duplicate(error: &rusqlite::Error) -> bool {
         error.sqlite_error().map(|inner| inner.extended_code),
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
     )
+}
+
+/// The outcome of a statement that writes one row; `taken` is the refusal when one of that kind exists already.
+pub fn unique(done: rusqlite::Result<usize>, taken: impl FnOnce() -> Error) -> Result<()> {
+    match done {
+        Ok(_) => Ok(()),
+        Err(cause) if is_duplicate(&cause) => Err(taken().because(cause)),
+        Err(cause) => Err(cause.into()),
+    }
 }
 
 /// Seconds since 1970, the form in which all times are stored.

@@ -9,10 +9,8 @@ use uuid::Uuid;
 
 use crate::api::call::{NAMED, several};
 use crate::api::input;
+use crate::desktops::templates::MEMORY_LIMIT_GIB;
 use crate::error::{Error, Result};
-
-/// More memory than any machine has.
-const MOST_GIBIBYTES: f64 = 65_536.0;
 
 /// A thing as the caller sees it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -45,9 +43,9 @@ pub fn count(field: &'static str, number: i64) -> Result<u32> {
 
 /// GiB with a fraction to MiB.
 pub fn mebibytes(field: &'static str, gibibytes: f64) -> Result<u64> {
-    if !(0.0..=MOST_GIBIBYTES).contains(&gibibytes) {
+    if !(0.0..=f64::from(MEMORY_LIMIT_GIB)).contains(&gibibytes) {
         let error = Error::bad_input("number-out-of-range").arg("field", field);
-        return Err(error.arg("low", 0).arg("high", MOST_GIBIBYTES));
+        return Err(error.arg("low", 0).arg("high", MEMORY_LIMIT_GIB));
     }
     Ok((gibibytes * 1024.0).round() as u64)
 }

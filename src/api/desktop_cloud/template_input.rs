@@ -8,13 +8,12 @@ use uuid::Uuid;
 
 use crate::api::{input, time};
 use crate::desktops::templates::{
-    Change, Classify, CopyTemplate, DiskChange, NewDisk, NewTemplate, Place,
+    Change, Classify, CopyTemplate, DiskChange, MEMORY_LIMIT_GIB, NewDisk, NewTemplate, Place,
+    SIZE_LIMIT, VCPU_LIMIT,
 };
 use crate::error::{Error, Result};
 
 const GIB: u64 = 1 << 30;
-/// Far beyond every machine, and still exact as a number of MiB.
-const RAM_LIMIT: f64 = 1_000_000.0;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct CreateInput {
@@ -217,19 +216,19 @@ fn missing(field: &'static str) -> Error {
 
 /// GB to bytes, whole MiB.
 fn bytes(field: &'static str, gigabytes: f64) -> Result<u64> {
-    if !(gigabytes > 0.0 && gigabytes < RAM_LIMIT) {
+    if !(gigabytes > 0.0 && gigabytes <= (SIZE_LIMIT / GIB) as f64) {
         return Err(Error::bad_input("disk-size-out-of-range")
             .arg("field", field)
-            .arg("limit", 16 << 10));
+            .arg("limit", SIZE_LIMIT / GIB));
     }
     Ok(((gigabytes * 1024.0).round() as u64) * (GIB / 1024))
 }
 
 /// GB to MiB.
 fn mebibytes(gigabytes: f64) -> Result<u64> {
-    if !(gigabytes > 0.0 && gigabytes < RAM_LIMIT) {
+    if !(gigabytes > 0.0 && gigabytes <= f64::from(MEMORY_LIMIT_GIB)) {
         let error = Error::bad_input("memory-out-of-range").arg("field", "ram");
-        return Err(error.arg("value", gigabytes));
+        return Err(error.arg("value", gigabytes).arg("limit", MEMORY_LIMIT_GIB));
     }
     Ok((gigabytes * 1024.0).round() as u64)
 }
@@ -237,7 +236,7 @@ fn mebibytes(gigabytes: f64) -> Result<u64> {
 fn vcpu(count: i64) -> Result<u32> {
     u32::try_from(count).map_err(|_| {
         let error = Error::bad_input("vcpu-out-of-range").arg("field", "vcpu");
-        error.arg("limit", crate::desktops::templates::VCPU_LIMIT)
+        error.arg("limit", VCPU_LIMIT)
     })
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Topic, Tx, is_duplicate};
+use crate::store::{Store, Topic, Tx, unique};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";
@@ -66,7 +66,7 @@ pub fn insert(
             u32::from(new.end),
             now
         ]);
-    unique(done, &new.name)?;
+    unique(done, || taken(&new.name))?;
     Ok(uuid)
 }
 
@@ -93,17 +93,11 @@ pub fn update(
             u32::from(new.end),
             now
         ]);
-    unique(done, &new.name)
+    unique(done, || taken(&new.name))
 }
 
-fn unique(done: rusqlite::Result<usize>, name: &str) -> Result<()> {
-    match done {
-        Ok(_) => Ok(()),
-        Err(error) if is_duplicate(&error) => Err(Error::conflict("education-group-name-taken")
-            .arg("field", "name")
-            .arg("name", name)),
-        Err(error) => Err(error.into()),
-    }
+fn taken(name: &str) -> Error {
+    Error::conflict("education-group-name-taken").arg("field", "name").arg("name", name)
 }
 
 /// The group of that uuid, if the caller may see it and it is still called so.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Topic, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, now, unique};
 
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
@@ -113,18 +113,12 @@ pub fn insert(tx: &Tx<'_>, visible: &Visible, new: &NewGroup<'_>) -> Result<(i64
             new.owner_name,
             now()
         ]);
-    unique(done, new.name)?;
+    unique(done, || taken(new.name))?;
     Ok((tx.last_insert_rowid(), uuid))
 }
 
-fn unique(done: rusqlite::Result<usize>, name: &str) -> Result<()> {
-    match done {
-        Ok(_) => Ok(()),
-        Err(error) if is_duplicate(&error) => {
-            Err(Error::conflict("desktop-group-name-taken").arg("field", "name").arg("name", name))
-        }
-        Err(error) => Err(error.into()),
-    }
+fn taken(name: &str) -> Error {
+    Error::conflict("desktop-group-name-taken").arg("field", "name").arg("name", name)
 }
 
 /// The group of that uuid.
@@ -177,7 +171,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
             values.order_num,
             now()
         ]);
-    unique(done, &values.name)
+    unique(done, || taken(&values.name))
 }
 
 /// Whether no other group has the name.

@@ -1,5 +1,6 @@
 //! Making a template, out of a base image or as a copy of another template.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -195,15 +196,14 @@ impl Templates {
         let pool = self.inventory.pool(place.pool)?;
         let subnet = self.subnet_of(place.network, place.subnet)?;
         let mut nodes = self.inventory.compute_nodes(pool.id)?;
-        let has_image = |node: &Node| match image {
-            Some(image) => {
-                let copy = self.store.read(|conn| images::ready_copy(conn, image.uuid, node.id));
-                copy.is_ok_and(|copy| copy.is_some())
-            }
-            None => true,
+        let with_image = match image {
+            Some(image) => self.store.read(|conn| images::ready_nodes(conn, image.uuid))?,
+            None => HashSet::new(),
         };
+        let has_image = |node: &Node| image.is_none() || with_image.contains(&node.id);
         // A node that is up before one that is not, then one that has the image, then the oldest.
-        nodes.sort_by_key(|node| (!self.inventory.is_up(node.id), !has_image(node), node.id));
+        nodes
+            .sort_by_cached_key(|node| (!self.inventory.is_up(node.id), !has_image(node), node.id));
         let node = nodes.into_iter().next();
         let node = node.ok_or_else(|| {
             Error::conflict("pool-without-node").arg("field", "pool_uuid").arg("name", &pool.name)

@@ -1,5 +1,7 @@
 //! Deleting templates with their domain, layers and address.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,6 +14,9 @@ const KIND: &str = "template-delete";
 
 /// Users of a template that a refusal names.
 const NAMED_USERS: usize = 5;
+
+/// By node, that it answers or why not.
+type Links = HashMap<i64, Result<(), Fault>>;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
@@ -32,10 +37,11 @@ impl Templates {
     /// Of single templates `template-unknown`, `template-in-use`, `template-in-the-works`,
     /// `template-being-downloaded`, `node-unreachable`.
     pub fn delete(&self, actor: &Actor, templates: &[Uuid]) -> Result<BatchSubmission> {
+        let links = self.links_of(templates)?;
         self.operations.submit_batch(
             actor,
             templates,
-            |tx, uuid| self.admit_deletion(tx, uuid),
+            |tx, uuid| self.admit_deletion(tx, &links, uuid),
             |_, admitted| {
                 let (locks, title) = (admitted.uuids(), admitted.title);
                 let args = Args { templates: admitted.things, refused: admitted.refused };
@@ -45,7 +51,15 @@ impl Templates {
         )
     }
 
-    fn admit_deletion(&self, tx: &Tx<'_>, uuid: Uuid) -> Result<String> {
+    /// Whether the nodes of these templates answer. Asked before the transaction: a node that is being connected is
+    /// waited for, and meanwhile nobody else could write.
+    fn links_of(&self, templates: &[Uuid]) -> Result<Links> {
+        let nodes = self.store.read(|conn| store::nodes_of(conn, templates))?;
+        let link = |node| (node, self.inventory.client(node).map(drop).map_err(Fault::from));
+        Ok(nodes.into_iter().map(link).collect())
+    }
+
+    fn admit_deletion(&self, tx: &Tx<'_>, links: &Links, uuid: Uuid) -> Result<String> {
         let template = store::find(tx, uuid)?;
         let (users, count) = store::users(tx, template.id, NAMED_USERS)?;
         if count > 0 {
@@ -56,7 +70,9 @@ impl Templates {
             return Err(Error::busy("template-being-downloaded").arg("name", &template.name));
         }
         // Refused before anything changes when its node cannot be asked.
-        self.inventory.client(template.node_id)?;
+        if let Some(Err(fault)) = links.get(&template.node_id) {
+            return Err(fault.clone().into());
+        }
         for kind in [save::KIND, flatten::KIND] {
             self.operations.unschedule(tx, kind, uuid)?;
         }

@@ -9,6 +9,8 @@ pub const DISK_LIMIT: usize = 16;
 pub const SIZE_LIMIT: u64 = 16 << 40;
 /// More than any machine that KVM runs.
 pub const VCPU_LIMIT: u32 = 240;
+/// GiB; more memory than any machine has.
+pub const MEMORY_LIMIT_GIB: u32 = 65_536;
 /// MiB; less boots nothing.
 pub const MEMORY_LEAST: u64 = 16;
 

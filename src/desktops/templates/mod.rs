@@ -38,7 +38,7 @@ use uuid::Uuid;
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewTemplate, Place};
 pub use export::{Download, Tickets};
-pub use limits::VCPU_LIMIT;
+pub use limits::{MEMORY_LEAST, MEMORY_LIMIT_GIB, SIZE_LIMIT, VCPU_LIMIT};
 pub use power::TemplateAction;
 pub use store::{TemplateLine, VersionCopy};
 pub use template::{Classify, Power, Template, TemplateDisk, TemplateState, device_name};

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::identity::permission::{Permission, Permissions};
 use crate::identity::{Group, GroupMembership};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, now, unique};
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
      (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
@@ -40,23 +40,19 @@ pub fn find(conn: &Connection, id: i64) -> Result<Group> {
 pub fn insert(tx: &Tx<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<i64> {
     tx.changed(Topic::UserGroups);
     let sql = "INSERT INTO user_groups (uuid, name, description, created_at) VALUES (?1,?2,?3,?4)";
-    duplicate(name, tx.execute(sql, params![uuid.to_string(), name, description, now()]))?;
+    let inserted = tx.execute(sql, params![uuid.to_string(), name, description, now()]);
+    unique(inserted, || taken(name))?;
     Ok(tx.last_insert_rowid())
 }
 
 pub fn update(tx: &Tx<'_>, id: i64, name: &str, description: &str) -> Result<()> {
     tx.changed(Topic::UserGroups);
     let sql = "UPDATE user_groups SET name = ?2, description = ?3 WHERE id = ?1";
-    duplicate(name, tx.execute(sql, params![id, name, description]))
+    unique(tx.execute(sql, params![id, name, description]), || taken(name))
 }
 
-fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
-    match result {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("user-group-exists").arg("name", name).because(cause))
-        }
-        other => Ok(other.map(drop)?),
-    }
+fn taken(name: &str) -> Error {
+    Error::conflict("user-group-exists").arg("name", name)
 }
 
 pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::identity::Role;
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now};
+use crate::store::{Store, Topic, Tx, now, unique};
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
      (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
@@ -44,23 +44,18 @@ pub fn by_code(conn: &Connection, code: &str) -> Result<Role> {
 pub fn insert(tx: &Tx<'_>, code: &str, description: &str) -> Result<i64> {
     tx.changed(Topic::Roles);
     let sql = "INSERT INTO roles (code, description, created_at) VALUES (?1,?2,?3)";
-    duplicate(code, tx.execute(sql, params![code, description, now()]))?;
+    unique(tx.execute(sql, params![code, description, now()]), || taken(code))?;
     Ok(tx.last_insert_rowid())
 }
 
 pub fn update(tx: &Tx<'_>, id: i64, code: &str, description: &str) -> Result<()> {
     tx.changed(Topic::Roles | Topic::Rights);
     let sql = "UPDATE roles SET code = ?2, description = ?3 WHERE id = ?1";
-    duplicate(code, tx.execute(sql, params![id, code, description]))
+    unique(tx.execute(sql, params![id, code, description]), || taken(code))
 }
 
-fn duplicate(code: &str, result: rusqlite::Result<usize>) -> Result<()> {
-    match result {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("role-exists").arg("name", code).because(cause))
-        }
-        other => Ok(other.map(drop)?),
-    }
+fn taken(code: &str) -> Error {
+    Error::conflict("role-exists").arg("name", code)
 }
 
 pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::identity::SshKey;
 use crate::store::rows::uuid;
-use crate::store::{Topic, Tx, is_duplicate};
+use crate::store::{Topic, Tx, unique};
 
 pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<SshKey>> {
     let mut statement = conn.prepare_cached(
@@ -35,12 +35,7 @@ pub fn insert(tx: &Tx<'_>, user: i64, key: &SshKey) -> Result<()> {
         "INSERT INTO ssh_keys (uuid, user_id, name, key, fingerprint, created_at) VALUES (?1,?2,?3,?4,?5,?6)",
         params![key.uuid.to_string(), user, key.name, key.key, key.fingerprint, key.created_at],
     );
-    match inserted {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("ssh-key-exists").arg("name", &key.fingerprint).because(cause))
-        }
-        other => Ok(other.map(drop)?),
-    }
+    unique(inserted, || Error::conflict("ssh-key-exists").arg("name", &key.fingerprint))
 }
 
 pub fn delete(tx: &Tx<'_>, key: Uuid) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
-use crate::store::{Store, Topic, Tx, is_duplicate};
+use crate::store::{Store, Topic, Tx, unique};
 
 /// Codes of the roles of user `u`.
 macro_rules! roles_of_u {
@@ -168,7 +168,7 @@ pub fn insert(
             now
         ],
     );
-    duplicate(&account.name, inserted)?;
+    unique(inserted, || taken(&account.name))?;
     Ok(tx.last_insert_rowid())
 }
 
@@ -197,16 +197,11 @@ pub fn update(tx: &Tx<'_>, user: &User, now: i64) -> Result<()> {
             now
         ],
     );
-    duplicate(&user.name, updated)
+    unique(updated, || taken(&user.name))
 }
 
-fn duplicate(name: &str, result: rusqlite::Result<usize>) -> Result<()> {
-    match result {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("user-exists").arg("name", name).because(cause))
-        }
-        other => Ok(other.map(drop)?),
-    }
+fn taken(name: &str) -> Error {
+    Error::conflict("user-exists").arg("name", name)
 }
 
 pub fn set_roles(tx: &Tx<'_>, id: i64, roles: &[i64]) -> Result<()> {

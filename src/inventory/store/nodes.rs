@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, now, rows, unique};
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
@@ -97,12 +97,7 @@ pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
         "UPDATE nodes SET name=?2, role=?3, updated_at=?4 WHERE id=?1",
         params![id, name, role.number(), now()],
     );
-    match updated {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("node-name-taken").arg("field", "name").arg("name", name))
-        }
-        other => Ok(other.map(drop)?),
-    }
+    unique(updated, || Error::conflict("node-name-taken").arg("field", "name").arg("name", name))
 }
 
 /// How the agent of each node is reached, and whether it is this machine's: `None` by the settings. One that cannot be

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::inventory::{Pool, PoolLine};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, now, rows, unique};
 
 const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
 
@@ -73,7 +73,7 @@ pub fn insert(tx: &Tx<'_>, name: &str, desc: Option<&str>, default: bool) -> Res
         "INSERT INTO pools (uuid, name, desc, is_default, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![Uuid::new_v4().to_string(), name, desc, default, now()],
     );
-    inserted.map_err(|cause| taken(cause, name))?;
+    unique(inserted, || taken(name))?;
     Ok(tx.last_insert_rowid())
 }
 
@@ -83,7 +83,7 @@ pub fn update(tx: &Tx<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()
         "UPDATE pools SET name=?2, desc=?3, updated_at=?4 WHERE id=?1",
         params![id, name, desc, now()],
     );
-    updated.map_err(|cause| taken(cause, name))?;
+    unique(updated, || taken(name))?;
     Ok(())
 }
 
@@ -117,9 +117,6 @@ fn pool(row: &Row<'_>) -> rusqlite::Result<Pool> {
     })
 }
 
-fn taken(cause: rusqlite::Error, name: &str) -> Error {
-    if is_duplicate(&cause) {
-        return Error::conflict("pool-name-taken").arg("field", "name").arg("name", name);
-    }
-    cause.into()
+fn taken(name: &str) -> Error {
+    Error::conflict("pool-name-taken").arg("field", "name").arg("name", name)
 }

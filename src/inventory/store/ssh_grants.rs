@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::inventory::SshGrant;
 use crate::node::protocol::AuthorizedKey;
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, now, rows, unique};
 
 static GRANTS: Listing = Listing {
     select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
@@ -47,12 +47,7 @@ pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: i64, system_user: &str, user: i64) 
         "INSERT INTO ssh_grants (uuid, node_id, system_user, user_id, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![uuid.to_string(), node, system_user, user, now()],
     );
-    match inserted {
-        Err(cause) if is_duplicate(&cause) => {
-            Err(Error::conflict("ssh-grant-exists").arg("name", system_user).because(cause))
-        }
-        other => Ok(other.map(drop)?),
-    }
+    unique(inserted, || Error::conflict("ssh-grant-exists").arg("name", system_user))
 }
 
 pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {

@@ -7,7 +7,7 @@ use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Network, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, now, rows, unique};
 
 static NETWORKS: Listing = Listing {
     select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid, s.name, s.kind, n.vlan, \
@@ -79,7 +79,7 @@ pub fn insert(
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
         params![uuid.to_string(), values.name, values.desc, switch, values.vlan, is_default, now()],
     );
-    inserted.map_err(|cause| taken(cause, values.name))?;
+    unique(inserted, || taken(values.name))?;
     Ok(tx.last_insert_rowid())
 }
 
@@ -89,7 +89,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
         "UPDATE networks SET name=?2, desc=?3, vlan=?4, updated_at=?5 WHERE uuid=?1",
         params![uuid.to_string(), values.name, values.desc, values.vlan, now()],
     );
-    updated.map_err(|cause| taken(cause, values.name))?;
+    unique(updated, || taken(values.name))?;
     Ok(())
 }
 
@@ -148,9 +148,6 @@ fn network(row: &Row<'_>) -> rusqlite::Result<Network> {
     })
 }
 
-fn taken(cause: rusqlite::Error, name: &str) -> Error {
-    if is_duplicate(&cause) {
-        return Error::conflict("network-name-taken").arg("field", "name").arg("name", name);
-    }
-    cause.into()
+fn taken(name: &str) -> Error {
+    Error::conflict("network-name-taken").arg("field", "name").arg("name", name)
 }

@@ -9,7 +9,7 @@ use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Plan, Subnet};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, now, rows, unique};
 
 static SUBNETS: Listing = Listing {
     select: "t.id, t.uuid, t.network_id, n.uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
@@ -91,7 +91,7 @@ pub fn insert(tx: &Tx<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64>
             now()
         ],
     );
-    inserted.map_err(|cause| taken(cause, &plan.name))?;
+    unique(inserted, || taken(&plan.name))?;
     Ok(tx.last_insert_rowid())
 }
 
@@ -112,7 +112,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
             now()
         ],
     );
-    updated.map_err(|cause| taken(cause, &plan.name))?;
+    unique(updated, || taken(&plan.name))?;
     Ok(())
 }
 
@@ -164,9 +164,6 @@ fn address(index: usize, text: &str) -> rusqlite::Result<Ipv4Addr> {
     })
 }
 
-fn taken(cause: rusqlite::Error, name: &str) -> Error {
-    if is_duplicate(&cause) {
-        return Error::conflict("subnet-name-taken").arg("field", "name").arg("name", name);
-    }
-    cause.into()
+fn taken(name: &str) -> Error {
+    Error::conflict("subnet-name-taken").arg("field", "name").arg("name", name)
 }

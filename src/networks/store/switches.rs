@@ -7,7 +7,7 @@ use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Switch, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, is_duplicate, now, rows};
+use crate::store::{Store, Topic, Tx, now, rows, unique};
 
 static SWITCHES: Listing = Listing {
     select: "s.id, s.uuid, s.name, s.kind, s.desc, s.is_default, \
@@ -60,7 +60,7 @@ pub fn insert(
          VALUES (?1,?2,?3,?4,?5,?6)",
         params![Uuid::new_v4().to_string(), name, kind.word(), desc, is_default, now()],
     );
-    inserted.map_err(|cause| taken(cause, name))?;
+    unique(inserted, || taken(name))?;
     Ok(tx.last_insert_rowid())
 }
 
@@ -76,7 +76,7 @@ pub fn update(
         "UPDATE switches SET name=?2, kind=?3, desc=?4, updated_at=?5 WHERE id=?1",
         params![id, name, kind.word(), desc, now()],
     );
-    updated.map_err(|cause| taken(cause, name))?;
+    unique(updated, || taken(name))?;
     Ok(())
 }
 
@@ -108,9 +108,6 @@ fn switch(row: &Row<'_>) -> rusqlite::Result<Switch> {
     })
 }
 
-fn taken(cause: rusqlite::Error, name: &str) -> Error {
-    if is_duplicate(&cause) {
-        return Error::conflict("switch-name-taken").arg("field", "name").arg("name", name);
-    }
-    cause.into()
+fn taken(name: &str) -> Error {
+    Error::conflict("switch-name-taken").arg("field", "name").arg("name", name)
 }

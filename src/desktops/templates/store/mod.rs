@@ -33,6 +33,16 @@ pub fn all(conn: &Connection) -> Result<Vec<Template>> {
     found.into_iter().map(Raw::parse).collect()
 }
 
+/// Ids of the nodes on which these templates are, each once.
+pub fn nodes_of(conn: &Connection, templates: &[Uuid]) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT DISTINCT t.node_id FROM json_each(?1) w JOIN templates t ON t.uuid = w.value",
+    )?;
+    let nodes =
+        statement.query_map([crate::desktops::store::json_uuids(templates)?], |row| row.get(0))?;
+    Ok(nodes.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The system disk first.
 pub fn disks(conn: &Connection, template_id: i64) -> Result<Vec<TemplateDisk>> {
     let mut statement = conn.prepare_cached(
