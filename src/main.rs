@@ -96,7 +96,11 @@ fn run(line: CommandLine) -> Result<ExitCode> {
         Command::Serve(flags) | Command::Doctor(flags) => flags.clone(),
         _ => ServeFlags::default(),
     };
-    let settings = Settings::load(&line.flags, &serve_flags)?;
+    let mut settings = Settings::load(&line.flags, &serve_flags)?;
+    if matches!(line.command, Command::Doctor(_)) && line.flags.log.is_none() {
+        // It tells its findings; what happens on the way is for who asks for a log.
+        settings.log = "off".into();
+    }
     start_log(&settings)?;
     match line.command {
         Command::Serve(_) => serve(settings)?,

@@ -1,6 +1,7 @@
 //! Builds the server out of its parts and runs it: the one place that knows all of them.
 
 mod certificate;
+mod links;
 pub mod memory;
 
 use std::io::ErrorKind;
@@ -21,7 +22,6 @@ use crate::images::Images;
 use crate::inventory::{Inventory, NodeAgent, Way};
 use crate::monitor::Monitor;
 use crate::networks::Networks;
-use crate::node::names::local_names;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -142,36 +142,42 @@ fn announce(app: &Arc<App>) -> AdHoc {
             let scheme = if config.tls_enabled() { "https" } else { "http" };
             let address = SocketAddr::new(config.address, config.port);
             tracing::info!("listening on {scheme}://{address}");
-            let base = format!("{scheme}://{}", reachable(address));
-            print_setup_link(&app, &base).await;
-            send_mail(&app, base).await;
+            let bases = links(&app, scheme, address).await;
+            tracing::info!("the web console opens at {}", bases.join(" "));
+            print_setup_links(&app, &bases).await;
+            send_mail(&app, bases).await;
             let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
         })
     })
 }
 
-/// Where a person's browser finds a server that listens on all addresses of this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match local_names().addresses.first() {
-        Some(first) if address.ip().is_unspecified() => SocketAddr::new(*first, address.port()),
-        _ => address,
-    }
+async fn links(app: &Arc<App>, scheme: &'static str, address: SocketAddr) -> Vec<String> {
+    let public_url = app.settings.public_url.clone();
+    let find = move || Ok(links::bases(scheme, address, public_url.as_deref()));
+    api::blocking(find).await.unwrap_or_else(|error| {
+        tracing::error!(error = error.detail(), "names of this machine");
+        vec![format!("{scheme}://{address}")]
+    })
 }
 
-/// As long as there is no administrator: prints the link that makes one, once at each start. On
-/// standard output and not in the log, so that no choice of log level hides it.
-async fn print_setup_link(app: &Arc<App>, base: &str) {
+/// As long as there is no administrator: prints the link that makes one, once at each start and by every
+/// name of this machine, best first. On standard output and not in the log, so that no choice of log level hides it.
+async fn print_setup_links(app: &Arc<App>, bases: &[String]) {
     let identity = app.identity.clone();
     match api::blocking(move || identity.setup_token()).await {
-        Ok(Some(token)) => println!("setup link: {base}/setup?token={}", token.text()),
+        Ok(Some(token)) => {
+            for base in bases {
+                println!("setup link: {base}/setup?token={}", token.text());
+            }
+        }
         Ok(None) => {}
         Err(error) => tracing::error!(error = error.detail(), "no set-up link"),
     }
 }
 
 /// From now on links in mails lead here. What an earlier process left unsent is sent.
-async fn send_mail(app: &Arc<App>, base: String) {
-    app.base.get_or_init(|| app.settings.public_url.clone().unwrap_or(base));
+async fn send_mail(app: &Arc<App>, bases: Vec<String>) {
+    app.base.get_or_init(|| bases.into_iter().next().unwrap_or_default());
     let app = Arc::clone(app);
     if let Err(error) = api::blocking(move || api::send_pending(&app)).await {
         tracing::error!(error = error.detail(), "mails stay unsent until the next start");

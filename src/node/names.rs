@@ -14,7 +14,7 @@ pub struct LocalNames {
 }
 
 /// Bridges and taps that nobody outside this machine reaches it by.
-const INWARD: [&str; 6] = ["virbr", "vnet", "docker", "br-", "veth", "cni"];
+const INWARD: [&str; 7] = ["crl", "virbr", "vnet", "docker", "br-", "veth", "cni"];
 
 /// Asks the system.
 pub fn local_names() -> LocalNames {

@@ -48,8 +48,8 @@ fn params(names: &LocalNames) -> Result<CertificateParams> {
     Ok(params)
 }
 
-/// Whether a name can stand in a certificate.
-fn is_host_name(name: &str) -> bool {
+/// Whether a name can stand in a certificate and in a link.
+pub fn is_host_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     !name.is_empty() && name.len() < 254 && name.chars().all(allowed)
 }

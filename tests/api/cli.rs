@@ -118,6 +118,7 @@ fn the_doctor_names_what_is_in_the_way_and_its_repair() {
     let doctor = |more: &[&str]| {
         let arguments = [&["doctor", "--listen", &address], more].concat();
         let output = server.run(&arguments, "");
+        assert_eq!(complained(&output), "", "log lines between the findings");
         (said(&output), output.status.code())
     };
     let (text, _) = doctor(&[]);

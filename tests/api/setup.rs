@@ -106,3 +106,24 @@ fn each_start_prints_a_new_link_until_there_is_an_administrator() {
         .wait_from(from, Duration::from_secs(2), |line| line.contains("setup link").then_some(()));
     assert!(none.is_none());
 }
+
+#[test]
+fn on_all_addresses_each_link_opens_and_none_is_0_0_0_0() {
+    let server = Server::with().without_admin().listen("[::]:0").start();
+    server.log().wait_for(Duration::from_secs(10), |line| {
+        (line.starts_with("setup link: ") && line.contains("localhost")).then_some(())
+    });
+    let lines = server.log().matching("setup link: ");
+    assert!(lines.last().is_some_and(|line| line.contains("://localhost:")), "{lines:#?}");
+    for line in &lines {
+        let (base, token) =
+            line["setup link: ".len()..].split_once("/setup?token=").expect("a link");
+        assert!(!base.contains("0.0.0.0") && !base.contains("[::]"), "{line}");
+        assert_eq!(token.len(), 64);
+        let session = crate::support::Client::new(base).get("/api/v1.0/session").send().data();
+        assert_eq!(session["setup_needed"], true, "{base}");
+    }
+    let opens = server.log().matching("the web console opens at ");
+    assert_eq!(opens.len(), 1, "{opens:#?}");
+    assert!(lines.iter().all(|line| opens[0].contains(line.split('/').nth(2).expect("a host"))));
+}

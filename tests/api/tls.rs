@@ -129,7 +129,7 @@ fn own_addresses() -> Vec<String> {
         .output()
         .expect("ip");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let inward = ["virbr", "vnet", "docker", "br-", "veth", "cni"];
+    let inward = ["crl", "virbr", "vnet", "docker", "br-", "veth", "cni"];
     let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     lines
         .filter(|fields| fields.len() > 3 && !inward.iter().any(|name| fields[1].starts_with(name)))

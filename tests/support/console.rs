@@ -1,33 +1,44 @@
 //! The client's side of a desktop's console.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use tungstenite::stream::MaybeTlsStream;
-use tungstenite::{Error, Message, WebSocket, client::IntoClientRequest};
+use tungstenite::{Error, HandshakeError, Message, WebSocket, client::IntoClientRequest};
 
 /// How long a byte from the server may take.
 const READ_LIMIT: Duration = Duration::from_secs(20);
 
+/// What a console goes through.
+pub trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
+
 /// An open console: the bytes of RFB (VNC's protocol) in a WebSocket.
 pub struct Console {
-    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    socket: WebSocket<Box<dyn Stream>>,
     received: Vec<u8>,
 }
 
 impl Console {
-    /// Opens the URL of `get_console`.
+    /// Opens the `ws://` URL of `get_console`.
     pub fn open(url: &str) -> Result<Self, Box<Error>> {
+        let host = url.split('/').nth(2).expect("a host and port");
+        let stream = TcpStream::connect(host).map_err(|error| Box::new(error.into()))?;
+        stream.set_read_timeout(Some(READ_LIMIT)).map_err(|error| Box::new(error.into()))?;
+        Self::open_through(url, Box::new(stream))
+    }
+
+    /// Opens the URL of `get_console` through a connection that is there, for instance one with TLS.
+    pub fn open_through(url: &str, stream: Box<dyn Stream>) -> Result<Self, Box<Error>> {
         let mut request = url.into_client_request().map_err(Box::new)?;
         request
             .headers_mut()
             .insert("Sec-WebSocket-Protocol", "binary".parse().expect("a header value"));
-        let (socket, _) = tungstenite::connect(request).map_err(Box::new)?;
-        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
-            stream.set_read_timeout(Some(READ_LIMIT)).map_err(|error| Box::new(error.into()))?;
+        match tungstenite::client(request, stream) {
+            Ok((socket, _)) => Ok(Self { socket, received: Vec::new() }),
+            Err(HandshakeError::Failure(error)) => Err(Box::new(error)),
+            Err(HandshakeError::Interrupted(_)) => panic!("no answer to a console's handshake"),
         }
-        Ok(Self { socket, received: Vec::new() })
     }
 
     /// Reads exactly `count` bytes. `None` when the other side closed before.

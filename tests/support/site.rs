@@ -76,7 +76,12 @@ impl Site {
     /// With the subnet that a fresh installation has, when its node answers.
     #[track_caller]
     pub fn of_default(server: &Server) -> Self {
-        let admin = server.admin();
+        Self::of_default_as(server.admin())
+    }
+
+    /// As [`Site::of_default`], with whom the administrator is.
+    #[track_caller]
+    pub fn of_default_as(admin: Client) -> Self {
         let pool = first_uuid(&admin, POOLS);
         let network = first_uuid(&admin, NETWORKS);
         let subnet = first_uuid(&admin, &format!("{NETWORKS}/{network}/sub_networks"));
