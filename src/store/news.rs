@@ -186,6 +186,7 @@ pub(super) static TABLES: &[Table] = &[
     told("desktops", news!(Any => [Desktops])),
     told("operations", news!(Any => [Operations])),
     told("operation_locks", news!(Any => [Operations])),
+    told("operation_groups", news!(Any => [Operations])),
     told("audit", news!(Any => [Audit])),
     told(
         "users",
