@@ -1,5 +1,8 @@
 //! From a whole upload to a base image: checks it, makes it a layer, copies it to the pool's nodes.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -7,7 +10,7 @@ use super::copies::{CopyState, LayerCopy, note_copy};
 use super::upload::Arrived;
 use super::{BaseImage, ImageState, Images, require_free_name, store};
 use crate::error::{Error, Result};
-use crate::inventory::StorageRole;
+use crate::inventory::side_by_side;
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef};
 use crate::operations::{
@@ -168,21 +171,40 @@ fn remove_layer(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     Ok(())
 }
 
-/// To the other nodes of the pool. A node that cannot take it now shows it in its copy's row: the image
-/// itself is good.
+/// To the other nodes of the pool, side by side. A node that cannot take it now shows it in its copy's row: the
+/// image itself is good.
 fn distribute(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let image = images.base_image(args.image)?;
-    for node in images.inventory.compute_nodes(image.pool_id)? {
-        if node.id == args.node_id {
-            continue;
-        }
-        execution.check_cancelled()?;
-        let storage = images.inventory.storage_for(node.id, StorageRole::TemplateSystem);
-        let copied = storage.and_then(|storage| images.copy_to(&image, &node, storage, execution));
+    let mut nodes = images.inventory.compute_nodes(image.pool_id)?;
+    nodes.retain(|node| node.id != args.node_id);
+    let carried = Sum::new(nodes.len(), image.disk_size);
+    let work = nodes.iter().map(|node| (node.id, node));
+    let results = side_by_side(work, |id, node| {
+        let mut told = |done, _| execution.progress(carried.with(id, done), carried.total);
+        images.ensure_on(&image, node, execution.cancel_flag(), &mut told)
+    });
+    for (node, copied) in results {
         if let Err(error) = copied {
-            tracing::warn!(image.uuid = %image.uuid, node.id = node.id, error = error.detail(),
-                "image not copied");
+            tracing::warn!(image.uuid = %image.uuid, node.id = node, error = error.detail(), "image not copied");
         }
     }
-    Ok(())
+    execution.check_cancelled()
+}
+
+/// Bytes carried to all nodes together.
+struct Sum {
+    total: u64,
+    done: Mutex<HashMap<i64, u64>>,
+}
+
+impl Sum {
+    fn new(nodes: usize, each: u64) -> Self {
+        Self { total: each.saturating_mul(nodes as u64), done: Mutex::default() }
+    }
+
+    fn with(&self, node: i64, done: u64) -> u64 {
+        let mut all = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(node, done);
+        all.values().sum()
+    }
 }

@@ -6,12 +6,14 @@
 //! goes after it.
 
 mod add;
+mod bring;
 mod copies;
 mod delete;
 pub mod os_type;
 mod resync;
 mod store;
 mod tidy;
+mod transfer;
 mod upload;
 
 use std::collections::HashSet;
@@ -25,6 +27,8 @@ pub use add::NewImage;
 pub use copies::{CopyState, LayerCopy, note_copy, ready_copy, ready_nodes};
 pub use store::ImageLine;
 pub use upload::{Arrived, Upload};
+
+use transfer::Transfers;
 
 use crate::error::{Error, Result};
 use crate::inventory::Inventory;
@@ -88,6 +92,7 @@ pub struct Images {
     inventory: Inventory,
     /// For the calls that carry bytes, which operations make from threads of their own.
     runtime: Handle,
+    transfers: Transfers,
     /// Uploads of this process that are under way.
     uploads: Arc<Mutex<HashSet<Uuid>>>,
 }
@@ -96,7 +101,9 @@ impl Images {
     /// To be called within the runtime. Makes its operations known.
     pub fn new(store: Store, operations: Operations, inventory: Inventory) -> Self {
         let runtime = Handle::current();
-        let images = Self { store, operations, inventory, runtime, uploads: Arc::default() };
+        let transfers = Transfers::new(runtime.clone());
+        let images =
+            Self { store, operations, inventory, runtime, transfers, uploads: Arc::default() };
         add::register(&images);
         delete::register(&images);
         resync::register(&images);

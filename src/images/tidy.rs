@@ -46,7 +46,7 @@ impl Images {
     fn discard_left(&self, node_id: i64) -> Result<()> {
         let client = self.inventory.client(node_id)?;
         for file in client.list_files()? {
-            if file.kind != FileKind::Upload || self.is_wanted(file.uuid)? {
+            if file.kind != FileKind::Upload || self.is_wanted(file.uuid, node_id)? {
                 continue;
             }
             tracing::info!(upload.uuid = %file.uuid, node.id = node_id, "unfinished upload discarded");
@@ -55,13 +55,15 @@ impl Images {
         Ok(())
     }
 
-    fn is_wanted(&self, upload: Uuid) -> Result<bool> {
-        if self.uploads_under_way().contains(&upload) {
+    fn is_wanted(&self, upload: Uuid, node_id: i64) -> Result<bool> {
+        if self.uploads_under_way().contains(&upload)
+            || self.transfers.is_under_way(upload, node_id)
+        {
             return Ok(true);
         }
         match self.base_image(upload) {
-            // Its operation adopts it; or another node's copy of it is on its way.
-            Ok(image) => Ok(image.state != ImageState::Deleting),
+            // Its operation adopts it.
+            Ok(image) => Ok(image.state == ImageState::Checking),
             Err(error) if error.kind() == Kind::NotFound => Ok(false),
             Err(error) => Err(error),
         }

@@ -8,6 +8,7 @@
 //! ```
 
 mod facts;
+mod fan_out;
 mod first_start;
 mod keeper;
 mod links;
@@ -23,6 +24,7 @@ use rusqlite::Connection;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use fan_out::side_by_side;
 pub use keeper::{NodeAgent, Way};
 pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
 pub use pools::{NewPool, PoolLine};

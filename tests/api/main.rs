@@ -43,4 +43,5 @@ mod setup;
 mod templates;
 mod three_nodes;
 mod tls;
+mod transfers;
 mod undo;

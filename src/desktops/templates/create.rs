@@ -355,7 +355,8 @@ fn image(templates: &Templates, args: &Args, execution: &Execution) -> Result<()
     let template = templates.find(args.template)?;
     let image = templates.images.base_image(template.base_image)?;
     let node = templates.inventory.node_by_id(template.node_id)?;
-    templates.images.ensure_on(&image, &node, execution).map(drop)
+    let mut told = |done, total| execution.progress(done, total);
+    templates.images.ensure_on(&image, &node, execution.cancel_flag(), &mut told).map(drop)
 }
 
 fn layers(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{NodeClient, Pending, Shared};
 use crate::error::{Error, Fault, Result};
 use crate::node::link::lost;
-use crate::node::protocol::{Reply, Request};
+use crate::node::protocol::{Frame, Reply, Request};
 use crate::node::stream::{self, Incoming, Outgoing};
 
 /// A call under way whose bytes are read from and written to it. Dropping it cancels it on the node.
@@ -27,6 +27,8 @@ pub struct OpenCall {
 pub struct OpenReply {
     id: u64,
     reply: oneshot::Receiver<Result<Reply, Fault>>,
+    /// It has come; who asks again hears that the call is over.
+    has_come: bool,
     /// Keeps the link for the call's time.
     client: NodeClient,
 }
@@ -47,7 +49,11 @@ impl NodeClient {
         })?;
         shared.start(id, request)?;
         let (incoming, outgoing) = ends.ok_or_else(lost)?;
-        Ok(OpenCall { incoming, outgoing, reply: OpenReply { id, reply, client: self.clone() } })
+        Ok(OpenCall {
+            incoming,
+            outgoing,
+            reply: OpenReply { id, reply, has_come: false, client: self.clone() },
+        })
     }
 }
 
@@ -61,11 +67,24 @@ impl OpenCall {
     }
 }
 
+impl OpenReply {
+    /// Asks the node to stop. Its reply still comes.
+    pub fn stop(&self) {
+        // On a dead link there is nothing left to stop.
+        drop(self.client.0.0.outbox.send(&Frame::Cancel { id: self.id }));
+    }
+}
+
 impl Future for OpenReply {
     type Output = Result<Reply>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<Reply>> {
-        Pin::new(&mut self.reply).poll(task).map(|reply| match reply {
+        if self.has_come {
+            return Poll::Ready(Err(lost()));
+        }
+        let reply = ready!(Pin::new(&mut self.reply).poll(task));
+        self.has_come = true;
+        Poll::Ready(match reply {
             Ok(result) => result.map_err(Error::from),
             Err(_) => Err(lost()),
         })
