@@ -69,15 +69,21 @@ enum Command {
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct AgentFlags {
-    /// Serve the one controller at the other end of standard input and output
+    /// Be no agent, but a pipe between standard input and output and the agent that listens on the socket
+    ///
+    /// For a controller on another machine, by ssh. The socket is the one given or configured, or
+    /// /run/carrel/agent.sock.
     #[arg(long)]
     stdio: bool,
-    /// Serve this machine's controller on a UNIX socket
+    /// Serve controllers on this UNIX socket, one at a time: the newest
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 }
+
+/// Where the packaged agent listens.
+const AGENT_SOCKET: &str = "/run/carrel/agent.sock";
 
 fn main() -> ExitCode {
     server::memory::share_arenas();
@@ -104,8 +110,13 @@ fn run(line: CommandLine) -> Result<ExitCode> {
     start_log(&settings)?;
     match line.command {
         Command::Serve(_) => serve(settings)?,
-        Command::Agent(AgentFlags { socket: Some(path), .. }) => listen::run_socket(&path)?,
-        Command::Agent(_) => listen::run_stdio()?,
+        Command::Agent(AgentFlags { stdio: false, socket: Some(path) }) => {
+            listen::run_socket(&path)?
+        }
+        Command::Agent(AgentFlags { socket, .. }) => {
+            let path = socket.or(settings.agent_socket);
+            listen::run_pipe(&path.unwrap_or_else(|| AGENT_SOCKET.into()))?
+        }
         Command::Admin(command) => tell(&identity::cli::run(&settings, command)?)?,
         Command::Doctor(_) => return tell_checks(&in_runtime(monitor::doctor::checks(settings))?),
         Command::Backup { file } => {

@@ -5,6 +5,7 @@
 //! what an event said after the list was asked for is newer and stays.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::Receiver;
@@ -15,10 +16,11 @@ use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use super::Desktops;
+use super::seat::UNREADABLE;
 use super::store::actual;
 use super::templates::{self, Power};
-use crate::error::{Result, logged};
-use crate::node::protocol::{DomainState, Event, OwnerKind, PowerState};
+use crate::error::{Fault, Result, logged};
+use crate::node::protocol::{DomainList, DomainState, Event, OwnerKind, PowerState};
 use crate::store::Tx;
 
 /// At most one write in this time.
@@ -29,7 +31,7 @@ const REMEMBER: Duration = Duration::from_secs(120);
 /// All domains of a node, as a list that was asked for at `asked` gave them.
 pub struct Snapshot {
     pub asked: Instant,
-    pub domains: Vec<DomainState>,
+    pub domains: DomainList,
 }
 
 /// The way of snapshots to the task.
@@ -51,7 +53,9 @@ impl Snapshots {
 
 /// What a domain was seen as.
 enum Seen {
-    State(DomainState),
+    State(Arc<DomainState>),
+    /// The node's agent cannot read it.
+    Unreadable(Fault),
     Gone,
 }
 
@@ -110,22 +114,29 @@ impl Tracker {
                 self.heard.insert(state.uuid, Instant::now());
                 self.waiting.insert(state.uuid, Seen::State(state));
             }
+            Event::DomainUnreadable { uuid, fault } => {
+                self.heard.insert(uuid, Instant::now());
+                self.waiting.insert(uuid, Seen::Unreadable(*fault));
+            }
             Event::DomainGone { uuid } => {
                 self.heard.insert(uuid, Instant::now());
                 self.waiting.insert(uuid, Seen::Gone);
                 // Perhaps somebody undefined it behind Carrel's back.
                 self.desktops.look_soon(node);
             }
-            // A new Domain event tells of the restored one; the other two are the inventory's.
-            Event::Restored { .. } | Event::Hypervisor { .. } | Event::Sample(_) => {}
+            // The inventory's.
+            Event::Hypervisor { .. } | Event::Sample(_) => {}
         }
     }
 
     fn merge(&mut self, snapshot: Snapshot) {
-        for state in snapshot.domains {
-            let newer = self.heard.get(&state.uuid).is_some_and(|heard| *heard >= snapshot.asked);
+        let DomainList { states, unreadable } = snapshot.domains;
+        let readable = states.into_iter().map(|state| (state.uuid, Seen::State(Arc::new(state))));
+        let others = unreadable.into_iter().map(|(uuid, fault)| (uuid, Seen::Unreadable(fault)));
+        for (uuid, seen) in readable.chain(others) {
+            let newer = self.heard.get(&uuid).is_some_and(|heard| *heard >= snapshot.asked);
             if !newer {
-                self.waiting.insert(state.uuid, Seen::State(state));
+                self.waiting.insert(uuid, seen);
             }
         }
     }
@@ -155,6 +166,11 @@ fn write_all(tx: &Tx<'_>, waiting: &[(Uuid, Seen)]) -> Result<()> {
                     templates::store::set_power(tx, *uuid, power, &state.reason, state.started_at)?;
                 }
             },
+            Seen::Unreadable(fault) => {
+                actual::set_unreadable(tx, *uuid, fault)?;
+                let power = Power(PowerState::Crashed);
+                templates::store::set_power(tx, *uuid, power, UNREADABLE, None)?;
+            }
             Seen::Gone => {
                 actual::set_gone(tx, *uuid)?;
                 let off = Power(PowerState::Off);

@@ -35,7 +35,7 @@ pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
 pub use group::{DesktopGroup, GroupDisk, GroupKind};
 pub use power::{Named, Switch, check_kind};
-pub use seat::Desktop;
+pub use seat::{Desktop, UNREADABLE};
 
 use crate::error::Result;
 use crate::inventory::Inventory;

@@ -11,6 +11,8 @@ use crate::node::protocol::PowerState;
 
 /// Power reason of a desktop whose power button Carrel pressed.
 pub const STOPPING: &str = "stopping";
+/// Its domain is there, but its node's agent cannot read it; the fault says why.
+pub const UNREADABLE: &str = "unreadable";
 /// Power reason of a desktop that went off because Carrel asked it to.
 pub const STOPPED: &str = "stopped";
 
@@ -86,6 +88,10 @@ impl Desktop {
             (PowerState::Paused, _) => plain("desktop-paused"),
             (PowerState::Crashed, "ioerror") => plain("desktop-disk-failed"),
             (PowerState::Crashed, "panicked") => plain("desktop-panicked"),
+            (PowerState::Crashed, UNREADABLE) => match &self.fault {
+                Some(fault) => Some(fault.clone().into()),
+                None => plain("desktop-crashed"),
+            },
             (PowerState::Crashed, _) => plain("desktop-crashed"),
             (PowerState::Off, reason) => match &self.fault {
                 Some(fault) => Some(fault.clone().into()),

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::{Images, require_free_name};
 use crate::error::{Error, Result};
 use crate::inventory::StorageRole;
-use crate::node::agent::storage::human;
 use crate::node::client::OpenCall;
+use crate::node::units::human;
 
 /// The first bytes of a qcow2 file.
 const QCOW2: &[u8] = b"QFI\xfb";

@@ -1,5 +1,7 @@
 //! What a node said of itself becomes rows; uuids of what was there before stay.
 
+use std::sync::Arc;
+
 use std::net::Ipv4Addr;
 
 use super::{Inventory, store};
@@ -17,7 +19,7 @@ impl Inventory {
             store::facts::save_nics(tx, node, &kept_nics(&facts))?;
             store::facts::save_storages(tx, node, &facts.storages)
         })?;
-        self.inner.links.set_sample(node, sample);
+        self.inner.links.set_sample(node, Arc::new(sample));
         Ok(())
     }
 }

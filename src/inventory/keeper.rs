@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -200,7 +201,7 @@ impl Keeper {
         let links = &self.inventory.inner.links;
         while let Some(event) = events.recv().await {
             match &event {
-                Event::Sample(sample) => links.set_sample(self.node, sample.as_ref().clone()),
+                Event::Sample(sample) => links.set_sample(self.node, Arc::clone(sample)),
                 Event::Hypervisor { up: true, .. } => {
                     links.set_hypervisor(self.node, None);
                     self.save_status().await;

@@ -14,8 +14,10 @@ use crate::node::protocol::{Event, Sample};
 
 /// How long a caller waits for the first connection after the start of the server.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
-/// Events that a slow listener may be behind; then it compares the whole state instead.
-const EVENTS_KEPT: usize = 2048;
+/// Events that a slow listener may be behind; then it compares the whole state instead. Each domain is told when its
+/// node connects: 50 nodes with 200 each may do so at once, and listeners write to the database meanwhile. An event
+/// is small, as what it says is shared.
+const EVENTS_KEPT: usize = 16_384;
 
 pub struct Links {
     nodes: Mutex<HashMap<i64, Live>>,
@@ -99,8 +101,8 @@ impl Links {
         self.nodes().entry(node).or_default().hypervisor = why_down;
     }
 
-    pub fn set_sample(&self, node: i64, sample: Sample) {
-        self.nodes().entry(node).or_default().sample = Some(Arc::new(sample));
+    pub fn set_sample(&self, node: i64, sample: Arc<Sample>) {
+        self.nodes().entry(node).or_default().sample = Some(sample);
     }
 
     pub fn sample(&self, node: i64) -> Option<Arc<Sample>> {

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::error::{Context, Result};
 use crate::identity::{Directory, Door};
-use crate::node::agent::storage::human;
 use crate::node::local::start_in_process;
 use crate::node::protocol::{AgentConfig, Check, Verdict};
+use crate::node::units::human;
 use crate::settings::Settings;
 use crate::store::backup;
 use crate::store::lock::DataLock;

@@ -60,7 +60,7 @@ impl Monitor {
         tokio::spawn(async move {
             loop {
                 match events.recv().await {
-                    Ok((node, Event::Sample(sample))) => monitor.keep(node, Arc::from(sample)),
+                    Ok((node, Event::Sample(sample))) => monitor.keep(node, sample),
                     // A gap in the samples does not matter to an average.
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,

@@ -20,8 +20,6 @@ const MAGIC: &[u8; 6] = b"carrel";
 const PREFACE: usize = 8;
 /// Bytes before a frame that tell its length, big endian.
 const LENGTH: usize = 4;
-/// Frames written to the stream before it is flushed, when many wait.
-const WRITTEN_AT_ONCE: usize = 64;
 
 /// The error of every call on a link that is no more.
 pub fn lost() -> Error {
@@ -117,10 +115,16 @@ impl Decoder for FrameDecoder {
 
 /// Where frames go to be written. Clones lead to the same stream.
 ///
-/// The queue has no bound of its own: streams of bytes have credit, progress is throttled, and a peer that does
+/// Two queues: the bytes of streams, megabytes perhaps, wait for everything else, so that a pong or the wish to stop is
+/// late by one piece and not by a whole window of every stream.
+///
+/// The queues have no bound of their own: streams of bytes have credit, progress is throttled, and a peer that does
 /// not read is given up by its silence.
 #[derive(Debug, Clone)]
-pub struct Outbox(UnboundedSender<Bytes>);
+pub struct Outbox {
+    first: UnboundedSender<Bytes>,
+    bytes: UnboundedSender<Bytes>,
+}
 
 impl Outbox {
     /// Encodes and queues a frame; never blocks.
@@ -128,29 +132,57 @@ impl Outbox {
     /// # Errors
     /// `node-link-lost`, or `node-frame-too-large` for a frame that the peer would refuse.
     pub fn send(&self, frame: &Frame) -> Result<()> {
-        self.0.send(encode(frame)?).map_err(|_| lost())
+        let queue = match frame {
+            // The end of a stream comes after its bytes.
+            Frame::Data { .. } | Frame::End { .. } => &self.bytes,
+            Frame::Hello { .. }
+            | Frame::Call { .. }
+            | Frame::Progress { .. }
+            | Frame::Reply { .. }
+            | Frame::Cancel { .. }
+            | Frame::Credit { .. }
+            | Frame::Event(_)
+            | Frame::Refused(_)
+            | Frame::Ping
+            | Frame::Pong => &self.first,
+        };
+        queue.send(encode(frame)?).map_err(|_| lost())
+    }
+
+    /// As [`Outbox::send`], for what must not overtake bytes that were sent before.
+    ///
+    /// # Errors
+    /// As [`Outbox::send`].
+    pub fn send_behind(&self, frame: &Frame) -> Result<()> {
+        self.bytes.send(encode(frame)?).map_err(|_| lost())
     }
 }
 
 /// An outbox and the work of writing out what is put in, which ends when all clones of the outbox are
 /// dropped or the stream breaks.
 pub fn outbox<W: AsyncWrite + Unpin>(stream: W) -> (Outbox, impl Future<Output = io::Result<()>>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    (Outbox(sender), write_out(receiver, stream))
+    let (first, firsts) = mpsc::unbounded_channel();
+    let (bytes, pieces) = mpsc::unbounded_channel();
+    (Outbox { first, bytes }, write_out(firsts, pieces, stream))
 }
 
 async fn write_out<W: AsyncWrite + Unpin>(
-    mut frames: UnboundedReceiver<Bytes>,
+    mut first: UnboundedReceiver<Bytes>,
+    mut bytes: UnboundedReceiver<Bytes>,
     mut stream: W,
 ) -> io::Result<()> {
-    let mut batch = Vec::with_capacity(WRITTEN_AT_ONCE);
-    while frames.recv_many(&mut batch, WRITTEN_AT_ONCE).await > 0 {
-        for frame in batch.drain(..) {
-            stream.write_all(&frame).await?;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            Some(frame) = first.recv() => frame,
+            Some(frame) = bytes.recv() => frame,
+            else => return stream.shutdown().await,
+        };
+        stream.write_all(&frame).await?;
+        if first.is_empty() && bytes.is_empty() {
+            stream.flush().await?;
         }
-        stream.flush().await?;
     }
-    stream.shutdown().await
 }
 
 fn encode(frame: &Frame) -> Result<Bytes> {
@@ -180,6 +212,7 @@ mod tests {
     use futures::StreamExt;
 
     use super::*;
+    use crate::node::protocol::Reply;
 
     #[tokio::test]
     async fn frames_arrive_as_they_were_sent() {
@@ -187,13 +220,41 @@ mod tests {
         let (outbox, writing) = outbox(near);
         tokio::spawn(writing);
         outbox.send(&Frame::Data { id: 7, bytes: vec![3; 5000] }).unwrap();
-        outbox.send(&Frame::Ping).unwrap();
+        outbox.send(&Frame::End { id: 7 }).unwrap();
         drop(outbox);
         let (mut frames, _) = reader(far);
         let first = frames.next().await.unwrap().unwrap();
         assert!(matches!(first, Frame::Data { id: 7, bytes } if bytes == vec![3; 5000]));
-        assert!(matches!(frames.next().await.unwrap().unwrap(), Frame::Ping));
+        assert!(matches!(frames.next().await.unwrap().unwrap(), Frame::End { id: 7 }));
         assert!(frames.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_bytes_of_a_stream_hold_up_nothing_but_what_must_stay_behind_them() {
+        let (near, far) = tokio::io::duplex(100);
+        let (outbox, writing) = outbox(near);
+        for _ in 0..16 {
+            outbox.send(&Frame::Data { id: 7, bytes: vec![3; 256 << 10] }).unwrap();
+        }
+        outbox.send_behind(&Frame::Reply { id: 7, result: Ok(Reply::Done) }).unwrap();
+        outbox.send(&Frame::Pong).unwrap();
+        outbox.send(&Frame::Cancel { id: 3 }).unwrap();
+        outbox.send(&Frame::Reply { id: 8, result: Ok(Reply::Done) }).unwrap();
+        drop(outbox);
+        tokio::spawn(writing);
+        let (mut frames, _) = reader(far);
+        let mut order = Vec::new();
+        while let Some(frame) = frames.next().await {
+            order.push(match frame.unwrap() {
+                Frame::Pong => "pong",
+                Frame::Cancel { .. } => "cancel",
+                Frame::Reply { id: 8, .. } => "reply",
+                Frame::Reply { .. } => "reply behind",
+                _ => "bytes",
+            });
+        }
+        assert_eq!(order[..3], ["pong", "cancel", "reply"]);
+        assert_eq!((order.len(), order[19]), (20, "reply behind"));
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ pub mod local;
 pub mod names;
 pub mod protocol;
 pub mod stream;
+pub mod units;
 
 #[cfg(test)]
 mod tests;

@@ -87,7 +87,7 @@ fn wrong_usage_is_2_and_a_wrong_directory_makes_nothing() {
         &["admin", "list", "too", "much"],
         &["admin", "add", "x"],
         &["frobnicate"],
-        &["agent", "--stdio", "--socket", "x"],
+        &["agent"],
     ] {
         assert_eq!(server.run(arguments, "").status.code(), Some(2), "{arguments:?}");
     }
@@ -132,6 +132,24 @@ fn the_doctor_names_what_is_in_the_way_and_its_repair() {
     assert_eq!(code, Some(1));
 }
 
+/// What a person reads on a terminal, where both streams meet: findings and nothing between them.
+#[test]
+fn the_doctor_says_its_findings_only_unless_asked_for_its_log() {
+    let server = Server::start();
+    let quiet = server.run(&["doctor", "--listen", "127.0.0.1:0"], "");
+    assert_eq!(complained(&quiet), "");
+    let text = said(&quiet);
+    for line in text.lines() {
+        let finding = line.starts_with('[') || line.starts_with("      ");
+        assert!(finding || Some(line) == text.lines().last(), "{line:?} in {text}");
+    }
+    let asked = server.run(&["doctor", "--listen", "127.0.0.1:0", "--log", "info"], "");
+    assert!(complained(&asked).contains("connected to libvirt"), "{}", complained(&asked));
+    assert!(!said(&asked).contains("connected to libvirt"));
+    let loud = Server::with().env("CARREL_LOG", "info").without_admin().start();
+    assert!(complained(&loud.run(&["doctor"], "")).contains("connected to libvirt"));
+}
+
 #[test]
 fn what_root_makes_in_the_servers_directory_belongs_to_the_server() {
     assert!(nix::unistd::geteuid().is_root(), "this test needs root: make test uses sudo");
@@ -168,11 +186,4 @@ fn the_agent_serves_on_a_socket_until_it_is_told_to_stop() {
     kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGTERM).expect("signal");
     assert!(agent.wait().expect("wait").success());
     assert!(!socket.exists());
-}
-
-#[test]
-fn an_agent_on_standard_input_ends_with_it() {
-    let server = Server::start();
-    let output = server.run(&["agent", "--stdio"], "");
-    assert!(said(&output).len() < 200, "it only greets: {:?}", output.stdout);
 }

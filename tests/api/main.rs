@@ -4,6 +4,7 @@
 mod support;
 
 mod account;
+mod agent;
 mod analysis_accounts;
 mod audit;
 mod backup;

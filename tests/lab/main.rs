@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod golden;
 mod node;
 mod ssh_keys;
 mod story;

@@ -11,15 +11,15 @@ use crate::support::{
 };
 
 /// A boot takes 5 s on an idle machine and several times that beside other work.
-const BOOT: Duration = Duration::from_secs(240);
+pub const BOOT: Duration = Duration::from_secs(240);
 /// What a list shows follows the guest within this.
-const STATUS: Duration = Duration::from_secs(2);
+pub const STATUS: Duration = Duration::from_secs(2);
 
 const API: &str = "/api/v1.0";
-const TEMPLATES: &str = "/api/v1.0/education/template/";
+pub const TEMPLATES: &str = "/api/v1.0/education/template/";
 const GROUPS: &str = "/api/v1.0/education/group/";
 const DESKTOP_GROUPS: &str = "/api/v1.0/education/desktop/";
-const INSTANCES: &str = "/api/v1.0/education/instance/";
+pub const INSTANCES: &str = "/api/v1.0/education/instance/";
 
 #[test]
 fn a_class_of_desktops_from_image_to_clean_reboot() {
@@ -263,7 +263,7 @@ fn look_at_the_screen(admin: &Client, desktop: &Value) {
     while console.read(1).is_some() {}
 }
 
-fn act(admin: &Client, path: &str, action: &str, id: &str, param: Value) {
+pub fn act(admin: &Client, path: &str, action: &str, id: &str, param: Value) {
     // deletes of desktops are an HTTP method of their own
     let answer = match action {
         "delete" => admin.delete(path).json(&param).send(),
@@ -295,17 +295,23 @@ fn template_row(admin: &Client) -> Value {
     data["results"][0].clone()
 }
 
-fn desktops_of(admin: &Client, group: &str) -> Vec<Value> {
+pub fn desktops_of(admin: &Client, group: &str) -> Vec<Value> {
     let page = admin.get(INSTANCES).query("searchtype", "all").query("desktop_uuid", group);
     let data = page.query("page_size", 100).send().documented("vdi.edu-instances.list");
     data["results"].as_array().expect("rows").clone()
 }
 
-fn wait_status(admin: &Client, group: &str, desktop: &Value, status: &str) {
+pub fn wait_status(admin: &Client, group: &str, desktop: &Value, status: &str) {
     wait_status_within(admin, group, desktop, status, BOOT);
 }
 
-fn wait_status_within(admin: &Client, group: &str, desktop: &Value, status: &str, limit: Duration) {
+pub fn wait_status_within(
+    admin: &Client,
+    group: &str,
+    desktop: &Value,
+    status: &str,
+    limit: Duration,
+) {
     wait_until(&format!("{} is {status}", desktop["name"]), limit, || {
         let rows = desktops_of(admin, group);
         rows.iter().any(|row| row["uuid"] == desktop["uuid"] && row["status"] == status)
@@ -313,7 +319,7 @@ fn wait_status_within(admin: &Client, group: &str, desktop: &Value, status: &str
 }
 
 /// Why a desktop does not run, in English.
-fn reason(admin: &Client, group: &str, desktop: &Value) -> String {
+pub fn reason(admin: &Client, group: &str, desktop: &Value) -> String {
     let rows = desktops_of(&admin.with_header("Accept-Language", "en"), group);
     let row = rows.iter().find(|row| row["uuid"] == desktop["uuid"]).expect("its row");
     text(row, "reason")
@@ -325,17 +331,17 @@ fn domain_of(node: &LabNode, desktop: &Value) -> String {
     node.virsh(&["domname", &uuid]).trim().to_owned()
 }
 
-fn leave_mark(node: &LabNode, address: &str, word: &str) {
+pub fn leave_mark(node: &LabNode, address: &str, word: &str) {
     let path = format!("mark?{word}");
     let done = wait_for("the guest takes a mark", BOOT, || node.ask_guest(address, &path));
     assert_eq!(done, "ok\n");
 }
 
-fn mark(node: &LabNode, address: &str) -> String {
+pub fn mark(node: &LabNode, address: &str) -> String {
     status_word(node, address, "mark")
 }
 
-fn boots(node: &LabNode, address: &str) -> String {
+pub fn boots(node: &LabNode, address: &str) -> String {
     status_word(node, address, "boots")
 }
 
@@ -346,16 +352,16 @@ fn status_word(node: &LabNode, address: &str, key: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-fn group_param(uuid: &str, name: &str) -> Value {
+pub fn group_param(uuid: &str, name: &str) -> Value {
     json!({"desktops": [{"uuid": uuid, "name": name}]})
 }
 
-fn instance_param(group: &str, name: &str, desktops: &[&Value]) -> Value {
+pub fn instance_param(group: &str, name: &str, desktops: &[&Value]) -> Value {
     let instances: Vec<Value> =
         desktops.iter().map(|row| json!({"uuid": row["uuid"], "name": row["name"]})).collect();
     json!({"desktop_uuid": group, "desktop_name": name, "desktop_type": 1, "instances": instances})
 }
 
-fn text(value: &Value, field: &str) -> String {
+pub fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no text {field} in {value:#}")).to_owned()
 }

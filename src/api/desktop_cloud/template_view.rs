@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::base_images::gigabytes;
 use crate::api::call::Call;
 use crate::api::{App, time};
+use crate::desktops::UNREADABLE;
 use crate::desktops::templates::{
     NodeImages, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
 };
@@ -181,6 +182,9 @@ fn status(app: &App, call: &Call, line: &TemplateLine) -> (&'static str, Option<
         // As with desktops: on, but of no use to anybody.
         PowerState::Paused => ("error", word("template-paused")),
         PowerState::Off => ("inactive", last),
+        PowerState::Crashed if template.power_reason == UNREADABLE => {
+            ("error", word("template-unreadable"))
+        }
         PowerState::Crashed => ("error", word("template-crashed")),
     }
 }

@@ -63,7 +63,7 @@ impl Desktops {
         let known = self.store.read(|conn| actual::known(conn, node))?;
         let plan = plan(node, &found, &known, &held);
         let mut report = match self.store.read(|conn| restored::restored_at(conn, node))? {
-            Some(at) => self.set_aside(node, at, &client, &plan, &found.domains)?,
+            Some(at) => self.set_aside(node, at, &client, &plan, &found.domains.states)?,
             None => remove(node, &client, &plan)?,
         };
         self.snapshots.send(Snapshot { asked, domains: found.domains });

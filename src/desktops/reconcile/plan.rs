@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Held;
 use crate::desktops::spec::Restore;
-use crate::node::protocol::{DomainState, FileKind, StoredFile, TemplateLayers};
+use crate::node::protocol::{DomainList, DomainState, FileKind, StoredFile, TemplateLayers};
 
 /// What rows know.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Known {
 /// What a node has.
 #[derive(Debug, Default)]
 pub struct Found {
-    pub domains: Vec<DomainState>,
+    pub domains: DomainList,
     pub files: Vec<StoredFile>,
     /// What desktops of its templates get.
     pub published: BTreeMap<Uuid, TemplateLayers>,
@@ -53,10 +53,13 @@ pub struct Plan {
 
 /// Compares a node with the rows.
 pub fn plan(node: i64, found: &Found, known: &Known, held: &Held) -> Plan {
-    let Found { domains, files, .. } = found;
-    let there: HashSet<Uuid> = domains.iter().map(|domain| domain.uuid).collect();
+    let Found { domains: DomainList { states, unreadable }, files, .. } = found;
+    let readable: HashSet<Uuid> = states.iter().map(|domain| domain.uuid).collect();
+    // What cannot be read is somebody's: neither it nor its disks are touched, nor made anew.
+    let mut there = readable.clone();
+    there.extend(unreadable.iter().map(|(uuid, _)| *uuid));
     let nobodys = |uuid: &Uuid| !known.domains.contains_key(uuid) && !held.contains(uuid);
-    let remove: Vec<Uuid> = there.iter().copied().filter(|uuid| nobodys(uuid)).collect();
+    let remove: Vec<Uuid> = readable.iter().copied().filter(|uuid| nobodys(uuid)).collect();
     let missing = known.domains.iter().filter(|(uuid, domain)| {
         domain.node_id == node
             && domain.is_ready
@@ -80,7 +83,7 @@ pub fn plan(node: i64, found: &Found, known: &Known, held: &Held) -> Plan {
     Plan {
         remove,
         remake,
-        correct: differing(node, domains, known, held),
+        correct: differing(node, states, known, held),
         publish: unpublished(found, known, held),
         files: strays.cloned().collect(),
     }
@@ -120,6 +123,7 @@ fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Error, Fault};
     use crate::node::protocol::{DiskRole, LayerKind, LayerRef, Owner, OwnerKind, PowerState};
 
     const NODE: i64 = 1;
@@ -144,7 +148,8 @@ mod tests {
     }
 
     fn found(domains: &[DomainState], files: &[StoredFile]) -> Found {
-        Found { domains: domains.to_vec(), files: files.to_vec(), ..Found::default() }
+        let domains = DomainList { states: domains.to_vec(), ..DomainList::default() };
+        Found { domains, files: files.to_vec(), ..Found::default() }
     }
 
     fn file(uuid: Uuid, kind: FileKind) -> StoredFile {
@@ -188,6 +193,17 @@ mod tests {
         assert_eq!(made.files, files[1..]);
         let held = Held::from([domain_uuid, overlay, layer]);
         assert_eq!(plan(NODE, &found(&domains, &files), &Known::default(), &held), Plan::default());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_neither_removed_nor_made_anew() {
+        let (of_a_row, of_nobody) = (Uuid::new_v4(), Uuid::new_v4());
+        let fault = Fault::from(Error::conflict("stored-damaged"));
+        let mut known = Known::default();
+        known.domains.insert(of_a_row, row(NODE, true, false));
+        let mut found = found(&[], &[file(of_nobody, FileKind::Overlay)]);
+        found.domains.unreadable = vec![(of_a_row, fault.clone()), (of_nobody, fault)];
+        assert_eq!(plan(NODE, &found, &known, &Held::new()), Plan::default());
     }
 
     #[test]

@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::desktops::group::Stage;
 use crate::desktops::reconcile::{Known, KnownDomain};
-use crate::desktops::seat::{STOPPED, STOPPING};
+use crate::desktops::seat::{STOPPED, STOPPING, UNREADABLE};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::{self, Power};
-use crate::error::Result;
+use crate::error::{Error, Fault, Result};
 use crate::node::protocol::DomainState;
 use crate::store::{Topic, Tx, rows};
 
@@ -23,7 +23,7 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
            JOIN desktop_groups g ON g.template_id = l.template_id \
            JOIN desktops d ON d.group_id = g.id WHERE d.uuid = ?1 AND l.version = ?5) AS version) \
          UPDATE desktops SET power = ?2, started_at = coalesce(?4, started_at), \
-         version = iif((SELECT version FROM known), ?5, version), fault = iif(?2 = 'running', NULL, fault), \
+         version = iif((SELECT version FROM known), ?5, version), fault = iif(?2 = 'running' OR power_reason = ?8, NULL, fault), \
          power_reason = CASE \
            WHEN ?2 = 'off' AND power_reason IN (?6, ?7) THEN ?7 \
            WHEN ?2 = 'off' AND ?3 = 'off' AND power = 'off' THEN power_reason \
@@ -41,8 +41,19 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
         state.started_at,
         state.version,
         STOPPING,
-        STOPPED
+        STOPPED,
+        UNREADABLE
     ])?;
+    tx.changed_rows(changed, Topic::Desktops);
+    Ok(())
+}
+
+/// The domain is there, and its node's agent cannot read it: shown with the reason until it can.
+pub fn set_unreadable(tx: &Tx<'_>, uuid: Uuid, fault: &Fault) -> Result<()> {
+    let fault = serde_json::to_string(fault).map_err(Error::internal)?;
+    let sql = "UPDATE desktops SET power = 'crashed', power_reason = ?2, fault = ?3 \
+         WHERE uuid = ?1 AND (power_reason <> ?2 OR fault IS NOT ?3)";
+    let changed = tx.prepare_cached(sql)?.execute(params![uuid.to_string(), UNREADABLE, fault])?;
     tx.changed_rows(changed, Topic::Desktops);
     Ok(())
 }

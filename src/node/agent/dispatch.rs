@@ -41,7 +41,32 @@ pub fn weight(request: &Request) -> Weight {
         | Request::Flatten { .. }
         | Request::FreezeDisks { .. }
         | Request::InspectLayers { hash: true, .. } => Weight::Heavy,
-        _ => Weight::Light,
+        Request::InspectLayers { hash: false, .. }
+        | Request::DefineDomains { .. }
+        | Request::RemoveDomains { .. }
+        | Request::Power { .. }
+        | Request::SetAside { .. }
+        | Request::Describe
+        | Request::Sample
+        | Request::ListDomains
+        | Request::SendCtrlAltDel { .. }
+        | Request::Screenshot { .. }
+        | Request::EnsureNetwork { .. }
+        | Request::RemoveNetwork { .. }
+        | Request::ListNetworks
+        | Request::Reserve { .. }
+        | Request::Release { .. }
+        | Request::UsedPrefixes
+        | Request::Discard { .. }
+        | Request::CreateLayer { .. }
+        | Request::PublishTemplate { .. }
+        | Request::ListPublished
+        | Request::RemoveLayers { .. }
+        | Request::ListFiles
+        | Request::RemoveFiles { .. }
+        | Request::ListSshKeys
+        | Request::SetSshKeys { .. }
+        | Request::Doctor => Weight::Light,
     }
 }
 

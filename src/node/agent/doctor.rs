@@ -11,9 +11,10 @@ use super::disks::Disks;
 use super::facts::qemu_img_version;
 use super::look::Look;
 use super::program::Program;
-use super::storage::{Storage, human};
+use super::storage::Storage;
 use crate::error::Result;
 use crate::node::protocol::{Check, Verdict};
+use crate::node::units::human;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

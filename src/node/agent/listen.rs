@@ -1,11 +1,17 @@
-//! How an agent is started: in the process of the server, on standard input and output, on a UNIX socket.
+//! How an agent is started and reached. It always listens on a UNIX socket, but for one inside the server's process;
+//! the end of an ssh channel is a pipe to that socket, so that one keeper decides which controller is served and guests
+//! restore while none is.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,19 +23,34 @@ use crate::error::{Context, Error, Kind, Result};
 /// Who may connect is whom the file lets: root and the group that the folder hands down.
 const SOCKET_MODE: u32 = 0o660;
 
-/// `carrel agent --stdio`: serves one controller and returns when it has gone. The end of an ssh channel.
+/// `carrel agent --stdio`: carries bytes between a controller at the other end of standard input and output and the
+/// agent that listens on the socket, until the agent lets the controller go.
 ///
 /// # Errors
-/// As [`serve`].
-pub fn run_stdio() -> Result<()> {
-    let runtime = runtime()?;
-    let outcome = runtime.block_on(async {
-        let stream = tokio::io::join(tokio::io::stdin(), tokio::io::stdout());
-        serve(stream, &Keeper::default()).await
-    });
-    // A read of standard input cannot be called back and would hold up the end.
-    runtime.shutdown_background();
-    outcome
+/// `agent-not-listening`; when a stream breaks.
+pub fn run_pipe(path: &Path) -> Result<()> {
+    let agent = StdUnixStream::connect(path).map_err(|cause| {
+        Error::unreachable("agent-not-listening").arg("path", path.display()).because(cause)
+    })?;
+    // The files themselves: Rust's own standard output would hold bytes back until a line ends.
+    let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+    let mut from_controller = own(io::stdin().as_fd()).context("use standard input")?;
+    let mut to_controller = own(io::stdout().as_fd()).context("use standard output")?;
+    let mut to_agent = agent.try_clone().context("use the agent's socket")?;
+    // Ends with the process: a read of standard input cannot be called back.
+    thread::Builder::new()
+        .name("to-agent".to_owned())
+        .spawn(move || {
+            // The agent learns of the controller's end and closes the other direction, which ends the pipe.
+            drop(io::copy(&mut from_controller, &mut to_agent));
+            drop(to_agent.shutdown(Shutdown::Write));
+        })
+        .context("start a thread")?;
+    match io::copy(&mut &agent, &mut to_controller) {
+        // Nobody reads any more.
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(()),
+        carried => carried.map(drop).context("carry what the agent says"),
+    }
 }
 
 /// `carrel agent --socket PATH`: serves controllers one after the other until SIGTERM or SIGINT. Guests run on.

@@ -7,7 +7,7 @@
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   program.rs   the one door to other programs          events.rs  what the agent tells unasked
 //!   facts.rs nics.rs sampler.rs doctor.rs look.rs                what the node is, does and lacks
-//!   ssh_keys.rs  with which keys people sign in to the node
+//!   ssh_keys.rs  with which keys people sign in to the node     stored/     the forms of what is kept here
 //! ```
 //!
 //! The part for libvirt is [`libvirt::Hypervisor`]. It connects by itself, again and again; without libvirt its
@@ -31,6 +31,7 @@ mod sampler;
 pub mod serve;
 mod ssh_keys;
 pub mod storage;
+pub mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,9 +63,10 @@ impl Agent {
     /// Prepares the storages, connects to libvirt in the background, and begins to take samples.
     ///
     /// # Errors
-    /// When the machine cannot be asked for its figures, or has no thread left.
+    /// `storage-taken` when another agent works in one of its storages; when the machine cannot be asked for its
+    /// figures, or has no thread left.
     pub fn start(config: AgentConfig) -> Result<Arc<Self>> {
-        let disks = Disks::open_for(&config.storages, config.installation);
+        let disks = Disks::open_for(&config.storages, config.installation)?;
         let events = EventSink::default();
         let hypervisor = Hypervisor::start(&config, disks.clone(), events.clone());
         let sampler = Sampler::new()?;
@@ -136,9 +138,7 @@ impl Agent {
         let mut overlays = files.iter().filter(|file| file.kind == FileKind::Overlay).peekable();
         if overlays.peek().is_some() {
             let domains = self.hypervisor.list_domains()?;
-            if let Some(file) =
-                overlays.find(|file| domains.iter().any(|domain| domain.uuid == file.uuid))
-            {
+            if let Some(file) = overlays.find(|file| domains.has(file.uuid)) {
                 return Err(Error::conflict("file-in-use").arg("path", &file.path));
             }
         }

@@ -139,7 +139,7 @@ fn tell(agent: &Arc<Agent>) {
         return;
     }
     match agent.sample() {
-        Ok(sample) => agent.events().send(Event::Sample(Box::new(sample))),
+        Ok(sample) => agent.events().send(Event::Sample(Arc::new(sample))),
         Err(error) => tracing::warn!(error = error.detail(), "no sample"),
     }
 }

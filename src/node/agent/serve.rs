@@ -210,6 +210,7 @@ impl Connection {
         let cancel = CancelFlag::new();
         self.calls().insert(id, Running { cancel: cancel.clone(), stream: handle });
         let weight = dispatch::weight(&request);
+        let behind_bytes = request.answers_with_bytes();
         let permits = if weight == Weight::Heavy { self.heavy.clone() } else { self.light.clone() };
         let (agent, outbox, calls) = (self.agent.clone(), self.outbox.clone(), self.calls.clone());
         self.tasks.spawn(async move {
@@ -228,7 +229,7 @@ impl Connection {
                 }
             };
             lock(&calls).remove(&id);
-            reply(&outbox, id, result);
+            reply(&outbox, id, result, behind_bytes);
         });
         Ok(())
     }
@@ -251,11 +252,12 @@ fn lock(calls: &Mutex<HashMap<u64, Running>>) -> MutexGuard<'_, HashMap<u64, Run
     calls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn reply(outbox: &Outbox, id: u64, result: Result<Reply>) {
+fn reply(outbox: &Outbox, id: u64, result: Result<Reply>, behind_bytes: bool) {
     if let Err(error) = &result {
         tracing::debug!(id, error = error.detail(), "call failed");
     }
-    let sent = outbox.send(&Frame::Reply { id, result: result.map_err(Fault::from) });
+    let frame = Frame::Reply { id, result: result.map_err(Fault::from) };
+    let sent = if behind_bytes { outbox.send_behind(&frame) } else { outbox.send(&frame) };
     // An answer too large for a frame is replaced by its error; on a dead link nobody waits.
     if let Err(error) = sent {
         drop(outbox.send(&Frame::Reply { id, result: Err(error.into()) }));

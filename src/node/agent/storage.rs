@@ -19,6 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::files;
 use crate::node::protocol::{LayerKind, LayerRef, StorageFacts};
+use crate::node::units::human;
 
 /// QEMU runs as another user: it must be able to walk through, not to list.
 const WALK_ONLY: u32 = 0o711;
@@ -34,38 +36,56 @@ const PRIVATE: u32 = 0o700;
 /// Folder of a storage that names whose it is.
 const OWNER: &str = "installation";
 
+/// Whether an agent may be there beside another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// For one that only looks.
+    Fine,
+    Refused,
+}
+
 /// The storages that an agent was configured with.
 #[derive(Debug, Clone)]
 pub struct Storages {
     roots: Vec<PathBuf>,
     /// Those that hold another installation's disks: never touched.
     foreign: Vec<PathBuf>,
-    /// Held while this agent works, so that another one (`carrel doctor`, say) does not take its work in
-    /// progress for left work.
+    /// Held while this agent works: another one would take its work in progress for left work, and restore
+    /// the same disks.
     _working: Arc<Vec<Flock<File>>>,
 }
 
 impl Storages {
     /// Makes missing folders and throws away work that an earlier agent left. A storage that cannot be
     /// prepared is logged and refused when it is used: the rest of the node goes on.
-    pub fn open(paths: &[String]) -> Self {
+    ///
+    /// # Errors
+    /// `storage-taken` when another agent works in one of them, unless `beside` it is fine.
+    pub fn open(paths: &[String], beside: Beside) -> Result<Self> {
         let roots: Vec<_> = paths.iter().map(PathBuf::from).collect();
         let mut working = Vec::new();
         for root in &roots {
             match (Storage { root: root.clone() }).prepare() {
-                Ok(lock) => working.extend(lock),
+                Ok(Some(lock)) => working.push(lock),
+                Ok(None) if beside == Beside::Fine => {}
+                Ok(None) => {
+                    return Err(Error::conflict("storage-taken").arg("path", root.display()));
+                }
                 Err(error) => {
                     tracing::error!(storage = %root.display(), error = error.detail(), "storage not usable");
                 }
             }
         }
-        Self { roots, foreign: Vec::new(), _working: Arc::new(working) }
+        Ok(Self { roots, foreign: Vec::new(), _working: Arc::new(working) })
     }
 
     /// As [`Storages::open`], without those that belong to another installation: what no row of this one
     /// knows is deleted, and a controller with a new database knows nothing of the disks that an older one
-    /// left. An unclaimed storage is claimed. The nil installation only looks.
-    pub fn open_for(paths: &[String], installation: Uuid) -> Self {
+    /// left. An unclaimed storage is claimed. The nil installation only looks, beside an agent that works perhaps.
+    ///
+    /// # Errors
+    /// As [`Storages::open`].
+    pub fn open_for(paths: &[String], installation: Uuid) -> Result<Self> {
         let is_own = |path: &&String| match owner(Path::new(path)) {
             Ok(found) => installation.is_nil() || found.is_none_or(|found| found == installation),
             Err(error) => {
@@ -79,13 +99,14 @@ impl Storages {
         }
         let own: Vec<String> = own.into_iter().cloned().collect();
         let foreign = foreign.into_iter().map(PathBuf::from).collect();
-        let opened = Self { foreign, ..Self::open(&own) };
+        let beside = if installation.is_nil() { Beside::Fine } else { Beside::Refused };
+        let opened = Self { foreign, ..Self::open(&own, beside)? };
         for storage in opened.usable().filter(|_| !installation.is_nil()) {
             if let Err(error) = storage.claim(installation) {
                 tracing::error!(storage = %storage.root.display(), error = error.detail(), "not claimed");
             }
         }
-        opened
+        Ok(opened)
     }
 
     /// # Errors
@@ -246,7 +267,7 @@ impl Storage {
         files::make_dir(&marks.join(installation.to_string()), PRIVATE)
     }
 
-    /// Makes the folders, and throws left work away unless another agent works here.
+    /// Makes the folders, and throws left work away. `None` when another agent works here.
     fn prepare(&self) -> Result<Option<Flock<File>>> {
         // One by one, since the umask of a service would close them to QEMU.
         let mut folders: Vec<&Path> = self.root.ancestors().collect();
@@ -263,9 +284,12 @@ impl Storage {
         files::make_dir(&temporary, PRIVATE)?;
         let folder =
             File::open(&temporary).context(format_args!("open {}", temporary.display()))?;
-        let Ok(lock) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) else {
-            tracing::debug!(storage = %self.root.display(), "another agent works in this storage");
-            return Ok(None);
+        let lock = match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
+            Err((_, cause)) => {
+                return Err(cause).context(format_args!("lock {}", temporary.display()));
+            }
         };
         self.own_layers()?;
         for left in fs::read_dir(&temporary).context("look for left work")? {
@@ -308,16 +332,4 @@ fn owner(root: &Path) -> Result<Option<Uuid>> {
     let uuid = mark.to_str().and_then(|name| Uuid::parse_str(name).ok());
     // Whatever else it is, it is not ours.
     Ok(Some(uuid.unwrap_or(Uuid::max())))
-}
-
-/// A size for people, in the units that disks are sold and partitioned in.
-pub fn human(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }

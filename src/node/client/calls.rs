@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    AuthorizedKey, Check, DhcpHost, DomainSpec, DomainState, FrozenDisk, ImageFacts, InstalledKey,
+    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FrozenDisk, ImageFacts, InstalledKey,
     ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile,
     TemplateLayers,
 };
@@ -44,7 +44,7 @@ impl NodeClient {
     }
 
     /// All domains of this installation.
-    pub fn list_domains(&self) -> Result<Vec<DomainState>> {
+    pub fn list_domains(&self) -> Result<DomainList> {
         match self.call(Request::ListDomains)? {
             Reply::Domains(domains) => Ok(domains),
             other => Err(unexpected(&other)),

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::Fault;
+
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -165,6 +167,22 @@ pub struct DomainState {
     pub nics: Vec<NicSpec>,
     /// The role of each disk, and whether it is restored from the next start on.
     pub restore: Vec<(DiskRole, bool)>,
+}
+
+/// The domains of an installation on one node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainList {
+    pub states: Vec<DomainState>,
+    /// Those that the agent cannot read, and why. It leaves them as they are, whatever it is asked for.
+    pub unreadable: Vec<(Uuid, Fault)>,
+}
+
+impl DomainList {
+    /// Whether a domain with this uuid is there, readable or not.
+    pub fn has(&self, uuid: Uuid) -> bool {
+        self.states.iter().any(|state| state.uuid == uuid)
+            || self.unreadable.iter().any(|(unreadable, _)| *unreadable == uuid)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,6 +31,7 @@ mod ssh_keys;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,7 @@ use crate::error::Fault;
 
 /// Raised by every change that an older peer would misread. Peers of different versions refuse
 /// each other with a clear error; the controller then copies its own binary to the node.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Largest frame, in bytes: a batch of 5,000 domains fits, a stray stream of bytes does not.
 pub const FRAME_LIMIT: usize = 16 << 20;
@@ -227,7 +228,64 @@ impl Request {
             | Self::Flatten { .. }
             | Self::FreezeDisks { .. }
             | Self::InspectLayers { .. } => None,
-            _ => Some(Duration::from_secs(SHORT_PATIENCE)),
+            Self::Describe
+            | Self::Sample
+            | Self::ListDomains
+            | Self::SendCtrlAltDel { .. }
+            | Self::Screenshot { .. }
+            | Self::EnsureNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::ListNetworks
+            | Self::Reserve { .. }
+            | Self::Release { .. }
+            | Self::UsedPrefixes
+            | Self::Discard { .. }
+            | Self::CreateLayer { .. }
+            | Self::PublishTemplate { .. }
+            | Self::ListPublished
+            | Self::RemoveLayers { .. }
+            | Self::ListFiles
+            | Self::RemoveFiles { .. }
+            | Self::ListSshKeys
+            | Self::SetSshKeys { .. }
+            | Self::Doctor => Some(Duration::from_secs(SHORT_PATIENCE)),
+        }
+    }
+
+    /// Whether the agent answers with bytes before its reply, which then must not overtake them.
+    pub fn answers_with_bytes(&self) -> bool {
+        match self {
+            Self::Send { .. } | Self::Console { .. } => true,
+            Self::DefineDomains { .. }
+            | Self::RemoveDomains { .. }
+            | Self::Power { .. }
+            | Self::Receive { .. }
+            | Self::AdoptImage { .. }
+            | Self::Flatten { .. }
+            | Self::FreezeDisks { .. }
+            | Self::InspectLayers { .. }
+            | Self::SetAside { .. }
+            | Self::Describe
+            | Self::Sample
+            | Self::ListDomains
+            | Self::SendCtrlAltDel { .. }
+            | Self::Screenshot { .. }
+            | Self::EnsureNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::ListNetworks
+            | Self::Reserve { .. }
+            | Self::Release { .. }
+            | Self::UsedPrefixes
+            | Self::Discard { .. }
+            | Self::CreateLayer { .. }
+            | Self::PublishTemplate { .. }
+            | Self::ListPublished
+            | Self::RemoveLayers { .. }
+            | Self::ListFiles
+            | Self::RemoveFiles { .. }
+            | Self::ListSshKeys
+            | Self::SetSshKeys { .. }
+            | Self::Doctor => false,
         }
     }
 }
@@ -237,7 +295,7 @@ pub enum Reply {
     Done,
     Node(Box<NodeFacts>),
     Sample(Box<Sample>),
-    Domains(Vec<DomainState>),
+    Domains(DomainList),
     Items(Vec<ItemResult>),
     Picture(#[serde(with = "serde_bytes")] Vec<u8>),
     Prefixes(Vec<(Ipv4Addr, u8)>),
@@ -254,20 +312,34 @@ pub enum Reply {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Event {
     /// A domain's state is now this. `uuid` is the domain's, which is the desktop's or template's.
-    Domain(DomainState),
+    Domain(#[serde(with = "shared")] Arc<DomainState>),
     /// A domain of this installation is no longer defined.
-    DomainGone {
-        uuid: Uuid,
-    },
-    /// A restoring desktop began anew from its template after a reboot from inside the guest.
-    Restored {
-        uuid: Uuid,
-    },
+    DomainGone { uuid: Uuid },
+    /// A domain of this installation is there and cannot be read; see [`DomainList::unreadable`].
+    DomainUnreadable { uuid: Uuid, fault: Box<Fault> },
     /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows
     /// for every domain.
-    Hypervisor {
-        up: bool,
-        reason: String,
-    },
-    Sample(Box<Sample>),
+    Hypervisor { up: bool, reason: String },
+    /// Shared by all who listen.
+    Sample(#[serde(with = "shared")] Arc<Sample>),
+}
+
+/// Crosses the link as what it holds.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }

@@ -7,14 +7,15 @@ use tempfile::TempDir;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use super::config;
 use crate::node::agent::{keeper::Keeper, listen, serve::serve};
 use crate::node::cancel::CancelFlag;
-use crate::node::client::NodeClient;
+use crate::node::client::{NodeClient, Watch};
 use crate::node::link;
-use crate::node::local::connect_socket;
-use crate::node::protocol::{Event, Frame, Request};
+use crate::node::local::{connect_socket, start_in_process};
+use crate::node::protocol::{Event, Frame, PowerAction, Request};
 
 /// The agent's side of a greeting, and then whatever a test does with the link.
 async fn mute_agent(mut far: DuplexStream) -> DuplexStream {
@@ -68,8 +69,16 @@ async fn a_dead_link_fails_all_its_calls() {
 async fn a_silent_link_is_given_up() {
     let (client, _far, _events) = mute_link().await;
     let began = Instant::now();
+    // A batch, too, that may take as long as it takes: an agent that was stopped is no busy one.
+    let other = client.clone();
+    let batch = spawn_blocking(move || {
+        let cancel = CancelFlag::new();
+        let mut watch = Watch { progress: &mut |_| (), cancel: &cancel };
+        other.power(PowerAction::Stop, vec![Uuid::new_v4()], &mut watch).map(drop)
+    });
     let error = spawn_blocking(move || client.describe()).await.unwrap().unwrap_err();
     assert_eq!(error.key(), "node-link-lost");
+    assert_eq!(batch.await.unwrap().unwrap_err().key(), "node-link-lost");
     assert!(began.elapsed() < Duration::from_secs(12), "took {:?}", began.elapsed());
 }
 
@@ -108,6 +117,18 @@ async fn sockets_serve_the_newest_controller() {
     let (sender, _events) = unbounded_channel();
     let absent = connect_socket(&dir.path().join("absent"), super::config(&storage), sender).await;
     assert_eq!(absent.err().unwrap().key(), "agent-not-listening");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_agent_on_a_storage_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let config = config(dir.path().join("storage").to_str().unwrap());
+    let (sender, _events) = unbounded_channel();
+    let first = start_in_process(config.clone(), sender).await.unwrap();
+    let (sender, _other_events) = unbounded_channel();
+    let second = start_in_process(config, sender).await;
+    assert_eq!(second.err().unwrap().key(), "storage-taken");
+    assert!(spawn_blocking(move || first.list_files()).await.unwrap().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::probe::{damaged, no_image};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::qcow2;
 
 /// More than any header that is looked at here.
@@ -173,6 +172,14 @@ fn bytes_at(path: &Path, offset: u64, count: usize) -> Result<Vec<u8>> {
     }
     bytes.truncate(filled);
     Ok(bytes)
+}
+
+pub(super) fn no_image() -> Error {
+    Error::bad_input("not-a-disk-image")
+}
+
+pub(super) fn damaged(message: &str) -> Error {
+    Error::new(Kind::BadInput, "upload-damaged").arg("message", message)
 }
 
 #[cfg(test)]

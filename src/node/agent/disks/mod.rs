@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::error::{Context, Error, Result};
 use crate::node::agent::qcow2::{self, Header};
+#[cfg(test)]
+use crate::node::agent::storage::Beside;
 use crate::node::agent::storage::{Storage, Storages};
 use crate::node::protocol::{ImageFacts, LayerRef};
 
@@ -44,12 +46,15 @@ impl Disks {
     /// Makes the folders of the storages.
     #[cfg(test)]
     pub fn open(storages: &[String]) -> Self {
-        Self::with(Storages::open(storages))
+        Self::with(Storages::open(storages, Beside::Refused).expect("no other agent"))
     }
 
     /// As an agent of this installation: storages of another one are left alone.
-    pub fn open_for(storages: &[String], installation: Uuid) -> Self {
-        Self::with(Storages::open_for(storages, installation))
+    ///
+    /// # Errors
+    /// `storage-taken` when another agent works in one of them.
+    pub fn open_for(storages: &[String], installation: Uuid) -> Result<Self> {
+        Storages::open_for(storages, installation).map(Self::with)
     }
 
     fn with(storages: Storages) -> Self {

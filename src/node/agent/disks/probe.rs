@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::format::{self, Format};
-use crate::error::{Context, Error, Kind, Result};
+use super::format::{self, Format, damaged, no_image};
+use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::program::Program;
-use crate::node::agent::storage::human;
+use crate::node::units::human;
 
 /// Looking at a header takes milliseconds; checking all tables of a 1 TiB image on a slow disk, minutes.
 const LOOK_PATIENCE: Duration = Duration::from_secs(30);
@@ -126,12 +126,4 @@ fn check(path: &Path, format: Format, call: &Call) -> Result<()> {
         _ => Err(damaged(ended.stderr.lines().last().unwrap_or("qemu-img check fails"))
             .because(ended.stderr.clone())),
     }
-}
-
-pub(super) fn no_image() -> Error {
-    Error::bad_input("not-a-disk-image")
-}
-
-pub(super) fn damaged(message: &str) -> Error {
-    Error::new(Kind::BadInput, "upload-damaged").arg("message", message)
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::Disks;
 use crate::error::{Context, Error, Result};
 use crate::node::agent::files;
 use crate::node::agent::storage::Storage;
+use crate::node::agent::stored;
 use crate::node::protocol::{FileKind, TemplateLayers};
 
 impl Disks {
@@ -18,14 +20,22 @@ impl Disks {
     /// template is withdrawn.
     ///
     /// # Errors
-    /// `layer-missing` when one of the layers is not on this node.
+    /// `layer-missing` when one of the layers is not on this node; `stored-newer` when a newer release published it.
     pub fn publish(&self, template: Uuid, current: &TemplateLayers) -> Result<()> {
         let mut homes = BTreeSet::new();
         for layer in current.disks.values() {
             self.layer_header(layer)?;
             homes.insert(layer.storage.as_str());
         }
-        let content = serde_json::to_vec_pretty(current).context("write a published template")?;
+        let content = stored::write_published(current)?;
+        for storage in self.storages().usable() {
+            // Damaged is to be written again; what a newer release wrote is not.
+            if let Err(error) = read(&storage, template)
+                && error.key() == stored::NEWER
+            {
+                return Err(error);
+            }
+        }
         for storage in self.storages().usable() {
             let path = storage.published(template);
             if homes.contains(storage.name().as_str()) {
@@ -69,10 +79,20 @@ impl Disks {
 fn read(storage: &Storage, template: Uuid) -> Result<Option<TemplateLayers>> {
     let path = storage.published(template);
     match fs::read(&path) {
-        Ok(content) => serde_json::from_slice(&content).map(Some).map_err(|cause| {
-            Error::conflict("published-damaged").arg("path", path.display()).because(cause)
-        }),
+        Ok(content) => parse(&content, &path).map(Some),
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(cause).context(format_args!("read {}", path.display())),
     }
+}
+
+fn parse(content: &[u8], path: &Path) -> Result<TemplateLayers> {
+    let object = path.display();
+    let read = match std::str::from_utf8(content) {
+        Ok(text) => stored::read_published(text, &object),
+        Err(cause) => Err(stored::damaged(&object).because(cause)),
+    };
+    read.map_err(|error| match error.key() {
+        stored::NEWER => error,
+        _ => Error::conflict("published-damaged").arg("path", object).because(error),
+    })
 }

@@ -15,7 +15,8 @@ use super::Disks;
 use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
-use crate::node::agent::storage::{Storage, human};
+use crate::node::agent::storage::Storage;
+use crate::node::units::human;
 
 const BUFFER: usize = 256 << 10;
 

@@ -178,7 +178,10 @@ fn left_work_goes_when_an_agent_starts() {
     let left = bench.disks.storages().get(&bench.storage).unwrap().temporary();
     fs::write(&left, "half").unwrap();
     let Bench { disks, storage, dir: _dir } = bench;
-    Disks::open(std::slice::from_ref(&storage));
+    let other = Disks::open_for(std::slice::from_ref(&storage), Uuid::new_v4()).err().unwrap();
+    assert_eq!(other.key(), "storage-taken");
+    // The doctor looks on.
+    drop(Disks::open_for(std::slice::from_ref(&storage), Uuid::nil()).unwrap());
     assert!(left.exists(), "the other agent still works on it");
     drop(disks);
     Disks::open(std::slice::from_ref(&storage));
@@ -278,15 +281,15 @@ fn a_storage_of_another_installation_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("storage").to_str().unwrap().to_owned();
     let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
-    let own = Disks::open_for(std::slice::from_ref(&path), first);
+    let own = Disks::open_for(std::slice::from_ref(&path), first).unwrap();
     let stray = dir.path().join(format!("storage/base/{}.qcow2", Uuid::new_v4()));
     std::fs::write(&stray, b"somebody's").unwrap();
     assert_eq!(own.list_files().unwrap().len(), 1);
     drop(own);
-    let other = Disks::open_for(std::slice::from_ref(&path), second);
+    let other = Disks::open_for(std::slice::from_ref(&path), second).unwrap();
     assert!(other.list_files().unwrap().is_empty(), "nothing to be taken for nobody's");
     assert_eq!(other.storages().get(&path).unwrap_err().key(), "storage-foreign");
     drop(other);
-    let again = Disks::open_for(std::slice::from_ref(&path), first);
+    let again = Disks::open_for(std::slice::from_ref(&path), first).unwrap();
     assert_eq!(again.list_files().unwrap().len(), 1);
 }

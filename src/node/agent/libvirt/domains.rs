@@ -15,7 +15,7 @@ use virt::sys;
 use super::Hypervisor;
 use super::errors::Libvirt;
 use crate::error::Result;
-use crate::node::protocol::{DomainState, DomainUse};
+use crate::node::protocol::{DomainList, DomainUse};
 
 /// Where libvirt's system daemon writes down its QEMU processes.
 const PID_FILES: &str = "/run/libvirt/qemu";
@@ -23,7 +23,7 @@ const PAGE: u64 = 4096;
 
 impl Hypervisor {
     /// All domains that belong to this installation.
-    pub fn list_domains(&self) -> Result<Vec<DomainState>> {
+    pub fn list_domains(&self) -> Result<DomainList> {
         self.inner.all_states()
     }
 

@@ -4,12 +4,14 @@
 //! read. The other lives only while the domain runs and says since when.
 
 use serde::Deserialize;
+use uuid::Uuid;
 use virt::domain::Domain;
 use virt::error::ErrorNumber;
 use virt::sys;
 
 use super::errors::optional;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+use crate::node::agent::stored;
 use crate::node::protocol::DomainSpec;
 
 pub const SPEC_NAMESPACE: &str = "urn:carrel:domain:1";
@@ -32,13 +34,23 @@ pub struct Metadata {
     pub fingerprint: String,
 }
 
+/// Carrel's mark in a domain, whether or not this release can read what it says.
+pub struct Marked {
+    /// `None` when not even that can be read.
+    pub installation: Option<Uuid>,
+    /// The error is `stored-damaged` or `stored-newer`: the domain is to be left as it is.
+    pub metadata: Result<Metadata>,
+}
+
 #[derive(Deserialize)]
 struct SpecElement {
+    #[serde(rename = "@installation")]
+    installation: Option<Uuid>,
     #[serde(rename = "@version")]
     version: Option<u32>,
-    #[serde(rename = "@fingerprint")]
+    #[serde(rename = "@fingerprint", default)]
     fingerprint: String,
-    #[serde(rename = "$text")]
+    #[serde(rename = "$text", default)]
     spec: String,
 }
 
@@ -51,17 +63,30 @@ struct RunElement {
 /// `None` for a domain that is not Carrel's.
 ///
 /// # Errors
-/// When the metadata cannot be read back.
-pub fn read(domain: &Domain, which: Which) -> Result<Option<Metadata>> {
+/// When libvirt does not give the metadata.
+pub fn read(domain: &Domain, which: Which) -> Result<Option<Marked>> {
     let flags = match which {
         Which::Current => sys::VIR_DOMAIN_AFFECT_CURRENT,
         Which::Stored => sys::VIR_DOMAIN_AFFECT_CONFIG,
     };
     let Some(xml) = element(domain, SPEC_NAMESPACE, flags)? else { return Ok(None) };
-    let SpecElement { version, fingerprint, spec } =
-        quick_xml::de::from_str(&xml).context("read a domain's metadata")?;
-    let spec = serde_json::from_str(&spec).context("read the spec in a domain's metadata")?;
-    Ok(Some(Metadata { spec, version, fingerprint }))
+    let object = domain.name().unwrap_or_default();
+    Ok(Some(parse(&xml, &object)))
+}
+
+/// `object`: the domain's name, for people.
+fn parse(xml: &str, object: &str) -> Marked {
+    match quick_xml::de::from_str(xml) {
+        Ok(SpecElement { installation, version, fingerprint, spec }) => {
+            let spec = stored::read_spec(&spec, &object);
+            let metadata = spec.map(|spec| Metadata { spec, version, fingerprint });
+            Marked { installation, metadata }
+        }
+        Err(cause) => {
+            let error: Error = stored::damaged(&object).because(cause);
+            Marked { installation: None, metadata: Err(error) }
+        }
+    }
 }
 
 /// Unix seconds of the start of a running domain, if it was written down.

@@ -43,7 +43,7 @@ use self::domains::UsedBefore;
 use self::errors::{Libvirt, optional};
 use self::events::Signal;
 use self::memory::Memory;
-use self::metadata::{Metadata, Which};
+use self::metadata::{Marked, Metadata, Which};
 use self::owner::QemuUser;
 use self::probe::VirtType;
 use self::restorer::Restorer;
@@ -194,7 +194,8 @@ impl Inner {
     /// A domain of this installation.
     ///
     /// # Errors
-    /// `domain-missing`; `domain-foreign` when a domain of someone else has this uuid.
+    /// `domain-missing`; `domain-foreign` when a domain of someone else has this uuid; `stored-damaged` or
+    /// `stored-newer` when what Carrel wrote into it cannot be read: whatever was asked for, it is left as it is.
     fn domain(&self, uuid: Uuid) -> Result<(Domain, Metadata)> {
         self.find_domain(uuid)?
             .ok_or_else(|| Error::not_found("domain-missing").arg("object", uuid))
@@ -217,9 +218,9 @@ impl Inner {
         let Some(domain) = optional(found, ErrorNumber::NoDomain, "look for", uuid)? else {
             return Ok(None);
         };
-        let metadata = metadata::read(&domain, Which::Stored)?;
-        match metadata.filter(|metadata| self.is_ours(metadata)) {
-            Some(metadata) => Ok(Some((domain, metadata))),
+        let marked = metadata::read(&domain, Which::Stored)?;
+        match marked.filter(|marked| self.may_be_ours(marked)) {
+            Some(marked) => Ok(Some((domain, marked.metadata?))),
             None => {
                 let name = domain.name().libvirt("ask for the name of", uuid)?;
                 Err(Error::conflict("domain-foreign").arg("object", name))
@@ -227,8 +228,9 @@ impl Inner {
         }
     }
 
-    fn is_ours(&self, metadata: &Metadata) -> bool {
-        metadata.spec.owner.installation == self.config.installation
+    /// One that does not say whose it is may be.
+    fn may_be_ours(&self, marked: &Marked) -> bool {
+        marked.installation.is_none_or(|found| found == self.config.installation)
     }
 }
 

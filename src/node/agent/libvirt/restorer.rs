@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::claims::Mark;
 use super::{Inner, batch, spawn, states, xml};
 use crate::error::{Error, Kind, Result};
-use crate::node::protocol::Event;
 
 /// What is under way, and what waits for libvirt to come back.
 #[derive(Default)]
@@ -85,30 +84,27 @@ fn on_own_thread(inner: &Arc<Inner>, domain: Uuid, mark: Mark) {
     });
 }
 
-/// Whether a disk was restored; `None` when the domain is none of ours or was taken away meanwhile.
-fn restart(inner: &Inner, uuid: Uuid) -> Result<Option<bool>> {
+/// Nothing for a domain that is none of ours or was taken away meanwhile.
+fn restart(inner: &Inner, uuid: Uuid) -> Result<()> {
     let _claim = inner.claims.hold(uuid);
     if inner.switching_off.has(uuid) {
-        return Ok(None);
+        return Ok(());
     }
     let (domain, metadata) = match inner.find_domain(uuid) {
         Ok(Some(found)) => found,
-        Ok(None) => return Ok(None),
-        Err(error) if error.key() == "domain-foreign" => return Ok(None),
+        Ok(None) => return Ok(()),
+        Err(error) if error.key() == "domain-foreign" => return Ok(()),
         Err(error) => return Err(error),
     };
     if states::power(&domain)?.has_process() {
         inner.destroy(&domain, &metadata.spec.owner.name)?;
     }
-    let restores = xml::restores(&metadata.spec);
-    inner.start_stopped(&domain, &metadata)?;
-    Ok(Some(restores))
+    inner.start_stopped(&domain, &metadata)
 }
 
-fn report(inner: &Inner, uuid: Uuid, result: Result<Option<bool>>) {
+fn report(inner: &Inner, uuid: Uuid, result: Result<()>) {
     match result {
-        Ok(Some(true)) => inner.events.send(Event::Restored { uuid }),
-        Ok(Some(false) | None) => {}
+        Ok(()) => {}
         Err(error) if error.kind() == Kind::NodeUnreachable => {
             let mut waiting =
                 inner.restorer.unfinished.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use virt::enumutil::Enum;
 use virt::error::ErrorNumber;
 
 use super::errors::{Libvirt, is_code};
-use super::metadata::{self, Which};
+use super::metadata::{self, Marked, Which};
 use crate::error::Result;
 use crate::node::protocol::{DomainState, PowerState};
 
@@ -106,9 +106,12 @@ fn off(reason: Option<DomainStateReason>) -> Power {
     Power { state, reason }
 }
 
-/// What a domain is now; `None` when it is not Carrel's, or no longer there.
-pub fn state(domain: &Domain) -> Result<Option<DomainState>> {
-    let Some(metadata) = read(domain, Which::Current)? else { return Ok(None) };
+/// What a domain with Carrel's mark is now; `None` when it is no longer there.
+///
+/// # Errors
+/// `stored-damaged` and `stored-newer` among others.
+pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
+    let metadata = marked.metadata?;
     let power = match power(domain) {
         Err(error) if error.kind() == crate::error::Kind::NotFound => return Ok(None),
         power => power?,
@@ -116,7 +119,7 @@ pub fn state(domain: &Domain) -> Result<Option<DomainState>> {
     let (mut started_at, mut next) = (None, None);
     if power.has_process() {
         started_at = metadata::read_started(domain)?;
-        next = read(domain, Which::Stored)?;
+        next = read(domain, Which::Stored)?.map(|marked| marked.metadata).transpose()?;
     }
     let next = next.as_ref().unwrap_or(&metadata).spec.disks.iter();
     let restore = next.map(|disk| (disk.role, disk.restore)).collect();
@@ -132,7 +135,8 @@ pub fn state(domain: &Domain) -> Result<Option<DomainState>> {
     }))
 }
 
-fn read(domain: &Domain, which: Which) -> Result<Option<metadata::Metadata>> {
+/// `None` for a domain that is not Carrel's, or no longer there.
+pub fn read(domain: &Domain, which: Which) -> Result<Option<Marked>> {
     match metadata::read(domain, which) {
         Err(error) if error.kind() == crate::error::Kind::NotFound => Ok(None),
         read => read,

@@ -12,17 +12,28 @@ use virt::error::ErrorNumber;
 use super::errors::{Libvirt, optional};
 use super::events::{Change, Signal};
 use super::{Inner, metadata, restorer, states};
-use crate::error::{Kind, Result};
-use crate::node::protocol::{DomainState, Event, PowerState};
+use crate::error::{Fault, Kind, Result};
+use crate::node::protocol::{DomainList, DomainState, Event, PowerState};
 
 /// The domains of this installation as they were last told.
 #[derive(Default)]
-pub struct Known(Mutex<HashMap<Uuid, DomainState>>);
+pub struct Known(Mutex<HashMap<Uuid, Told>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Told {
+    State(DomainState),
+    Unreadable(Fault),
+}
 
 impl Known {
     /// Whether it is news.
-    fn put(&self, state: &DomainState) -> bool {
-        self.lock().insert(state.uuid, state.clone()).as_ref() != Some(state)
+    fn put(&self, uuid: Uuid, told: Told) -> bool {
+        let mut known = self.lock();
+        if known.get(&uuid) == Some(&told) {
+            return false;
+        }
+        known.insert(uuid, told);
+        true
     }
 
     fn remove(&self, domain: Uuid) -> bool {
@@ -37,7 +48,7 @@ impl Known {
         self.lock().keys().copied().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, DomainState>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Told>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,7 +157,14 @@ impl Inner {
     pub(super) fn tell(&self, uuid: Uuid) -> Result<()> {
         let found = self.connect()?.lookup_domain_by_uuid(uuid);
         let domain = optional(found, ErrorNumber::NoDomain, "look for", uuid)?;
-        let state = domain.as_ref().map(|domain| self.state_of(domain)).transpose()?.flatten();
+        let state = match domain.as_ref().map_or(Ok(None), |domain| self.state_of(domain)) {
+            Err(error) if error.kind() == Kind::NodeUnreachable => return Err(error),
+            Err(error) => {
+                self.announce_unreadable(uuid, error.into());
+                return Ok(());
+            }
+            Ok(state) => state,
+        };
         match state {
             // Between the end of the old and the start of the new.
             Some(state) if self.restoring.has(uuid) && state.power != PowerState::Running => {}
@@ -157,8 +175,15 @@ impl Inner {
     }
 
     pub(super) fn announce(&self, state: DomainState) {
-        if self.known.put(&state) {
-            self.events.send(Event::Domain(state));
+        if self.known.put(state.uuid, Told::State(state.clone())) {
+            self.events.send(Event::Domain(Arc::new(state)));
+        }
+    }
+
+    fn announce_unreadable(&self, uuid: Uuid, fault: Fault) {
+        if self.known.put(uuid, Told::Unreadable(fault.clone())) {
+            tracing::error!(%uuid, error = fault.detail, "a domain cannot be read and is left alone");
+            self.events.send(Event::DomainUnreadable { uuid, fault: Box::new(fault) });
         }
     }
 
@@ -169,36 +194,49 @@ impl Inner {
     }
 
     fn tell_all(&self) -> Result<()> {
-        let states = self.all_states()?;
-        let present: HashSet<Uuid> = states.iter().map(|state| state.uuid).collect();
+        let DomainList { states, unreadable } = self.all_states()?;
+        let readable = states.iter().map(|state| state.uuid);
+        let present: HashSet<Uuid> = readable.chain(unreadable.iter().map(|item| item.0)).collect();
         for uuid in self.known.uuids() {
             if !present.contains(&uuid) {
                 self.gone(uuid);
             }
         }
         for state in states {
-            self.known.put(&state);
-            self.events.send(Event::Domain(state));
+            self.known.put(state.uuid, Told::State(state.clone()));
+            self.events.send(Event::Domain(Arc::new(state)));
+        }
+        for (uuid, fault) in unreadable {
+            self.announce_unreadable(uuid, fault);
         }
         Ok(())
     }
 
-    /// The states of all domains of this installation.
-    pub(super) fn all_states(&self) -> Result<Vec<DomainState>> {
+    /// The states of all domains of this installation. One that cannot be read takes nothing from the others.
+    pub(super) fn all_states(&self) -> Result<DomainList> {
         let domains =
             self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
-        let mut states = Vec::with_capacity(domains.len());
+        let mut list = DomainList::default();
         for domain in &domains {
-            states.extend(self.state_of(domain)?);
+            match self.state_of(domain) {
+                Ok(state) => list.states.extend(state),
+                Err(error) if error.kind() == Kind::NodeUnreachable => return Err(error),
+                Err(error) => {
+                    let uuid = domain.uuid().libvirt("ask for the uuid of", "a domain")?;
+                    list.unreadable.push((uuid, error.into()));
+                }
+            }
         }
-        Ok(states)
+        Ok(list)
     }
 
     /// `None` for a domain of someone else, or one that has just gone.
     fn state_of(&self, domain: &Domain) -> Result<Option<DomainState>> {
-        let state = states::state(domain)?;
-        let ours = state.filter(|state| state.owner.installation == self.config.installation);
-        let Some(mut state) = ours else { return Ok(None) };
+        let marked = states::read(domain, metadata::Which::Current)?;
+        let Some(marked) = marked.filter(|marked| self.may_be_ours(marked)) else {
+            return Ok(None);
+        };
+        let Some(mut state) = states::state(domain, marked)? else { return Ok(None) };
         if state.power == PowerState::Running && state.started_at.is_none() {
             state.started_at = Some(note_started(domain)?);
         }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::metadata;
 use crate::error::{Context, Result};
+use crate::node::agent::stored;
 use crate::node::protocol::{DomainSpec, OwnerKind};
 
 /// Of the element that holds a network's spec.
@@ -88,7 +89,7 @@ struct MetadataView<'a> {
 /// # Errors
 /// When the spec cannot be written as JSON, or a template is broken: defects.
 pub fn domain(spec: &DomainSpec, setting: &Setting<'_>) -> Result<Rendered> {
-    let json = serde_json::to_string(spec).context("write a domain's spec")?;
+    let json = stored::write_spec(spec)?;
     let mut view = view(spec, setting, &json);
     let body = render("domain.xml", &view)?;
     view.metadata.fingerprint = hex::encode(&Sha256::digest(body)[..16]);

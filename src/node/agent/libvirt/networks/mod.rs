@@ -166,23 +166,24 @@ impl Inner {
     }
 
     /// # Errors
-    /// `network-in-use` when a running guest has a NIC on it.
+    /// `network-in-use` when a running guest has a NIC on it; `stored-damaged` and `stored-newer` when that of one
+    /// cannot be told.
     fn refuse_in_use(&self, uuid: Uuid, name: &str) -> Result<()> {
         let mut users = Vec::new();
         let domains =
             self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
         for domain in &domains {
-            let metadata = match metadata::read(domain, metadata::Which::Current) {
+            let marked = match metadata::read(domain, metadata::Which::Current) {
                 Err(error) if error.kind() == Kind::NotFound => continue,
                 read => read?,
             };
-            let Some(metadata) = metadata.filter(|metadata| self.is_ours(metadata)) else {
+            let Some(marked) = marked.filter(|marked| self.may_be_ours(marked)) else { continue };
+            if !states::power(domain)?.has_process() {
                 continue;
-            };
-            let spec = metadata.spec;
-            if spec.nics.iter().any(|nic| nic.network == uuid)
-                && states::power(domain)?.has_process()
-            {
+            }
+            // Of one that cannot be read nobody knows which networks it uses.
+            let spec = marked.metadata?.spec;
+            if spec.nics.iter().any(|nic| nic.network == uuid) {
                 users.push(spec.owner.name);
             }
         }
@@ -201,15 +202,22 @@ impl Inner {
         let all =
             self.connect()?.list_all_networks(0).libvirt("list the networks of", "libvirt")?;
         for network in &all {
-            let stored = plan::parse(&self.stored_network(network)?)?;
-            let Some(stored) = stored.filter(|it| it.installation == self.config.installation)
-            else {
-                continue;
-            };
-            let view = plan::view(&stored.spec, self.config.installation)?;
-            if network.is_active().libvirt("look at network", &stored.spec.name)? {
-                self.serve_reservations(network, &stored.spec, &view, &stored)?;
+            if let Err(error) = self.refresh_network(network) {
+                let name = network.name().unwrap_or_default();
+                tracing::error!(name, error = error.detail(), "reservations not looked at");
             }
+        }
+        Ok(())
+    }
+
+    fn refresh_network(&self, network: &Network) -> Result<()> {
+        let stored = plan::parse(&self.stored_network(network)?)?;
+        let Some(stored) = stored.filter(|it| it.installation == self.config.installation) else {
+            return Ok(());
+        };
+        let view = plan::view(&stored.spec, self.config.installation)?;
+        if network.is_active().libvirt("look at network", &stored.spec.name)? {
+            self.serve_reservations(network, &stored.spec, &view, &stored)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::bridges;
 use crate::error::{Context, Error, Result};
 use crate::node::agent::libvirt::xml::{self, GatewayView, HostView, NatView, NetworkView};
+use crate::node::agent::stored;
 use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 
 /// What libvirt has of a network; its reservations are the entries in libvirt's own words.
@@ -25,8 +26,7 @@ pub fn view(spec: &NetworkSpec, installation: Uuid) -> Result<NetworkView> {
         Forward::Nat => (bridge_name(spec.uuid), Some(nat(spec)?)),
         Forward::Bridge { uplink, vlan } => (bridges::on(uplink, *vlan)?, None),
     };
-    let without_hosts = NetworkSpec { hosts: Vec::new(), ..spec.clone() };
-    let json = serde_json::to_string(&without_hosts).context("write a network's spec")?;
+    let json = stored::write_network(spec)?;
     Ok(NetworkView {
         name: xml::network_name(installation, spec.uuid),
         uuid: spec.uuid,
@@ -145,6 +145,8 @@ struct MetadataElement {
 struct NetworkElement {
     #[serde(rename = "@installation")]
     installation: Uuid,
+    #[serde(rename = "@name", default)]
+    name: String,
     #[serde(rename = "$text")]
     spec: String,
 }
@@ -184,8 +186,7 @@ pub fn parse(xml: &str) -> Result<Option<Stored>> {
     }
     let Definition { metadata, bridge, ip } = read(xml)?;
     let Some(element) = metadata.and_then(|metadata| metadata.network) else { return Ok(None) };
-    let mut spec: NetworkSpec =
-        serde_json::from_str(&element.spec).context("read the spec in a network's metadata")?;
+    let mut spec = stored::read_network(&element.spec, &element.name)?;
     spec.hosts = hosts(ip, spec.uuid);
     let bridge = bridge.map(|bridge| bridge.name).unwrap_or_default();
     Ok(Some(Stored { installation: element.installation, bridge, spec }))

@@ -108,7 +108,7 @@ impl Site {
     }
 
     fn state(&self, uuid: Uuid) -> Option<DomainState> {
-        let states = self.hypervisor.list_domains().unwrap();
+        let states = self.hypervisor.list_domains().unwrap().states;
         states.into_iter().find(|state| state.uuid == uuid)
     }
 

@@ -90,7 +90,7 @@ fn domains_of_others_are_neither_shown_nor_touched() {
     let theirs = Site::simulated();
     let spec = theirs.spec("theirs", false);
     theirs.define(&spec);
-    assert!(mine.hypervisor.list_domains().unwrap().is_empty());
+    assert_eq!(mine.hypervisor.list_domains().unwrap(), DomainList::default());
     let results = [
         mine.hypervisor.remove_domains(&[spec.uuid], &Call::unwatched()),
         mine.hypervisor.power(PowerAction::Start, &[spec.uuid], &Call::unwatched()),
@@ -207,7 +207,7 @@ fn a_batch_says_of_each_how_it_went() {
         items.iter().filter(|item| item.result.is_err()).map(|item| item.uuid).collect();
     assert_eq!(failed, [specs[2].uuid]);
     assert_eq!(items[2].result.as_ref().unwrap_err().key, "layer-missing");
-    assert_eq!(site.hypervisor.list_domains().unwrap().len(), 3);
+    assert_eq!(site.hypervisor.list_domains().unwrap().states.len(), 3);
 
     let cancel = CancelFlag::new();
     cancel.cancel();
@@ -369,4 +369,61 @@ fn a_new_agent_tells_every_domain_again() {
     site.reopen();
     site.event(SOON, |event| matches!(event, Event::Hypervisor { up: true, .. }));
     site.becomes(SOON, spec.uuid, PowerState::Running);
+}
+
+/// Changes what Carrel wrote into a domain, as another release or another hand would.
+fn rewrite(domain: &Domain, change: impl Fn(&str) -> String) {
+    let kind = virt::sys::VIR_DOMAIN_METADATA_ELEMENT as i32;
+    let flags = virt::sys::VIR_DOMAIN_AFFECT_CONFIG;
+    let text = domain.metadata(kind, Some(metadata::SPEC_NAMESPACE), flags).unwrap();
+    let changed = change(&text);
+    domain
+        .set_metadata(kind, Some(&changed), Some("carrel"), Some(metadata::SPEC_NAMESPACE), flags)
+        .unwrap();
+}
+
+#[test]
+fn one_domain_that_cannot_be_read_is_one_fault_and_is_left_alone() {
+    let mut site = Site::simulated();
+    let (good, bad) = (site.spec("good", true), site.spec("bad", true));
+    site.define(&good);
+    site.define(&bad);
+    let other = site.other_tool();
+    let domain = other.lookup_domain_by_uuid(bad.uuid).unwrap();
+    rewrite(&domain, |text| text.replace("\"form\":1", "\"form\":2"));
+    // libvirt tells of no such change; the next that happens to the domain does.
+    domain.create().unwrap();
+    let unreadable = |event: &Event| matches!(event, Event::DomainUnreadable { uuid, fault } if *uuid == bad.uuid && fault.key == "stored-newer");
+    site.event(SOON, unreadable);
+    domain.destroy().unwrap();
+
+    let list = site.hypervisor.list_domains().unwrap();
+    assert_eq!(list.states.iter().map(|state| state.uuid).collect::<Vec<_>>(), [good.uuid]);
+    let [(uuid, fault)] = list.unreadable.as_slice() else { panic!("{:?}", list.unreadable) };
+    assert_eq!((*uuid, fault.key.as_str()), (bad.uuid, "stored-newer"));
+
+    let overlay = site.disks.overlay_path(&bad.disks[0], bad.uuid).unwrap();
+    let definition = || domain.xml_desc(0).unwrap();
+    let before = definition();
+    let call = Call::unwatched();
+    let refused = [
+        site.hypervisor.power(PowerAction::Start, &[bad.uuid], &call),
+        site.hypervisor.define_domains(std::slice::from_ref(&bad), &call),
+        site.hypervisor.remove_domains(&[bad.uuid], &call),
+    ];
+    for items in refused {
+        assert_eq!(items[0].result.as_ref().unwrap_err().key, "stored-newer");
+    }
+    assert!(site.hypervisor.set_aside(1, &[bad.uuid], &call).is_err());
+    assert_eq!(definition(), before);
+    assert!(overlay.exists());
+    site.power(PowerAction::Start, good.uuid);
+    site.becomes(SOON, good.uuid, PowerState::Running);
+
+    rewrite(&domain, |text| text.replace("\"form\":2", "\"form\":1"));
+    site.power(PowerAction::Start, bad.uuid);
+    site.becomes(SOON, bad.uuid, PowerState::Running);
+    rewrite(&domain, |_| "<domain>not a spec</domain>".to_owned());
+    site.power(PowerAction::Start, good.uuid);
+    assert_eq!(site.hypervisor.list_domains().unwrap().unreadable[0].1.key, "stored-damaged");
 }

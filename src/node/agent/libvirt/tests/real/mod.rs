@@ -98,6 +98,16 @@ fn mark(address: Ipv4Addr, word: &str) {
     assert_eq!(booted(address).mark, word);
 }
 
+/// Throws away what was told until now.
+fn forget(site: &mut Site) {
+    while site.events.try_recv().is_ok() {}
+}
+
+/// Waits for the news that a domain runs: its being off on the way is not told.
+fn restarted(site: &mut Site, uuid: Uuid) -> Duration {
+    site.becomes(BOOT, uuid, PowerState::Running)
+}
+
 struct Guest {
     spec: DomainSpec,
     network: NetworkSpec,

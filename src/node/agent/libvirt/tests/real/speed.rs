@@ -27,7 +27,7 @@ fn a_hundred_are_defined_reserved_and_removed_quickly() {
     all_done(&site.hypervisor.define_domains(&specs, &Call::unwatched()));
     let defining = began.elapsed();
     let began = Instant::now();
-    let listed = site.hypervisor.list_domains().unwrap().len();
+    let listed = site.hypervisor.list_domains().unwrap().states.len();
     let listing = began.elapsed();
     let began = Instant::now();
     site.hypervisor.domain_use().unwrap();

@@ -131,8 +131,9 @@ fn a_daemon_that_ends_and_comes_back_is_noticed() {
 
     // And events come again.
     mark(guest.address, "lost");
+    forget(&mut site);
     site.hypervisor.send_ctrl_alt_del(uuid).unwrap();
-    site.event(BOOT, |event| matches!(event, Event::Restored { .. }));
+    restarted(&mut site, uuid);
     assert_eq!(booted(guest.address).mark, "");
     clean(&site, &guest);
 }

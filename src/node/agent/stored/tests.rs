@@ -1,0 +1,156 @@
+//! What earlier releases wrote is read, and what this one writes is what `tests/golden/now` has: a change there is a
+//! change for every node, and asks whether older agents may overlook it.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use uuid::{Uuid, uuid};
+
+use super::*;
+use crate::node::protocol::*;
+
+const FIRST_DESKTOP: &str = include_str!("../../../../tests/golden/61931c3/domain-pc005.xml");
+const FIRST_TEMPLATE: &str = include_str!("../../../../tests/golden/61931c3/domain-tiny.xml");
+const FIRST_NETWORK: &str = include_str!("../../../../tests/golden/61931c3/network.xml");
+const FIRST_PUBLISHED: &str = include_str!("../../../../tests/golden/61931c3/template.current");
+
+const INSTALLATION: Uuid = uuid!("ac52f5bb-bcdc-4a7f-8c42-d7ba2bd5fdde");
+const TEMPLATE: Uuid = uuid!("f7e5305f-5e10-4998-ac14-cd8b399b1735");
+const DISK: Uuid = uuid!("1655c50b-8c1c-455c-b830-d6f224b849b3");
+const NETWORK: Uuid = uuid!("ff56d675-c4c1-44fd-8b9d-895dd038acb5");
+const STORAGE: &str = "/var/lib/carrel/storage";
+
+fn layer() -> LayerRef {
+    LayerRef {
+        uuid: uuid!("dc725f71-42c7-4635-9e4f-047b5a49130f"),
+        kind: LayerKind::TemplateVersion,
+        storage: STORAGE.to_owned(),
+    }
+}
+
+fn desktop() -> DomainSpec {
+    DomainSpec {
+        uuid: uuid!("4d88f9b4-1ad4-4869-ac52-3a187160c76c"),
+        owner: Owner {
+            installation: INSTALLATION,
+            kind: OwnerKind::Desktop,
+            name: "pc005".to_owned(),
+            group: Some(uuid!("bce0254e-fc80-4624-b349-498348425dff")),
+            template: TEMPLATE,
+        },
+        vcpus: 1,
+        memory_mib: 128,
+        disks: vec![DiskSpec {
+            uuid: DISK,
+            role: DiskRole::System,
+            index: 0,
+            size: 1 << 30,
+            storage: STORAGE.to_owned(),
+            below: layer(),
+            restore: true,
+        }],
+        nics: vec![NicSpec {
+            mac: "52:54:d4:39:6c:95".to_owned(),
+            network: NETWORK,
+            address: Some(Ipv4Addr::new(10, 213, 0, 11)),
+        }],
+    }
+}
+
+fn template() -> DomainSpec {
+    let mut spec = desktop();
+    spec.uuid = TEMPLATE;
+    spec.owner =
+        Owner { kind: OwnerKind::Template, name: "tiny".to_owned(), group: None, ..spec.owner };
+    spec.disks[0].restore = false;
+    spec.nics[0].mac = "52:54:f8:51:6f:69".to_owned();
+    spec.nics[0].address = Some(Ipv4Addr::new(10, 213, 0, 10));
+    spec
+}
+
+fn network() -> NetworkSpec {
+    let gateway = Ipv4Addr::new(10, 213, 0, 1);
+    NetworkSpec {
+        uuid: NETWORK,
+        name: "default".to_owned(),
+        forward: Forward::Nat,
+        subnets: vec![SubnetSpec {
+            gateway,
+            prefix: 24,
+            start: Ipv4Addr::new(10, 213, 0, 10),
+            end: Ipv4Addr::new(10, 213, 0, 250),
+            dns: vec![gateway],
+        }],
+        hosts: Vec::new(),
+    }
+}
+
+fn published() -> TemplateLayers {
+    TemplateLayers { version: 2, disks: [(DISK, layer())].into() }
+}
+
+/// The JSON in Carrel's element of a definition.
+fn json_in(definition: &str) -> &str {
+    let from = definition.find("\">{").expect("the element's text") + 2;
+    let to = definition.find("</carrel:").expect("its end");
+    &definition[from..to]
+}
+
+#[test]
+fn what_the_first_release_wrote_is_read() {
+    let spec = |definition| read_spec(json_in(definition), &"it").unwrap();
+    assert_eq!(spec(FIRST_DESKTOP), desktop());
+    assert_eq!(spec(FIRST_TEMPLATE), template());
+    assert_eq!(read_network(json_in(FIRST_NETWORK), &"it").unwrap(), network());
+    assert_eq!(read_published(FIRST_PUBLISHED, &"it").unwrap(), published());
+}
+
+#[test]
+fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
+    let bridge = NetworkSpec {
+        forward: Forward::Bridge { uplink: "eth1".to_owned(), vlan: Some(7) },
+        subnets: Vec::new(),
+        ..network()
+    };
+    let written = [
+        ("desktop.json", write_spec(&desktop()).unwrap()),
+        ("template.json", write_spec(&template()).unwrap()),
+        ("network.json", write_network(&network()).unwrap()),
+        ("bridge.json", write_network(&bridge).unwrap()),
+        ("published.json", String::from_utf8(write_published(&published()).unwrap()).unwrap()),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/now");
+    for (name, text) in written {
+        let path = folder.join(name);
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(text, golden.trim_end(), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_written_now_is_read() {
+    assert_eq!(read_spec(&write_spec(&desktop()).unwrap(), &"it").unwrap(), desktop());
+    assert_eq!(read_network(&write_network(&network()).unwrap(), &"it").unwrap(), network());
+    let text = String::from_utf8(write_published(&published()).unwrap()).unwrap();
+    assert_eq!(read_published(&text, &"it").unwrap(), published());
+}
+
+#[test]
+fn a_field_of_a_newer_release_is_overlooked_and_a_newer_form_is_not() {
+    let text = write_spec(&desktop()).unwrap();
+    let more = text.replacen("{", "{\"colour\":\"blue\",", 1);
+    assert_eq!(read_spec(&more, &"pc005").unwrap(), desktop());
+
+    let newer = text.replacen("\"form\":1", "\"form\":2,\"uuid2\":0", 1);
+    let error = read_spec(&newer, &"pc005").unwrap_err();
+    assert_eq!(error.to_string(), "stored-newer (object=pc005, form=2, known=1)");
+    let newer = "{\"form\":7}";
+    assert_eq!(read_network(newer, &"it").unwrap_err().key(), NEWER);
+    assert_eq!(read_published(newer, &"it").unwrap_err().key(), NEWER);
+
+    for damaged in ["", "{", "[]", "{\"uuid\":1}"] {
+        assert_eq!(read_spec(damaged, &"it").unwrap_err().key(), "stored-damaged", "{damaged}");
+        assert_eq!(read_network(damaged, &"it").unwrap_err().key(), "stored-damaged");
+        assert_eq!(read_published(damaged, &"it").unwrap_err().key(), "stored-damaged");
+    }
+}

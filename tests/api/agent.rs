@@ -1,0 +1,144 @@
+//! The agent of a machine on its socket, and controllers that reach it through `carrel agent --stdio`, as one on another
+//! machine does by ssh.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{SMALL, Server, Site, empty_image, wait_until};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Agent {
+    process: Child,
+    folder: TempDir,
+}
+
+impl Agent {
+    fn start() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let socket = folder.path().join("agent.sock");
+        let process = carrel(&["--socket"], &socket).stderr(Stdio::null()).spawn().expect("start");
+        wait_until("the agent's socket", LIMIT, || socket.exists());
+        Self { process, folder }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("agent.sock")
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).expect("signal the agent");
+    }
+
+    /// A socket on which each connection is given to a pipe of its own, and the ends of those pipes: whether they
+    /// were clean.
+    fn piped(&self, name: &str) -> (PathBuf, Receiver<bool>) {
+        let path = self.folder.path().join(name);
+        let listener = UnixListener::bind(&path).expect("bind");
+        let (agent, (ended, ends)) = (self.socket(), mpsc::channel());
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let stream = connection.expect("a controller");
+                let other = stream.try_clone().expect("a second handle");
+                let mut pipe = carrel(&["--stdio", "--socket"], &agent)
+                    .stdin(OwnedFd::from(stream))
+                    .stdout(OwnedFd::from(other))
+                    .spawn()
+                    .expect("start the pipe");
+                let ended = ended.clone();
+                thread::spawn(move || ended.send(pipe.wait().expect("wait").success()));
+            }
+        });
+        (path, ends)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn carrel(arguments: &[&str], socket: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_carrel"));
+    command.args(["agent", "--config", "/dev/null"]).args(arguments).arg(socket);
+    command
+}
+
+fn connected(server: &Server) -> bool {
+    server.log().wait_for(LIMIT, |line| line.contains("node connected").then_some(())).is_some()
+}
+
+#[test]
+fn two_controllers_through_pipes_are_served_one_at_a_time_by_one_agent() {
+    let agent = Agent::start();
+    let (first_socket, first_ends) = agent.piped("first.sock");
+    let (second_socket, second_ends) = agent.piped("second.sock");
+    let mut first = Server::with().env("CARREL_AGENT_SOCKET", first_socket.display()).start();
+    assert!(connected(&first));
+    // Calls with bytes in both directions go through.
+    let site = Site::of(&first, SMALL);
+    let image = site.upload("tiny", &empty_image());
+    site.template("tiny", &image);
+
+    let second = Server::with().env("CARREL_AGENT_SOCKET", second_socket.display()).start();
+    assert!(connected(&second), "the newest wins");
+    assert!(first_ends.recv_timeout(LIMIT).expect("the older one's pipe ends"), "and cleanly");
+    let let_go = |line: &str| line.contains("node not connected").then_some(());
+    assert!(first.log().wait_for(LIMIT, let_go).is_some());
+
+    // A controller that is killed leaves no pipe behind.
+    first.kill();
+    drop(second);
+    second_ends.recv_timeout(LIMIT).expect("the killed one's pipe ends");
+}
+
+#[test]
+fn a_pipe_without_an_agent_says_so() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let output = carrel(&["--stdio", "--socket"], &folder.path().join("none.sock"))
+        .stdin(Stdio::null())
+        .env("LC_ALL", "C")
+        .output()
+        .expect("run");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty(), "nothing that a controller would take for frames");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("No agent listens on") && said.contains("none.sock"), "{said}");
+}
+
+/// What a hung machine is to its controller: nothing is refused, and nothing comes.
+#[test]
+fn a_batch_on_an_agent_that_was_stopped_fails_and_says_why() {
+    let agent = Agent::start();
+    let server = Server::with().env("CARREL_AGENT_SOCKET", agent.socket().display()).start();
+    assert!(connected(&server));
+    let site = Site::of(&server, SMALL);
+    let image = site.upload("tiny", &empty_image());
+    let template = site.template("tiny", &image);
+    let classroom = site.classroom("room");
+    let group = site.deploy("class", &classroom, &template, 3);
+    agent.signal(Signal::SIGSTOP);
+    let param = json!({"desktops": [{"uuid": group, "name": "class"}]});
+    let answer = site.admin.action("/api/v1.0/education/desktop/", "start", param).send();
+    let operation = answer.data()["operation_uuid"].as_str().expect("its uuid").to_owned();
+    // Its rows are read without the node, and it ends by the link's patience, not by the batch's.
+    let row = site.wait_operation(&operation);
+    agent.signal(Signal::SIGCONT);
+    let failed = row["failed"].as_array().expect("what failed");
+    assert_eq!(failed.len(), 3, "{row:#}");
+    let says_why =
+        |item: &Value| item["reason"].as_str().is_some_and(|why| why.contains("连接已断开"));
+    assert!(failed.iter().all(says_why), "{row:#}");
+}
