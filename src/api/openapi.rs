@@ -4,8 +4,8 @@
 //! one operation with a choice of bodies; each row stands in `x-actions` with its own id, permission
 //! and shapes, so that nothing is lost to those who read the document by program.
 
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, IntoAnswer};
@@ -69,22 +69,21 @@ fn permissions() -> Value {
 
 /// The OpenAPI 3.1 document of every dialect.
 pub fn document() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-        settings.meta_schema = None;
-    });
-    let mut generator = settings.into_generator();
     let mut paths: Map<String, Value> = Map::new();
+    let mut schemas: Map<String, Value> = Map::new();
     for endpoint in table() {
         let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
         let method = endpoint.method.as_str().to_lowercase();
+        let shapes = Shapes::of(endpoint);
         match path.get_mut(&method) {
-            None => path[method] = operation(endpoint, &mut generator),
-            Some(existing) => add_action(existing, endpoint, &mut generator),
+            None => path[method] = operation(endpoint, &shapes),
+            Some(existing) => add_action(existing, endpoint, &shapes),
         }
+        schemas.extend(shapes.schemas);
     }
-    let mut schemas = generator.take_definitions(true);
-    schemas.insert("Topic".to_owned(), topic());
+    schemas.insert("Permission".into(), words(Permission::ALL.iter().map(|one| one.word())));
+    schemas.insert("Topic".into(), words(Topic::ALL.iter().map(|topic| topic.word())));
+    schemas.sort_keys();
     let tags: Vec<_> = DIALECTS.iter().map(|dialect| json!({"name": dialect.tag})).collect();
     json!({
         "openapi": "3.1.0",
@@ -107,44 +106,111 @@ pub fn document() -> Value {
     })
 }
 
-/// What `changed` events name.
-fn topic() -> Value {
-    let words: Vec<&str> = Topic::ALL.iter().map(|topic| topic.word()).collect();
-    json!({"type": "string", "enum": words})
+/// A text that is one of these words.
+fn words<'a>(words: impl Iterator<Item = &'a str>) -> Value {
+    json!({"type": "string", "enum": words.collect::<Vec<_>>()})
 }
 
-fn operation(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
+const COMPONENTS: &str = "#/components/schemas/";
+
+/// What a row takes and gives. Its components are named after the row (`vdi.pools.create` takes a
+/// `VdiPoolsCreateInput`), so that no other row changes the names of its types.
+struct Shapes {
+    input: Option<Value>,
+    output: Option<Value>,
+    /// Properties of a query.
+    query: Vec<Value>,
+    schemas: Map<String, Value>,
+}
+
+impl Shapes {
+    fn of(endpoint: &Endpoint) -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        let mut generator = settings.into_generator();
+        let input = (endpoint.input)(&mut generator).map(Schema::to_value);
+        let output = (endpoint.output)(&mut generator).map(Schema::to_value);
+        let mut found = generator.take_definitions(true);
+        let of_input = input.as_ref().and_then(component).map(str::to_owned);
+        let of_output = output.as_ref().and_then(component).map(str::to_owned);
+        let query = match (endpoint.method, &input) {
+            (Method::Get, Some(schema)) => {
+                let own = of_input.as_ref().and_then(|name| found.remove(name));
+                query_parameters(&own.unwrap_or_else(|| schema.clone()))
+            }
+            _ => Vec::new(),
+        };
+        let row: String = endpoint.id.split(['.', '-']).map(capitalized).collect();
+        let named = |name: &str| match name {
+            _ if of_input.as_deref() == Some(name) => format!("{row}Input"),
+            _ if of_output.as_deref() == Some(name) => format!("{row}Data"),
+            _ => format!("{row}{name}"),
+        };
+        let renamed = |mut value: Value| {
+            rename(&mut value, &named);
+            value
+        };
+        Self {
+            input: input.map(renamed),
+            output: output.map(renamed),
+            query: query.into_iter().map(renamed).collect(),
+            schemas: found.into_iter().map(|(name, it)| (named(&name), renamed(it))).collect(),
+        }
+    }
+}
+
+fn component(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix(COMPONENTS)
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// Leads every reference to the component's new name.
+fn rename(value: &mut Value, named: &impl Fn(&str) -> String) {
+    if let Some(name) = component(value).map(named) {
+        value["$ref"] = format!("{COMPONENTS}{name}").into();
+    }
+    match value {
+        Value::Object(map) => map.values_mut().for_each(|value| rename(value, named)),
+        Value::Array(list) => list.iter_mut().for_each(|value| rename(value, named)),
+        _ => {}
+    }
+}
+
+fn operation(endpoint: &Mounted, shapes: &Shapes) -> Value {
     let mut operation = json!({
         "operationId": endpoint.id,
         "tags": [endpoint.dialect.tag],
         "summary": endpoint.summary,
         "parameters": path_parameters(endpoint),
-        "responses": responses(endpoint, generator),
+        "responses": responses(endpoint, shapes),
         "security": security(endpoint.access),
         "x-permission": permission(endpoint.access),
         "x-scope": scope(endpoint.access),
         "x-audit": endpoint.audit.map(|(key, _)| key),
     });
-    let input = (endpoint.input)(generator).map(|schema| schema.to_value());
     if endpoint.method == Method::Get {
-        let query =
-            input.as_ref().map(|schema| query_parameters(schema, generator)).unwrap_or_default();
         if let Some(parameters) = operation["parameters"].as_array_mut() {
-            parameters.extend(query);
+            parameters.extend(shapes.query.iter().cloned());
         }
     } else {
-        operation["requestBody"] =
-            json!({"content": {"application/json": {"schema": body(endpoint, input)}}});
+        let schema = body(endpoint, shapes.input.clone());
+        operation["requestBody"] = json!({"content": {"application/json": {"schema": schema}}});
     }
     if endpoint.action.is_some() {
-        operation["x-actions"] = json!([action(endpoint, generator)]);
+        operation["x-actions"] = json!([action(endpoint, shapes)]);
     }
     operation
 }
 
 /// Adds a row that shares method and path with others.
-fn add_action(operation: &mut Value, endpoint: &Mounted, generator: &mut SchemaGenerator) {
-    let input = (endpoint.input)(generator).map(|schema| schema.to_value());
+fn add_action(operation: &mut Value, endpoint: &Mounted, shapes: &Shapes) {
     let schema = &mut operation["requestBody"]["content"]["application/json"]["schema"];
     let first = schema.take();
     let mut choices = match first {
@@ -153,16 +219,16 @@ fn add_action(operation: &mut Value, endpoint: &Mounted, generator: &mut SchemaG
         }
         other => vec![other],
     };
-    choices.push(body(endpoint, input));
+    choices.push(body(endpoint, shapes.input.clone()));
     *schema = json!({"oneOf": choices});
-    let row = action(endpoint, generator);
+    let row = action(endpoint, shapes);
     match operation["x-actions"].as_array_mut() {
         Some(actions) => actions.push(row),
         None => operation["x-actions"] = json!([row]),
     }
 }
 
-fn action(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
+fn action(endpoint: &Mounted, shapes: &Shapes) -> Value {
     json!({
         "id": endpoint.id,
         "action": endpoint.action,
@@ -170,7 +236,7 @@ fn action(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
         "permission": permission(endpoint.access),
         "scope": scope(endpoint.access),
         "audit": endpoint.audit.map(|(key, _)| key),
-        "data": (endpoint.output)(generator),
+        "data": shapes.output,
     })
 }
 
@@ -203,15 +269,10 @@ fn path_parameters(endpoint: &Mounted) -> Value {
         .collect()
 }
 
-fn query_parameters(schema: &Value, generator: &SchemaGenerator) -> Vec<Value> {
-    let resolved =
-        match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()) {
-            Some(name) => generator.definitions().get(name).cloned().unwrap_or_default(),
-            None => schema.clone(),
-        };
+fn query_parameters(schema: &Value) -> Vec<Value> {
     let required: Vec<&str> =
-        resolved["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let properties = resolved["properties"].as_object().cloned().unwrap_or_default();
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = schema["properties"].as_object().cloned().unwrap_or_default();
     let parameter = |(name, schema): (String, Value)| {
         let needed = required.contains(&name.as_str());
         json!({"name": name, "in": "query", "required": needed, "schema": schema})
@@ -219,9 +280,8 @@ fn query_parameters(schema: &Value, generator: &SchemaGenerator) -> Vec<Value> {
     properties.into_iter().map(parameter).collect()
 }
 
-fn responses(endpoint: &Mounted, generator: &mut SchemaGenerator) -> Value {
-    let data = (endpoint.output)(generator)
-        .map_or_else(|| json!({"type": "object"}), |schema| schema.to_value());
+fn responses(endpoint: &Mounted, shapes: &Shapes) -> Value {
+    let data = shapes.output.clone().unwrap_or_else(|| json!({"type": "object"}));
     let envelope = (endpoint.dialect.schema)(data);
     let success =
         json!({"description": "Success", "content": {"application/json": {"schema": envelope}}});
@@ -258,6 +318,38 @@ fn permission(access: Access) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The document as it is checked in, so that a change of shape is read with the change that makes it.
+    /// `OPENAPI=write` writes it anew; the console's types come from it (`npm run api`).
+    #[test]
+    fn the_checked_in_document_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        let text = serde_json::to_string_pretty(&document()).expect("text") + "\n";
+        if std::env::var("OPENAPI").as_deref() == Ok("write") {
+            std::fs::write(path, &text).expect("write the document");
+        }
+        let known = std::fs::read_to_string(path).expect("the checked-in document");
+        let line = text.lines().zip(known.lines()).find(|(now, then)| now != then);
+        assert!(text == known, "docs/openapi.json is old: {line:?}; OPENAPI=write writes it anew");
+    }
+
+    #[test]
+    fn components_are_named_after_their_rows() {
+        let document = document();
+        let schemas = document["components"]["schemas"].as_object().expect("components");
+        let rows: Vec<String> =
+            table().iter().map(|row| row.id.split(['.', '-']).map(capitalized).collect()).collect();
+        for name in schemas.keys().filter(|name| !["Permission", "Topic"].contains(&name.as_str()))
+        {
+            assert!(rows.iter().any(|row| name.starts_with(row.as_str())), "{name}");
+            assert!(!name.ends_with(|last: char| last.is_ascii_digit()), "{name}");
+        }
+        let all = document.to_string();
+        for reference in all.split(COMPONENTS).skip(1) {
+            let name = reference.split('"').next().expect("a name");
+            assert!(schemas.contains_key(name), "{name} is referred to and missing");
+        }
+    }
 
     #[test]
     fn every_row_is_in_the_document() {
