@@ -19,8 +19,7 @@ fn an_upgrade_keeps_data_and_guests() {
     machine.enter_network();
     let site = Site::of_default_as(admin_by_command(&machine));
     let address = classroom(&site);
-    wait_until("the guest", GUEST, || ask(&address, "status").is_some());
-    ask(&address, "mark?homework").expect("a mark");
+    let guest = machine.exec(&["pgrep", "-x", "qemu-system-x86"]);
     // as packages before this one's kind left them
     machine.exec(&["chown", "root:root", "/etc/carrel/carrel.toml"]);
     machine.exec(&["chmod", "644", "/etc/carrel/carrel.toml"]);
@@ -36,8 +35,10 @@ fn an_upgrade_keeps_data_and_guests() {
     let rights = machine.exec(&["stat", "-c", "%U %G %a", "/etc/carrel/carrel.toml"]);
     assert_eq!(rights.trim(), "root carrel 640");
 
-    let status = ask(&address, "status").expect("the guest runs on");
-    assert!(status.contains("boots=1") && status.contains("mark=homework"), "{status}");
+    assert_eq!(machine.exec(&["pgrep", "-x", "qemu-system-x86"]), guest, "the guest runs on");
+    // only now: agents until this one's parent wrote reservations that dnsmasq could not read
+    let status = wait_for("the guest", GUEST, || ask(&address, "status"));
+    assert!(status.contains("boots=1"), "{status}");
     let admin = Client::new(site.admin.base()).sign_in("admin", PASSWORD);
     assert_eq!(desktop(&admin), uuid);
     wait_for("the desktop is shown as running", SERVICE, || {

@@ -34,10 +34,11 @@ pub fn rename_durably(from: &Path, to: &Path) -> Result<()> {
     sync_parent(to)
 }
 
-/// Writes a small file under a temporary name and renames it.
+/// Writes a small file under a temporary name and renames it. It has exactly `mode`, whatever the process' umask.
 pub fn write_durably(temporary: &Path, path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let written = create_new(temporary, mode).and_then(|mut file| {
-        file.write_all(content)
+        file.set_permissions(Permissions::from_mode(mode))
+            .and_then(|()| file.write_all(content))
             .and_then(|()| file.sync_all())
             .map_err(|cause| on_storage(path, cause))
     });

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
@@ -38,13 +39,21 @@ pub fn serve(network: &Network, name: &str, nat: &NatView, spec: &NetworkSpec) -
         // Writing to a string cannot fail.
         let _ = writeln!(content, "{mac},{address}{separator}{name}");
     }
-    if fs::read_to_string(&running.hosts_file).is_ok_and(|known| known == content) {
+    if is_told(&running.hosts_file, &content) {
         return Ok(());
     }
     let temporary = running.hosts_file.with_extension("carrel");
     files::remove_if_there(&temporary)?;
     files::write_durably(&temporary, &running.hosts_file, content.as_bytes(), 0o644)?;
     kill(running.process, Signal::SIGHUP).context("tell dnsmasq its reservations")
+}
+
+/// Whether the file says just this to dnsmasq, which reads it as a user of its own. Older agents left it closed where
+/// their umask was strict.
+fn is_told(hosts_file: &Path, content: &str) -> bool {
+    const READABLE: u32 = 0o004;
+    fs::metadata(hosts_file).is_ok_and(|meta| meta.permissions().mode() & READABLE != 0)
+        && fs::read_to_string(hosts_file).is_ok_and(|known| known == content)
 }
 
 /// A dnsmasq that libvirt started.
@@ -105,4 +114,20 @@ fn update(network: &Network, command: sys::virNetworkUpdateCommand, host: &DhcpH
             sys::VIR_NETWORK_UPDATE_AFFECT_LIVE,
         )
         .libvirt("change a reservation of", "a network")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_dnsmasq_cannot_read_tells_it_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, temporary) = (folder.path().join("hosts"), folder.path().join("new"));
+        files::write_durably(&temporary, &file, b"a", 0o600).unwrap();
+        assert!(!is_told(&file, "a"));
+        fs::remove_file(&file).unwrap();
+        files::write_durably(&temporary, &file, b"a", 0o644).unwrap();
+        assert!(is_told(&file, "a") && !is_told(&file, "b"));
+    }
 }
