@@ -112,6 +112,11 @@ impl Desktops {
     pub fn desktops(&self, visible: &Visible, query: ListQuery) -> Result<Page<Desktop>> {
         let query = query.seen_by(visible).with("kind", GroupKind::Education.number());
         let mut page = store::seats::list(&self.store, &query)?;
+        for desktop in &mut page.results {
+            // What still works on others may be done with this one.
+            desktop.work =
+                desktop.work.take().filter(|(kind, _)| !power::is_done(kind, desktop.power));
+        }
         if *visible != Visible::All {
             // What works on it may be named after desktops and groups that the caller does not see.
             for desktop in &mut page.results {

@@ -3,9 +3,9 @@
 //! A key can do at most what its owner can: whatever the owner loses, the key loses too.
 
 use super::permission::Permissions;
-use super::roles::may_reach;
 use super::store::{groups, keys, users};
 use super::token::Token;
+use super::users::may_reach;
 use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::permission::Permissions;
 use super::store::roles;
-use super::{Authority, Identity, User};
+use super::{Authority, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 
@@ -40,15 +40,6 @@ pub struct ScopedRole {
     pub group_name: String,
     /// Those of the role's permissions that mean something within a group.
     pub permissions: Permissions,
-}
-
-/// What these roles allow.
-pub(super) fn within(roles: &[ScopedRole]) -> Within {
-    let mut within = Within::new();
-    for role in roles {
-        within.entry(role.group_id).or_default().extend(&role.permissions);
-    }
-    within
 }
 
 /// What is to be changed of a role; `None` stays.
@@ -143,13 +134,6 @@ pub(super) fn may_grant_within(
             Err(Error::forbidden("grant-beyond-own").arg("permission", lacking.word()))
         }
     }
-}
-
-/// Refuses who may not do everything that another may do, everywhere or within a group.
-pub(super) fn may_reach(by: Authority<'_>, user: &User) -> Result<()> {
-    may_grant(by, &user.permissions)?;
-    let within = |role: &ScopedRole| may_grant_within(by, role.group_id, &role.permissions);
-    user.scoped.iter().try_for_each(within)
 }
 
 fn own(role: Role) -> Result<Role> {

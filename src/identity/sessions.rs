@@ -1,7 +1,7 @@
 //! Sessions as people see them: where somebody is signed in, and ending it from elsewhere.
 
-use super::roles::may_reach;
 use super::store::{sessions, users};
+use super::users::may_reach;
 use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};

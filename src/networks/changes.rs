@@ -6,9 +6,8 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::data_networks::check_deletable;
+use super::checks::{check, check_deletable};
 use super::store::networks::Values;
-use super::subnets::check;
 use super::{Network, Networks, Plan, Subnet, SwitchKind, store};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::operations::{Action, Execution, Item, Lane, Saga};

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::changes::{Change, Deletion, Saved, Undo};
+use super::checks::{check_deletable, with};
 use super::store::networks::Values;
-use super::switches::in_use;
 use super::{Network, Networks, Plan, Switch, SwitchKind, store};
 use crate::error::{Error, Result};
 use crate::operations::{Actor, BatchSubmission, NewOperation, SubmittedOperation};
@@ -128,26 +128,4 @@ impl Networks {
             (_, Some(_)) => Err(field(Error::bad_input("network-vlan-unwanted"))),
         }
     }
-}
-
-/// # Errors
-/// `network-is-default`, `network-has-users`
-pub(super) fn check_deletable(conn: &rusqlite::Connection, network: &Network) -> Result<()> {
-    if network.is_default {
-        return Err(Error::conflict("network-is-default").arg("name", &network.name));
-    }
-    let users = store::networks::users(conn, network.id)?;
-    match users.is_empty() {
-        true => Ok(()),
-        false => Err(in_use("network-has-users", &network.name, &users)),
-    }
-}
-
-/// What was written together with the operation that carries it out.
-pub(super) fn with<T>(
-    written: Option<T>,
-    operation: SubmittedOperation,
-) -> Result<(T, SubmittedOperation)> {
-    let written = written.ok_or_else(|| Error::internal("an operation without its rows"))?;
-    Ok((written, operation))
 }

@@ -4,12 +4,14 @@
 //!   switches.rs  data_networks.rs  subnets.rs   what people change     rules.rs  what a subnet may be
 //!   leases.rs    addresses of owners, reserved in their transaction
 //!   reach.rs     what nodes are told                  changes.rs  operations that tell them, with undo
+//!   checks.rs    what is looked at before something is written
 //!   first_start.rs  the switch, network and subnet that a fresh installation has
 //! ```
 //!
 //! The rows say what should be; a node is told whenever it arrives and whenever rows change.
 
 mod changes;
+mod checks;
 mod data_networks;
 mod first_start;
 mod leases;

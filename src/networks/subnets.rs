@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use super::changes::{Change, SavedSubnet, Undo};
-use super::data_networks::with;
+use super::checks::{check, with};
 use super::switches::in_use;
 use super::{Network, Networks, Plan, Subnet, store};
 use crate::error::{Error, Result};
@@ -130,22 +130,4 @@ fn find_in_network(conn: &rusqlite::Connection, network: &Network, uuid: Uuid) -
         true => Ok(subnet),
         false => Err(Error::not_found("subnet-unknown").arg("uuid", uuid)),
     }
-}
-
-/// Checks a new or changed subnet against everything around it.
-pub(super) fn check(
-    conn: &rusqlite::Connection,
-    network: &Network,
-    plan: &Plan,
-    but: Option<i64>,
-) -> Result<()> {
-    plan.check()?;
-    let mut others = store::subnets::of_network(conn, network.id)?;
-    others.retain(|other| Some(other.id) != but);
-    plan.check_beside(&others)?;
-    if store::addresses::is_taken(conn, network.id, plan.gateway)? {
-        let error = Error::conflict("subnet-gateway-taken").arg("field", "gateway");
-        return Err(error.arg("address", plan.gateway));
-    }
-    plan.check_apart(network.kind, &store::subnets::of_other_nat(conn, network.id)?)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::State;
-use super::engine::{EngineState, Inner, Running};
+use super::inner::{EngineState, Inner, Running};
 use super::lanes::Lane;
 use super::progress::Progress;
 use super::runner::{Outcome, Runner};

@@ -26,6 +26,7 @@ mod batch;
 mod dispatcher;
 mod engine;
 mod execution;
+mod inner;
 mod lanes;
 mod progress;
 mod retention;

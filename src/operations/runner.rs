@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::engine::Inner;
+use super::inner::Inner;
 use super::progress::Progress;
 use super::saga::{ARGS_VERSION, AnySaga};
 use super::store::{self, Saved, Work};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::engine::Running;
+use super::inner::Running;
 use super::runner::Runner;
 use super::{
     Action, Actor, Execution, Lane, NewOperation, Operation, Operations, Saga, State, nothing,

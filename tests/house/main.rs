@@ -1,10 +1,16 @@
 //! The rules of the house, read from the sources: who may import whom, where SQL, libvirt, ssh,
 //! processes and Rocket may stand, and how long a file may grow. And one rule of its machine: who may open KVM.
 
+mod modules;
+mod source;
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use modules::{Modules, circles};
+use source::sources;
 
 const DOMAINS: [&str; 9] = [
     "identity",
@@ -19,49 +25,6 @@ const DOMAINS: [&str; 9] = [
 ];
 /// A file beyond this holds two things.
 const FILE_LIMIT: usize = 500;
-
-struct Source {
-    path: String,
-    /// First part of the path below `src`.
-    room: String,
-    text: String,
-}
-
-impl Source {
-    /// Without its unit tests.
-    fn code(&self) -> &str {
-        self.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default()
-    }
-
-    fn is_store(&self) -> bool {
-        self.room == "store" || self.path.contains("/store/") || self.path.ends_with("/store.rs")
-    }
-
-    fn is_test(&self) -> bool {
-        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
-    }
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("read a folder of src") {
-            let path: PathBuf = entry.expect("entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let below = path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned();
-            let room =
-                below.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
-            let text = std::fs::read_to_string(&path).expect("read a source");
-            found.push(Source { path: below, room, text });
-        }
-    }
-    found
-}
 
 /// Rooms named by `crate::<room>` paths.
 fn imports(code: &str) -> Vec<String> {
@@ -145,6 +108,46 @@ fn domains_do_not_import_each_other_in_a_circle() {
         }
     }
     complain("no circle among the domains", circles);
+}
+
+/// Nor files inside a room: what two need stands below both.
+#[test]
+fn files_do_not_import_each_other_in_a_circle() {
+    let imports = Modules::of(&sources()).imports();
+    complain("no circle among files", circles(&imports));
+}
+
+/// What a node runs is reached by its protocol, and started by the command line.
+#[test]
+fn the_agent_is_not_imported() {
+    let mut wrong = Vec::new();
+    for (from, targets) in Modules::of(&sources()).imports() {
+        if from.starts_with("node/") || from == "main.rs" {
+            continue;
+        }
+        for (to, names) in targets.iter().filter(|(to, _)| to.starts_with("node/agent/")) {
+            wrong.push(format!("{from} takes {names:?} from {to}"));
+        }
+    }
+    complain("the agent's inside outside node/", wrong);
+}
+
+/// A store reads and writes rows for its domain; it decides nothing and asks nobody above.
+#[test]
+fn stores_call_nobody_above() {
+    let mut wrong = Vec::new();
+    for (from, targets) in Modules::of(&sources()).imports() {
+        if !from.contains("/store/") && !from.ends_with("/store.rs") {
+            continue;
+        }
+        for (to, names) in targets {
+            let below = ["store/", "node/", "error.rs"].iter().any(|room| to.starts_with(room));
+            if !below && !to.contains("/store/") && !to.ends_with("/store.rs") {
+                wrong.push(format!("{from} calls {names:?} of {to}"));
+            }
+        }
+    }
+    complain("a store that calls its domain", wrong);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::json_uuids;
 use crate::desktops::group::Stage;
-use crate::desktops::power;
 use crate::desktops::seat::{Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
@@ -250,8 +249,7 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {
     let uuids: Vec<Uuid> = results.iter().map(|desktop| desktop.uuid).collect();
     let mut held = store.read(|conn| operations::holders(conn, &uuids))?;
     for desktop in &mut results {
-        let work = held.remove(&desktop.uuid);
-        desktop.work = work.filter(|(kind, _)| !power::is_done(kind, desktop.power));
+        desktop.work = held.remove(&desktop.uuid);
     }
     Ok(Page { count, page, page_size, search, results })
 }

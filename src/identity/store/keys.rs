@@ -6,7 +6,6 @@ use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Context, Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
-use crate::identity::roles::within;
 use crate::identity::{ApiKey, Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Topic, Tx};
@@ -77,7 +76,7 @@ fn one_caller(
     let row = conn.prepare_cached(&sql)?.query_row(params![value, now, name], |row| {
         let found = key(row)?;
         // A key can do no more than was asked for, within a group too.
-        let mut scoped = within(&scoped::read(row, 14)?);
+        let mut scoped = scoped::within(&scoped::read(row, 14)?);
         scoped.values_mut().for_each(|held| held.retain(|one| found.granted.contains(one)));
         let caller = Caller {
             user_id: found.user_id,

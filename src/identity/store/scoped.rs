@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::identity::ScopedRole;
 use crate::identity::permission::{BuiltinRole, Permission};
+use crate::identity::{ScopedRole, Within};
 use crate::store::{Topic, Tx};
 
 /// The roles that user `u` holds within education groups, as JSON.
@@ -57,4 +57,13 @@ pub fn set(tx: &Tx<'_>, user: i64, roles: &[(i64, i64)]) -> Result<()> {
         insert.execute(params![user, role, group])?;
     }
     Ok(())
+}
+
+/// What these roles allow.
+pub fn within(roles: &[ScopedRole]) -> Within {
+    let mut within = Within::new();
+    for role in roles {
+        within.entry(role.group_id).or_default().extend(&role.permissions);
+    }
+    within
 }

@@ -7,7 +7,6 @@ use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
-use crate::identity::roles::within;
 use crate::identity::{Caller, SessionInfo, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Topic, Tx};
@@ -111,7 +110,7 @@ fn one_caller(
             name: row.get(2)?,
             full_name: row.get(3)?,
             permissions: BuiltinRole::effective(&roles, granted),
-            within: within(&scoped::read(row, 8)?),
+            within: scoped::within(&scoped::read(row, 8)?),
             roles,
             via: Via::Session(row.get(4)?),
         };

@@ -426,3 +426,10 @@ pub(in crate::identity) fn elsewhere(user: &User) -> Error {
 pub fn default_roles() -> Vec<String> {
     vec![BuiltinRole::Normal.code().to_owned()]
 }
+
+/// Refuses who may not do everything that another may do, everywhere or within a group.
+pub fn may_reach(by: Authority<'_>, user: &User) -> Result<()> {
+    may_grant(by, &user.permissions)?;
+    let within = |role: &ScopedRole| may_grant_within(by, role.group_id, &role.permissions);
+    user.scoped.iter().try_for_each(within)
+}

@@ -15,7 +15,9 @@ use crate::store::list::{ListQuery, Page};
 use crate::store::now;
 
 pub use change::{AccountChange, NewAccount};
-pub(super) use change::{default_roles, insert, is_free, not_oneself, touchable, update};
+pub(super) use change::{
+    default_roles, insert, is_free, may_reach, not_oneself, touchable, update,
+};
 pub(super) use names::{email_address, user_name};
 pub use preferences::{Preferences, Workflow};
 
