@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::App;
 use super::call::Call;
@@ -30,9 +31,48 @@ pub struct Answer {
     pub location: Option<String>,
 }
 
+/// What there is to answer when a handler is done.
+pub enum Outcome {
+    Answer(Answer),
+    /// Known when an operation has ended; no thread waits for it.
+    Wait(Wait),
+}
+
+type Finish = dyn FnOnce(&App, &Call, Operation) -> Result<Answer> + Send;
+
+/// An answer that waits for the end of an operation.
+pub struct Wait {
+    pub operation: Uuid,
+    /// After this time it is answered that the work goes on.
+    pub patience: Duration,
+    /// Makes the answer of the operation as it is then.
+    pub finish: Box<Finish>,
+}
+
+impl Outcome {
+    /// Changes the answer, now or when there is one.
+    pub fn map(self, change: impl FnOnce(Answer) -> Answer + Send + 'static) -> Self {
+        match self {
+            Self::Answer(answer) => Self::Answer(change(answer)),
+            Self::Wait(wait) => Self::Wait(Wait {
+                finish: Box::new(move |app, call, operation| {
+                    (wait.finish)(app, call, operation).map(change)
+                }),
+                ..wait
+            }),
+        }
+    }
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
 /// What a handler may return.
 pub trait IntoAnswer {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer>;
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome>;
     /// Shape of `data`; `None` is the empty object.
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
 }
@@ -42,8 +82,8 @@ pub trait IntoAnswer {
 pub struct Done;
 
 impl IntoAnswer for Done {
-    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
-        Ok(Answer { data: json!({}), ..Answer::default() })
+    fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
+        Ok(Answer { data: json!({}), ..Answer::default() }.into())
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
@@ -56,8 +96,8 @@ impl IntoAnswer for Done {
 pub struct Data<T>(pub T);
 
 impl<T: Serialize + JsonSchema> IntoAnswer for Data<T> {
-    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
-        Ok(Answer { data: to_value(&self.0)?, ..Answer::default() })
+    fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
+        Ok(Answer { data: to_value(&self.0)?, ..Answer::default() }.into())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
@@ -70,8 +110,9 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Data<T> {
 pub struct WithStatus<T>(pub u16, pub T);
 
 impl<T: Serialize + JsonSchema> IntoAnswer for WithStatus<T> {
-    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
-        Ok(Answer { data: to_value(&self.1)?, status: Some(self.0), ..Answer::default() })
+    fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
+        let data = to_value(&self.1)?;
+        Ok(Answer { data, status: Some(self.0), ..Answer::default() }.into())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
@@ -84,9 +125,9 @@ impl<T: Serialize + JsonSchema> IntoAnswer for WithStatus<T> {
 pub struct Created<T>(pub String, pub T);
 
 impl<T: Serialize + JsonSchema> IntoAnswer for Created<T> {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
-        let answer = WithStatus(201, self.1).into_answer(app, call)?;
-        Ok(Answer { location: Some(self.0), ..answer })
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        let made = WithStatus(201, self.1).into_answer(app, call)?;
+        Ok(made.map(|answer| Answer { location: Some(self.0), ..answer }))
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
@@ -99,11 +140,11 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Created<T> {
 pub struct Sentence(pub Message);
 
 impl IntoAnswer for Sentence {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         let Message { key, args } = self.0;
         let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let text = app.language.text(call.language, key, &args);
-        Ok(Answer { data: text.into(), ..Answer::default() })
+        Ok(Answer { data: text.into(), ..Answer::default() }.into())
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
@@ -113,11 +154,12 @@ impl IntoAnswer for Sentence {
 
 /// A page in the documents' form, or one object for `searchtype=single`.
 impl<T: Serialize + JsonSchema> IntoAnswer for Page<T> {
-    fn into_answer(self, _: &App, call: &Call) -> Result<Answer> {
+    fn into_answer(self, _: &App, call: &Call) -> Result<Outcome> {
         if self.search == SearchType::Single {
             let first = self.results.first();
             let first = first.ok_or_else(|| Error::not_found("nothing-matches"))?;
-            return Ok(Answer { data: to_value(first)?, single: true, ..Answer::default() });
+            let data = to_value(first)?;
+            return Ok(Answer { data, single: true, ..Answer::default() }.into());
         }
         let last = self.count.div_ceil(u64::from(self.page_size)).max(1);
         let next = (u64::from(self.page) < last).then(|| page_url(call, self.page + 1));
@@ -125,7 +167,7 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Page<T> {
         let results = to_value(&self.results)?;
         let data =
             json!({"count": self.count, "next": next, "previous": previous, "results": results});
-        Ok(Answer { data, ..Answer::default() })
+        Ok(Answer { data, ..Answer::default() }.into())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
@@ -161,8 +203,8 @@ pub struct Batch {
 impl Batch {
     /// Does `each` for every name and notes how it went.
     pub fn of<T>(
-        things: impl IntoIterator<Item = (uuid::Uuid, T)>,
-        mut each: impl FnMut(uuid::Uuid, &T) -> Result<String>,
+        things: impl IntoIterator<Item = (Uuid, T)>,
+        mut each: impl FnMut(Uuid, &T) -> Result<String>,
     ) -> Self {
         let items = things.into_iter().map(|(uuid, thing)| match each(uuid, &thing) {
             Ok(name) => Item { uuid, name, fault: None },
@@ -173,8 +215,8 @@ impl Batch {
 }
 
 impl IntoAnswer for Batch {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
-        counted(app, call, self.items, Map::new())
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        counted(app, call, self.items, Map::new()).map(Outcome::from)
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
@@ -184,23 +226,13 @@ impl IntoAnswer for Batch {
 
 /// An operation that goes on: waits a little for its end.
 impl IntoAnswer for SubmittedOperation {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
-        let patience = if call.respond_async { Duration::ZERO } else { PATIENCE };
-        let operation = match app.operations.find(self.0)? {
-            scheduled if scheduled.state == State::Scheduled => scheduled,
-            _ => app.operations.wait(self.0, patience)?,
-        };
-        let mut data = Map::new();
-        data.insert("operation_uuid".into(), json!(operation.uuid));
-        data.insert("operation_state".into(), json!(operation.state.word()));
-        if let (true, Some(fault)) = (operation.state.is_over(), operation.fault.clone()) {
-            return Err(fault.into());
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        let operation = app.operations.find(self.0)?;
+        if call.respond_async || operation.state.is_over() || operation.state == State::Scheduled {
+            return told(app, call, operation).map(Outcome::from);
         }
-        if operation.items.is_empty() || !operation.state.is_over() {
-            let message = ongoing(&operation);
-            return Ok(Answer { data: data.into(), message, ..Answer::default() });
-        }
-        counted(app, call, operation.items, data)
+        let finish = Box::new(told);
+        Ok(Outcome::Wait(Wait { operation: self.0, patience: PATIENCE, finish }))
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
@@ -213,13 +245,15 @@ impl IntoAnswer for SubmittedOperation {
 pub struct Made<T>(pub SubmittedOperation, pub T);
 
 impl<T: Serialize + JsonSchema> IntoAnswer for Made<T> {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         let Self(operation, made) = self;
-        let mut answer = operation.into_answer(app, call)?;
-        if let (Value::Object(data), Value::Object(fields)) = (&mut answer.data, to_value(&made)?) {
-            data.extend(fields);
-        }
-        Ok(answer)
+        let fields = to_value(&made)?;
+        Ok(operation.into_answer(app, call)?.map(|mut answer| {
+            if let (Value::Object(data), Value::Object(fields)) = (&mut answer.data, fields) {
+                data.extend(fields);
+            }
+            answer
+        }))
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
@@ -229,10 +263,10 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Made<T> {
 
 /// Many things: what an operation does with them, or why none was let in.
 impl IntoAnswer for BatchSubmission {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         match self {
             Self::Running(operation) => operation.into_answer(app, call),
-            Self::Refused(items) => counted(app, call, items, Map::new()),
+            Self::Refused(items) => counted(app, call, items, Map::new()).map(Outcome::from),
         }
     }
 
@@ -241,9 +275,35 @@ impl IntoAnswer for BatchSubmission {
     }
 }
 
+/// An operation as it stands.
+fn told(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
+    let mut data = Map::new();
+    data.insert("operation_uuid".into(), json!(operation.uuid));
+    data.insert("operation_state".into(), json!(operation.state.word()));
+    if let (true, Some(fault)) = (tells_why(&operation), operation.fault.clone()) {
+        return Err(fault.into());
+    }
+    if operation.items.is_empty() || !operation.state.is_over() {
+        let message = ongoing(&operation);
+        return Ok(Answer { data: data.into(), message, ..Answer::default() });
+    }
+    counted(app, call, operation.items, data)
+}
+
+/// Whether its own fault is the answer: it failed as a whole, and not for each of its things.
+fn tells_why(operation: &Operation) -> bool {
+    let each = !operation.items.is_empty() && operation.items.iter().all(|i| i.fault.is_some());
+    match operation.state {
+        State::Cancelled => true,
+        State::Failed => operation.parts.is_empty() || !each,
+        _ => false,
+    }
+}
+
 fn ongoing(operation: &Operation) -> Option<(&'static str, Vec<(&'static str, String)>)> {
     let key = match operation.state {
         State::Succeeded => return None,
+        State::Partly => "operation-partly",
         State::Scheduled => "operation-scheduled",
         _ => "operation-goes-on",
     };

@@ -14,6 +14,7 @@ use rocket::{Request, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::answer::{Outcome as HandlerOutcome, Wait};
 use super::call::{Call, not_signed_in};
 use super::dialect::{ActionInput, DialectSpec};
 use super::endpoint::{Access, Mounted, Run, Streamed};
@@ -182,28 +183,52 @@ async fn run_blocking<'r>(
     row: &'static Mounted,
     mut call: Call,
 ) -> Result<Outgoing<'r>> {
-    let app = Arc::clone(app);
-    blocking(move || {
+    let here = Arc::clone(app);
+    let handled = move || {
         let Run::Blocking(handler) = &row.run else {
             return Err(Error::internal("a streaming row among others"));
         };
         let note = call.note.clone();
-        let result = note.accompany(|| handler(&app, &mut call));
+        let result = note.accompany(|| handler(&here, &mut call));
         if call.caller.is_none() {
             // Who it was is known now.
             note.by(call.actor.clone());
         }
-        if let Err(error) = note.close(&app, result.as_ref().err()) {
-            // What was done is done: the client is told so.
-            tracing::error!(
-                request.id = call.actor.request_id,
-                error = error.detail(),
-                "an audit line"
-            );
+        match result {
+            Ok(HandlerOutcome::Wait(wait)) => Ok(Handled::Wait(call, wait)),
+            Ok(HandlerOutcome::Answer(answer)) => answered(&here, call, Ok(answer)),
+            Err(error) => answered(&here, call, Err(error)),
         }
-        result.map(|answer| Outgoing::Answer(answer, std::mem::take(&mut call.cookies)))
-    })
-    .await
+    };
+    let (call, wait) = match blocking(handled).await? {
+        Handled::Answered(answer, cookies) => return Ok(Outgoing::Answer(answer, cookies)),
+        Handled::Wait(call, wait) => (call, wait),
+    };
+    let operation = app.operations.wait(wait.operation, wait.patience).await;
+    let app = Arc::clone(app);
+    let finished = move || {
+        let result = operation.and_then(|operation| (wait.finish)(&app, &call, operation));
+        answered(&app, call, result)
+    };
+    match blocking(finished).await? {
+        Handled::Answered(answer, cookies) => Ok(Outgoing::Answer(answer, cookies)),
+        Handled::Wait(..) => Err(Error::internal("an answer that waits twice")),
+    }
+}
+
+/// Where a request is when its handler is done.
+enum Handled {
+    Answered(super::answer::Answer, Vec<rocket::http::Cookie<'static>>),
+    Wait(Call, Wait),
+}
+
+fn answered(app: &App, mut call: Call, result: Result<super::answer::Answer>) -> Result<Handled> {
+    if let Err(error) = call.note.close(app, result.as_ref().err()) {
+        // What was done is done: the client is told so.
+        let (id, error) = (&call.actor.request_id, error.detail());
+        tracing::error!(request.id = id, error, "an audit line");
+    }
+    result.map(|answer| Handled::Answered(answer, std::mem::take(&mut call.cookies)))
 }
 
 async fn run_streaming<'r>(

@@ -16,7 +16,7 @@ use rocket::{Request, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use super::answer::{Answer, IntoAnswer};
+use super::answer::{Answer, IntoAnswer, Outcome};
 use super::call::Call;
 use super::dialect::DialectSpec;
 use super::{App, input};
@@ -61,7 +61,7 @@ impl Scope {
     }
 }
 
-type Blocking = dyn Fn(&App, &mut Call) -> Result<Answer> + Send + Sync;
+type Blocking = dyn Fn(&App, &mut Call) -> Result<Outcome> + Send + Sync;
 
 /// A handler that reads the body or writes the answer itself: uploads, sockets, event streams.
 pub type Streaming =

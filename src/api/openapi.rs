@@ -8,7 +8,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, IntoAnswer};
+use super::answer::{Answer, IntoAnswer, Outcome};
 use super::call::Call;
 use super::dialect::ActionInput;
 use super::endpoint::{Access, Endpoint, Mounted, Scope, get};
@@ -26,8 +26,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 struct Document(Value);
 
 impl IntoAnswer for Document {
-    fn into_answer(self, _: &App, _: &Call) -> Result<Answer> {
-        Ok(Answer { data: self.0, ..Answer::default() })
+    fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
+        Ok(Answer { data: self.0, ..Answer::default() }.into())
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<schemars::Schema> {

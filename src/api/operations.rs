@@ -26,7 +26,12 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs_in(Permission::OperationsCancel, Scope::Own)
             .action("cancel")
             .audited("operations", "log-operation-cancel")
-            .summary("Ask an operation to stop; what it did is undone"),
+            .summary("Ask an operation to stop; what it did is undone, unless it is past the point of no return"),
+        post("carrel.operations.abandon", PATH, abandon)
+            .needs(Permission::OperationsCancel)
+            .action("abandon")
+            .audited("operations", "log-operation-abandon")
+            .summary("End an undo that is stuck; what it cannot reach is cleaned up when its node is back"),
     ]
 }
 
@@ -55,7 +60,7 @@ pub struct OperationView {
     title: String,
     subject: String,
     subject_name: String,
-    /// scheduled, queued, running, undoing, succeeded, failed or cancelled
+    /// scheduled, queued, running, undoing, succeeded, partly, failed or cancelled
     state: &'static str,
     done: u64,
     total: u64,
@@ -64,6 +69,10 @@ pub struct OperationView {
     error: Option<String>,
     /// Things of a batch that failed.
     failed: Vec<FailedItem>,
+    /// What each node has to do, where nodes have parts of their own.
+    parts: Vec<PartView>,
+    /// Why its undo does not come to its end.
+    stuck: Option<Stuck>,
     owner: String,
     run_at: Option<String>,
     created_at: String,
@@ -77,6 +86,28 @@ struct FailedItem {
     reason: String,
 }
 
+/// The part of a node.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PartView {
+    node_id: i64,
+    node_name: String,
+    /// queued, running, succeeded, failed or cancelled
+    state: &'static str,
+    done: u64,
+    total: u64,
+    /// Why it failed.
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Stuck {
+    reason: String,
+    since: Option<String>,
+    /// Empty when it was abandoned.
+    next_try: Option<String>,
+    abandoned: bool,
+}
+
 impl OperationView {
     pub fn of(app: &App, call: &Call, operation: Operation) -> Self {
         let language = call.language;
@@ -88,8 +119,25 @@ impl OperationView {
             let reason = reason(item.fault?);
             Some(FailedItem { uuid: item.uuid, name: item.name, reason })
         });
+        let parts = operation.parts.into_iter().map(|part| PartView {
+            node_id: part.node_id,
+            node_name: part.node_name,
+            state: part.state.word(),
+            done: part.done,
+            total: part.total,
+            error: part.fault.map(reason),
+        });
+        let (since, next_try) = (operation.stuck_since, operation.next_try);
+        let stuck = operation.undo_fault.map(|fault| Stuck {
+            reason: reason(fault),
+            since: time::optional(since),
+            next_try: time::optional(next_try),
+            abandoned: operation.abandoned,
+        });
         Self {
             uuid: operation.uuid,
+            parts: parts.collect(),
+            stuck,
             title,
             kind: operation.kind,
             subject: operation.subject,
@@ -118,5 +166,13 @@ fn cancel(app: &App, call: &mut Call, input: CancelInput) -> Result<Done> {
     let operation = app.operations.find_seen(&call.visible, input.uuid)?;
     call.about(operation.subject_name);
     app.operations.cancel(input.uuid)?;
+    Ok(Done)
+}
+
+fn abandon(app: &App, call: &mut Call, input: CancelInput) -> Result<Done> {
+    call.about(input.uuid.to_string());
+    let operation = app.operations.find(input.uuid)?;
+    call.about(operation.subject_name);
+    app.operations.abandon(input.uuid)?;
     Ok(Done)
 }

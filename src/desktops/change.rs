@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Desktops;
 use super::power::Named;
 use super::spec::Restore;
 use super::store::groups::GroupValues;
 use super::store::{groups, seats};
+use super::{Desktops, nodes};
 use crate::error::Result;
 use crate::operations::{
-    Action, Actor, Execution, Item, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Item, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::visible::Visible;
 
@@ -47,13 +47,11 @@ struct Values {
     order_num: i64,
 }
 
-static STEPS: [Action<Desktops, RestoreArgs>; 2] = [
-    Action { name: "rows", run: nothing, undo: take_back },
-    Action { name: "domains", run: tell_nodes, undo: nothing },
-];
+static STEPS: [Action<Desktops, RestoreArgs>; 2] =
+    [Action::new("rows", nothing, take_back), Action::new("domains", tell_nodes, nothing)];
 
 pub(super) fn register(desktops: &Desktops) {
-    desktops.operations.register(RESTORE, Saga { domain: desktops.clone(), steps: &STEPS });
+    desktops.operations.register(RESTORE, Saga::new(Lane::Build, desktops.clone(), &STEPS));
 }
 
 impl Desktops {
@@ -121,7 +119,7 @@ impl Desktops {
 fn tell_nodes(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> Result<()> {
     let seats = desktops.store.read(|conn| seats::of_group(conn, args.group))?;
     let uuids: Vec<Uuid> = seats.into_iter().map(|seat| seat.uuid).collect();
-    desktops.define_domains(&uuids, execution)
+    nodes::all(desktops.define_domains(&uuids, execution)?).map(drop)
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. A node that does not

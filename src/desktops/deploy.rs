@@ -1,8 +1,10 @@
 //! Makes desktops: a group with all of its, or more of them for a group.
 //!
 //! Rows and addresses are written with the operation in one transaction, in stage `creating`. Then every node is told
-//! the reservations and the domains, one call each. If a step fails, or somebody cancels, everything is taken away
-//! again: what was acknowledged is whole or gone.
+//! the reservations and the domains, one call each. A node that fails undoes no other: the group holds what was made,
+//! the rows and addresses of what was not are given back, and the operation's items say which and why. What such a
+//! node has of them nevertheless belongs to nobody and is removed by the reconciler. If all nodes fail, or somebody
+//! cancels, everything is taken away again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +22,7 @@ use super::{Desktops, Named};
 use crate::error::{Error, Result};
 use crate::inventory::{Node, Pool};
 use crate::operations::{
-    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::Tx;
 use crate::store::visible::Visible;
@@ -62,16 +64,17 @@ struct DeployArgs {
     whole_group: bool,
 }
 
-static STEPS: [Action<Desktops, DeployArgs>; 4] = [
-    Action { name: "rows", run: nothing, undo: remove_rows },
-    Action { name: "addresses", run: announce, undo: withdraw },
-    Action { name: "domains", run: define, undo: remove_domains },
-    Action { name: "ready", run: make_ready, undo: unmake_ready },
+static STEPS: [Action<Desktops, DeployArgs>; 5] = [
+    Action::new("rows", nothing, remove_rows),
+    Action::new("addresses", announce, withdraw),
+    Action::new("domains", define, remove_domains),
+    Action::new("parts", note_parts, nothing),
+    Action::new("ready", make_ready, unmake_ready),
 ];
 
 pub(super) fn register(desktops: &Desktops) {
     for kind in [CREATE_GROUP, ADD] {
-        desktops.operations.register(kind, Saga { domain: desktops.clone(), steps: &STEPS });
+        desktops.operations.register(kind, Saga::new(Lane::Build, desktops.clone(), &STEPS));
     }
 }
 
@@ -113,7 +116,7 @@ impl Desktops {
             let group = groups::find(tx, uuid)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
             let args = DeployArgs { group: uuid, desktops, whole_group: true };
-            submission(CREATE_GROUP, &args, &new.name)
+            submission(CREATE_GROUP, &args, &new.name, &shares)
         })?;
         Ok((made, submitted))
     }
@@ -142,7 +145,7 @@ impl Desktops {
             self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
             let args = DeployArgs { group: group.uuid, desktops, whole_group: false };
-            submission(ADD, &args, &group.name)
+            submission(ADD, &args, &group.name, &shares)
         })
     }
 
@@ -236,9 +239,16 @@ impl Desktops {
     }
 }
 
-fn submission(kind: &'static str, args: &DeployArgs, name: &str) -> Result<NewOperation> {
+fn submission(
+    kind: &'static str,
+    args: &DeployArgs,
+    name: &str,
+    shares: &[Share],
+) -> Result<NewOperation> {
     let new = NewOperation::new(kind, args, args.group, name)?;
-    Ok(new.locking(args.desktops.iter().copied()).counting_to(args.desktops.len() as u64))
+    let parts = shares.iter().map(|share| (share.node_id, share.count as usize));
+    let new = new.locking(args.desktops.iter().copied()).on(parts);
+    Ok(new.counting_to(args.desktops.len() as u64))
 }
 
 fn check_numbers(new: &NewDesktopGroup) -> Result<()> {
@@ -305,7 +315,8 @@ fn check_template(template: &Template, pool: &Pool) -> Result<()> {
 }
 
 fn announce(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
-    desktops.announce_addresses(&args.desktops, execution)
+    desktops.announce_addresses(&args.desktops, execution)?;
+    execution.some_part()
 }
 
 fn withdraw(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
@@ -313,14 +324,41 @@ fn withdraw(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Re
 }
 
 fn define(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
-    desktops.define_domains(&args.desktops, execution)
+    let failed = execution.failed_parts();
+    let seats = desktops.store.read(|conn| seats::seats(conn, &args.desktops))?;
+    let reachable = seats.iter().filter(|seat| !failed.contains_key(&seat.node_id));
+    let reachable: Vec<Uuid> = reachable.map(|seat| seat.uuid).collect();
+    desktops.define_domains(&reachable, execution)?;
+    execution.some_part()
+}
+
+/// Says of each desktop whether it was made, when not all were.
+fn note_parts(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    let failed = execution.failed_parts();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    for seat in desktops.store.read(|conn| seats::seats(conn, &args.desktops))? {
+        let fault = failed.get(&seat.node_id).cloned();
+        execution.item(seat.uuid, &seat.name, fault.map_or(Ok(()), Err));
+    }
+    Ok(())
 }
 
 fn remove_domains(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
     desktops.remove_domains(&args.desktops, execution)
 }
 
-fn make_ready(desktops: &Desktops, args: &DeployArgs, _: &Execution) -> Result<()> {
+fn make_ready(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    let failed = execution.failed_parts();
+    let seats = desktops.store.read(|conn| seats::seats(conn, &args.desktops))?;
+    let (left, _): (Vec<_>, Vec<_>) =
+        seats.iter().partition(|seat| failed.contains_key(&seat.node_id));
+    for (node, part) in seats::by_node(left.iter().copied()) {
+        desktops.remove_left(node, part);
+    }
+    let left: Vec<Uuid> = left.iter().map(|seat| seat.uuid).collect();
+    desktops.forget(&[], &left)?;
     set_stage(desktops, args, Stage::Ready)
 }
 

@@ -12,38 +12,56 @@ use super::{Desktops, nodes, templates};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{StorageRole, storage_in};
 use crate::networks::Lease;
+use crate::node::cancel::CancelFlag;
+use crate::node::client::Watch;
 use crate::node::protocol::{DomainSpec, ItemResult, NicSpec, OwnerKind};
 use crate::operations::Execution;
 
 impl Desktops {
-    /// Defines the domains of these desktops as their rows say, with the disks that are missing.
-    pub(super) fn define_domains(&self, desktops: &[Uuid], execution: &Execution) -> Result<()> {
+    /// Defines the domains of these desktops as their rows say, with the disks that are missing. How it went for each
+    /// node.
+    pub(super) fn define_domains(
+        &self,
+        desktops: &[Uuid],
+        execution: &Execution,
+    ) -> Result<ByNode> {
         let specs = self.store.read(|conn| self.specs(conn, desktops))?;
-        let total = specs.values().map(Vec::len).sum();
-        let results =
-            nodes::each(&self.inventory, execution, total, specs, |client, part, watch| {
-                client.define_domains(part, watch)
-            });
-        first_failure(nodes::all(results)?.into_iter().flatten())
+        Ok(nodes::each(&self.inventory, execution, specs, |client, _, part, watch| {
+            first_failure(client.define_domains(part, watch)?)
+        }))
     }
 
     /// Switches off and removes the domains of these desktops with their disks.
     pub(super) fn remove_domains(&self, desktops: &[Uuid], execution: &Execution) -> Result<()> {
         let by_node = self.store.read(|conn| seats::nodes_of(conn, desktops))?;
-        let total = desktops.len();
-        let results =
-            nodes::each(&self.inventory, execution, total, by_node, |client, part, watch| {
-                client.remove_domains(part, watch)
-            });
-        first_failure(nodes::all(results)?.into_iter().flatten())
+        let results = nodes::each(&self.inventory, execution, by_node, |client, _, part, watch| {
+            first_failure(client.remove_domains(part, watch)?)
+        });
+        nodes::all(results).map(drop)
     }
 
-    /// Tells the nodes the addresses of these desktops.
+    /// Removes what a node that failed has made of these desktops, if it answers; else the reconciler does when it is
+    /// back.
+    pub(super) fn remove_left(&self, node: i64, desktops: Vec<Uuid>) {
+        let flag = CancelFlag::new();
+        let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
+        let client = self.inventory.client(node);
+        let removed = client.and_then(|client| client.remove_domains(desktops, &mut watch));
+        if let Err(error) = removed.and_then(first_failure) {
+            tracing::warn!(
+                node.id = node,
+                error = error.detail(),
+                "left to the next look at the node"
+            );
+        }
+    }
+
+    /// Tells the nodes the addresses of these desktops. How it went for each node.
     pub(super) fn announce_addresses(
         &self,
         desktops: &[Uuid],
         execution: &Execution,
-    ) -> Result<()> {
+    ) -> Result<ByNode> {
         self.with_leases(desktops, execution, |node, network, leases| {
             match self.networks.announce(node, network, leases) {
                 // It has not heard of the network yet.
@@ -61,13 +79,14 @@ impl Desktops {
         desktops: &[Uuid],
         execution: &Execution,
     ) -> Result<()> {
-        self.with_leases(desktops, execution, |node, network, leases| {
+        let results = self.with_leases(desktops, execution, |node, network, leases| {
             match self.networks.withdraw(node, network, leases) {
                 // Without the network there are no addresses in it.
                 Err(error) if error.kind() == Kind::NotFound => Ok(()),
                 other => other,
             }
-        })
+        })?;
+        nodes::all(results).map(drop)
     }
 
     fn with_leases(
@@ -75,7 +94,7 @@ impl Desktops {
         desktops: &[Uuid],
         execution: &Execution,
         tell: impl Fn(i64, Uuid, &[Lease]) -> Result<()> + Sync,
-    ) -> Result<()> {
+    ) -> Result<ByNode> {
         let by_node = self.store.read(|conn| {
             let mut leases: HashMap<Uuid, Lease> = self
                 .networks
@@ -90,15 +109,13 @@ impl Desktops {
             }
             Ok(by_node)
         })?;
-        let parts = by_node.into_iter().map(|(node, leases)| (node, (node, leases)));
-        let results = nodes::each(&self.inventory, execution, 0, parts, |_, (node, leases), _| {
+        Ok(nodes::each(&self.inventory, execution, by_node, |_, node, leases, _| {
             let mut by_network: HashMap<Uuid, Vec<Lease>> = HashMap::new();
             for lease in leases {
                 by_network.entry(lease.network_uuid).or_default().push(lease);
             }
             by_network.iter().try_for_each(|(network, leases)| tell(node, *network, leases))
-        });
-        nodes::all(results).map(drop)
+        }))
     }
 
     /// What each node is to define.
@@ -125,6 +142,9 @@ impl Desktops {
         self.store.write(|tx| whole.iter().try_for_each(|group| groups::delete(tx, *group)))
     }
 }
+
+/// How it went for each node.
+pub(super) type ByNode = Vec<(i64, Result<()>)>;
 
 pub(super) fn first_failure(items: impl IntoIterator<Item = ItemResult>) -> Result<()> {
     items.into_iter().try_for_each(|item| item.result.map_err(Error::from))

@@ -11,9 +11,10 @@ use super::store::{groups, seats};
 use super::templates::{Power, TemplateState};
 use super::{Desktops, nodes};
 use crate::error::{Error, Fault, Kind, Result};
+use crate::node::cancel::cancelled;
 use crate::node::protocol::{PowerAction, PowerState};
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
 use crate::store::Tx;
 use crate::store::visible::Visible;
@@ -40,6 +41,14 @@ impl Switch {
             Self::Start => "desktops-start",
             Self::Stop => "desktops-stop",
             Self::Reboot => "desktops-reboot",
+        }
+    }
+
+    /// A guest is asked to end by itself and may take its time.
+    const fn lane(self) -> Lane {
+        match self {
+            Self::Start => Lane::Quick,
+            Self::Stop | Self::Reboot => Lane::Guests,
         }
     }
 
@@ -72,11 +81,11 @@ struct PowerArgs {
     refused: Vec<Item>,
 }
 
-static STEPS: [Action<Desktops, PowerArgs>; 1] = [Action { name: "power", run, undo: nothing }];
+static STEPS: [Action<Desktops, PowerArgs>; 1] = [Action::new("power", run, take_back)];
 
 pub(super) fn register(desktops: &Desktops) {
     for switch in Switch::ALL {
-        let saga = Saga { domain: desktops.clone(), steps: &STEPS };
+        let saga = Saga::new(switch.lane(), desktops.clone(), &STEPS);
         desktops.operations.register(switch.kind(), saga);
     }
 }
@@ -281,9 +290,11 @@ fn submission(
     }
     let locks = desktops.clone();
     let total = locks.len() as u64;
+    let nodes = seats::nodes_of(tx, &desktops)?.into_iter().map(|(node, part)| (node, part.len()));
+    let nodes: Vec<(i64, usize)> = nodes.collect();
     let args = PowerArgs { switch, desktops, refused };
     let new = NewOperation::new(switch.kind(), &args, subject, &title)?;
-    Ok(new.locking_only(locks).counting_to(total))
+    Ok(new.locking_only(locks).counting_to(total).on(nodes))
 }
 
 fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
@@ -292,17 +303,15 @@ fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<(
     let by_node = seats::by_node(seats.values());
     let action = args.switch.action();
     let asked = by_node.clone();
-    let results =
-        nodes::each(&desktops.inventory, execution, seats.len(), asked, |client, part, watch| {
-            client.power(action, part, watch)
-        });
+    let results = nodes::each(&desktops.inventory, execution, asked, |client, _, part, watch| {
+        client.power(action, part, watch)
+    });
     let mut outcomes: Vec<(Uuid, Option<Fault>)> = Vec::with_capacity(seats.len());
     for (node, result) in results {
         match result {
             Ok(items) => {
                 outcomes.extend(items.into_iter().map(|item| (item.uuid, item.result.err())));
             }
-            Err(error) if error.kind() == Kind::Cancelled => return Err(error),
             Err(error) => {
                 let fault = Fault::from(&error);
                 let part = by_node.get(&node).into_iter().flatten();
@@ -317,9 +326,22 @@ fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<(
     if args.switch != Switch::Stop {
         desktops.store.write_in_parts(&outcomes, seats::note_starts)?;
     }
+    // Only now: what became of the others is noted.
+    let is_cancelled = |fault: &Fault| fault.kind == Kind::Cancelled;
+    if outcomes.iter().any(|(_, fault)| fault.as_ref().is_some_and(is_cancelled)) {
+        return Err(cancelled());
+    }
     let done: Vec<Uuid> =
         outcomes.iter().filter(|(_, fault)| fault.is_none()).map(|(uuid, _)| *uuid).collect();
     desktops.settle(args.switch, &done)
+}
+
+/// Guests that were asked to stop and still run are no longer being stopped.
+fn take_back(desktops: &Desktops, args: &PowerArgs, _: &Execution) -> Result<()> {
+    match args.switch {
+        Switch::Stop => desktops.store.write(|tx| seats::unnote_stopping(tx, &args.desktops)),
+        Switch::Start | Switch::Reboot => Ok(()),
+    }
 }
 
 /// What a client calls `desktop_type`; desktops of either kind are switched alike.

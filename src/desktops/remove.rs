@@ -11,7 +11,7 @@ use super::store::{groups, seats};
 use super::{Desktops, Named};
 use crate::error::{Error, Fault, Result};
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
 use crate::store::visible::Visible;
 
@@ -37,15 +37,15 @@ impl RemoveArgs {
 }
 
 static STEPS: [Action<Desktops, RemoveArgs>; 4] = [
-    Action { name: "stage", run: nothing, undo: back_to_ready },
-    Action { name: "domains", run: remove_domains, undo: nothing },
-    Action { name: "addresses", run: withdraw, undo: nothing },
-    Action { name: "rows", run: remove_rows, undo: nothing },
+    Action::new("stage", nothing, back_to_ready),
+    Action::new("domains", remove_domains, nothing),
+    Action::new("addresses", withdraw, nothing),
+    Action::new("rows", remove_rows, nothing),
 ];
 
 pub(super) fn register(desktops: &Desktops) {
     for kind in [DELETE_GROUPS, DELETE] {
-        desktops.operations.register(kind, Saga { domain: desktops.clone(), steps: &STEPS });
+        desktops.operations.register(kind, Saga::new(Lane::Build, desktops.clone(), &STEPS));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::inventory::side_by_side;
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef};
 use crate::operations::{
-    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::now;
 
@@ -46,11 +46,11 @@ impl Args {
 
 pub(super) fn register(images: &Images) {
     const STEPS: &[Action<Images, Args>] = &[
-        Action { name: "rows", run: nothing, undo: remove_rows },
-        Action { name: "adopt", run: adopt, undo: remove_layer },
-        Action { name: "distribute", run: distribute, undo: nothing },
+        Action::new("rows", nothing, remove_rows),
+        Action::new("adopt", adopt, remove_layer).commits(),
+        Action::new("distribute", distribute, nothing),
     ];
-    images.operations.register(KIND, Saga { domain: images.clone(), steps: STEPS });
+    images.operations.register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS));
 }
 
 impl Images {

@@ -7,7 +7,9 @@ use super::resync::require_ready;
 use super::{ImageState, Images, store};
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::LayerKind;
-use crate::operations::{Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga};
+use crate::operations::{
+    Action, Actor, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+};
 use crate::store::Tx;
 
 const KIND: &str = "image-delete";
@@ -22,8 +24,8 @@ struct Args {
 }
 
 pub(super) fn register(images: &Images) {
-    const STEPS: &[Action<Images, Args>] = &[Action { name: "remove", run: remove, undo: restore }];
-    images.operations.register(KIND, Saga { domain: images.clone(), steps: STEPS });
+    const STEPS: &[Action<Images, Args>] = &[Action::new("remove", remove, restore)];
+    images.operations.register(KIND, Saga::new(Lane::Build, images.clone(), STEPS));
 }
 
 impl Images {

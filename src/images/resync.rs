@@ -11,7 +11,7 @@ use crate::inventory::StorageRole;
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef};
 use crate::operations::{
-    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
 
 const KIND: &str = "image-resync";
@@ -23,8 +23,8 @@ struct Args {
 }
 
 pub(super) fn register(images: &Images) {
-    const STEPS: &[Action<Images, Args>] = &[Action { name: "verify", run: verify, undo: nothing }];
-    images.operations.register(KIND, Saga { domain: images.clone(), steps: STEPS });
+    const STEPS: &[Action<Images, Args>] = &[Action::new("verify", verify, nothing)];
+    images.operations.register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS));
 }
 
 impl Images {

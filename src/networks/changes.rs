@@ -11,7 +11,7 @@ use super::store::networks::Values;
 use super::subnets::check;
 use super::{Network, Networks, Plan, Subnet, SwitchKind, store};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::operations::{Action, Execution, Item, Saga};
+use crate::operations::{Action, Execution, Item, Lane, Saga};
 use crate::store::Tx;
 
 /// The rows of a network have changed.
@@ -96,21 +96,20 @@ pub struct SubnetDeletion {
     pub refused: Vec<Item>,
 }
 
-static CHANGE: [Action<Networks, Change>; 1] =
-    [Action { name: "tell the nodes", run: apply, undo: revert }];
+static CHANGE: [Action<Networks, Change>; 1] = [Action::new("tell the nodes", apply, revert)];
 static DELETE: [Action<Networks, Deletion>; 1] =
-    [Action { name: "take the networks away", run: remove, undo: put_back }];
+    [Action::new("take the networks away", remove, put_back)];
 static DELETE_SUBNETS: [Action<Networks, SubnetDeletion>; 1] =
-    [Action { name: "tell the nodes", run: apply_deletion, undo: revert_deletion }];
+    [Action::new("tell the nodes", apply_deletion, revert_deletion)];
 
 /// Makes the kinds known; each is also the message key of its title.
 pub fn register(networks: &Networks) {
     let operations = &networks.inner.operations;
     for kind in ["network-create", "network-edit", "subnet-create", "subnet-edit"] {
-        operations.register(kind, Saga { domain: networks.clone(), steps: &CHANGE });
+        operations.register(kind, Saga::new(Lane::Quick, networks.clone(), &CHANGE));
     }
-    operations.register("network-delete", Saga { domain: networks.clone(), steps: &DELETE });
-    let saga = Saga { domain: networks.clone(), steps: &DELETE_SUBNETS };
+    operations.register("network-delete", Saga::new(Lane::Quick, networks.clone(), &DELETE));
+    let saga = Saga::new(Lane::Quick, networks.clone(), &DELETE_SUBNETS);
     operations.register("subnet-delete", saga);
 }
 

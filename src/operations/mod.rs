@@ -2,20 +2,34 @@
 //!
 //! ```text
 //!   scheduled ──► queued ──► running ──► succeeded
-//!                   │           │ a step failed, or cancel
+//!                   │           │ │ a node failed; or cancelled or failed behind the commit point
+//!                   │           │ └────► partly
+//!                   │           │ an action failed, or cancel
 //!                   │           ▼
 //!                   │        undoing ──► failed | cancelled
 //!                   └──────────────────► cancelled
 //! ```
 //!
-//! An operation is a row and a [`Saga`]: idempotent steps, each with its undo. The row is written
+//! An operation is a row and a [`Saga`]: idempotent actions, each with its undo. The row is written
 //! in the same transaction as what it works on, so that what was acknowledged is done or undone also
-//! after a kill. An undo that cannot reach its node stays `undoing` and is tried again.
+//! after a kill. An undo that cannot reach its node stays `undoing`, says why and is tried again; who
+//! does not want to wait abandons it, and the reconciler does the rest when the node is back.
+//!
+//! ```text
+//!   engine.rs      what others call          dispatcher.rs lanes.rs  who may run now
+//!   runner.rs      one operation to its end  saga.rs execution.rs    what kinds are made of
+//!   progress.rs    how far, in memory        batch.rs                many things at once
+//! ```
 
 pub mod audit;
 mod batch;
+mod dispatcher;
 mod engine;
+mod execution;
+mod lanes;
+mod progress;
 mod retention;
+mod runner;
 mod saga;
 mod store;
 #[cfg(test)]
@@ -28,7 +42,10 @@ use uuid::Uuid;
 
 pub use batch::{Admitted, BatchSubmission};
 pub use engine::{Operations, SubmittedOperation};
-pub use saga::{Action, Execution, PERCENT, Saga, nothing};
+pub use execution::Execution;
+pub use lanes::Lane;
+pub use progress::PERCENT;
+pub use saga::{Action, Saga, nothing};
 pub use store::holders;
 
 use crate::error::{Error, Fault, Result};
@@ -57,6 +74,8 @@ pub enum State {
     Running,
     Undoing,
     Succeeded,
+    /// What was done stays, but it is not all.
+    Partly,
     Failed,
     Cancelled,
 }
@@ -69,18 +88,20 @@ impl State {
             Self::Running => "running",
             Self::Undoing => "undoing",
             Self::Succeeded => "succeeded",
+            Self::Partly => "partly",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
         }
     }
 
     fn parse(word: &str) -> Result<Self> {
-        const ALL: [State; 7] = [
+        const ALL: [State; 8] = [
             State::Scheduled,
             State::Queued,
             State::Running,
             State::Undoing,
             State::Succeeded,
+            State::Partly,
             State::Failed,
             State::Cancelled,
         ];
@@ -89,7 +110,7 @@ impl State {
     }
 
     pub const fn is_over(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+        matches!(self, Self::Succeeded | Self::Partly | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -99,6 +120,19 @@ pub struct Item {
     pub uuid: Uuid,
     pub name: String,
     /// `None` is success.
+    pub fault: Option<Fault>,
+}
+
+/// What one node has to do in an operation.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub node_id: i64,
+    /// As the node was called when the operation began.
+    pub node_name: String,
+    /// `Queued`, `Running` or one of the ends.
+    pub state: State,
+    pub done: u64,
+    pub total: u64,
     pub fault: Option<Fault>,
 }
 
@@ -119,6 +153,14 @@ pub struct Operation {
     pub run_at: Option<i64>,
     pub created_at: i64,
     pub finished_at: Option<i64>,
+    /// By node; empty where nodes have no part of their own.
+    pub parts: Vec<Part>,
+    /// Why the undo does not come to its end, or did not until it was abandoned.
+    pub undo_fault: Option<Fault>,
+    /// Unix seconds.
+    pub stuck_since: Option<i64>,
+    pub next_try: Option<i64>,
+    pub abandoned: bool,
 }
 
 impl Operation {
@@ -142,6 +184,7 @@ pub struct NewOperation {
     locks: Vec<Uuid>,
     total: u64,
     run_at: Option<i64>,
+    parts: Vec<Part>,
 }
 
 impl NewOperation {
@@ -155,7 +198,16 @@ impl NewOperation {
         let args = serde_json::to_value(args).map_err(Error::internal)?;
         let subject_name = subject_name.to_owned();
         let locks = vec![subject];
-        Ok(Self { kind, args, subject, subject_name, locks, total: 0, run_at: None })
+        Ok(Self {
+            kind,
+            args,
+            subject,
+            subject_name,
+            locks,
+            total: 0,
+            run_at: None,
+            parts: Vec::new(),
+        })
     }
 
     /// What its progress counts up to, for those who look before it has begun.
@@ -178,6 +230,12 @@ impl NewOperation {
     pub fn locking_only(mut self, locks: impl IntoIterator<Item = Uuid>) -> Self {
         self.locks.clear();
         self.locking(locks)
+    }
+
+    /// Where it works, and on how many things of each node: it waits for a place on each.
+    pub fn on(mut self, nodes: impl IntoIterator<Item = (i64, usize)>) -> Self {
+        self.parts.extend(nodes.into_iter().map(|(node, total)| Part::of(node, total as u64)));
+        self
     }
 
     /// Starts at this time (Unix seconds) instead of now; takes its locks only then.

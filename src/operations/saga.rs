@@ -1,126 +1,98 @@
-//! What an operation does: steps with their undo, and what a step is given to work with.
-
-use std::sync::{Mutex, PoisonError};
+//! What an operation does: actions with their undo.
 
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
-use super::{Actor, Item};
-use crate::error::{Context, Fault, Result};
-use crate::node::cancel::CancelFlag;
+use super::{Execution, Lane};
+use crate::error::{Context, Result};
 
-/// A step of a saga. Both functions may run again after a kill and must then finish what is there.
+type Function<D, A> = fn(&D, &A, &Execution) -> Result<()>;
+
+/// An action of a saga. Both functions may run again after a kill and must then finish what is there.
 pub struct Action<D, A> {
-    /// For the log.
-    pub name: &'static str,
-    pub run: fn(&D, &A, &Execution) -> Result<()>,
-    pub undo: fn(&D, &A, &Execution) -> Result<()>,
+    name: &'static str,
+    run: Function<D, A>,
+    undo: Function<D, A>,
+    commits: bool,
 }
 
-/// The undo of a step that leaves nothing behind.
+impl<D, A> Action<D, A> {
+    /// `name` is written into the operation's row: an action that is renamed needs a migration.
+    pub const fn new(name: &'static str, run: Function<D, A>, undo: Function<D, A>) -> Self {
+        Self { name, run, undo, commits: false }
+    }
+
+    /// Once this action is done nothing is undone any more: a cancel only stops, and what fails afterwards leaves the
+    /// operation partly done.
+    pub const fn commits(mut self) -> Self {
+        self.commits = true;
+        self
+    }
+}
+
+/// The undo of an action that leaves nothing behind.
 pub fn nothing<D, A>(_: &D, _: &A, _: &Execution) -> Result<()> {
     Ok(())
 }
 
-/// The steps of a kind of operation together with what they work on.
+/// The actions of a kind of operation together with what they work on.
 pub struct Saga<D: 'static, A: 'static> {
-    pub domain: D,
-    pub steps: &'static [Action<D, A>],
+    lane: Lane,
+    domain: D,
+    actions: &'static [Action<D, A>],
 }
+
+impl<D, A> Saga<D, A> {
+    pub const fn new(lane: Lane, domain: D, actions: &'static [Action<D, A>]) -> Self {
+        Self { lane, domain, actions }
+    }
+}
+
+/// The form of all arguments so far. A kind whose arguments change so that the older ones cannot be read any more
+/// gets a number of its own.
+pub(super) const ARGS_VERSION: u32 = 1;
 
 /// A saga with its types hidden.
 pub(super) trait AnySaga: Send + Sync {
+    fn lane(&self) -> Lane;
     fn len(&self) -> usize;
-    fn name(&self, step: usize) -> &'static str;
-    fn run(&self, step: usize, args: &str, execution: &Execution) -> Result<()>;
-    fn undo(&self, step: usize, args: &str, execution: &Execution) -> Result<()>;
+    fn name(&self, action: usize) -> &'static str;
+    /// Whether what was done before this action stays.
+    fn is_committed(&self, action: usize) -> bool;
+    fn run(&self, action: usize, args: &str, execution: &Execution) -> Result<()>;
+    fn undo(&self, action: usize, args: &str, execution: &Execution) -> Result<()>;
+
+    /// Where the action of this name is.
+    fn place(&self, name: &str) -> Option<usize> {
+        (0..self.len()).find(|action| self.name(*action) == name)
+    }
 }
 
 impl<D: Send + Sync + 'static, A: DeserializeOwned + 'static> AnySaga for Saga<D, A> {
+    fn lane(&self) -> Lane {
+        self.lane
+    }
+
     fn len(&self) -> usize {
-        self.steps.len()
+        self.actions.len()
     }
 
-    fn name(&self, step: usize) -> &'static str {
-        self.steps[step].name
+    fn name(&self, action: usize) -> &'static str {
+        self.actions[action].name
     }
 
-    fn run(&self, step: usize, args: &str, execution: &Execution) -> Result<()> {
-        (self.steps[step].run)(&self.domain, &parse(args)?, execution)
+    fn is_committed(&self, action: usize) -> bool {
+        self.actions.iter().take(action).any(|done| done.commits)
     }
 
-    fn undo(&self, step: usize, args: &str, execution: &Execution) -> Result<()> {
-        (self.steps[step].undo)(&self.domain, &parse(args)?, execution)
+    fn run(&self, action: usize, args: &str, execution: &Execution) -> Result<()> {
+        (self.actions[action].run)(&self.domain, &parse(args)?, execution)
+    }
+
+    fn undo(&self, action: usize, args: &str, execution: &Execution) -> Result<()> {
+        (self.actions[action].undo)(&self.domain, &parse(args)?, execution)
     }
 }
 
 fn parse<A: DeserializeOwned>(args: &str) -> Result<A> {
     serde_json::from_str(args).context("read the arguments of an operation")
-}
-
-/// Takes what is done, of how much, and whether it must not be left out.
-type Report = dyn Fn(u64, u64, bool) + Send + Sync;
-
-/// What operations count to whose steps have little in common.
-pub const PERCENT: u64 = 100;
-
-/// The running operation as its steps see it.
-pub struct Execution {
-    pub uuid: Uuid,
-    pub actor: Actor,
-    pub(super) cancel: CancelFlag,
-    pub(super) report: Box<Report>,
-    pub(super) items: Mutex<Vec<Item>>,
-    /// The part of the whole, in percent, that the step's own progress is.
-    pub(super) span: Mutex<Option<(u64, u64)>>,
-}
-
-impl Execution {
-    /// Says how far it is. Cheap: written and sent at most a few times a second.
-    pub fn progress(&self, done: u64, total: u64) {
-        let span = *self.span.lock().unwrap_or_else(PoisonError::into_inner);
-        match span {
-            None => (self.report)(done, total, false),
-            Some(_) if total == 0 => {}
-            Some((low, high)) => {
-                let part = u128::from(high - low) * u128::from(done.min(total)) / u128::from(total);
-                let part = u64::try_from(part).unwrap_or(high - low);
-                (self.report)(low + part, PERCENT, false);
-            }
-        }
-    }
-
-    /// From now on what a step tells is this part of the whole, in percent.
-    pub fn span(&self, low: u64, high: u64) {
-        *self.span.lock().unwrap_or_else(PoisonError::into_inner) = Some((low, high.max(low)));
-        (self.report)(low, PERCENT, true);
-    }
-
-    /// Fails when somebody asked to stop; long loops ask between their pieces.
-    pub fn check_cancelled(&self) -> Result<()> {
-        self.cancel.check()
-    }
-
-    /// For calls that stop by themselves.
-    pub fn cancel_flag(&self) -> &CancelFlag {
-        &self.cancel
-    }
-
-    /// Notes how it went for one thing of a batch; the step itself goes on. Noting the same thing
-    /// again replaces what was noted.
-    pub fn item(&self, uuid: Uuid, name: &str, result: Result<(), Fault>) {
-        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        let item = Item { uuid, name: name.to_owned(), fault: result.err() };
-        match items.iter_mut().find(|known| known.uuid == uuid) {
-            Some(known) => *known = item,
-            None => items.push(item),
-        }
-    }
-
-    /// Notes things that were refused when the batch was submitted.
-    pub fn note_refused(&self, refused: &[Item]) {
-        for item in refused {
-            self.item(item.uuid, &item.name, item.fault.clone().map_or(Ok(()), Err));
-        }
-    }
 }

@@ -6,10 +6,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Action, Actor, Execution, NewOperation, Operation, Operations, Saga, State, nothing};
+use super::engine::Running;
+use super::runner::Runner;
+use super::{
+    Action, Actor, Execution, Lane, NewOperation, Operation, Operations, Saga, State, nothing,
+};
+use super::{dispatcher, store};
 use crate::error::{Error, Kind, Result};
 use crate::store::list::ListQuery;
 use crate::store::{Store, now};
+
+mod ends;
 
 const KIND: &str = "test-work";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,9 +51,9 @@ struct Args {
 }
 
 const STEPS: &[Action<Diary, Args>] = &[
-    Action { name: "a", run: |d, _, _| say(d, "a"), undo: |d, _, _| say(d, "undo a") },
-    Action { name: "b", run: step_b, undo: undo_b },
-    Action { name: "c", run: |d, _, _| say(d, "c"), undo: nothing },
+    Action::new("a", |d, _, _| say(d, "a"), |d, _, _| say(d, "undo a")),
+    Action::new("b", step_b, undo_b),
+    Action::new("c", |d, _, _| say(d, "c"), nothing),
 ];
 
 fn say(diary: &Diary, line: &str) -> Result<()> {
@@ -104,9 +111,7 @@ impl Bench {
     }
 
     fn end(&self, uuid: Uuid) -> Operation {
-        let operation = self.operations.wait(uuid, PATIENCE).expect("wait");
-        assert!(operation.state.is_over(), "still {:?}", operation.state);
-        operation
+        end_of(&self.operations, uuid)
     }
 
     fn locks(&self) -> i64 {
@@ -117,9 +122,18 @@ impl Bench {
     }
 }
 
+/// Waits for the end as requests do.
+fn end_of(operations: &Operations, uuid: Uuid) -> Operation {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let waited = runtime.expect("runtime").block_on(operations.wait(uuid, PATIENCE));
+    let operation = waited.expect("wait");
+    assert!(operation.state.is_over(), "still {:?}", operation.state);
+    operation
+}
+
 fn engine(store: &Store, diary: &Diary) -> Operations {
     let operations = Operations::new(store.clone());
-    operations.register(KIND, Saga { domain: diary.clone(), steps: STEPS });
+    operations.register(KIND, Saga::new(Lane::Quick, diary.clone(), STEPS));
     operations
 }
 
@@ -222,26 +236,29 @@ fn the_same_subject_is_worked_on_once() {
 /// A killed process leaves a row somewhere between its steps; the next one goes on from there.
 #[test]
 fn every_state_of_a_killed_process_is_taken_up() {
-    let cases: [(&str, i64, &[&str], State); 4] = [
-        ("queued", 0, &["a", "b", "c"], State::Succeeded),
-        ("running", 1, &["b", "c"], State::Succeeded),
-        ("running", 2, &["c"], State::Succeeded),
-        ("undoing", 1, &["undo b", "undo a"], State::Failed),
+    let cases: [(&str, Option<&str>, &[&str], State); 4] = [
+        ("queued", None, &["a", "b", "c"], State::Succeeded),
+        ("running", Some("b"), &["b", "c"], State::Succeeded),
+        ("running", Some("c"), &["c"], State::Succeeded),
+        ("undoing", Some("b"), &["undo b", "undo a"], State::Failed),
     ];
-    for (state, step, expected, end) in cases {
+    for (state, action, expected, end) in cases {
         let bench = Bench::new();
         let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
         let killed = |tx: &crate::store::Tx<'_>| {
             tx.changed(crate::store::Topic::Operations);
-            tx.execute("UPDATE operations SET state=?1, step=?2", rusqlite::params![state, step])?;
+            tx.execute(
+                "UPDATE operations SET state=?1, action=?2",
+                rusqlite::params![state, action],
+            )?;
             Ok(())
         };
         bench.store.write(killed).expect("as a killed process left it");
         let successor = engine(&bench.store, &bench.diary);
         successor.start().expect("start");
-        let operation = successor.wait(uuid, PATIENCE).expect("wait");
-        assert_eq!(operation.state, end, "{state} at step {step}");
-        assert_eq!(bench.diary.lines(), expected, "{state} at step {step}");
+        let operation = end_of(&successor, uuid);
+        assert_eq!(operation.state, end, "{state} at {action:?}");
+        assert_eq!(bench.diary.lines(), expected, "{state} at {action:?}");
     }
 }
 
@@ -277,7 +294,7 @@ fn a_cancel_between_the_look_at_the_row_and_the_start_is_not_missed() {
     let bench = Bench::new();
     let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
     let cancel = || bench.operations.cancel(uuid).expect("cancel");
-    bench.operations.run_after(uuid, cancel).expect("run");
+    run_after(&bench.operations, uuid, cancel).expect("run");
     assert_eq!(bench.operations.find(uuid).expect("find").state, State::Cancelled);
     assert_eq!(bench.diary.lines(), ["undo a"], "no step was begun");
     assert_eq!(bench.locks(), 0);
@@ -294,7 +311,7 @@ fn what_was_unscheduled_when_its_time_came_does_not_run() {
         let change = |tx: &crate::store::Tx<'_>| bench.operations.unschedule(tx, KIND, subject);
         bench.store.write(change).expect("unschedule");
     };
-    bench.operations.run_after(uuid, unschedule).expect("run");
+    run_after(&bench.operations, uuid, unschedule).expect("run");
     assert_eq!(bench.operations.find(uuid).expect("find").state, State::Cancelled);
     assert!(bench.diary.lines().is_empty(), "{:?}", bench.diary.lines());
     assert_eq!(bench.locks(), 0);
@@ -304,10 +321,29 @@ fn what_was_unscheduled_when_its_time_came_does_not_run() {
 fn what_ended_after_it_was_listed_does_not_run_again() {
     let bench = Bench::new();
     bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
-    bench.operations.run_listed(1).expect("run");
+    run_listed(&bench.operations, 1).expect("run");
     assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
-    bench.operations.run_listed(1).expect("nothing to run");
+    run_listed(&bench.operations, 1).expect("nothing to run");
     assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
     let log = super::audit::list(&bench.store, &ListQuery::default()).expect("the log");
     assert_eq!(log.count, 1, "it ended once");
+}
+
+/// Takes an operation as the dispatcher does and runs it; what happens `meanwhile` its runner does not know yet.
+fn run_after(operations: &Operations, uuid: Uuid, meanwhile: impl FnOnce()) -> Result<()> {
+    let inner = &operations.inner;
+    let open = inner.store.read(store::open)?.into_iter().find(|open| open.uuid == uuid);
+    let id = open.expect("still open").id;
+    let work = inner.store.read(|conn| store::work(conn, id))?.expect("still open");
+    let Running { cancel, progress } = dispatcher::running(inner, uuid, false);
+    let runner = Runner::new(inner, work, cancel, progress, Duration::ZERO);
+    meanwhile();
+    runner.run().map(drop)
+}
+
+/// Runs what the dispatcher listed a moment ago, whatever became of it since.
+fn run_listed(operations: &Operations, id: i64) -> Result<()> {
+    let inner = &operations.inner;
+    let Running { cancel, progress } = dispatcher::running(inner, Uuid::nil(), false);
+    dispatcher::run(inner, id, cancel, progress, Duration::ZERO).map(drop)
 }

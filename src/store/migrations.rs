@@ -17,6 +17,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0008_accounts.sql")),
     M::up(include_str!("../../assets/migrations/0009_ssh_keys.sql")),
     M::up(include_str!("../../assets/migrations/0010_restored_nodes.sql")),
+    M::up(include_str!("../../assets/migrations/0012_operation_parts.sql")),
     M::up(include_str!("../../assets/migrations/0013_agents.sql")),
     M::up(include_str!("../../assets/migrations/0014_scoped_roles.sql")),
     M::up(include_str!("../../assets/migrations/0015_operation_groups.sql")),
@@ -51,6 +52,34 @@ mod tests {
     fn migrations_are_valid() {
         let mut conn = Connection::open_in_memory().expect("open");
         apply(&mut conn).expect("valid migrations");
+    }
+
+    /// Until then an action was its place in the list.
+    #[test]
+    fn operations_of_the_release_before_know_their_action_by_name() {
+        let mut conn = Connection::open_in_memory().expect("open");
+        text::register_lookalike(&conn).expect("functions");
+        Migrations::from_slice(STEPS).to_version(&mut conn, 10).expect("the release before");
+        let insert = "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, step, \
+             owner_name, created_at, finished_at) VALUES (?1, ?2, '', '', '{}', '[]', ?3, ?4, '', 0, ?5)";
+        let rows: [(&str, &str, &str, i64, Option<i64>, Option<&str>); 5] = [
+            ("1", "image-add", "running", 2, None, Some("distribute")),
+            ("2", "template-save", "undoing", 3, None, Some("publish")),
+            ("3", "subnet-edit", "running", 0, None, Some("tell the nodes")),
+            ("4", "desktops-add", "queued", 0, None, Some("rows")),
+            ("5", "image-add", "succeeded", 3, Some(1), None),
+        ];
+        for (uuid, kind, state, step, ended, _) in rows {
+            let row = rusqlite::params![uuid, kind, state, step, ended];
+            conn.execute(insert, row).expect("a row");
+        }
+        apply(&mut conn).expect("migrate");
+        for (uuid, kind, _, _, _, expected) in rows {
+            let sql = "SELECT action FROM operations WHERE uuid=?1";
+            let action: Option<String> =
+                conn.query_row(sql, [uuid], |row| row.get(0)).expect("the row");
+            assert_eq!(action.as_deref(), expected, "{kind}");
+        }
     }
 
     #[test]

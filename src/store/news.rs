@@ -187,6 +187,7 @@ pub(super) static TABLES: &[Table] = &[
     told("operations", news!(Any => [Operations])),
     told("operation_locks", news!(Any => [Operations])),
     told("operation_groups", news!(Any => [Operations])),
+    told("operation_parts", news!(Any => [Operations])),
     told("audit", news!(Any => [Audit])),
     told(
         "users",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::named::{self, Named, subject};
-use crate::api::answer::{Answer, Batch, IntoAnswer};
+use crate::api::answer::{Batch, IntoAnswer, Outcome};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -113,10 +113,11 @@ struct Creating {
 }
 
 impl IntoAnswer for Creating {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
-        let mut answer = self.operation.into_answer(app, call)?;
-        answer.data["uuid"] = self.uuid.to_string().into();
-        Ok(answer)
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        Ok(self.operation.into_answer(app, call)?.map(move |mut answer| {
+            answer.data["uuid"] = self.uuid.to_string().into();
+            answer
+        }))
     }
 
     fn schema(generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
@@ -125,7 +126,7 @@ impl IntoAnswer for Creating {
 }
 
 impl IntoAnswer for Changed {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         match self {
             Self::Done => crate::api::answer::Done.into_answer(app, call),
             Self::Running(operation) => operation.into_answer(app, call),

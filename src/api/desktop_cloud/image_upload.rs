@@ -187,26 +187,26 @@ impl Receiving {
         }
         let arrived = self.arrived.take().ok_or_else(|| missing("file"))?;
         let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
-        blocking(move || {
-            let uuid = arrived.uuid;
+        let uuid = arrived.uuid;
+        let patience = if self.call.respond_async { Duration::ZERO } else { PATIENCE };
+        let add = move || {
             call.note.about(new.name.clone());
-            let submitted =
-                call.note.accompany(|| app.images.add(&call.actor, pool, &new, arrived))?;
-            let patience = if call.respond_async { Duration::ZERO } else { PATIENCE };
-            let operation = app.operations.wait(submitted.0, patience)?;
-            if let (true, Some(fault)) = (operation.state.is_over(), operation.fault) {
-                return Err(fault.into());
-            }
-            let goes_on = operation.state != State::Succeeded;
-            let message = goes_on.then(|| ("operation-goes-on", Vec::new()));
-            let data = json!({
-                "uuid": uuid,
-                "operation_uuid": operation.uuid,
-                "operation_state": operation.state.word(),
-            });
-            Ok(Answer { data, message, ..Answer::default() })
-        })
-        .await
+            call.note.accompany(|| app.images.add(&call.actor, pool, &new, arrived))
+        };
+        let submitted = blocking(add).await?;
+        let operation = self.app.operations.wait(submitted.0, patience).await?;
+        let message = match (operation.state, operation.fault) {
+            (State::Failed | State::Cancelled, Some(fault)) => return Err(fault.into()),
+            (State::Succeeded, _) => None,
+            (State::Partly, _) => Some(("operation-partly", Vec::new())),
+            _ => Some(("operation-goes-on", Vec::new())),
+        };
+        let data = json!({
+            "uuid": uuid,
+            "operation_uuid": operation.uuid,
+            "operation_state": operation.state.word(),
+        });
+        Ok(Answer { data, message, ..Answer::default() })
     }
 
     async fn discard(&mut self) {

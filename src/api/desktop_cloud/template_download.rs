@@ -19,7 +19,6 @@ use super::templates::{MODULE, PATH};
 use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
-use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, post, streaming};
 use crate::desktops::templates::Download;
 use crate::error::Result;
@@ -63,12 +62,7 @@ fn file<'r>(
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
     Box::pin(async move {
         let ticket = call.param("ticket")?.to_owned();
-        let runtime = tokio::runtime::Handle::current();
-        let download = blocking(move || {
-            let _inside = runtime.enter();
-            app.templates.download(&ticket)
-        })
-        .await?;
+        let download = app.templates.download(&ticket).await?;
         let mut response = Response::build();
         response.header(ContentType::Binary);
         response.header(Header::new("Cache-Control", "no-store"));

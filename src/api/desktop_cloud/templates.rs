@@ -8,7 +8,7 @@ use super::named::{Named, subject};
 use super::template_input::{CopyInput, CreateInput, SaveInput, UpdateInput};
 use super::template_view;
 use crate::api::App;
-use crate::api::answer::{Answer, Done, IntoAnswer};
+use crate::api::answer::{Done, IntoAnswer, Outcome};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -100,10 +100,11 @@ struct Made {
 }
 
 impl IntoAnswer for Made {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Answer> {
-        let mut answer = self.operation.into_answer(app, call)?;
-        answer.data["uuid"] = serde_json::json!(self.uuid);
-        Ok(answer)
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        Ok(self.operation.into_answer(app, call)?.map(move |mut answer| {
+            answer.data["uuid"] = serde_json::json!(self.uuid);
+            answer
+        }))
     }
 
     fn schema(_: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {

@@ -10,13 +10,14 @@ use super::plan::{Found, Plan, plan};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
+use crate::desktops::nodes;
 use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, restored, seats};
 use crate::desktops::templates;
 use crate::error::{Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
-use crate::operations::{Action, Actor, Execution, NewOperation, Saga, nothing};
+use crate::operations::{Action, Actor, Execution, Lane, NewOperation, Saga, nothing};
 
 const REMAKE: &str = "desktops-remake";
 const CORRECT: &str = "desktops-correct";
@@ -27,8 +28,7 @@ struct RemakeArgs {
     desktops: Vec<Uuid>,
 }
 
-static STEPS: [Action<Desktops, RemakeArgs>; 1] =
-    [Action { name: "domains", run: remake, undo: nothing }];
+static STEPS: [Action<Desktops, RemakeArgs>; 1] = [Action::new("domains", remake, nothing)];
 
 #[derive(Debug, Serialize, Deserialize)]
 struct PublishArgs {
@@ -36,13 +36,13 @@ struct PublishArgs {
 }
 
 static PUBLISH_STEPS: [Action<Desktops, PublishArgs>; 1] =
-    [Action { name: "publish", run: publish, undo: nothing }];
+    [Action::new("publish", publish, nothing)];
 
 pub(in crate::desktops) fn register(desktops: &Desktops) {
     for kind in [REMAKE, CORRECT] {
-        desktops.operations.register(kind, Saga { domain: desktops.clone(), steps: &STEPS });
+        desktops.operations.register(kind, Saga::new(Lane::Quiet, desktops.clone(), &STEPS));
     }
-    let saga = Saga { domain: desktops.clone(), steps: &PUBLISH_STEPS };
+    let saga = Saga::new(Lane::Quiet, desktops.clone(), &PUBLISH_STEPS);
     desktops.operations.register(PUBLISH, saga);
 }
 
@@ -144,8 +144,8 @@ fn remove(node: i64, client: &NodeClient, plan: &Plan) -> Result<Report> {
 }
 
 fn remake(desktops: &Desktops, args: &RemakeArgs, execution: &Execution) -> Result<()> {
-    desktops.announce_addresses(&args.desktops, execution)?;
-    desktops.define_domains(&args.desktops, execution)
+    nodes::all(desktops.announce_addresses(&args.desktops, execution)?)?;
+    nodes::all(desktops.define_domains(&args.desktops, execution)?).map(drop)
 }
 
 fn publish(desktops: &Desktops, args: &PublishArgs, _: &Execution) -> Result<()> {

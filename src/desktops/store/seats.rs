@@ -210,6 +210,17 @@ pub fn note_stopping(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
     Ok(())
 }
 
+/// Takes back what [`note_stopping`] noted of those that are still on: what ends by itself later was not stopped.
+pub fn unnote_stopping(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+    tx.changed(Topic::Desktops);
+    tx.prepare_cached(
+        "UPDATE desktops SET power_reason='running' \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off' AND power_reason=?2",
+    )?
+    .execute(params![json_uuids(desktops)?, STOPPING])?;
+    Ok(())
+}
+
 /// Notes how starting each desktop went.
 pub fn note_starts(tx: &Tx<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> {
     let mut statement =

@@ -16,7 +16,7 @@ use crate::images;
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, FileKind, StoredFile};
 use crate::operations::{
-    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::Tx;
 
@@ -66,12 +66,12 @@ struct Before {
 
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[
-        Action { name: "rows", run: nothing, undo: restore_rows },
-        Action { name: "disks", run: make_layers, undo: remove_added },
-        Action { name: "domain", run: define, undo: nothing },
-        Action { name: "ready", run: finish, undo: nothing },
+        Action::new("rows", nothing, restore_rows),
+        Action::new("disks", make_layers, remove_added),
+        Action::new("domain", define, nothing),
+        Action::new("ready", finish, nothing),
     ];
-    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
+    templates.operations.register(KIND, Saga::new(Lane::Build, templates.clone(), STEPS));
 }
 
 impl Templates {

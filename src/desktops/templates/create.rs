@@ -17,7 +17,7 @@ use crate::inventory::{Node, StorageRole};
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
 use crate::operations::{
-    Action, Actor, Execution, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
 };
 use crate::store::{Tx, now};
 
@@ -91,15 +91,15 @@ struct Origin {
 
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[
-        Action { name: "rows", run: nothing, undo: remove_rows },
-        Action { name: "image", run: image, undo: nothing },
-        Action { name: "layers", run: layers, undo: remove_layers },
-        Action { name: "domain", run: domain, undo: remove_domain },
-        Action { name: "publish", run: publish, undo: withdraw },
-        Action { name: "ready", run: finish, undo: nothing },
+        Action::new("rows", nothing, remove_rows),
+        Action::new("image", image, nothing),
+        Action::new("layers", layers, remove_layers),
+        Action::new("domain", domain, remove_domain),
+        Action::new("publish", publish, withdraw),
+        Action::new("ready", finish, nothing),
     ];
     for kind in [CREATE, COPY] {
-        let saga = Saga { domain: templates.clone(), steps: STEPS };
+        let saga = Saga::new(Lane::Copy, templates.clone(), STEPS);
         templates.operations.register(kind, saga);
     }
 }

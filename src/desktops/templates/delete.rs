@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::{TemplateState, Templates, flatten, save, store};
 use crate::error::{Error, Fault, Result};
-use crate::operations::{Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga};
+use crate::operations::{
+    Action, Actor, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+};
 use crate::store::Tx;
 
 const KIND: &str = "template-delete";
@@ -25,9 +27,8 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Action<Templates, Args>] =
-        &[Action { name: "remove", run: remove, undo: give_up }];
-    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
+    const STEPS: &[Action<Templates, Args>] = &[Action::new("remove", remove, give_up)];
+    templates.operations.register(KIND, Saga::new(Lane::Build, templates.clone(), STEPS));
 }
 
 impl Templates {

@@ -14,10 +14,12 @@ use uuid::Uuid;
 use super::machine::watched;
 use super::store::{self, Export};
 use super::{Templates, ready};
-use crate::error::{Error, Result, logged};
+use crate::error::{Context, Error, Result, logged};
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
-use crate::operations::{Action, Actor, Execution, NewOperation, Saga, State, SubmittedOperation};
+use crate::operations::{
+    Action, Actor, Execution, Lane, NewOperation, Saga, State, SubmittedOperation,
+};
 
 const KIND: &str = "template-export";
 
@@ -64,8 +66,8 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Action<Templates, Args>] = &[Action { name: "copy", run: copy, undo: remove }];
-    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
+    const STEPS: &[Action<Templates, Args>] = &[Action::new("copy", copy, remove)];
+    templates.operations.register(KIND, Saga::new(Lane::Copy, templates.clone(), STEPS));
 }
 
 impl Templates {
@@ -106,11 +108,11 @@ impl Templates {
         issued
     }
 
-    /// Takes a ticket and waits until its file is made. Within the runtime, on a thread that may block.
+    /// Takes a ticket and waits until its file is made; no thread waits meanwhile.
     ///
     /// # Errors
     /// `download-unknown` for a ticket that was used or is void, and why the file could not be made.
-    pub fn download(&self, ticket: &str) -> Result<Download> {
+    pub async fn download(&self, ticket: &str) -> Result<Download> {
         let ticket = self.tickets.take(ticket)?;
         let mut download = Download {
             file_name: file_name(&ticket.name),
@@ -118,14 +120,20 @@ impl Templates {
             templates: self.clone(),
             export: ticket.export,
         };
-        let operation = self.operations.wait(ticket.operation, PATIENCE)?;
+        let operation = self.operations.wait(ticket.operation, PATIENCE).await?;
         match (operation.state, operation.fault) {
             (State::Succeeded, _) => {}
             (_, Some(fault)) => return Err(fault.into()),
             _ => return Err(Error::busy("download-not-ready").arg("name", ticket.name)),
         }
-        let export = self.store.read(|conn| store::export(conn, ticket.export))?;
-        download.stream = Some(self.inventory.client(export.node_id)?.send(export.layer())?);
+        let (templates, runtime) = (self.clone(), tokio::runtime::Handle::current());
+        let open = move || {
+            let _inside = runtime.enter();
+            let export = templates.store.read(|conn| store::export(conn, ticket.export))?;
+            templates.inventory.client(export.node_id)?.send(export.layer())
+        };
+        let stream = tokio::task::spawn_blocking(open).await.context("open a download")??;
+        download.stream = Some(stream);
         Ok(download)
     }
 

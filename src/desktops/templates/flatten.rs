@@ -18,7 +18,7 @@ use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates};
 use crate::error::{Error, Result, logged};
 use crate::images;
-use crate::operations::{Action, Actor, Execution, NewOperation, Saga};
+use crate::operations::{Action, Actor, Execution, Lane, NewOperation, Saga};
 use crate::store::now;
 
 pub(super) const KIND: &str = "template-flatten";
@@ -42,12 +42,12 @@ struct Args {
 
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[
-        Action { name: "begin", run: begin, undo: forget_copies },
-        Action { name: "copy", run: copy, undo: remove_copies },
-        Action { name: "switch", run: switch, undo: switch_back },
-        Action { name: "ready", run: finish, undo: crate::operations::nothing },
+        Action::new("begin", begin, forget_copies),
+        Action::new("copy", copy, remove_copies),
+        Action::new("switch", switch, switch_back),
+        Action::new("ready", finish, crate::operations::nothing),
     ];
-    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
+    templates.operations.register(KIND, Saga::new(Lane::Quiet, templates.clone(), STEPS));
 }
 
 impl Templates {

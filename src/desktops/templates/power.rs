@@ -10,7 +10,7 @@ use super::{Template, Templates, ready, store};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::{
-    Action, Actor, BatchSubmission, Execution, Item, NewOperation, Saga, nothing,
+    Action, Actor, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
 use crate::store::Tx;
 
@@ -51,6 +51,14 @@ impl TemplateAction {
         }
     }
 
+    /// A guest that is asked to end by itself may take its time.
+    const fn lane(self) -> Lane {
+        match self {
+            Self::Stop | Self::Reboot => Lane::Guests,
+            _ => Lane::Quick,
+        }
+    }
+
     const fn power(self) -> PowerAction {
         match self {
             Self::Start | Self::Edit => PowerAction::Start,
@@ -76,10 +84,9 @@ struct Args {
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Action<Templates, Args>] =
-        &[Action { name: "power", run: switch, undo: nothing }];
+    const STEPS: &[Action<Templates, Args>] = &[Action::new("power", switch, nothing)];
     for action in TemplateAction::ALL {
-        let saga = Saga { domain: templates.clone(), steps: STEPS };
+        let saga = Saga::new(action.lane(), templates.clone(), STEPS);
         templates.operations.register(action.kind(), saga);
     }
 }

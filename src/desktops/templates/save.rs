@@ -16,7 +16,7 @@ use crate::error::{Error, Fault, Result};
 use crate::images;
 use crate::node::protocol::{FrozenDisk, PowerAction};
 use crate::operations::{
-    Action, Actor, Execution, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::{Tx, now};
 
@@ -29,13 +29,14 @@ struct Args {
 
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[
-        Action { name: "begin", run: begin, undo: give_up },
-        Action { name: "shut down", run: shut_down, undo: nothing },
-        Action { name: "freeze", run: freeze, undo: nothing },
-        Action { name: "publish", run: publish, undo: publish_previous },
-        Action { name: "ready", run: finish, undo: nothing },
+        Action::new("begin", begin, give_up),
+        Action::new("shut down", shut_down, nothing),
+        Action::new("freeze", freeze, nothing),
+        Action::new("publish", publish, publish_previous),
+        Action::new("ready", finish, nothing).commits(),
+        Action::new("measure", measure, nothing),
     ];
-    templates.operations.register(KIND, Saga { domain: templates.clone(), steps: STEPS });
+    templates.operations.register(KIND, Saga::new(Lane::Copy, templates.clone(), STEPS));
 }
 
 impl Templates {
@@ -66,6 +67,17 @@ impl Templates {
                 }
             }
         })
+    }
+}
+
+impl Templates {
+    /// Nobody knows which disks are frozen: nothing of them is deleted, and nobody uses the template before somebody
+    /// has looked.
+    fn leave_broken(&self, template: &Template) -> Result<()> {
+        let fault =
+            Fault::from(&Error::conflict("template-save-abandoned").arg("name", &template.name));
+        self.store
+            .write(|tx| store::set_state(tx, template.uuid, TemplateState::Failed, Some(&fault)))
     }
 }
 
@@ -162,13 +174,19 @@ fn publish_previous(templates: &Templates, args: &Args, _: &Execution) -> Result
     templates.publish(&template, template.version)
 }
 
-fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+fn finish(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     // Counted a second time after a kill, it would skip a version.
     if template.state == TemplateState::Updating {
         let version = template.version + 1;
         templates.store.write(|tx| store::set_saved(tx, template.uuid, version))?;
     }
+    Ok(())
+}
+
+/// The new version is out: what fails here is told and takes nothing back.
+fn measure(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    let template = templates.find(args.template)?;
     templates.measure(&template, execution)?;
     templates.keep_chains_short(&execution.actor, template.uuid)
 }
@@ -182,6 +200,9 @@ fn give_up(templates: &Templates, args: &Args, execution: &Execution) -> Result<
     }
     let making = in_the_making(templates, &template)?;
     let refs = making.iter().map(|(_, placed)| placed.layer_ref()).collect();
+    if execution.is_abandoned() && templates.client_of(&template).is_err() {
+        return templates.leave_broken(&template);
+    }
     let client = templates.client_of(&template)?;
     let mut watch = crate::node::client::Watch {
         progress: &mut |_| (),

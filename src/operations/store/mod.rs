@@ -1,20 +1,24 @@
 //! Rows of operations and their locks.
 
 pub mod audit;
+pub mod parts;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Context, Error, Fault, Result};
+use crate::operations::progress::Told;
+use crate::operations::saga::ARGS_VERSION;
 use crate::operations::{Actor, Item, NewOperation, Operation, State};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::visible::{Visible, visible_sql};
 use crate::store::{Store, Topic, Tx, is_duplicate, now};
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
-     o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at";
+     o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at, \
+     o.undo_fault, o.stuck_since, o.next_try, o.abandoned";
 
 /// Operations that work on nothing but what is in education groups that the caller sees, and those that they began.
 const SEEN: &str = concat!(
@@ -43,20 +47,34 @@ static OPERATIONS: Listing = Listing {
     order: "o.id DESC",
 };
 
+/// What decides whether an operation may start now.
+pub(super) struct Open {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub kind: String,
+    pub state: State,
+    pub cancel: bool,
+    pub run_at: Option<i64>,
+    /// Where it works, as far as its submission said.
+    pub nodes: Vec<i64>,
+}
+
 /// What the engine needs to go on with an operation.
 pub(super) struct Work {
     pub id: i64,
     pub uuid: Uuid,
     pub kind: String,
     pub args: String,
+    pub args_version: u32,
     pub locks: Vec<Uuid>,
     pub state: State,
-    pub step: usize,
-    pub cancel: bool,
+    /// Name of the action that it is at; `None` before the first.
+    pub action: Option<String>,
+    pub abandoned: bool,
     pub fault: Option<Fault>,
     pub items: Vec<Item>,
+    pub told: Told,
     pub actor: Actor,
-    pub run_at: Option<i64>,
 }
 
 pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
@@ -66,8 +84,8 @@ pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<U
     let locks = serde_json::to_string(&new.locks).map_err(Error::internal)?;
     tx.execute(
         "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_id, \
-         owner_name, owner_address, request_id, run_at, created_at, total) \
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+         owner_name, owner_address, request_id, run_at, created_at, total, args_version) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
         params![
             uuid.to_string(),
             new.kind,
@@ -82,11 +100,13 @@ pub(super) fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<U
             actor.request_id,
             new.run_at,
             now(),
-            new.total as i64
+            new.total as i64,
+            ARGS_VERSION
         ],
     )?;
     let id = tx.last_insert_rowid();
     note_groups(tx, id, &locks)?;
+    parts::save(tx, id, new.parts.iter())?;
     if state == State::Queued {
         lock(tx, id, &new.locks)?;
     }
@@ -151,26 +171,51 @@ pub fn holders(conn: &Connection, subjects: &[Uuid]) -> Result<HashMap<Uuid, (St
     Ok(held)
 }
 
-const OPEN_WORK: &str = "SELECT id, uuid, kind, args, locks, state, step, cancel, fault, items, \
-     owner_id, owner_name, owner_address, request_id, run_at FROM operations \
-     WHERE finished_at IS NULL";
-
 /// Everything that is not over, oldest first.
-pub(super) fn open_work(conn: &Connection) -> Result<Vec<Work>> {
-    let mut statement = conn.prepare_cached(&format!("{OPEN_WORK} ORDER BY id"))?;
+pub(super) fn open(conn: &Connection) -> Result<Vec<Open>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT o.id, o.uuid, o.kind, o.state, o.cancel, o.run_at, \
+         (SELECT json_group_array(p.node_id) FROM operation_parts p WHERE p.operation_id = o.id) \
+         FROM operations o WHERE o.finished_at IS NULL ORDER BY o.id",
+    )?;
     let mut rows = statement.query([])?;
-    let mut work = Vec::new();
+    let mut open = Vec::new();
     while let Some(row) = rows.next()? {
-        work.push(work_of(row)?);
+        open.push(Open {
+            id: row.get(0)?,
+            uuid: parse_uuid(&row.get::<_, String>(1)?)?,
+            kind: row.get(2)?,
+            state: State::parse(&row.get::<_, String>(3)?)?,
+            cancel: row.get(4)?,
+            run_at: row.get(5)?,
+            nodes: serde_json::from_str(&row.get::<_, String>(6)?).context("nodes of parts")?,
+        });
     }
-    Ok(work)
+    Ok(open)
 }
 
 /// One operation, unless it is over.
 pub(super) fn work(conn: &Connection, id: i64) -> Result<Option<Work>> {
-    let mut statement = conn.prepare_cached(&format!("{OPEN_WORK} AND id=?1"))?;
+    let mut statement = conn.prepare_cached(
+        "SELECT id, uuid, kind, args, locks, state, action, abandoned, fault, items, owner_id, \
+         owner_name, owner_address, request_id, args_version, done, total \
+         FROM operations WHERE finished_at IS NULL AND id=?1",
+    )?;
     let mut rows = statement.query([id])?;
-    rows.next()?.map(work_of).transpose()
+    let Some(mut work) = rows.next()?.map(work_of).transpose()? else { return Ok(None) };
+    work.told.parts = parts::of(conn, id)?.into_iter().map(|part| (part.node_id, part)).collect();
+    Ok(Some(work))
+}
+
+/// What is held by operations.
+pub(super) fn locked(conn: &Connection) -> Result<HashSet<Uuid>> {
+    let mut statement = conn.prepare_cached("SELECT subject FROM operation_locks")?;
+    let mut rows = statement.query([])?;
+    let mut locked = HashSet::new();
+    while let Some(row) = rows.next()? {
+        locked.insert(parse_uuid(&row.get::<_, String>(0)?)?);
+    }
+    Ok(locked)
 }
 
 pub(super) fn is_scheduled(conn: &Connection, id: i64) -> Result<bool> {
@@ -196,49 +241,101 @@ fn work_of(row: &Row<'_>) -> Result<Work> {
         uuid: parse_uuid(&row.get::<_, String>(1)?)?,
         kind: row.get(2)?,
         args: row.get(3)?,
+        args_version: row.get(14)?,
         locks: serde_json::from_str(&locks).context("locks of an operation")?,
         state: State::parse(&row.get::<_, String>(5)?)?,
-        step: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
-        cancel: row.get(7)?,
+        action: row.get(6)?,
+        abandoned: row.get(7)?,
         fault: fault_of(row.get(8)?)?,
         items: serde_json::from_str(&items).context("items of an operation")?,
+        told: Told {
+            done: row.get::<_, i64>(15)?.unsigned_abs(),
+            total: row.get::<_, i64>(16)?.unsigned_abs(),
+            parts: BTreeMap::new(),
+        },
         actor,
-        run_at: row.get(14)?,
     })
 }
 
-pub(super) fn save_step(
-    tx: &Tx<'_>,
-    id: i64,
-    state: State,
-    step: usize,
-    fault: Option<&Fault>,
-    items: &[Item],
-) -> Result<()> {
-    tx.changed(Topic::Operations);
-    tx.prepare_cached("UPDATE operations SET state=?2, step=?3, fault=?4, items=?5 WHERE id=?1")?
-        .execute(params![id, state.word(), step as i64, json(&fault)?, json(items)?])?;
-    Ok(())
+/// An operation as it is to be found after a kill.
+pub(super) struct Saved<'a> {
+    pub id: i64,
+    pub state: State,
+    pub action: Option<&'a str>,
+    pub fault: Option<&'a Fault>,
+    pub items: &'a [Item],
+    pub told: &'a Told,
 }
 
-pub(super) fn save_progress(tx: &Tx<'_>, id: i64, done: u64, total: u64) -> Result<()> {
+pub(super) fn save(tx: &Tx<'_>, saved: &Saved<'_>) -> Result<()> {
     tx.changed(Topic::Operations);
-    tx.prepare_cached("UPDATE operations SET done=?2, total=?3 WHERE id=?1")?.execute(params![
+    let Saved { id, state, action, fault, items, told } = saved;
+    tx.prepare_cached(
+        "UPDATE operations SET state=?2, action=?3, fault=?4, items=?5, done=?6, total=?7 \
+         WHERE id=?1",
+    )?
+    .execute(params![
         id,
-        done as i64,
-        total as i64
+        state.word(),
+        action,
+        json(fault)?,
+        json(*items)?,
+        told.done as i64,
+        told.total as i64
     ])?;
+    parts::save(tx, *id, told.parts.values())
+}
+
+pub(super) fn set_queued(tx: &Tx<'_>, id: i64) -> Result<()> {
+    tx.changed(Topic::Operations);
+    tx.execute("UPDATE operations SET state='queued' WHERE id=?1", [id])?;
     Ok(())
 }
 
-pub(super) fn finish(tx: &Tx<'_>, id: i64, state: State) -> Result<()> {
+/// Says in the row why the undo does not come to its end.
+pub(super) fn note_stuck(tx: &Tx<'_>, id: i64, fault: &Fault, next_try: i64) -> Result<()> {
+    tx.changed(Topic::Operations);
+    tx.execute(
+        "UPDATE operations SET undo_fault=?2, stuck_since=coalesce(stuck_since, ?3), next_try=?4 \
+         WHERE id=?1",
+        params![id, json(fault)?, now(), next_try],
+    )?;
+    Ok(())
+}
+
+/// Lets go of everything. Only one that was abandoned goes on saying why.
+pub(super) fn finish(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.changed(Topic::Operations);
     tx.execute("DELETE FROM operation_locks WHERE operation_id=?1", [id])?;
     tx.execute(
-        "UPDATE operations SET state=?2, finished_at=?3 WHERE id=?1",
-        params![id, state.word(), now()],
+        "UPDATE operations SET finished_at=?2, next_try=NULL, \
+         undo_fault=iif(abandoned, undo_fault, NULL), stuck_since=iif(abandoned, stuck_since, NULL) \
+         WHERE id=?1",
+        params![id, now()],
     )?;
     Ok(())
+}
+
+pub(super) fn request_abandon(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+    tx.changed(Topic::Operations);
+    let known = "SELECT 1 FROM operations WHERE uuid=?1";
+    if !tx.prepare_cached(known)?.exists([uuid.to_string()])? {
+        return Err(Error::not_found("operation-unknown").arg("uuid", uuid));
+    }
+    let abandoned = tx.execute(
+        "UPDATE operations SET abandoned=1 \
+         WHERE uuid=?1 AND state='undoing' AND undo_fault IS NOT NULL",
+        [uuid.to_string()],
+    )?;
+    match abandoned {
+        0 => Err(Error::conflict("operation-not-stuck")),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn is_abandoned(conn: &Connection, id: i64) -> Result<bool> {
+    let mut statement = conn.prepare_cached("SELECT abandoned FROM operations WHERE id=?1")?;
+    Ok(statement.query_row([id], |row| row.get(0))?)
 }
 
 pub(super) fn request_cancel(tx: &Tx<'_>, uuid: Uuid) -> Result<State> {
@@ -281,14 +378,12 @@ pub(super) fn forget_before(tx: &Tx<'_>, time: i64, limit: usize) -> Result<usiz
     Ok(tx.changed_rows(gone, Topic::Operations))
 }
 
-pub(super) fn find(conn: &Connection, uuid: Uuid) -> Result<Operation> {
-    let sql = format!("SELECT {COLUMNS} FROM operations o WHERE o.uuid=?1");
-    let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
-    row.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))?.parse()
-}
-
-/// As [`find`], among those that the caller may see.
-pub(super) fn find_seen(conn: &Connection, visible: &Visible, uuid: Uuid) -> Result<Operation> {
+/// With its number and without its parts, if the caller may see it.
+pub(super) fn find_seen(
+    conn: &Connection,
+    visible: &Visible,
+    uuid: Uuid,
+) -> Result<(i64, Operation)> {
     let seen = SEEN.replace("?0", "?2");
     let sql =
         format!("SELECT {COLUMNS} FROM operations o WHERE o.uuid=?1 AND (?2 IS NULL OR {seen})");
@@ -299,12 +394,20 @@ pub(super) fn find_seen(conn: &Connection, visible: &Visible, uuid: Uuid) -> Res
 
 pub(super) fn list(store: &Store, query: &ListQuery) -> Result<Page<Operation>> {
     let Page { count, page, page_size, search, results } = OPERATIONS.page(store, query, raw)?;
-    let results = results.into_iter().map(Raw::parse).collect::<Result<_>>()?;
+    let found: Vec<(i64, Operation)> =
+        results.into_iter().map(Raw::parse).collect::<Result<_>>()?;
+    let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
+    let mut parts = store.read(|conn| parts::of_many(conn, &ids))?;
+    let whole =
+        |(id, operation)| Operation { parts: parts.remove(&id).unwrap_or_default(), ..operation };
+    let results = found.into_iter().map(whole).collect();
     Ok(Page { count, page, page_size, search, results })
 }
 
 /// A row before its words are parsed.
 struct Raw {
+    id: i64,
+    undo_fault: Option<String>,
     operation: Operation,
     uuid: String,
     state: String,
@@ -327,21 +430,29 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         run_at: row.get(11)?,
         created_at: row.get(12)?,
         finished_at: row.get(13)?,
+        parts: Vec::new(),
+        undo_fault: None,
+        stuck_since: row.get(15)?,
+        next_try: row.get(16)?,
+        abandoned: row.get(17)?,
     };
-    let (uuid, state) = (row.get(1)?, row.get(5)?);
-    Ok(Raw { operation, uuid, state, fault: row.get(8)?, items: row.get(9)? })
+    let (id, uuid, state) = (row.get(0)?, row.get(1)?, row.get(5)?);
+    let (fault, items, undo_fault) = (row.get(8)?, row.get(9)?, row.get(14)?);
+    Ok(Raw { id, undo_fault, operation, uuid, state, fault, items })
 }
 
 impl Raw {
-    fn parse(self) -> Result<Operation> {
-        let Raw { operation, uuid, state, fault, items } = self;
-        Ok(Operation {
+    fn parse(self) -> Result<(i64, Operation)> {
+        let Raw { id, undo_fault, operation, uuid, state, fault, items } = self;
+        let operation = Operation {
             uuid: parse_uuid(&uuid)?,
             state: State::parse(&state)?,
             fault: fault_of(fault)?,
+            undo_fault: fault_of(undo_fault)?,
             items: serde_json::from_str(&items).context("items of an operation")?,
             ..operation
-        })
+        };
+        Ok((id, operation))
     }
 }
 

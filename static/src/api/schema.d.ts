@@ -3367,7 +3367,7 @@ export interface components {
             title: string;
             subject: string;
             subject_name: string;
-            /** @description scheduled, queued, running, undoing, succeeded, failed or cancelled */
+            /** @description scheduled, queued, running, undoing, succeeded, partly, failed or cancelled */
             state: string;
             /** Format: uint64 */
             done: number;
@@ -3379,6 +3379,10 @@ export interface components {
             error?: string | null;
             /** @description Things of a batch that failed. */
             failed: components["schemas"]["FailedItem"][];
+            /** @description What each node has to do, where nodes have parts of their own. */
+            parts: components["schemas"]["PartView"][];
+            /** @description Why its undo does not come to its end. */
+            stuck?: components["schemas"]["Stuck"] | null;
             owner: string;
             run_at?: string | null;
             created_at: string;
@@ -3389,6 +3393,27 @@ export interface components {
             uuid: string;
             name: string;
             reason: string;
+        };
+        /** @description The part of a node. */
+        PartView: {
+            /** Format: int64 */
+            node_id: number;
+            node_name: string;
+            /** @description queued, running, succeeded, failed or cancelled */
+            state: string;
+            /** Format: uint64 */
+            done: number;
+            /** Format: uint64 */
+            total: number;
+            /** @description Why it failed. */
+            error?: string | null;
+        };
+        Stuck: {
+            reason: string;
+            since?: string | null;
+            /** @description Empty when it was abandoned. */
+            next_try?: string | null;
+            abandoned: boolean;
         };
         /** @description What every list takes. The list mechanism reads it by itself: here it is documented. */
         ListInput6: {

@@ -56,6 +56,7 @@ export const log = {
 export const operations = {
   list: (query: Query) => get<Page<Operation>>('/api/v1.0/operations', query),
   cancel: (uuid: string) => action('/api/v1.0/operations', 'cancel', { uuid }),
+  abandon: (uuid: string) => action('/api/v1.0/operations', 'abandon', { uuid }),
 }
 
 /** An event stream has no headers of its own; the language goes along in the address. */

@@ -42,7 +42,7 @@ export type Session = Omit<Data<'/api/v1.0/session'>, 'permissions'> & {
   sign_in?: { oidc?: Provider | null }
 }
 
-export type OperationState = 'scheduled' | 'queued' | 'running' | 'undoing' | 'succeeded' | 'failed' | 'cancelled'
+export type OperationState = 'scheduled' | 'queued' | 'running' | 'undoing' | 'succeeded' | 'partly' | 'failed' | 'cancelled'
 export type Operation = Omit<Row<'/api/v1.0/operations'>, 'state'> & { state: OperationState }
 
 export type Statistic = Data<'/api/v1.0/index/get_resource_statistic/'>

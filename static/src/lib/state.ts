@@ -40,6 +40,7 @@ const operation: Record<string, State> = {
   queued: { key: 'queued', tone: 'info' },
   running: { key: 'running', tone: 'primary', busy: true },
   succeeded: { key: 'succeeded', tone: 'success' },
+  partly: { key: 'partly', tone: 'warning' },
   failed: { key: 'failed', tone: 'danger' },
   cancelled: { key: 'cancelled', tone: 'info' },
 }

@@ -10,7 +10,7 @@ import { useSession } from './session'
 const RECENT = 50
 const FAILED_SHOWN = 5
 
-const ENDS = ['succeeded', 'failed', 'cancelled']
+const ENDS = ['succeeded', 'partly', 'failed', 'cancelled']
 export const isOpen = ({ state }: Operation): boolean => !ENDS.includes(state)
 
 /** Long work: what runs now and what ended lately. */
@@ -48,7 +48,12 @@ export const useOperations = defineStore('operations', () => {
     if (!mine.delete(operation.uuid)) return
     const { t } = i18n.global
     const title = operation.title
-    if (operation.failed.length) {
+    const lost = operation.parts.filter(({ error }) => error)
+    if (operation.state === 'partly' && !operation.failed.length) {
+      const reasons = lost.map(({ node_name, error }) => `${node_name}: ${error}`)
+      const message = [...reasons, operation.error ?? ''].filter(Boolean).join('\n')
+      ElNotification.warning({ title, message, duration: 15000, customClass: 'lines' })
+    } else if (operation.failed.length) {
       const message = operation.failed
         .slice(0, FAILED_SHOWN)
         .map(({ name, reason }) => `${name}: ${reason}`)

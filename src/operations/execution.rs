@@ -1,0 +1,107 @@
+//! The running operation as its actions see it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use super::progress::Progress;
+use super::{Actor, Item};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::node::cancel::{CancelFlag, cancelled};
+
+/// What an action is given to work with.
+pub struct Execution {
+    pub uuid: Uuid,
+    pub actor: Actor,
+    pub(super) cancel: CancelFlag,
+    pub(super) abandoned: AtomicBool,
+    pub(super) progress: Arc<Progress>,
+    pub(super) items: Mutex<Vec<Item>>,
+}
+
+impl Execution {
+    /// Says how far it is. Cheap: kept in memory and told a few times a second.
+    pub fn progress(&self, done: u64, total: u64) {
+        self.progress.set(done, total);
+    }
+
+    /// From now on what an action tells is this part of the whole, in percent.
+    pub fn span(&self, low: u64, high: u64) {
+        self.progress.span(low, high);
+    }
+
+    /// A node begins with its part, of `total` things. The progress of the whole is the sum of its parts.
+    pub fn part_begins(&self, node: i64, total: u64) {
+        self.progress.begin(node, total);
+    }
+
+    pub fn part_progress(&self, node: i64, done: u64) {
+        self.progress.advance(node, done);
+    }
+
+    pub fn part_ends(&self, node: i64, result: Result<(), Fault>) {
+        self.progress.end(node, result);
+    }
+
+    /// Why nodes did not do their part, also before a restart.
+    pub fn failed_parts(&self) -> BTreeMap<i64, Fault> {
+        let parts = self.progress.told().parts;
+        parts.into_iter().filter_map(|(node, part)| Some((node, part.fault?))).collect()
+    }
+
+    /// Goes on with the nodes that did their part.
+    ///
+    /// # Errors
+    /// When none did, and when somebody asked to stop.
+    pub fn some_part(&self) -> Result<()> {
+        let parts = self.progress.told().parts;
+        let mut faults = parts.values().filter_map(|part| part.fault.as_ref());
+        if parts.values().any(|part| part.fault.as_ref().is_some_and(is_cancel)) {
+            return Err(cancelled());
+        }
+        match faults.next() {
+            Some(first) if faults.count() + 1 == parts.len() => Err(Error::from(first.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails when somebody asked to stop; long loops ask between their pieces.
+    pub fn check_cancelled(&self) -> Result<()> {
+        self.cancel.check()
+    }
+
+    /// For calls that stop by themselves.
+    pub fn cancel_flag(&self) -> &CancelFlag {
+        &self.cancel
+    }
+
+    /// Whether the undo shall leave to the reconciler what it cannot reach.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Notes how it went for one thing of a batch; the action itself goes on. Noting the same thing
+    /// again replaces what was noted.
+    pub fn item(&self, uuid: Uuid, name: &str, result: Result<(), Fault>) {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let item = Item { uuid, name: name.to_owned(), fault: result.err() };
+        match items.iter_mut().find(|known| known.uuid == uuid) {
+            Some(known) => *known = item,
+            None => items.push(item),
+        }
+    }
+
+    /// Notes things that were refused when the batch was submitted.
+    pub fn note_refused(&self, refused: &[Item]) {
+        for item in refused {
+            self.item(item.uuid, &item.name, item.fault.clone().map_or(Ok(()), Err));
+        }
+    }
+}
+
+/// Whether something ended because it was asked to.
+fn is_cancel(fault: &Fault) -> bool {
+    fault.kind == Kind::Cancelled
+}
