@@ -24,8 +24,7 @@ impl Room {
         let id: i64 = database
             .query_row("SELECT max(id) FROM operations WHERE kind = ?1", [kind], |row| row.get(0))
             .expect("the operation");
-        let undoing =
-            "UPDATE operations SET state = 'undoing', finished_at = NULL, step = 0 WHERE id = ?1";
+        let undoing = "UPDATE operations SET state = 'undoing', finished_at = NULL, action = NULL WHERE id = ?1";
         assert_eq!(database.execute(undoing, params![id]).expect("as a killed server left it"), 1);
         drop(database);
         self.server.start_again();
