@@ -42,12 +42,13 @@ fn an_upgrade_keeps_data_and_guests() {
     let admin = Client::new(site.admin.base()).sign_in("admin", PASSWORD);
     assert_eq!(desktop(&admin), uuid);
     wait_for("the desktop is shown as running", SERVICE, || {
-        let found = rows(&admin.get("/api/v1.0/education/instance/").query("page", 1).send());
+        let found =
+            rows(&admin.get("/api/v1.0/education/instance/").query("searchtype", "all").send());
         (found.first()?["status"] == "active").then_some(())
     });
 }
 
 fn desktop(admin: &Client) -> String {
-    let found = rows(&admin.get("/api/v1.0/education/instance/").query("page", 1).send());
+    let found = rows(&admin.get("/api/v1.0/education/instance/").query("searchtype", "all").send());
     found[0]["uuid"].as_str().expect("a uuid").to_owned()
 }
