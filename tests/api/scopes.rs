@@ -141,8 +141,12 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
 }
 
 /// Rows of which this test looks at what they show.
-const SHOWN: [&str; 3] =
-    ["vdi.index.resource-statistic", "carrel.operations.list", "carrel.operations.cancel"];
+const SHOWN: [&str; 4] = [
+    "vdi.index.resource-statistic",
+    "carrel.operations.list",
+    "carrel.operations.cancel",
+    "carrel.operations.abandon",
+];
 
 /// What the OpenAPI document says may be held for a part.
 fn documented(value: &Value, found: &mut BTreeSet<String>) {
