@@ -97,7 +97,8 @@ fn a_transfer_is_cancelled_while_its_receiver_hangs() {
     site.admin.action(OPERATIONS, "cancel", json!({"uuid": uuid})).send().data();
     let end = site.wait_operation(&uuid);
     server.agent(2).signal(Signal::SIGCONT);
-    assert_ne!(end["state"], "failed", "{end:#}");
+    // The image itself was there before.
+    assert!(end["state"] == "cancelled" || end["state"] == "partly", "{end:#}");
     let storage = server.agent(2).storage().to_owned();
     wait_until("the unfinished file to go", LIMIT, || parts(&storage).is_empty());
     drop(uploading.join());

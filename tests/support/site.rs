@@ -193,9 +193,9 @@ impl Site {
         wait_for("the end of an operation", OPERATION_LIMIT, || {
             let page = self.admin.get("/api/v1.0/operations").query("page_size", 100).send();
             let row = rows(&page).into_iter().find(|row| row["uuid"] == uuid)?;
-            let is_over = row["state"]
-                .as_str()
-                .is_some_and(|state| ["succeeded", "failed", "cancelled"].contains(&state));
+            let is_over = row["state"].as_str().is_some_and(|state| {
+                ["succeeded", "partly", "failed", "cancelled"].contains(&state)
+            });
             is_over.then_some(row)
         })
     }
