@@ -195,14 +195,14 @@ async fn run_blocking<'r>(
             note.by(call.actor.clone());
         }
         match result {
-            Ok(HandlerOutcome::Wait(wait)) => Ok(Handled::Wait(call, wait)),
+            Ok(HandlerOutcome::Wait(wait)) => Ok(Handled::Wait(Box::new(call), wait)),
             Ok(HandlerOutcome::Answer(answer)) => answered(&here, call, Ok(answer)),
             Err(error) => answered(&here, call, Err(error)),
         }
     };
     let (call, wait) = match blocking(handled).await? {
         Handled::Answered(answer, cookies) => return Ok(Outgoing::Answer(answer, cookies)),
-        Handled::Wait(call, wait) => (call, wait),
+        Handled::Wait(call, wait) => (*call, wait),
     };
     let operation = app.operations.wait(wait.operation, wait.patience).await;
     let app = Arc::clone(app);
@@ -219,7 +219,8 @@ async fn run_blocking<'r>(
 /// Where a request is when its handler is done.
 enum Handled {
     Answered(super::answer::Answer, Vec<rocket::http::Cookie<'static>>),
-    Wait(Call, Wait),
+    /// Boxed: most requests do not wait.
+    Wait(Box<Call>, Wait),
 }
 
 fn answered(app: &App, mut call: Call, result: Result<super::answer::Answer>) -> Result<Handled> {

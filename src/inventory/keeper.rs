@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::store::nodes::RowAgent;
 use super::{Inventory, store};
 use crate::error::{Error, Fault, Kind, Result, joined};
 use crate::node::client::NodeClient;
@@ -60,9 +61,6 @@ impl Inventory {
         self.inner.store.read(store::nodes::agents)
     }
 }
-
-/// A node's id, whether it is this machine, and what its row says of its agent.
-type RowAgent = (i64, bool, Result<Option<NodeAgent>>);
 
 /// One keeper for each node.
 struct Keepers {

@@ -62,8 +62,8 @@ mod tests {
         Migrations::from_slice(STEPS).to_version(&mut conn, 10).expect("the release before");
         let insert = "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, step, \
              owner_name, created_at, finished_at) VALUES (?1, ?2, '', '', '{}', '[]', ?3, ?4, '', 0, ?5)";
-        let rows: [(&str, &str, &str, i64, Option<i64>, Option<&str>); 5] = [
-            ("1", "image-add", "running", 2, None, Some("distribute")),
+        let rows = [
+            ("1", "image-add", "running", 2, None::<i64>, Some("distribute")),
             ("2", "template-save", "undoing", 3, None, Some("publish")),
             ("3", "subnet-edit", "running", 0, None, Some("tell the nodes")),
             ("4", "desktops-add", "queued", 0, None, Some("rows")),

@@ -26,6 +26,7 @@ mod matrix;
 mod networks;
 mod news;
 mod nodes;
+mod old_database;
 mod ops_users;
 mod origin;
 mod people;

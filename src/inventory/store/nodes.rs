@@ -100,9 +100,12 @@ pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
     unique(updated, || Error::conflict("node-name-taken").arg("field", "name").arg("name", name))
 }
 
+/// A node's id, whether it is this machine, and what its row says of its agent.
+pub type RowAgent = (i64, bool, Result<Option<NodeAgent>>);
+
 /// How the agent of each node is reached, and whether it is this machine's: `None` by the settings. One that cannot be
 /// read is an error of that node only.
-pub fn agents(conn: &Connection) -> Result<Vec<(i64, bool, Result<Option<NodeAgent>>)>> {
+pub fn agents(conn: &Connection) -> Result<Vec<RowAgent>> {
     let mut statement =
         conn.prepare_cached("SELECT n.id, n.is_local, n.agent FROM nodes n ORDER BY n.id")?;
     let mut found = statement.query([])?;
