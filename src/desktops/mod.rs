@@ -114,6 +114,11 @@ impl Desktops {
         let mut page = store::seats::list(&self.store, &query)?;
         for desktop in &mut page.results {
             // What still works on others may be done with this one.
+            let work = desktop.work.take();
+            desktop.work = work.filter(|(kind, _)| !power::is_done(kind, desktop.power));
+        }
+        for desktop in &mut page.results {
+            // What still works on others may be done with this one.
             desktop.work =
                 desktop.work.take().filter(|(kind, _)| !power::is_done(kind, desktop.power));
         }
