@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts of nodes, desktops, pools and alarms */
+        /** Counts of nodes, desktops, pools and alarms; for who sees some education groups only, of their desktops */
         get: operations["vdi.index.resource-statistic"];
         put?: never;
         post?: never;
@@ -607,6 +607,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/identity/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm the e-mail address of a new account with the token of the mailed link */
+        post: operations["carrel.mail.confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/identity/permission": {
         parameters: {
             query?: never;
@@ -1072,7 +1089,7 @@ export interface paths {
         /** Long work, newest first; `open=1` for what is not over */
         get: operations["carrel.operations.list"];
         put?: never;
-        /** Ask an operation to stop; what it did is undone */
+        /** Ask an operation to stop; what it did is undone, unless it is past the point of no return */
         post: operations["carrel.operations.cancel"];
         delete?: never;
         options?: never;
@@ -1259,23 +1276,6 @@ export interface paths {
         patch: operations["analysis.account.update"];
         trace?: never;
     };
-    "/api/v1.0/identity/confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Confirm the e-mail address of a new account with the token of the mailed link */
-        post: operations["carrel.mail.confirm"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/account/manager": {
         parameters: {
             query?: never;
@@ -1404,217 +1404,107 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description The busiest nodes, highest first, at most five in each chart. Percentages are text. */
-        TopView: {
-            /**
-             * Format: int64
-             * @description Unix seconds.
-             */
-            utc: number;
-            /** @description Name, percent. */
-            cpu_util: [
-                string,
-                string
-            ][];
-            /** @description Name, percent, bytes in all, bytes used. */
-            disk_util: [
-                string,
-                string,
-                number,
-                number
-            ][];
-            /** @description Name, percent. */
-            memory_util: [
-                string,
-                string
-            ][];
-            /** @description Name, bytes per second on average and at most, of the management network card. */
-            nic_util: [
-                string,
-                number,
-                number
-            ][];
+        AnalysisAccountLoginData: {
+            access_token: string;
+            token_type: string;
         };
-        TopInput: {
-            /**
-             * Format: int64
-             * @description Seconds to average over, more than 1 and less than 60.
-             */
-            statis_period: number;
+        AnalysisAccountLoginInput: {
+            /** @description E-mail address or user name. */
+            email: string;
+            password: string;
+            /** @description Of the second factor, or a recovery code; for those who have one. */
+            code?: string | null;
         };
-        /** @description Counts of the first page. */
-        StatisticView: {
-            /**
-             * Format: uint32
-             * @description Nodes whose agent and hypervisor answer.
-             */
-            online_node_cnt: number;
-            /** Format: uint32 */
-            sum_node_cnt: number;
-            /**
-             * Format: uint32
-             * @description Running desktops.
-             */
-            online_instance_cnt: number;
-            /** Format: uint32 */
-            sum_instance_cnt: number;
-            /**
-             * Format: uint32
-             * @description Terminals are not counted in this version: 0.
-             */
-            online_terminal_cnt: number;
-            /** Format: uint32 */
-            sum_terminal_cnt: number;
-            /** Format: uint32 */
-            resource_pool_cnt: number;
-            /**
-             * Format: uint32
-             * @description Nodes that do not answer.
-             */
-            alarm_node_cnt: number;
-            /**
-             * Format: uint32
-             * @description Alarms are not recorded in this version: 0.
-             */
-            alarm_records_cnt: number;
-            /**
-             * Format: uint8
-             * @description Always 1, the full version: there is no licence to buy.
-             */
-            license_status: number;
-            /**
-             * Format: uint32
-             * @description Always 0: nothing runs out.
-             */
-            trial_days: number;
-            /**
-             * Format: uint32
-             * @description Always 0: the number of terminals is not limited.
-             */
-            license_terminal_cnt: number;
+        /**
+         * Format: int64
+         * @description A number that may come as text.
+         */
+        AnalysisAccountManagerDeleteId: number;
+        AnalysisAccountManagerDeleteInput: {
+            ids: components["schemas"]["AnalysisAccountManagerDeleteId"][];
         };
-        NoInput: Record<string, never>;
-        /** @description A line of the operation log. */
-        LogLine: {
+        AnalysisAccountManagerListData: {
+            item_list: components["schemas"]["AnalysisAccountManagerListUserView"][];
+            /** Format: uint64 */
+            total_count: number;
+        };
+        AnalysisAccountManagerListUserView: {
             /** Format: int64 */
             id: number;
+            username: string;
+            email: string;
+            /** @description Whether one can sign in. */
+            is_active: boolean;
+            role: string[];
+        };
+        AnalysisAccountManagerUpdateInput: {
             /** Format: int64 */
-            user_id?: number | null;
+            userid: number;
+            /** @description Codes; they take the place of those that the user has. */
+            role?: string[] | null;
+            /** @default null */
+            is_active: boolean | null;
+        };
+        AnalysisAccountMeData: {
+            /** Format: int64 */
+            id: number;
+            username: string;
+            email: string;
+            role_list: string[];
+        };
+        AnalysisAccountRegisterInput: {
+            username: string;
+            email: string;
+            password: string;
+            /** @description Has to be the same as `password`. */
+            password_again: string;
+        };
+        AnalysisAccountUpdateInput: {
+            /** @default null */
+            username: string | null;
+            /** @default null */
+            email: string | null;
+            password?: string | null;
+            /** @description Has to be the same as `password`. */
+            password_again?: string | null;
+            /** @description Compared when it is given; the document does not have it. */
+            old_password?: string | null;
+        };
+        AnalysisRoleListRoleView: {
+            /** Format: int64 */
+            id: number;
+            /** @description Its name. */
+            code: string;
+            /** @description Permissions. */
+            permission2action: string[];
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelKeysDeleteInput: Record<string, never>;
+        /** @description An API key, without what signs in with it. */
+        CarrelKeysListKeyView: {
+            id: string;
+            name: string;
+            /** Format: int64 */
+            user_id: number;
             user_name: string;
-            user_ip?: string | null;
-            /** @description What was done, in the reader's language. */
-            content: string;
-            /** @description How it went, in the reader's language. */
-            result: string;
-            succeeded: boolean;
-            module: string;
-            request_id: string;
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at?: string | null;
+            /** @description What it was made for. */
+            granted: string[];
+            /** @description What it can do now: no more than its owner. */
+            permissions: string[];
             created_at: string;
-            /** @description The same time under the name of the document's table. */
-            create_at: string;
-            updated_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            last_used_ip?: string | null;
         };
-        /** @description A page of the operation log. */
-        LogInput: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description `contain`: names, addresses and objects need only hold the text. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            user_name?: string | null;
-            user_ip?: string | null;
-            /** @description What it was done to. */
-            subject?: string | null;
-            /** @description The part of the product, for instance `identity`. */
-            module?: string | null;
-            /** @description Shows a request together with the end of the operation that it started. */
-            request_id?: string | null;
-            /**
-             * Format: uint8
-             * @description 1: only what succeeded, 0: only what failed.
-             */
-            succeeded?: number | null;
-            /** @description The first moment, for instance `2026-02-26 18:58:22` in the server's time. */
-            from?: string | null;
-            /** @description The last moment. */
-            to?: string | null;
+        CarrelMailConfirmData: {
+            username: string;
         };
-        /** @description A resource pool. */
-        PoolView: {
-            /** Format: int64 */
-            id: number;
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            desc?: string | null;
-            /**
-             * Format: uint8
-             * @description 1 for the pool that every installation has.
-             */
-            default: number;
-            /**
-             * Format: uint32
-             * @description Its nodes.
-             */
-            host_count: number;
-            /**
-             * Format: uint8
-             * @description 0 good, 1 images are being copied to its nodes, 2 a node does not answer.
-             */
-            status: number;
-            /** @description Why the status is not 0. */
-            reason?: string | null;
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at?: string | null;
-            created_at: string;
-            updated_at?: string | null;
-        };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-        };
-        CreateInput: {
-            name: string;
-            /** @description May be empty. */
-            desc: string;
-        };
-        EditInput: {
-            name?: string | null;
-            desc?: string | null;
-        };
-        Uuids: {
-            uuids: string[];
+        CarrelMailConfirmInput: {
+            /** @description That of the link. */
+            token: string;
         };
         /** @description A node. */
-        NodeView: {
+        CarrelNodesDetailData: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -1655,12 +1545,12 @@ export interface components {
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
              */
             type: number;
-            network_interfaces: components["schemas"]["NicView"][];
-            storages: components["schemas"]["StorageView"][];
-            TEMPLATE_SYS?: components["schemas"]["StorageView"] | null;
-            TEMPLATE_DATA?: components["schemas"]["StorageView"] | null;
-            INSTANCE_SYS?: components["schemas"]["StorageView"] | null;
-            INSTANCE_DATA?: components["schemas"]["StorageView"] | null;
+            network_interfaces: components["schemas"]["CarrelNodesDetailNicView"][];
+            storages: components["schemas"]["CarrelNodesDetailStorageView"][];
+            TEMPLATE_SYS?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            TEMPLATE_DATA?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            INSTANCE_SYS?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            INSTANCE_DATA?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -1700,8 +1590,22 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
+        /** @description An address of a network card. */
+        CarrelNodesDetailIpView: {
+            /** Format: uuid */
+            uuid: string;
+            ip: string;
+            netmask: string;
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+            /** Format: uint8 */
+            is_manage: number;
+            /** Format: uint8 */
+            is_image: number;
+        };
         /** @description A network card. */
-        NicView: {
+        CarrelNodesDetailNicView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -1723,29 +1627,15 @@ export interface components {
              * @description 0 hardware, 1 made by software
              */
             type: number;
-            ip_info: components["schemas"]["IpView"][];
+            ip_info: components["schemas"]["CarrelNodesDetailIpView"][];
             /** Format: uint8 */
             deleted: number;
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description An address of a network card. */
-        IpView: {
-            /** Format: uuid */
-            uuid: string;
-            ip: string;
-            netmask: string;
-            gateway?: string | null;
-            dns1?: string | null;
-            dns2?: string | null;
-            /** Format: uint8 */
-            is_manage: number;
-            /** Format: uint8 */
-            is_image: number;
-        };
         /** @description A storage; sizes in bytes. */
-        StorageView: {
+        CarrelNodesDetailStorageView: {
             /** Format: uuid */
             uuid: string;
             path: string;
@@ -1758,35 +1648,1254 @@ export interface components {
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
             role: string;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List2: {
+        /** @description A node. */
+        CarrelNodesInPoolData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            hostname: string;
+            ip: string;
+            /**
+             * Format: uint64
+             * @description GiB.
+             */
+            total_mem: number;
+            /**
+             * Format: uint64
+             * @description GiB that running templates and desktops may use.
+             */
+            running_mem: number;
+            /** Format: uint32 */
+            total_vcpus: number;
             /**
              * Format: uint32
-             * @description From 1.
+             * @description Those of running templates and desktops.
              */
-            page?: number | null;
+            running_vcpus: number;
+            /** @description Operating system, libvirt and QEMU. */
+            server_version_info?: string | null;
+            cpu_info?: string | null;
+            mem_info?: string | null;
+            gpu_info?: string | null;
+            /** @description `kvm`, `qemu` or `test` */
+            virt_type: string;
+            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
+            status: string;
+            /** @description Why the status is not active, or what an active node is still busy with. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
+             */
+            type: number;
+            network_interfaces: components["schemas"]["CarrelNodesInPoolNicView"][];
+            storages: components["schemas"]["CarrelNodesInPoolStorageView"][];
+            TEMPLATE_SYS?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            TEMPLATE_DATA?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            INSTANCE_SYS?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            INSTANCE_DATA?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            /** @description Percent, as text. */
+            usage_sys: string;
+            /** @description Percent, as text. */
+            usage_data: string;
+            /**
+             * Format: uint64
+             * @description Bytes of the storages for systems.
+             */
+            total_sys: number;
+            /** Format: uint64 */
+            used_sys: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_mem: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_vcpu: number;
+            /**
+             * Format: double
+             * @description The same under the name of the document's table.
+             */
+            usage_vcpus: number;
             /**
              * Format: uint32
-             * @description 20 when left out, 1000 at most.
+             * @description Templates and desktops.
              */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            ip?: string | null;
-            /** @description active, error or shutdown; also 0, 1 or 2 */
-            status?: string | null;
+            total_vm: number;
+            /** Format: uint32 */
+            running_vm: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
         };
-        RenameInput: {
+        /** @description An address of a network card. */
+        CarrelNodesInPoolIpView: {
+            /** Format: uuid */
+            uuid: string;
+            ip: string;
+            netmask: string;
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+            /** Format: uint8 */
+            is_manage: number;
+            /** Format: uint8 */
+            is_image: number;
+        };
+        /** @description A network card. */
+        CarrelNodesInPoolNicView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            nic: string;
+            mac: string;
+            /**
+             * Format: uint32
+             * @description Mbit/s, 0 when unknown.
+             */
+            speed: number;
+            /**
+             * Format: uint8
+             * @description 2 up, 1 down
+             */
+            status: number;
+            /**
+             * Format: uint8
+             * @description 0 hardware, 1 made by software
+             */
+            type: number;
+            ip_info: components["schemas"]["CarrelNodesInPoolIpView"][];
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        /** @description A storage; sizes in bytes. */
+        CarrelNodesInPoolStorageView: {
+            /** Format: uuid */
+            uuid: string;
+            path: string;
+            /** Format: uint64 */
+            used: number;
+            /** Format: uint64 */
+            total: number;
+            /** @description Percent, as text. */
+            usage: string;
+            /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
+            role: string;
+        };
+        CarrelOperationsAbandonInput: {
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelOperationsCancelInput: {
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelOperationsListFailedItem: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            reason: string;
+        };
+        /** @description Long work as people see it. */
+        CarrelOperationsListOperationView: {
+            /** Format: uuid */
+            uuid: string;
+            kind: string;
+            /** @description What it does, in the reader's language. */
+            title: string;
+            subject: string;
+            subject_name: string;
+            /** @description scheduled, queued, running, undoing, succeeded, partly, failed or cancelled */
+            state: string;
+            /** Format: uint64 */
+            done: number;
+            /** Format: uint64 */
+            total: number;
+            /** Format: uint32 */
+            percent: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Things of a batch that failed. */
+            failed: components["schemas"]["CarrelOperationsListFailedItem"][];
+            /** @description What each node has to do, where nodes have parts of their own. */
+            parts: components["schemas"]["CarrelOperationsListPartView"][];
+            /** @description Why its undo does not come to its end. */
+            stuck?: components["schemas"]["CarrelOperationsListStuck"] | null;
+            owner: string;
+            run_at?: string | null;
+            created_at: string;
+            finished_at?: string | null;
+        };
+        /** @description The part of a node. */
+        CarrelOperationsListPartView: {
+            /** Format: int64 */
+            node_id: number;
+            node_name: string;
+            /** @description queued, running, succeeded, failed or cancelled */
+            state: string;
+            /** Format: uint64 */
+            done: number;
+            /** Format: uint64 */
+            total: number;
+            /** @description Why it failed. */
+            error?: string | null;
+        };
+        CarrelOperationsListStuck: {
+            reason: string;
+            since?: string | null;
+            /** @description Empty when it was abandoned. */
+            next_try?: string | null;
+            abandoned: boolean;
+        };
+        /** @description A user and what belongs to them. */
+        CarrelOwnEditData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles: components["schemas"]["CarrelOwnEditScopedRoleView"][];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do, whatever it is done to. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+            groups: components["schemas"]["CarrelOwnEditMembershipView"][];
+        };
+        CarrelOwnEditInput: {
+            /** @description Empty takes it away. */
+            email?: string | null;
+            full_name?: string | null;
+            phone?: string | null;
+        };
+        /** @description A user's place in a group. */
+        CarrelOwnEditMembershipView: {
+            /** Format: int64 */
+            id: number;
+            /** @default  */
+            name: string;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary: boolean;
+        };
+        /** @description A role that holds for what is in an education group. */
+        CarrelOwnEditScopedRoleView: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
+        };
+        /** @description A user and what belongs to them. */
+        CarrelOwnGetData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles: components["schemas"]["CarrelOwnGetScopedRoleView"][];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do, whatever it is done to. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+            groups: components["schemas"]["CarrelOwnGetMembershipView"][];
+        };
+        /** @description A user's place in a group. */
+        CarrelOwnGetMembershipView: {
+            /** Format: int64 */
+            id: number;
+            /** @default  */
+            name: string;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary: boolean;
+        };
+        /** @description A role that holds for what is in an education group. */
+        CarrelOwnGetScopedRoleView: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
+        };
+        /** @description A new key. `key` is never shown again. */
+        CarrelOwnKeysCreateData: {
+            id: string;
+            name: string;
+            /** Format: int64 */
+            user_id: number;
+            user_name: string;
+            /** @description What it was made for. */
+            granted: string[];
+            /** @description What it can do now: no more than its owner. */
+            permissions: string[];
+            created_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            last_used_ip?: string | null;
+            key: string;
+        };
+        CarrelOwnKeysCreateInput: {
+            name: string;
+            /** @default [] */
+            permissions: string[];
+            /** @description `2026-02-26 18:58:22` in the server's time; without one it does not expire. */
+            expires_at?: string | null;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelOwnKeysDeleteInput: Record<string, never>;
+        /** @description An API key, without what signs in with it. */
+        CarrelOwnKeysEditData: {
+            id: string;
+            name: string;
+            /** Format: int64 */
+            user_id: number;
+            user_name: string;
+            /** @description What it was made for. */
+            granted: string[];
+            /** @description What it can do now: no more than its owner. */
+            permissions: string[];
+            created_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            last_used_ip?: string | null;
+        };
+        CarrelOwnKeysEditInput: {
+            permissions: string[];
+        };
+        /** @description An API key, without what signs in with it. */
+        CarrelOwnKeysListKeyView: {
+            id: string;
+            name: string;
+            /** Format: int64 */
+            user_id: number;
+            user_name: string;
+            /** @description What it was made for. */
+            granted: string[];
+            /** @description What it can do now: no more than its owner. */
+            permissions: string[];
+            created_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            last_used_ip?: string | null;
+        };
+        CarrelOwnSecondFactorConfirmData: {
+            /** @description Each is good once in the place of a code. */
+            recovery_codes: string[];
+        };
+        CarrelOwnSecondFactorConfirmInput: {
+            /** @description Six digits of the app; for new recovery codes also one of the old ones. */
+            code: string;
+        };
+        /** @description One's own second factor. */
+        CarrelOwnSecondFactorGetData: {
+            enabled: boolean;
+            /** @description Begun and not confirmed. */
+            pending: boolean;
+            /**
+             * Format: uint32
+             * @description Recovery codes that are not used yet.
+             */
+            recovery_left: number;
+        };
+        CarrelOwnSecondFactorOffInput: {
+            password: string;
+            /** @description Six digits of the app, or a recovery code. */
+            code: string;
+        };
+        CarrelOwnSecondFactorRecoveryData: {
+            /** @description Each is good once in the place of a code. */
+            recovery_codes: string[];
+        };
+        CarrelOwnSecondFactorRecoveryInput: {
+            /** @description Six digits of the app; for new recovery codes also one of the old ones. */
+            code: string;
+        };
+        /** @description What the authenticator app has to know. */
+        CarrelOwnSecondFactorStartData: {
+            /** @description Base 32, to be typed. */
+            secret: string;
+            /** @description `otpauth://…`, for a QR code. */
+            uri: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelOwnSecondFactorStartInput: Record<string, never>;
+        /** @description Of what takes nothing but its path. */
+        CarrelOwnSessionsEndInput: Record<string, never>;
+        /** @description Of what takes nothing but its path. */
+        CarrelOwnSessionsEndOthersInput: Record<string, never>;
+        /** @description A session. */
+        CarrelOwnSessionsListSessionView: {
+            uuid: string;
+            user_name: string;
+            address?: string | null;
+            /** @description The browser or program, as it named itself. */
+            user_agent: string;
+            /** @description The one that asks. */
+            current: boolean;
+            created_at: string;
+            last_seen_at: string;
+            expires_at: string;
+        };
+        /** @description A public ssh key. */
+        CarrelOwnSshKeysCreateData: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description Type and base64 body. */
+            key: string;
+            /** @description `SHA256:…` */
+            fingerprint: string;
+            created_at: string;
+        };
+        CarrelOwnSshKeysCreateInput: {
+            /**
+             * @description Left out: the key's comment.
+             * @default
+             */
+            name: string;
+            /** @description A line as in `~/.ssh/id_ed25519.pub`. */
+            key: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelOwnSshKeysDeleteInput: Record<string, never>;
+        /** @description A public ssh key. */
+        CarrelOwnSshKeysListKeyView: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description Type and base64 body. */
+            key: string;
+            /** @description `SHA256:…` */
+            fingerprint: string;
+            created_at: string;
+        };
+        /** @description A permission. */
+        CarrelPermissionsListPermissionView: {
+            name: string;
+            /**
+             * Format: uint32
+             * @description Document 004's number.
+             */
+            code: number;
+            /** @description Document 001's name, of those that it knows. */
+            document_001?: string | null;
+            /** @description In the reader's language. */
+            description: string;
+        };
+        /** @description The rules of signing in. */
+        CarrelPolicyEditData: {
+            /**
+             * Format: uint32
+             * @description Characters.
+             */
+            password_min_length: number;
+            /**
+             * Format: uint8
+             * @description 0 (any) to 4 (hard to guess).
+             */
+            password_strength: number;
+            /** Format: uint32 */
+            session_minutes: number;
+            /** Format: uint32 */
+            remembered_days: number;
+            /**
+             * Format: uint32
+             * @description Wrong passwords without a wait.
+             */
+            free_failures: number;
+            /** Format: uint32 */
+            longest_wait_minutes: number;
+            /** @description People may register by themselves. */
+            registration: boolean;
+        };
+        CarrelPolicyEditInput: {
+            /**
+             * Format: uint32
+             * @description 8 to 64.
+             */
+            password_min_length?: number | null;
+            /**
+             * Format: uint8
+             * @description 0 to 4.
+             */
+            password_strength?: number | null;
+            /**
+             * Format: uint32
+             * @description 5 to 1,440.
+             */
+            session_minutes?: number | null;
+            /**
+             * Format: uint32
+             * @description 1 to 365.
+             */
+            remembered_days?: number | null;
+            /**
+             * Format: uint32
+             * @description 1 to 20.
+             */
+            free_failures?: number | null;
+            /**
+             * Format: uint32
+             * @description 1 to 1,440.
+             */
+            longest_wait_minutes?: number | null;
+            registration?: boolean | null;
+        };
+        /** @description The rules of signing in. */
+        CarrelPolicyGetData: {
+            /**
+             * Format: uint32
+             * @description Characters.
+             */
+            password_min_length: number;
+            /**
+             * Format: uint8
+             * @description 0 (any) to 4 (hard to guess).
+             */
+            password_strength: number;
+            /** Format: uint32 */
+            session_minutes: number;
+            /** Format: uint32 */
+            remembered_days: number;
+            /**
+             * Format: uint32
+             * @description Wrong passwords without a wait.
+             */
+            free_failures: number;
+            /** Format: uint32 */
+            longest_wait_minutes: number;
+            /** @description People may register by themselves. */
+            registration: boolean;
+        };
+        /** @description A role. */
+        CarrelRolesCreateData: {
+            /** Format: int64 */
+            id: number;
+            code: string;
+            description: string;
+            /** @description Fixed and never deleted. */
+            builtin: boolean;
+            permissions: string[];
+            /**
+             * Format: uint32
+             * @description How many users have it.
+             */
+            users: number;
+        };
+        CarrelRolesCreateInput: {
+            /** @description Letters, digits, `-` and `_`. */
+            code: string;
+            /** @default  */
+            description: string;
+            /** @default [] */
+            permissions: string[];
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelRolesDeleteInput: Record<string, never>;
+        /** @description A role. */
+        CarrelRolesEditData: {
+            /** Format: int64 */
+            id: number;
+            code: string;
+            description: string;
+            /** @description Fixed and never deleted. */
+            builtin: boolean;
+            permissions: string[];
+            /**
+             * Format: uint32
+             * @description How many users have it.
+             */
+            users: number;
+        };
+        CarrelRolesEditInput: {
+            code?: string | null;
+            description?: string | null;
+            permissions?: string[] | null;
+        };
+        /** @description A role. */
+        CarrelRolesListRoleView: {
+            /** Format: int64 */
+            id: number;
+            code: string;
+            description: string;
+            /** @description Fixed and never deleted. */
+            builtin: boolean;
+            permissions: string[];
+            /**
+             * Format: uint32
+             * @description How many users have it.
+             */
+            users: number;
+        };
+        /** @description The session that a request belongs to. */
+        CarrelSessionGetData: {
+            /** @description null when nobody is signed in */
+            user?: components["schemas"]["CarrelSessionGetUserView"] | null;
+            /**
+             * @description What the user may do, for instance `desktops.view`; also what they may do within some education
+             *     groups only.
+             */
+            permissions: string[];
+            /** @description What of it holds within these education groups only. */
+            scopes: components["schemas"]["CarrelSessionGetScopeView"][];
+            /** @description There is no administrator yet. */
+            setup_needed: boolean;
+            /** @description People may make themselves an account. */
+            registration: boolean;
+            sign_in: components["schemas"]["CarrelSessionGetSignInView"];
+            version: string;
+        };
+        /** @description An identity provider (OpenID Connect). */
+        CarrelSessionGetProviderView: {
+            /** @description For the button. */
+            name: string;
+            /** @description Where the button leads. */
+            url: string;
+        };
+        /** @description What somebody may do within an education group. */
+        CarrelSessionGetScopeView: {
+            /**
+             * Format: int64
+             * @description `id` in the list of education groups.
+             */
+            group_id: number;
+            permissions: string[];
+        };
+        /** @description The ways to sign in. */
+        CarrelSessionGetSignInView: {
+            /** @description By `/api/account/login`. */
+            password: boolean;
+            /** @description null when there is no identity provider */
+            oidc?: components["schemas"]["CarrelSessionGetProviderView"] | null;
+        };
+        CarrelSessionGetUserView: {
+            uuid: string;
+            name: string;
+            full_name: string;
+            /** @description Codes. */
+            roles: string[];
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelSessionLogoutInput: Record<string, never>;
+        CarrelSessionPasswordInput: {
+            old_password: string;
+            /** @description At least 8 characters. */
+            password: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelSessionsEndInput: Record<string, never>;
+        /** @description A session. */
+        CarrelSessionsListSessionView: {
+            uuid: string;
+            user_name: string;
+            address?: string | null;
+            /** @description The browser or program, as it named itself. */
+            user_agent: string;
+            /** @description The one that asks. */
+            current: boolean;
+            created_at: string;
+            last_seen_at: string;
+            expires_at: string;
+        };
+        CarrelSetupInput: {
+            token: string;
+            username: string;
+            /** @description At least 8 characters. */
+            password: string;
+        };
+        /** @description A user's way into a node. */
+        CarrelSshGrantsCreateData: {
+            /** Format: uuid */
+            uuid: string;
+            /** Format: uuid */
+            node_uuid: string;
+            node_name: string;
+            node_ip: string;
+            system_user: string;
+            user_name: string;
+            user_uuid: string;
+            /**
+             * Format: uint32
+             * @description Keys that the user has; without one they cannot sign in.
+             */
+            keys: number;
+            /** @description Why the node does not have the keys; null when it has them. */
+            reason?: string | null;
+            created_at: string;
+        };
+        CarrelSshGrantsCreateInput: {
+            /** Format: uuid */
+            user_uuid: string;
+            /** Format: uuid */
+            node_uuid: string;
+            /** @description An account of the node, for instance `root`. */
+            system_user: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelSshGrantsDeleteInput: Record<string, never>;
+        /** @description A user's way into a node. */
+        CarrelSshGrantsListGrantView: {
+            /** Format: uuid */
+            uuid: string;
+            /** Format: uuid */
+            node_uuid: string;
+            node_name: string;
+            node_ip: string;
+            system_user: string;
+            user_name: string;
+            user_uuid: string;
+            /**
+             * Format: uint32
+             * @description Keys that the user has; without one they cannot sign in.
+             */
+            keys: number;
+            /** @description Why the node does not have the keys; null when it has them. */
+            reason?: string | null;
+            created_at: string;
+        };
+        /** @description A public ssh key. */
+        CarrelSshKeysCreateData: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description Type and base64 body. */
+            key: string;
+            /** @description `SHA256:…` */
+            fingerprint: string;
+            created_at: string;
+        };
+        CarrelSshKeysCreateInput: {
+            /**
+             * @description Left out: the key's comment.
+             * @default
+             */
+            name: string;
+            /** @description A line as in `~/.ssh/id_ed25519.pub`. */
+            key: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelSshKeysDeleteInput: Record<string, never>;
+        /** @description What stands on nodes now. */
+        CarrelSshKeysFoundData: {
+            keys: components["schemas"]["CarrelSshKeysFoundFoundKeyView"][];
+            /** @description Nodes that did not answer. */
+            silent: components["schemas"]["CarrelSshKeysFoundSilentNode"][];
+        };
+        CarrelSshKeysFoundFoundKeyView: {
+            node_name: string;
+            node_ip: string;
+            system_user: string;
+            /** @description null for a key that Carrel did not put there */
+            user_name?: string | null;
+            key: string;
+            comment: string;
+        };
+        CarrelSshKeysFoundSilentNode: {
+            node_name: string;
+            reason: string;
+        };
+        /** @description A public ssh key. */
+        CarrelSshKeysListKeyView: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description Type and base64 body. */
+            key: string;
+            /** @description `SHA256:…` */
+            fingerprint: string;
+            created_at: string;
+        };
+        CarrelTemplatesGetConsoleData: {
+            websockify_url: string;
+        };
+        CarrelTemplatesGetConsoleInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+        };
+        /** @description A user group. */
+        CarrelUserGroupsCreateData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            description: string;
+            permissions: string[];
+            /** Format: uint32 */
+            members: number;
+        };
+        CarrelUserGroupsCreateInput: {
+            name: string;
+            /** @default  */
+            description: string;
+            /** @default [] */
+            permissions: string[];
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelUserGroupsDeleteInput: Record<string, never>;
+        /** @description A user group. */
+        CarrelUserGroupsEditData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            description: string;
+            permissions: string[];
+            /** Format: uint32 */
+            members: number;
+        };
+        CarrelUserGroupsEditInput: {
             name?: string | null;
-            /** @default null */
-            add_compute_function: boolean | null;
+            description?: string | null;
+            permissions?: string[] | null;
+        };
+        /** @description A user group. */
+        CarrelUserGroupsListGroupView: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            description: string;
+            permissions: string[];
+            /** Format: uint32 */
+            members: number;
+        };
+        /** @description A user and what belongs to them. */
+        CarrelUsersCreateData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles: components["schemas"]["CarrelUsersCreateScopedRoleView"][];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do, whatever it is done to. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+            groups: components["schemas"]["CarrelUsersCreateMembershipView"][];
+        };
+        CarrelUsersCreateInput: {
+            name: string;
+            /** @description Without one nobody can sign in by password. */
+            password?: string | null;
+            email?: string | null;
+            /** @default  */
+            full_name: string;
+            /** @default  */
+            phone: string;
+            /** @default  */
+            department: string;
+            enabled?: boolean | null;
+            /**
+             * @description The user has to choose a new password at the first sign-in.
+             * @default false
+             */
+            force_reset: boolean;
+            /**
+             * @description Codes of roles.
+             * @default []
+             */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles?: components["schemas"]["CarrelUsersCreateScopedRoleInput"][];
+            /**
+             * @description Permissions beside the roles.
+             * @default []
+             */
+            granted: string[];
+            /** @default [] */
+            groups: components["schemas"]["CarrelUsersCreateMembershipView"][];
+        };
+        /** @description A user's place in a group. */
+        CarrelUsersCreateMembershipView: {
+            /** Format: int64 */
+            id: number;
+            /** @default  */
+            name: string;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary: boolean;
+        };
+        /** @description A role that is to hold for what is in an education group. */
+        CarrelUsersCreateScopedRoleInput: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+        };
+        /** @description A role that holds for what is in an education group. */
+        CarrelUsersCreateScopedRoleView: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
+        };
+        CarrelUsersDeleteInput: {
+            uuids: string[];
+        };
+        /** @description A user and what belongs to them. */
+        CarrelUsersDetailData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles: components["schemas"]["CarrelUsersDetailScopedRoleView"][];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do, whatever it is done to. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+            groups: components["schemas"]["CarrelUsersDetailMembershipView"][];
+        };
+        /** @description A user's place in a group. */
+        CarrelUsersDetailMembershipView: {
+            /** Format: int64 */
+            id: number;
+            /** @default  */
+            name: string;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary: boolean;
+        };
+        /** @description A role that holds for what is in an education group. */
+        CarrelUsersDetailScopedRoleView: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
+        };
+        /** @description A user and what belongs to them. */
+        CarrelUsersEditData: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles: components["schemas"]["CarrelUsersEditScopedRoleView"][];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do, whatever it is done to. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+            groups: components["schemas"]["CarrelUsersEditMembershipView"][];
+        };
+        CarrelUsersEditInput: {
+            name?: string | null;
+            password?: string | null;
+            /** @description Empty takes it away. */
+            email?: string | null;
+            full_name?: string | null;
+            phone?: string | null;
+            department?: string | null;
+            enabled?: boolean | null;
+            /**
+             * @description Lets a registered account in.
+             * @default false
+             */
+            confirmed: boolean;
+            force_reset?: boolean | null;
+            roles?: string[] | null;
+            /** @description All roles that are to hold for one education group only. */
+            scoped_roles?: components["schemas"]["CarrelUsersEditScopedRoleInput"][] | null;
+            granted?: string[] | null;
+            groups?: components["schemas"]["CarrelUsersEditMembershipView"][] | null;
+        };
+        /** @description A user's place in a group. */
+        CarrelUsersEditMembershipView: {
+            /** Format: int64 */
+            id: number;
+            /** @default  */
+            name: string;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary: boolean;
+        };
+        /** @description A role that is to hold for what is in an education group. */
+        CarrelUsersEditScopedRoleInput: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+        };
+        /** @description A role that holds for what is in an education group. */
+        CarrelUsersEditScopedRoleView: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
+        };
+        /** @description A role that holds for what is in an education group. */
+        CarrelUsersListScopedRoleView: {
+            /** @description Code of the role. */
+            role: string;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
+        };
+        /** @description A user. */
+        CarrelUsersListUserView: {
+            /** Format: int64 */
+            id: number;
+            uuid: string;
+            name: string;
+            email?: string | null;
+            full_name: string;
+            phone: string;
+            department: string;
+            enabled: boolean;
+            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
+            awaits?: string | null;
+            /** @description A new password has to be chosen at the next sign-in. */
+            force_reset: boolean;
+            /** @description Who checks the password: local, ldap or oidc. */
+            source: string;
+            /** @description Codes of roles. */
+            roles: string[];
+            /** @description Roles that hold for one education group only. */
+            scoped_roles: components["schemas"]["CarrelUsersListScopedRoleView"][];
+            /** @description Permissions given beside the roles. */
+            granted: string[];
+            /** @description Everything they may do, whatever it is done to. */
+            permissions: string[];
+            /** @description Has a second factor. */
+            second_factor: boolean;
+            password_changed_at?: string | null;
+            last_login_at?: string | null;
+            created_at: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelUsersRemoveSecondFactorInput: Record<string, never>;
+        /** @description Of what takes nothing but its path. */
+        CarrelUsersUnlockInput: Record<string, never>;
+        OpsLoginLoginData: {
+            access_token: string;
+        };
+        OpsLoginLoginInput: {
+            /** @description User name or e-mail address; also as `username`. */
+            name: string;
+            password: string;
+            /** @description Of the second factor, or a recovery code; for those who have one. */
+            code?: string | null;
+        };
+        /** @description Some rows, and how many there are in all. */
+        OpsPermissionListData: {
+            data: components["schemas"]["OpsPermissionListPermissionView"][];
+            /** Format: uint64 */
+            count: number;
+        };
+        OpsPermissionListPermissionView: {
+            permission: string;
+            /** @description In the reader's language. */
+            permission_desc: string;
+            /** Format: uint32 */
+            permission_code: number;
+        };
+        OpsSshKeyManageListData: {
+            data: components["schemas"]["OpsSshKeyManageListEntryView"][];
+            /** Format: uint */
+            count: number;
+            /** @description Names of nodes that did not answer: what stands there is not in the list. */
+            silent: string[];
+        };
+        OpsSshKeyManageListEntryView: {
+            /** @description Empty for keys that Carrel did not put there. */
+            username: string;
+            ip: string;
+            system_user: string;
+        };
+        OpsUserAddInput: {
+            /** @description One or a list. */
+            data: components["schemas"]["OpsUserAddOneOrMany"];
+        };
+        OpsUserAddNewUser: {
+            mail: string;
+            username: string;
+            passwd: string;
+            department: string;
+            /** @description Numbers, for instance `1,2,3`. */
+            permissions: string;
+            /** @default  */
+            nickname: string;
+        };
+        /** @description As the OpenAPI document shows it; read one by one, so that a refusal names the field. */
+        OpsUserAddOneOrMany: components["schemas"]["OpsUserAddNewUser"][] | components["schemas"]["OpsUserAddNewUser"];
+        OpsUserDeleteInput: {
+            username: string;
+        };
+        /** @description One user or some. */
+        OpsUserGetData: components["schemas"]["OpsUserGetUserView"] | components["schemas"]["OpsUserGetRows"];
+        /** @description Some rows, and how many there are in all. */
+        OpsUserGetRows: {
+            data: components["schemas"]["OpsUserGetUserView"][];
+            /** Format: uint64 */
+            count: number;
+        };
+        OpsUserGetUserView: {
+            /** Format: int64 */
+            id: number;
+            mail: string;
+            username: string;
+            nickname: string;
+            department: string;
+            /** @description Numbers of everything the user may do, for instance `1,2,3`. */
+            permissions: string;
+        };
+        OpsUserUpdateChange: {
+            /** @description Whose account it is. */
+            username: string;
+            mail?: string | null;
+            nickname?: string | null;
+            /** @description Has to be given, and right, with a new password for oneself. */
+            old_passwd?: string | null;
+            new_passwd?: string | null;
+            department?: string | null;
+            /** @description Numbers, for instance `1,2,3`; they take the place of those that the user has. */
+            permissions?: string | null;
+        };
+        OpsUserUpdateInput: {
+            data: components["schemas"]["OpsUserUpdateChange"];
+        };
+        /** @enum {string} */
+        Permission: "overview.view" | "users.manage" | "users.view" | "roles.manage" | "ssh-keys.manage" | "ssh-keys.view" | "settings.manage" | "audit.view" | "operations.view" | "operations.cancel" | "nodes.view" | "nodes.manage" | "pools.view" | "pools.manage" | "images.view" | "images.manage" | "networks.view" | "networks.manage" | "templates.view" | "templates.manage" | "groups.view" | "groups.manage" | "desktops.view" | "desktops.manage" | "desktops.power" | "desktops.console" | "api.view" | "analysis.cancel" | "references.create" | "samples.create" | "models.modify" | "subtractions.modify" | "files.delete" | "analysis.delete" | "files.upload";
+        /** @enum {string} */
+        Topic: "pools" | "nodes" | "images" | "networks" | "templates" | "groups" | "desktop_groups" | "desktops" | "operations" | "audit" | "users" | "roles" | "user_groups" | "sessions" | "api_keys" | "ssh_keys" | "ssh_grants" | "rights" | "ssh_access";
+        VdiBaseImagesDeleteInput: {
+            uuids: string[];
+        };
+        /** @description A base image on a node. */
+        VdiBaseImagesDetailCopyView: {
+            host_name: string;
+            ipaddr: string;
+            /** Format: uuid */
+            host_uuid: string;
+            /**
+             * Format: uint8
+             * @description 0 to 100.
+             */
+            progress: number;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 on its way, 2 faulty.
+             */
+            status: number;
+            reason?: string | null;
+            path: string;
         };
         /** @description A base image. */
-        ImageView: {
+        VdiBaseImagesDetailData: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -1824,15 +2933,19 @@ export interface components {
             status: number;
             /** @description Why the status is not 0. */
             reason?: string | null;
-            detail: components["schemas"]["CopyView"][];
+            detail: components["schemas"]["VdiBaseImagesDetailCopyView"][];
             /** Format: uint8 */
             deleted: number;
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
         };
+        VdiBaseImagesEditInput: {
+            name: string;
+            os_type: string;
+        };
         /** @description A base image on a node. */
-        CopyView: {
+        VdiBaseImagesListCopyView: {
             host_name: string;
             ipaddr: string;
             /** Format: uuid */
@@ -1850,45 +2963,358 @@ export interface components {
             reason?: string | null;
             path: string;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List3: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            os_type?: string | null;
-        };
-        /** @description Query parameters or form fields, besides the `file`. */
-        UploadInput: {
+        /** @description A base image. */
+        VdiBaseImagesListImageView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
             name: string;
             os_type: string;
+            /** @description winxp, win7, win10, linux, … */
+            os_type_simple: string;
+            /** @description Of the file as it was uploaded. */
+            md5_sum: string;
+            sha256_sum: string;
+            /** @description On the first node that has it. */
+            path: string;
+            /** @description GB on disk, as text with two digits. */
+            size: string;
+            /**
+             * Format: double
+             * @description GB that a guest sees.
+             */
+            virtual_size: number;
+            /**
+             * Format: uint
+             * @description Nodes that shall have it.
+             */
+            count: number;
+            /**
+             * Format: uint
+             * @description Nodes that have it.
+             */
+            publish_count: number;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 on its way, 2 faulty.
+             */
+            status: number;
+            /** @description Why the status is not 0. */
+            reason?: string | null;
+            detail: components["schemas"]["VdiBaseImagesListCopyView"][];
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
         };
-        DeleteInput: {
-            uuids: string[];
-        };
-        NoInput2: Record<string, never>;
-        EditInput2: {
-            name: string;
-            os_type: string;
-        };
-        ResyncInput: {
+        VdiBaseImagesResyncInput: {
             /** Format: uuid */
             node_uuid: string;
         };
+        /** @description Query parameters or form fields, besides the `file`. */
+        VdiBaseImagesUploadInput: {
+            name: string;
+            os_type: string;
+        };
+        /** @description An address of a network card. */
+        VdiComputeNodesListIpView: {
+            /** Format: uuid */
+            uuid: string;
+            ip: string;
+            netmask: string;
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+            /** Format: uint8 */
+            is_manage: number;
+            /** Format: uint8 */
+            is_image: number;
+        };
+        /** @description A network card. */
+        VdiComputeNodesListNicView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            nic: string;
+            mac: string;
+            /**
+             * Format: uint32
+             * @description Mbit/s, 0 when unknown.
+             */
+            speed: number;
+            /**
+             * Format: uint8
+             * @description 2 up, 1 down
+             */
+            status: number;
+            /**
+             * Format: uint8
+             * @description 0 hardware, 1 made by software
+             */
+            type: number;
+            ip_info: components["schemas"]["VdiComputeNodesListIpView"][];
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        /** @description A node. */
+        VdiComputeNodesListNodeView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            hostname: string;
+            ip: string;
+            /**
+             * Format: uint64
+             * @description GiB.
+             */
+            total_mem: number;
+            /**
+             * Format: uint64
+             * @description GiB that running templates and desktops may use.
+             */
+            running_mem: number;
+            /** Format: uint32 */
+            total_vcpus: number;
+            /**
+             * Format: uint32
+             * @description Those of running templates and desktops.
+             */
+            running_vcpus: number;
+            /** @description Operating system, libvirt and QEMU. */
+            server_version_info?: string | null;
+            cpu_info?: string | null;
+            mem_info?: string | null;
+            gpu_info?: string | null;
+            /** @description `kvm`, `qemu` or `test` */
+            virt_type: string;
+            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
+            status: string;
+            /** @description Why the status is not active, or what an active node is still busy with. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
+             */
+            type: number;
+            network_interfaces: components["schemas"]["VdiComputeNodesListNicView"][];
+            storages: components["schemas"]["VdiComputeNodesListStorageView"][];
+            TEMPLATE_SYS?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            TEMPLATE_DATA?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            INSTANCE_SYS?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            INSTANCE_DATA?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            /** @description Percent, as text. */
+            usage_sys: string;
+            /** @description Percent, as text. */
+            usage_data: string;
+            /**
+             * Format: uint64
+             * @description Bytes of the storages for systems.
+             */
+            total_sys: number;
+            /** Format: uint64 */
+            used_sys: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_mem: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_vcpu: number;
+            /**
+             * Format: double
+             * @description The same under the name of the document's table.
+             */
+            usage_vcpus: number;
+            /**
+             * Format: uint32
+             * @description Templates and desktops.
+             */
+            total_vm: number;
+            /** Format: uint32 */
+            running_vm: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        /** @description A storage; sizes in bytes. */
+        VdiComputeNodesListStorageView: {
+            /** Format: uuid */
+            uuid: string;
+            path: string;
+            /** Format: uint64 */
+            used: number;
+            /** Format: uint64 */
+            total: number;
+            /** @description Percent, as text. */
+            usage: string;
+            /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
+            role: string;
+        };
+        /** @description An address of a network card. */
+        VdiControllerNodesListIpView: {
+            /** Format: uuid */
+            uuid: string;
+            ip: string;
+            netmask: string;
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+            /** Format: uint8 */
+            is_manage: number;
+            /** Format: uint8 */
+            is_image: number;
+        };
+        /** @description A network card. */
+        VdiControllerNodesListNicView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            nic: string;
+            mac: string;
+            /**
+             * Format: uint32
+             * @description Mbit/s, 0 when unknown.
+             */
+            speed: number;
+            /**
+             * Format: uint8
+             * @description 2 up, 1 down
+             */
+            status: number;
+            /**
+             * Format: uint8
+             * @description 0 hardware, 1 made by software
+             */
+            type: number;
+            ip_info: components["schemas"]["VdiControllerNodesListIpView"][];
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        /** @description A node. */
+        VdiControllerNodesListNodeView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            hostname: string;
+            ip: string;
+            /**
+             * Format: uint64
+             * @description GiB.
+             */
+            total_mem: number;
+            /**
+             * Format: uint64
+             * @description GiB that running templates and desktops may use.
+             */
+            running_mem: number;
+            /** Format: uint32 */
+            total_vcpus: number;
+            /**
+             * Format: uint32
+             * @description Those of running templates and desktops.
+             */
+            running_vcpus: number;
+            /** @description Operating system, libvirt and QEMU. */
+            server_version_info?: string | null;
+            cpu_info?: string | null;
+            mem_info?: string | null;
+            gpu_info?: string | null;
+            /** @description `kvm`, `qemu` or `test` */
+            virt_type: string;
+            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
+            status: string;
+            /** @description Why the status is not active, or what an active node is still busy with. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
+             */
+            type: number;
+            network_interfaces: components["schemas"]["VdiControllerNodesListNicView"][];
+            storages: components["schemas"]["VdiControllerNodesListStorageView"][];
+            TEMPLATE_SYS?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            TEMPLATE_DATA?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            INSTANCE_SYS?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            INSTANCE_DATA?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            /** @description Percent, as text. */
+            usage_sys: string;
+            /** @description Percent, as text. */
+            usage_data: string;
+            /**
+             * Format: uint64
+             * @description Bytes of the storages for systems.
+             */
+            total_sys: number;
+            /** Format: uint64 */
+            used_sys: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_mem: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_vcpu: number;
+            /**
+             * Format: double
+             * @description The same under the name of the document's table.
+             */
+            usage_vcpus: number;
+            /**
+             * Format: uint32
+             * @description Templates and desktops.
+             */
+            total_vm: number;
+            /** Format: uint32 */
+            running_vm: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        /** @description A storage; sizes in bytes. */
+        VdiControllerNodesListStorageView: {
+            /** Format: uuid */
+            uuid: string;
+            path: string;
+            /** Format: uint64 */
+            used: number;
+            /** Format: uint64 */
+            total: number;
+            /** @description Percent, as text. */
+            usage: string;
+            /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
+            role: string;
+        };
+        VdiControllerNodesRenameInput: {
+            name?: string | null;
+            /** @default null */
+            add_compute_function: boolean | null;
+        };
         /** @description A data network. */
-        NetworkView: {
+        VdiDataNetworksCreateData: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -1917,29 +3343,7 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List4: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            switch_name?: string | null;
-            switch_type?: string | null;
-            vlan_id?: string | null;
-        };
-        CreateInput2: {
+        VdiDataNetworksCreateInput: {
             name: string;
             /** @default null */
             desc: string | null;
@@ -1951,10 +3355,10 @@ export interface components {
              * @default null
              */
             vlan_id: number | null;
-            subnet_info?: components["schemas"]["SubnetInput"] | null;
+            subnet_info?: components["schemas"]["VdiDataNetworksCreateSubnetInput"] | null;
         };
         /** @description A subnet to be made. */
-        SubnetInput: {
+        VdiDataNetworksCreateSubnetInput: {
             name: string;
             start_ip: string;
             end_ip: string;
@@ -1965,7 +3369,40 @@ export interface components {
             /** @default null */
             dns2: string | null;
         };
-        EditInput3: {
+        VdiDataNetworksDeleteInput: {
+            uuids: string[];
+        };
+        /** @description A data network. */
+        VdiDataNetworksEditData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            desc?: string | null;
+            /** Format: uint32 */
+            subnet_count: number;
+            /**
+             * Format: uuid
+             * @description Uuid of its switch.
+             */
+            switch: string;
+            switch_name: string;
+            /** @description nat, flat or vlan */
+            switch_type: string;
+            /** Format: uint16 */
+            vlan_id?: number | null;
+            /** Format: uint8 */
+            default: number;
+            /** @description What keeps guests from being connected to it. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiDataNetworksEditInput: {
             name?: string | null;
             desc?: string | null;
             /**
@@ -1974,8 +3411,38 @@ export interface components {
              */
             vlan_id: number | null;
         };
+        /** @description A data network. */
+        VdiDataNetworksListNetworkView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            desc?: string | null;
+            /** Format: uint32 */
+            subnet_count: number;
+            /**
+             * Format: uuid
+             * @description Uuid of its switch.
+             */
+            switch: string;
+            switch_name: string;
+            /** @description nat, flat or vlan */
+            switch_type: string;
+            /** Format: uint16 */
+            vlan_id?: number | null;
+            /** Format: uint8 */
+            default: number;
+            /** @description What keeps guests from being connected to it. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
         /** @description A subnet. */
-        SubnetView: {
+        VdiDataNetworksSubnetCreateData: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -2005,7 +3472,50 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        EditInput4: {
+        /** @description A subnet to be made. */
+        VdiDataNetworksSubnetCreateInput: {
+            name: string;
+            start_ip: string;
+            end_ip: string;
+            /** @description Like 255.255.255.0. */
+            netmask: string;
+            gateway: string;
+            dns1: string;
+            /** @default null */
+            dns2: string | null;
+        };
+        /** @description A subnet. */
+        VdiDataNetworksSubnetEditData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** Format: ipv4 */
+            netmask: string;
+            /** Format: ipv4 */
+            gateway: string;
+            cidr: string;
+            /** Format: ipv4 */
+            start_ip: string;
+            /** Format: ipv4 */
+            end_ip: string;
+            /** Format: ipv4 */
+            dns1: string;
+            /** Format: ipv4 */
+            dns2?: string | null;
+            /**
+             * Format: uuid
+             * @description Uuid of its data network.
+             */
+            network: string;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiDataNetworksSubnetEditInput: {
             name?: string | null;
             /** @default null */
             start_ip: string | null;
@@ -2020,536 +3530,50 @@ export interface components {
             /** @default null */
             dns2: string | null;
         };
-        /** @description A virtual switch. */
-        SwitchView: {
+        VdiDataNetworksSubnetsDeleteInput: {
+            uuids: string[];
+        };
+        /** @description A subnet. */
+        VdiDataNetworksSubnetsListSubnetView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
             uuid: string;
             name: string;
-            /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
-            type: string;
-            desc?: string | null;
-            /** Format: uint8 */
-            default: number;
-            /** Format: uint32 */
-            network_count: number;
-            uplinks: components["schemas"]["Uplink"][];
-            /** @description What keeps it from being used. */
-            reason?: string | null;
+            /** Format: ipv4 */
+            netmask: string;
+            /** Format: ipv4 */
+            gateway: string;
+            cidr: string;
+            /** Format: ipv4 */
+            start_ip: string;
+            /** Format: ipv4 */
+            end_ip: string;
+            /** Format: ipv4 */
+            dns1: string;
+            /** Format: ipv4 */
+            dns2?: string | null;
+            /**
+             * Format: uuid
+             * @description Uuid of its data network.
+             */
+            network: string;
             /** Format: uint8 */
             deleted: number;
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description A network card that a switch is bound to. */
-        Uplink: {
-            /** Format: uuid */
-            node_uuid: string;
-            /** Format: uuid */
-            nic_uuid: string;
-        };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List5: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            type?: string | null;
-        };
-        CreateInput3: {
-            name: string;
-            /** @description nat, flat or vlan */
-            type: string;
-            /** @default null */
-            desc: string | null;
-            /**
-             * @description Must be empty in this version.
-             * @default null
-             */
-            uplinks: components["schemas"]["Uplink"][] | null;
-        };
-        EditInput5: {
-            name?: string | null;
-            type?: string | null;
-            desc?: string | null;
-            /**
-             * @description Must be empty in this version.
-             * @default null
-             */
-            uplinks: components["schemas"]["Uplink"][] | null;
-        };
-        /** @description The new group. */
-        Created: {
-            /** Format: uuid */
-            uuid: string;
-        };
-        CreateInput4: {
-            name: string;
-            /**
-             * Format: int64
-             * @description 1
-             * @default null
-             */
-            group_type: number | null;
-            /** @default null */
-            desc: string | null;
-            /** Format: uuid */
-            network_uuid: string;
-            /** Format: uuid */
-            subnet_uuid: string;
-            /**
-             * Format: ipv4
-             * @description First address of the terminals.
-             */
-            start_ip: string;
-            /** Format: ipv4 */
-            end_ip: string;
-        };
-        DeleteInput2: {
-            groups: components["schemas"]["Named"][];
+        VdiEduDesktopsActiveInput: {
+            desktops: components["schemas"]["VdiEduDesktopsActiveNamed"][];
         };
         /** @description A thing as the caller sees it. */
-        Named: {
+        VdiEduDesktopsActiveNamed: {
             name: string;
             /** Format: uuid */
             uuid: string;
         };
-        UpdateInput: {
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            value: components["schemas"]["UpdateValue"];
-        };
-        UpdateValue: {
-            /** @default null */
-            name: string | null;
-            /** @default null */
-            desc: string | null;
-            /**
-             * Format: uuid
-             * @default null
-             */
-            network_uuid: string | null;
-            /**
-             * Format: uuid
-             * @default null
-             */
-            subnet_uuid: string | null;
-            /**
-             * Format: ipv4
-             * @default null
-             */
-            start_ip: string | null;
-            /**
-             * Format: ipv4
-             * @default null
-             */
-            end_ip: string | null;
-        };
-        EducationGroupView: {
-            /** Format: int64 */
-            id: number;
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            desc: string;
-            /** Format: int64 */
-            group_type: number;
-            /** Format: uuid */
-            network: string;
-            /** Format: uuid */
-            network_uuid: string;
-            network_name: string;
-            /** Format: uuid */
-            subnet: string;
-            /** Format: uuid */
-            subnet_uuid: string;
-            subnet_name: string;
-            /** Format: ipv4 */
-            subnet_start_ip: string;
-            /** Format: ipv4 */
-            subnet_end_ip: string;
-            /** Format: ipv4 */
-            start_ip: string;
-            /** Format: ipv4 */
-            end_ip: string;
-            /**
-             * Format: uint32
-             * @description Terminals that belong to the group: addresses in its range.
-             */
-            terminal_count: number;
-            /**
-             * Format: uint64
-             * @description Desktop groups.
-             */
-            desktop_count: number;
-            /**
-             * Format: uint64
-             * @description Desktops in them.
-             */
-            instance_count: number;
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at?: string | null;
-            created_at: string;
-            updated_at?: string | null;
-        };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List6: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            /** Format: uint32 */
-            group_type?: number | null;
-        };
-        CreateInput5: {
-            name: string;
-            /** @default null */
-            desc: string | null;
-            /** @description As people write it: win7, Windows 7 bit 64, … */
-            os_type: string;
-            /**
-             * Format: int64
-             * @description 1 education, 2 personal
-             */
-            classify: number;
-            /** Format: uuid */
-            pool_uuid: string;
-            /** Format: uuid */
-            network_uuid: string;
-            /** Format: uuid */
-            subnet_uuid: string;
-            /**
-             * Format: ipv4
-             * @description The system chooses one when it is left out.
-             * @default null
-             */
-            bind_ip: string | null;
-            /** Format: int64 */
-            vcpu: number;
-            /**
-             * Format: double
-             * @description GB
-             */
-            ram: number;
-            system_disk: components["schemas"]["SystemDisk"];
-            data_disks?: components["schemas"]["DataDisk"][];
-        };
-        SystemDisk: {
-            /**
-             * Format: uuid
-             * @description Uuid of the base image.
-             */
-            image_id: string;
-            /**
-             * Format: double
-             * @description GB
-             */
-            size: number;
-        };
-        DataDisk: {
-            /**
-             * Format: int64
-             * @description Order among the data disks.
-             * @default null
-             */
-            inx: number | null;
-            /**
-             * Format: int64
-             * @description Another name of `inx`.
-             * @default null
-             */
-            boot_index: number | null;
-            /**
-             * Format: double
-             * @description GB
-             */
-            size: number;
-        };
-        BatchInput: {
-            templates: components["schemas"]["Named"][];
-        };
-        SaveInput: {
-            name: string;
-            /** Format: uuid */
-            uuid: string;
-            /**
-             * @description Save then instead of now; replaces a time set before.
-             * @default null
-             */
-            run_date: string | null;
-        };
-        CopyInput: {
-            /** Format: uuid */
-            template_uuid: string;
-            name: string;
-            /** @default null */
-            desc: string | null;
-            /** Format: uuid */
-            pool_uuid: string;
-            /** Format: uuid */
-            network_uuid: string;
-            /** Format: uuid */
-            subnet_uuid: string;
-            /**
-             * Format: ipv4
-             * @default null
-             */
-            bind_ip: string | null;
-        };
-        UpdateInput2: {
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            value: components["schemas"]["UpdateValue2"];
-        };
-        UpdateValue2: {
-            /** @default null */
-            name: string | null;
-            /** @default null */
-            desc: string | null;
-            /**
-             * Format: uuid
-             * @default null
-             */
-            network_uuid: string | null;
-            /**
-             * Format: uuid
-             * @default null
-             */
-            subnet_uuid: string | null;
-            /**
-             * @description Empty: the system chooses one.
-             * @default null
-             */
-            bind_ip: string | null;
-            /**
-             * Format: int64
-             * @default null
-             */
-            vcpu: number | null;
-            /**
-             * Format: double
-             * @description GB
-             * @default null
-             */
-            ram: number | null;
-            devices?: components["schemas"]["Device"][];
-        };
-        /** @description A disk that exists (`uuid`), or one to be added (`inx`). */
-        Device: {
-            /**
-             * Format: uuid
-             * @default null
-             */
-            uuid: string | null;
-            /**
-             * Format: int64
-             * @default null
-             */
-            inx: number | null;
-            /**
-             * Format: int64
-             * @description Another name of `inx`.
-             * @default null
-             */
-            boot_index: number | null;
-            /**
-             * Format: double
-             * @description GB; disks only grow.
-             */
-            size: number;
-        };
-        /** @description A template. */
-        TemplateView: {
-            /** Format: int64 */
-            id: number;
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            desc: string;
-            /**
-             * Format: uint8
-             * @description 1 education, 2 personal
-             */
-            classify: number;
-            os_type: string;
-            os_type_simple: string;
-            /** Format: uuid */
-            host_uuid: string;
-            host_ip: string;
-            host_name: string;
-            /** Format: uuid */
-            pool_uuid: string;
-            pool_name: string;
-            /** Format: uuid */
-            network_uuid: string;
-            network_name: string;
-            /** Format: uuid */
-            subnet_uuid: string;
-            subnet_name: string;
-            subnet_start_ip: string;
-            subnet_end_ip: string;
-            bind_ip: string;
-            /** Format: uint32 */
-            vcpu: number;
-            /**
-             * Format: double
-             * @description GB
-             */
-            ram: number;
-            /**
-             * Format: uuid
-             * @description Uuid of the base image.
-             */
-            image_id: string;
-            image_name: string;
-            devices: components["schemas"]["DeviceView"][];
-            owner: string;
-            /**
-             * Format: uint32
-             * @description Desktop groups made of it.
-             */
-            desktop_count: number;
-            /**
-             * Format: uint32
-             * @description Desktops made of it.
-             */
-            instance_count: number;
-            /**
-             * Format: uint32
-             * @description Newest saved version.
-             */
-            version: number;
-            /** @description active, inactive, updating or error */
-            status: string;
-            /** @description off, running, paused or crashed */
-            power: string;
-            /** @description Why it is neither active nor simply off, or what its last change failed of. */
-            reason?: string | null;
-            /** @description Started for editing and not saved since. */
-            editing: boolean;
-            /** @description Started since the last save, for whatever reason. */
-            changed: boolean;
-            started_at?: string | null;
-            updated_time?: string | null;
-            created_at: string;
-            updated_at?: string | null;
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at?: string | null;
-        };
-        /** @description A disk of a template. */
-        DeviceView: {
-            /** Format: uuid */
-            uuid: string;
-            /** @description system or data */
-            type: string;
-            device_name: string;
-            /** Format: uint32 */
-            boot_index: number;
-            /** Format: uint32 */
-            inx: number;
-            /** @description GB */
-            size: number;
-            /**
-             * Format: double
-             * @description GB on disk of all its versions, as of the last save.
-             */
-            used: number;
-        };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List7: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            /** @description 1 education, 2 personal */
-            classify?: string | null;
-            pool_uuid?: string | null;
-        };
-        /** @description A node with a template's newest version. */
-        NodeView2: {
-            name: string;
-            /** Format: uuid */
-            uuid: string;
-            ip: string;
-            storages: components["schemas"]["StorageView2"][];
-        };
-        StorageView2: {
-            /**
-             * Format: uint8
-             * @description 1 system disk, 2 data disk
-             */
-            role: number;
-            path: string;
-            /**
-             * Format: uuid
-             * @description The template's disk.
-             */
-            image_id: string;
-            /** @description Whether desktops on this node use it. */
-            bind_desktop: boolean;
-            /**
-             * Format: uint8
-             * @description 0 good, 1 on its way, 2 faulty
-             */
-            status: number;
-            reason?: string | null;
-        };
-        ImagesInput: {
-            /** Format: uuid */
-            pool_uuid: string;
-            /** Format: uuid */
-            template_uuid: string;
-        };
-        /** @description Where to fetch the file. */
-        DownloadView: {
-            /** @description Good for one download within an hour; needs no other credential. */
-            url: string;
-            /** Format: uuid */
-            operation_uuid: string;
-        };
-        CreateInput6: {
+        VdiEduDesktopsCreateInput: {
             name: string;
             /**
              * Format: uuid
@@ -2597,29 +3621,25 @@ export interface components {
                 [key: string]: number;
             } | null;
         };
-        GroupsInput: {
-            desktops: components["schemas"]["Named"][];
+        VdiEduDesktopsDeleteInput: {
+            desktops: components["schemas"]["VdiEduDesktopsDeleteNamed"][];
         };
-        UpdateInput3: {
+        /** @description A thing as the caller sees it. */
+        VdiEduDesktopsDeleteNamed: {
+            name: string;
             /** Format: uuid */
             uuid: string;
+        };
+        VdiEduDesktopsInactiveInput: {
+            desktops: components["schemas"]["VdiEduDesktopsInactiveNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiEduDesktopsInactiveNamed: {
             name: string;
-            value: components["schemas"]["UpdateValue3"];
+            /** Format: uuid */
+            uuid: string;
         };
-        UpdateValue3: {
-            /** @default null */
-            name: string | null;
-            /** @default null */
-            sys_restore: boolean | null;
-            /** @default null */
-            data_restore: boolean | null;
-            /**
-             * Format: int64
-             * @default null
-             */
-            order_num: number | null;
-        };
-        DesktopGroupView: {
+        VdiEduDesktopsListDesktopGroupView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -2673,14 +3693,14 @@ export interface components {
             state: string;
             /** @description What stands in the way of working with the group; empty when nothing does. */
             reason: string;
-            devices: components["schemas"]["DeviceView2"][];
+            devices: components["schemas"]["VdiEduDesktopsListDeviceView"][];
             /** Format: uint8 */
             deleted: number;
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
         };
-        DeviceView2: {
+        VdiEduDesktopsListDeviceView: {
             /** @description system or data */
             type: string;
             /** Format: uint32 */
@@ -2691,42 +3711,169 @@ export interface components {
              */
             size: number;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List8: {
-            /**
-             * Format: uint32
-             * @description From 1.
-             */
-            page?: number | null;
-            /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
-             */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            /** @description Uuid of an education group. */
-            group?: string | null;
+        VdiEduDesktopsRebootInput: {
+            desktops: components["schemas"]["VdiEduDesktopsRebootNamed"][];
         };
-        DesktopsInput: {
-            /**
-             * Format: uuid
-             * @description The group.
-             */
-            desktop_uuid: string;
-            desktop_name: string;
+        /** @description A thing as the caller sees it. */
+        VdiEduDesktopsRebootNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiEduDesktopsStartInput: {
+            desktops: components["schemas"]["VdiEduDesktopsStartNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiEduDesktopsStartNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiEduDesktopsStopInput: {
+            desktops: components["schemas"]["VdiEduDesktopsStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiEduDesktopsStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiEduDesktopsUpdateInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            value: components["schemas"]["VdiEduDesktopsUpdateUpdateValue"];
+        };
+        VdiEduDesktopsUpdateUpdateValue: {
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            sys_restore: boolean | null;
+            /** @default null */
+            data_restore: boolean | null;
             /**
              * Format: int64
-             * @description 1 education, 2 personal
+             * @default null
              */
-            desktop_type: number;
-            instances: components["schemas"]["Named"][];
+            order_num: number | null;
         };
-        CreateInput7: {
+        /** @description The new group. */
+        VdiEduGroupsCreateData: {
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiEduGroupsCreateInput: {
+            name: string;
+            /**
+             * Format: int64
+             * @description 1
+             * @default null
+             */
+            group_type: number | null;
+            /** @default null */
+            desc: string | null;
+            /** Format: uuid */
+            network_uuid: string;
+            /** Format: uuid */
+            subnet_uuid: string;
+            /**
+             * Format: ipv4
+             * @description First address of the terminals.
+             */
+            start_ip: string;
+            /** Format: ipv4 */
+            end_ip: string;
+        };
+        VdiEduGroupsDeleteInput: {
+            groups: components["schemas"]["VdiEduGroupsDeleteNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiEduGroupsDeleteNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiEduGroupsListEducationGroupView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            desc: string;
+            /** Format: int64 */
+            group_type: number;
+            /** Format: uuid */
+            network: string;
+            /** Format: uuid */
+            network_uuid: string;
+            network_name: string;
+            /** Format: uuid */
+            subnet: string;
+            /** Format: uuid */
+            subnet_uuid: string;
+            subnet_name: string;
+            /** Format: ipv4 */
+            subnet_start_ip: string;
+            /** Format: ipv4 */
+            subnet_end_ip: string;
+            /** Format: ipv4 */
+            start_ip: string;
+            /** Format: ipv4 */
+            end_ip: string;
+            /**
+             * Format: uint32
+             * @description Terminals that belong to the group: addresses in its range.
+             */
+            terminal_count: number;
+            /**
+             * Format: uint64
+             * @description Desktop groups.
+             */
+            desktop_count: number;
+            /**
+             * Format: uint64
+             * @description Desktops in them.
+             */
+            instance_count: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiEduGroupsUpdateInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            value: components["schemas"]["VdiEduGroupsUpdateUpdateValue"];
+        };
+        VdiEduGroupsUpdateUpdateValue: {
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            desc: string | null;
+            /**
+             * Format: uuid
+             * @default null
+             */
+            network_uuid: string | null;
+            /**
+             * Format: uuid
+             * @default null
+             */
+            subnet_uuid: string | null;
+            /**
+             * Format: ipv4
+             * @default null
+             */
+            start_ip: string | null;
+            /**
+             * Format: ipv4
+             * @default null
+             */
+            end_ip: string | null;
+        };
+        VdiEduInstancesCreateInput: {
             /**
              * Format: uuid
              * @description The group.
@@ -2748,7 +3895,35 @@ export interface components {
                 [key: string]: number;
             } | null;
         };
-        DesktopView: {
+        VdiEduInstancesDeleteInput: {
+            /**
+             * Format: uuid
+             * @description The group.
+             */
+            desktop_uuid: string;
+            desktop_name: string;
+            /**
+             * Format: int64
+             * @description 1 education, 2 personal
+             */
+            desktop_type: number;
+            instances: components["schemas"]["VdiEduInstancesDeleteNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiEduInstancesDeleteNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiEduInstancesGetConsoleData: {
+            websockify_url: string;
+        };
+        VdiEduInstancesGetConsoleInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+        };
+        VdiEduInstancesListDesktopView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -2797,704 +3972,824 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
-        /** @description Input of a list of things with names, and what else this list can be filtered by. */
-        List9: {
+        VdiEduInstancesRebootInput: {
             /**
-             * Format: uint32
-             * @description From 1.
+             * Format: uuid
+             * @description The group.
              */
-            page?: number | null;
+            desktop_uuid: string;
+            desktop_name: string;
             /**
-             * Format: uint32
-             * @description 20 when left out, 1000 at most.
+             * Format: int64
+             * @description 1 education, 2 personal
              */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            name?: string | null;
-            uuid?: string | null;
-            /** @description Uuid of the group. */
-            desktop_uuid?: string | null;
-            /** @description active, inactive or error */
-            status?: string | null;
+            desktop_type: number;
+            instances: components["schemas"]["VdiEduInstancesRebootNamed"][];
         };
-        ConsoleInput: {
+        /** @description A thing as the caller sees it. */
+        VdiEduInstancesRebootNamed: {
+            name: string;
             /** Format: uuid */
             uuid: string;
-            name: string;
         };
-        ConsoleView: {
-            websockify_url: string;
-        };
-        ScreenInput: {
+        VdiEduInstancesStartInput: {
             /**
-             * Format: uint32
-             * @description At most so many pixels wide; 320 when left out.
+             * Format: uuid
+             * @description The group.
              */
-            width?: number | null;
+            desktop_uuid: string;
+            desktop_name: string;
+            /**
+             * Format: int64
+             * @description 1 education, 2 personal
+             */
+            desktop_type: number;
+            instances: components["schemas"]["VdiEduInstancesStartNamed"][];
         };
-        /** @description The session that a request belongs to. */
-        SessionView: {
-            /** @description null when nobody is signed in */
-            user?: components["schemas"]["UserView"] | null;
-            /** @description What the user may do, for instance `desktops.view`. */
-            permissions: string[];
-            /** @description There is no administrator yet. */
-            setup_needed: boolean;
-            /** @description People may make themselves an account. */
-            registration: boolean;
-            sign_in: components["schemas"]["SignInView"];
-            version: string;
-        };
-        UserView: {
+        /** @description A thing as the caller sees it. */
+        VdiEduInstancesStartNamed: {
+            name: string;
+            /** Format: uuid */
             uuid: string;
+        };
+        VdiEduInstancesStopInput: {
+            /**
+             * Format: uuid
+             * @description The group.
+             */
+            desktop_uuid: string;
+            desktop_name: string;
+            /**
+             * Format: int64
+             * @description 1 education, 2 personal
+             */
+            desktop_type: number;
+            instances: components["schemas"]["VdiEduInstancesStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiEduInstancesStopNamed: {
             name: string;
-            full_name: string;
-            /** @description Codes. */
-            roles: string[];
+            /** Format: uuid */
+            uuid: string;
         };
-        /** @description The ways to sign in. */
-        SignInView: {
-            /** @description By `/api/account/login`. */
-            password: boolean;
-            /** @description null when there is no identity provider */
-            oidc?: components["schemas"]["ProviderView"] | null;
-        };
-        /** @description An identity provider (OpenID Connect). */
-        ProviderView: {
-            /** @description For the button. */
-            name: string;
-            /** @description Where the button leads. */
-            url: string;
-        };
-        PasswordInput: {
-            old_password: string;
-            /** @description At least 8 characters. */
-            password: string;
-        };
-        SetupInput: {
-            token: string;
-            username: string;
-            /** @description At least 8 characters. */
-            password: string;
-        };
-        /** @description A user. */
-        UserView2: {
+        /** @description A line of the operation log. */
+        VdiIndexOperationLogLogLine: {
             /** Format: int64 */
             id: number;
-            uuid: string;
-            name: string;
-            email?: string | null;
-            full_name: string;
-            phone: string;
-            department: string;
-            enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
-            /** @description A new password has to be chosen at the next sign-in. */
-            force_reset: boolean;
-            /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
-            /** @description Codes of roles. */
-            roles: string[];
-            /** @description Permissions given beside the roles. */
-            granted: string[];
-            /** @description Everything they may do. */
-            permissions: string[];
-            /** @description Has a second factor. */
-            second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
-            created_at: string;
-        };
-        ListInput: {
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            /** @description For instance `name` or `-last_login_at`. */
-            sort?: string | null;
-            name?: string | null;
-            email?: string | null;
-            department?: string | null;
+            /** Format: int64 */
+            user_id?: number | null;
+            user_name: string;
+            user_ip?: string | null;
+            /** @description What was done, in the reader's language. */
+            content: string;
+            /** @description How it went, in the reader's language. */
+            result: string;
+            succeeded: boolean;
+            module: string;
+            request_id: string;
             /** Format: uint8 */
-            enabled?: number | null;
-            /** @description `mail` or `administrator`: registered and not yet confirmed */
-            awaits?: string | null;
-            source?: string | null;
-        };
-        /** @description A user and what belongs to them. */
-        UserDetail: {
-            /** Format: int64 */
-            id: number;
-            uuid: string;
-            name: string;
-            email?: string | null;
-            full_name: string;
-            phone: string;
-            department: string;
-            enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
-            /** @description A new password has to be chosen at the next sign-in. */
-            force_reset: boolean;
-            /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
-            /** @description Codes of roles. */
-            roles: string[];
-            /** @description Permissions given beside the roles. */
-            granted: string[];
-            /** @description Everything they may do. */
-            permissions: string[];
-            /** @description Has a second factor. */
-            second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            deleted: number;
+            deleted_at?: string | null;
             created_at: string;
-            groups: components["schemas"]["MembershipView"][];
+            /** @description The same time under the name of the document's table. */
+            create_at: string;
+            updated_at: string;
         };
-        /** @description A user's place in a group. */
-        MembershipView: {
-            /** Format: int64 */
-            id: number;
-            /** @default  */
-            name: string;
-            /**
-             * @description At most one of a user.
-             * @default false
-             */
-            primary: boolean;
-        };
-        CreateInput8: {
-            name: string;
-            /** @description Without one nobody can sign in by password. */
-            password?: string | null;
-            email?: string | null;
-            /** @default  */
-            full_name: string;
-            /** @default  */
-            phone: string;
-            /** @default  */
-            department: string;
-            enabled?: boolean | null;
-            /**
-             * @description The user has to choose a new password at the first sign-in.
-             * @default false
-             */
-            force_reset: boolean;
-            /**
-             * @description Codes of roles.
-             * @default []
-             */
-            roles: string[];
-            /**
-             * @description Permissions beside the roles.
-             * @default []
-             */
-            granted: string[];
-            /** @default [] */
-            groups: components["schemas"]["MembershipView"][];
-        };
-        EditInput6: {
-            name?: string | null;
-            password?: string | null;
-            /** @description Empty takes it away. */
-            email?: string | null;
-            full_name?: string | null;
-            phone?: string | null;
-            department?: string | null;
-            enabled?: boolean | null;
-            /**
-             * @description Lets a registered account in.
-             * @default false
-             */
-            confirmed: boolean;
-            force_reset?: boolean | null;
-            roles?: string[] | null;
-            granted?: string[] | null;
-            groups?: components["schemas"]["MembershipView"][] | null;
-        };
-        /** @description A permission. */
-        PermissionView: {
-            name: string;
+        /** @description Counts of the first page. */
+        VdiIndexResourceStatisticData: {
             /**
              * Format: uint32
-             * @description Document 004's number.
+             * @description Nodes whose agent and hypervisor answer.
              */
-            code: number;
-            /** @description Document 001's name, of those that it knows. */
-            document_001?: string | null;
-            /** @description In the reader's language. */
-            description: string;
-        };
-        /** @description A role. */
-        RoleView: {
-            /** Format: int64 */
-            id: number;
-            code: string;
-            description: string;
-            /** @description Fixed and never deleted. */
-            builtin: boolean;
-            permissions: string[];
+            online_node_cnt: number;
+            /** Format: uint32 */
+            sum_node_cnt: number;
             /**
              * Format: uint32
-             * @description How many users have it.
+             * @description Running desktops.
              */
-            users: number;
-        };
-        ListInput2: {
+            online_instance_cnt: number;
             /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            code?: string | null;
-        };
-        CreateInput9: {
-            /** @description Letters, digits, `-` and `_`. */
-            code: string;
-            /** @default  */
-            description: string;
-            /** @default [] */
-            permissions: string[];
-        };
-        EditInput7: {
-            code?: string | null;
-            description?: string | null;
-            permissions?: string[] | null;
-        };
-        /** @description A user group. */
-        GroupView: {
-            /** Format: int64 */
-            id: number;
-            uuid: string;
-            name: string;
-            description: string;
-            permissions: string[];
-            /** Format: uint32 */
-            members: number;
-        };
-        ListInput3: {
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            name?: string | null;
-        };
-        CreateInput10: {
-            name: string;
-            /** @default  */
-            description: string;
-            /** @default [] */
-            permissions: string[];
-        };
-        EditInput8: {
-            name?: string | null;
-            description?: string | null;
-            permissions?: string[] | null;
-        };
-        /** @description An API key, without what signs in with it. */
-        KeyView: {
-            id: string;
-            name: string;
-            /** Format: int64 */
-            user_id: number;
-            user_name: string;
-            /** @description What it was made for. */
-            granted: string[];
-            /** @description What it can do now: no more than its owner. */
-            permissions: string[];
-            created_at: string;
-            expires_at?: string | null;
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
-        };
-        /** @description A new key. `key` is never shown again. */
-        NewKeyView: {
-            id: string;
-            name: string;
-            /** Format: int64 */
-            user_id: number;
-            user_name: string;
-            /** @description What it was made for. */
-            granted: string[];
-            /** @description What it can do now: no more than its owner. */
-            permissions: string[];
-            created_at: string;
-            expires_at?: string | null;
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
-            key: string;
-        };
-        CreateInput11: {
-            name: string;
-            /** @default [] */
-            permissions: string[];
-            /** @description `2026-02-26 18:58:22` in the server's time; without one it does not expire. */
-            expires_at?: string | null;
-        };
-        EditInput9: {
-            permissions: string[];
-        };
-        ListInput4: {
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            name?: string | null;
-            user_name?: string | null;
-        };
-        /** @description A session. */
-        SessionView2: {
-            uuid: string;
-            user_name: string;
-            address?: string | null;
-            /** @description The browser or program, as it named itself. */
-            user_agent: string;
-            /** @description The one that asks. */
-            current: boolean;
-            created_at: string;
-            last_seen_at: string;
-            expires_at: string;
-        };
-        ListInput5: {
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            user_name?: string | null;
-            address?: string | null;
-        };
-        /** @description The rules of signing in. */
-        PolicyView: {
+            sum_instance_cnt: number;
             /**
              * Format: uint32
-             * @description Characters.
+             * @description Terminals are not counted in this version: 0.
              */
-            password_min_length: number;
+            online_terminal_cnt: number;
+            /** Format: uint32 */
+            sum_terminal_cnt: number;
+            /** Format: uint32 */
+            resource_pool_cnt: number;
+            /**
+             * Format: uint32
+             * @description Nodes that do not answer.
+             */
+            alarm_node_cnt: number;
+            /**
+             * Format: uint32
+             * @description Alarms are not recorded in this version: 0.
+             */
+            alarm_records_cnt: number;
             /**
              * Format: uint8
-             * @description 0 (any) to 4 (hard to guess).
+             * @description Always 1, the full version: there is no licence to buy.
              */
-            password_strength: number;
-            /** Format: uint32 */
-            session_minutes: number;
-            /** Format: uint32 */
-            remembered_days: number;
+            license_status: number;
             /**
              * Format: uint32
-             * @description Wrong passwords without a wait.
+             * @description Always 0: nothing runs out.
              */
-            free_failures: number;
-            /** Format: uint32 */
-            longest_wait_minutes: number;
-            /** @description People may register by themselves. */
-            registration: boolean;
+            trial_days: number;
+            /**
+             * Format: uint32
+             * @description Always 0: the number of terminals is not limited.
+             */
+            license_terminal_cnt: number;
         };
-        EditInput10: {
+        /** @description The busiest nodes, highest first, at most five in each chart. Percentages are text. */
+        VdiIndexTopDataData: {
             /**
-             * Format: uint32
-             * @description 8 to 64.
+             * Format: int64
+             * @description Unix seconds.
              */
-            password_min_length?: number | null;
+            utc: number;
+            /** @description Name, percent. */
+            cpu_util: [
+                string,
+                string
+            ][];
+            /** @description Name, percent, bytes in all, bytes used. */
+            disk_util: [
+                string,
+                string,
+                number,
+                number
+            ][];
+            /** @description Name, percent. */
+            memory_util: [
+                string,
+                string
+            ][];
+            /** @description Name, bytes per second on average and at most, of the management network card. */
+            nic_util: [
+                string,
+                number,
+                number
+            ][];
+        };
+        VdiIndexTopDataInput: {
+            /**
+             * Format: int64
+             * @description Seconds to average over, more than 1 and less than 60.
+             */
+            statis_period: number;
+        };
+        /** @description A resource pool. */
+        VdiResourcePoolsCreateData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            desc?: string | null;
             /**
              * Format: uint8
-             * @description 0 to 4.
+             * @description 1 for the pool that every installation has.
              */
-            password_strength?: number | null;
+            default: number;
             /**
              * Format: uint32
-             * @description 5 to 1,440.
+             * @description Its nodes.
              */
-            session_minutes?: number | null;
+            host_count: number;
             /**
-             * Format: uint32
-             * @description 1 to 365.
+             * Format: uint8
+             * @description 0 good, 1 images are being copied to its nodes, 2 a node does not answer.
              */
-            remembered_days?: number | null;
-            /**
-             * Format: uint32
-             * @description 1 to 20.
-             */
-            free_failures?: number | null;
-            /**
-             * Format: uint32
-             * @description 1 to 1,440.
-             */
-            longest_wait_minutes?: number | null;
-            registration?: boolean | null;
-        };
-        EditInput11: {
-            /** @description Empty takes it away. */
-            email?: string | null;
-            full_name?: string | null;
-            phone?: string | null;
-        };
-        /** @description A public ssh key. */
-        KeyView2: {
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            /** @description Type and base64 body. */
-            key: string;
-            /** @description `SHA256:…` */
-            fingerprint: string;
-            created_at: string;
-        };
-        KeyInput: {
-            /**
-             * @description Left out: the key's comment.
-             * @default
-             */
-            name: string;
-            /** @description A line as in `~/.ssh/id_ed25519.pub`. */
-            key: string;
-        };
-        /** @description A user's way into a node. */
-        GrantView: {
-            /** Format: uuid */
-            uuid: string;
-            /** Format: uuid */
-            node_uuid: string;
-            node_name: string;
-            node_ip: string;
-            system_user: string;
-            user_name: string;
-            user_uuid: string;
-            /**
-             * Format: uint32
-             * @description Keys that the user has; without one they cannot sign in.
-             */
-            keys: number;
-            /** @description Why the node does not have the keys; null when it has them. */
+            status: number;
+            /** @description Why the status is not 0. */
             reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
             created_at: string;
+            updated_at?: string | null;
         };
-        GrantsInput: {
-            /** Format: uint32 */
-            page?: number | null;
-            /** Format: uint32 */
-            page_size?: number | null;
-            searchtype?: string | null;
-            node_uuid?: string | null;
-            user_uuid?: string | null;
-            user_name?: string | null;
-            system_user?: string | null;
+        VdiResourcePoolsCreateInput: {
+            name: string;
+            /** @description May be empty. */
+            desc: string;
         };
-        GrantInput: {
+        VdiResourcePoolsDeleteInput: {
+            uuids: string[];
+        };
+        /** @description A resource pool. */
+        VdiResourcePoolsEditData: {
+            /** Format: int64 */
+            id: number;
             /** Format: uuid */
-            user_uuid: string;
-            /** Format: uuid */
-            node_uuid: string;
-            /** @description An account of the node, for instance `root`. */
-            system_user: string;
-        };
-        /** @description What stands on nodes now. */
-        FoundView: {
-            keys: components["schemas"]["FoundKeyView"][];
-            /** @description Nodes that did not answer. */
-            silent: components["schemas"]["SilentNode"][];
-        };
-        FoundKeyView: {
-            node_name: string;
-            node_ip: string;
-            system_user: string;
-            /** @description null for a key that Carrel did not put there */
-            user_name?: string | null;
-            key: string;
-            comment: string;
-        };
-        SilentNode: {
-            node_name: string;
-            reason: string;
-        };
-        FoundInput: {
+            uuid: string;
+            name: string;
+            desc?: string | null;
             /**
-             * @description Left out: all nodes.
+             * Format: uint8
+             * @description 1 for the pool that every installation has.
+             */
+            default: number;
+            /**
+             * Format: uint32
+             * @description Its nodes.
+             */
+            host_count: number;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 images are being copied to its nodes, 2 a node does not answer.
+             */
+            status: number;
+            /** @description Why the status is not 0. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiResourcePoolsEditInput: {
+            name?: string | null;
+            desc?: string | null;
+        };
+        /** @description A resource pool. */
+        VdiResourcePoolsListPoolView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            desc?: string | null;
+            /**
+             * Format: uint8
+             * @description 1 for the pool that every installation has.
+             */
+            default: number;
+            /**
+             * Format: uint32
+             * @description Its nodes.
+             */
+            host_count: number;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 images are being copied to its nodes, 2 a node does not answer.
+             */
+            status: number;
+            /** @description Why the status is not 0. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiTemplatesCopyInput: {
+            /** Format: uuid */
+            template_uuid: string;
+            name: string;
+            /** @default null */
+            desc: string | null;
+            /** Format: uuid */
+            pool_uuid: string;
+            /** Format: uuid */
+            network_uuid: string;
+            /** Format: uuid */
+            subnet_uuid: string;
+            /**
+             * Format: ipv4
              * @default null
              */
-            node_uuid: string | null;
+            bind_ip: string | null;
         };
-        /** @description One's own second factor. */
-        FactorView: {
-            enabled: boolean;
-            /** @description Begun and not confirmed. */
-            pending: boolean;
+        VdiTemplatesCreateDataDisk: {
             /**
-             * Format: uint32
-             * @description Recovery codes that are not used yet.
+             * Format: int64
+             * @description Order among the data disks.
+             * @default null
              */
-            recovery_left: number;
+            inx: number | null;
+            /**
+             * Format: int64
+             * @description Another name of `inx`.
+             * @default null
+             */
+            boot_index: number | null;
+            /**
+             * Format: double
+             * @description GB
+             */
+            size: number;
         };
-        /** @description What the authenticator app has to know. */
-        EnrolmentView: {
-            /** @description Base 32, to be typed. */
-            secret: string;
-            /** @description `otpauth://…`, for a QR code. */
-            uri: string;
+        VdiTemplatesCreateInput: {
+            name: string;
+            /** @default null */
+            desc: string | null;
+            /** @description As people write it: win7, Windows 7 bit 64, … */
+            os_type: string;
+            /**
+             * Format: int64
+             * @description 1 education, 2 personal
+             */
+            classify: number;
+            /** Format: uuid */
+            pool_uuid: string;
+            /** Format: uuid */
+            network_uuid: string;
+            /** Format: uuid */
+            subnet_uuid: string;
+            /**
+             * Format: ipv4
+             * @description The system chooses one when it is left out.
+             * @default null
+             */
+            bind_ip: string | null;
+            /** Format: int64 */
+            vcpu: number;
+            /**
+             * Format: double
+             * @description GB
+             */
+            ram: number;
+            system_disk: components["schemas"]["VdiTemplatesCreateSystemDisk"];
+            data_disks?: components["schemas"]["VdiTemplatesCreateDataDisk"][];
         };
-        CodeInput: {
-            /** @description Six digits of the app; for new recovery codes also one of the old ones. */
-            code: string;
+        VdiTemplatesCreateSystemDisk: {
+            /**
+             * Format: uuid
+             * @description Uuid of the base image.
+             */
+            image_id: string;
+            /**
+             * Format: double
+             * @description GB
+             */
+            size: number;
         };
-        RecoveryView: {
-            /** @description Each is good once in the place of a code. */
-            recovery_codes: string[];
+        VdiTemplatesDeleteInput: {
+            templates: components["schemas"]["VdiTemplatesDeleteNamed"][];
         };
-        EndInput: {
-            password: string;
-            /** @description Six digits of the app, or a recovery code. */
-            code: string;
-        };
-        CallbackInput: {
-            code?: string | null;
-            state?: string | null;
-            error?: string | null;
-            iss?: string | null;
-        };
-        /** @description Long work as people see it. */
-        OperationView: {
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesDeleteNamed: {
+            name: string;
             /** Format: uuid */
             uuid: string;
-            kind: string;
-            /** @description What it does, in the reader's language. */
-            title: string;
-            subject: string;
-            subject_name: string;
-            /** @description scheduled, queued, running, undoing, succeeded, partly, failed or cancelled */
-            state: string;
-            /** Format: uint64 */
-            done: number;
-            /** Format: uint64 */
-            total: number;
-            /** Format: uint32 */
-            percent: number;
-            /** @description Why it failed. */
-            error?: string | null;
-            /** @description Things of a batch that failed. */
-            failed: components["schemas"]["FailedItem"][];
-            /** @description What each node has to do, where nodes have parts of their own. */
-            parts: components["schemas"]["PartView"][];
-            /** @description Why its undo does not come to its end. */
-            stuck?: components["schemas"]["Stuck"] | null;
-            owner: string;
-            run_at?: string | null;
-            created_at: string;
-            finished_at?: string | null;
         };
-        FailedItem: {
+        /** @description Where to fetch the file. */
+        VdiTemplatesDownloadData: {
+            /** @description Good for one download within an hour; needs no other credential. */
+            url: string;
+            /** Format: uuid */
+            operation_uuid: string;
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesDownloadInput: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesEditInput: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiTemplatesHardRebootInput: {
+            templates: components["schemas"]["VdiTemplatesHardRebootNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesHardRebootNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiTemplatesHardStopInput: {
+            templates: components["schemas"]["VdiTemplatesHardStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesHardStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        /** @description A node with a template's newest version. */
+        VdiTemplatesImagesNodeView: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+            ip: string;
+            storages: components["schemas"]["VdiTemplatesImagesStorageView"][];
+        };
+        VdiTemplatesImagesStorageView: {
+            /**
+             * Format: uint8
+             * @description 1 system disk, 2 data disk
+             */
+            role: number;
+            path: string;
+            /**
+             * Format: uuid
+             * @description The template's disk.
+             */
+            image_id: string;
+            /** @description Whether desktops on this node use it. */
+            bind_desktop: boolean;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 on its way, 2 faulty
+             */
+            status: number;
+            reason?: string | null;
+        };
+        /** @description A disk of a template. */
+        VdiTemplatesListDeviceView: {
+            /** Format: uuid */
+            uuid: string;
+            /** @description system or data */
+            type: string;
+            device_name: string;
+            /** Format: uint32 */
+            boot_index: number;
+            /** Format: uint32 */
+            inx: number;
+            /** @description GB */
+            size: number;
+            /**
+             * Format: double
+             * @description GB on disk of all its versions, as of the last save.
+             */
+            used: number;
+        };
+        /** @description A template. */
+        VdiTemplatesListTemplateView: {
+            /** Format: int64 */
+            id: number;
             /** Format: uuid */
             uuid: string;
             name: string;
-            reason: string;
-        };
-        /** @description The part of a node. */
-        PartView: {
-            /** Format: int64 */
-            node_id: number;
-            node_name: string;
-            /** @description queued, running, succeeded, failed or cancelled */
-            state: string;
-            /** Format: uint64 */
-            done: number;
-            /** Format: uint64 */
-            total: number;
-            /** @description Why it failed. */
-            error?: string | null;
-        };
-        Stuck: {
-            reason: string;
-            since?: string | null;
-            /** @description Empty when it was abandoned. */
-            next_try?: string | null;
-            abandoned: boolean;
-        };
-        /** @description What every list takes. The list mechanism reads it by itself: here it is documented. */
-        ListInput6: {
+            desc: string;
+            /**
+             * Format: uint8
+             * @description 1 education, 2 personal
+             */
+            classify: number;
+            os_type: string;
+            os_type_simple: string;
+            /** Format: uuid */
+            host_uuid: string;
+            host_ip: string;
+            host_name: string;
+            /** Format: uuid */
+            pool_uuid: string;
+            pool_name: string;
+            /** Format: uuid */
+            network_uuid: string;
+            network_name: string;
+            /** Format: uuid */
+            subnet_uuid: string;
+            subnet_name: string;
+            subnet_start_ip: string;
+            subnet_end_ip: string;
+            bind_ip: string;
+            /** Format: uint32 */
+            vcpu: number;
+            /**
+             * Format: double
+             * @description GB
+             */
+            ram: number;
+            /**
+             * Format: uuid
+             * @description Uuid of the base image.
+             */
+            image_id: string;
+            image_name: string;
+            devices: components["schemas"]["VdiTemplatesListDeviceView"][];
+            owner: string;
             /**
              * Format: uint32
-             * @description From 1.
+             * @description Desktop groups made of it.
              */
-            page?: number | null;
+            desktop_count: number;
             /**
              * Format: uint32
-             * @description 20 when left out, 1000 at most.
+             * @description Desktops made of it.
              */
-            page_size?: number | null;
-            /** @description all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone. */
-            searchtype?: string | null;
-            /** @description Name of a column; with `-` before it the largest comes first. */
-            sort?: string | null;
-            state?: string | null;
+            instance_count: number;
+            /**
+             * Format: uint32
+             * @description Newest saved version.
+             */
+            version: number;
+            /** @description active, inactive, updating or error */
+            status: string;
+            /** @description off, running, paused or crashed */
+            power: string;
+            /** @description Why it is neither active nor simply off, or what its last change failed of. */
+            reason?: string | null;
+            /** @description Started for editing and not saved since. */
+            editing: boolean;
+            /** @description Started since the last save, for whatever reason. */
+            changed: boolean;
+            started_at?: string | null;
+            updated_time?: string | null;
+            created_at: string;
+            updated_at?: string | null;
             /** Format: uint8 */
-            open?: number | null;
+            deleted: number;
+            deleted_at?: string | null;
         };
-        CancelInput: {
+        VdiTemplatesRebootInput: {
+            templates: components["schemas"]["VdiTemplatesRebootNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesRebootNamed: {
+            name: string;
             /** Format: uuid */
             uuid: string;
         };
-        /** @description Conditions on lines of the log; all that are given must hold. */
-        ExportInput: {
-            /** @description `contain`: names, addresses and objects need only hold the text. */
-            searchtype?: string | null;
-            user_name?: string | null;
-            user_ip?: string | null;
-            /** @description What it was done to. */
-            subject?: string | null;
-            /** @description The part of the product, for instance `identity`. */
-            module?: string | null;
-            request_id?: string | null;
+        VdiTemplatesResetInput: {
+            templates: components["schemas"]["VdiTemplatesResetNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesResetNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiTemplatesSaveInput: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
             /**
-             * Format: uint8
-             * @description 1: only what succeeded, 0: only what failed.
+             * @description Save then instead of now; replaces a time set before.
+             * @default null
              */
-            succeeded?: number | null;
-            /** @description The first moment, for instance `2026-02-26 18:58:22` in the server's time. */
-            from?: string | null;
-            /** @description The last moment. */
-            to?: string | null;
-            /** @description Of the words in it, for links, which cannot send `Accept-Language`. */
-            language?: string | null;
+            run_date: string | null;
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesSendKeyInput: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiTemplatesStartInput: {
+            templates: components["schemas"]["VdiTemplatesStartNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesStartNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        VdiTemplatesStopInput: {
+            templates: components["schemas"]["VdiTemplatesStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        VdiTemplatesStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        /** @description A disk that exists (`uuid`), or one to be added (`inx`). */
+        VdiTemplatesUpdateDevice: {
+            /**
+             * Format: uuid
+             * @default null
+             */
+            uuid: string | null;
+            /**
+             * Format: int64
+             * @default null
+             */
+            inx: number | null;
+            /**
+             * Format: int64
+             * @description Another name of `inx`.
+             * @default null
+             */
+            boot_index: number | null;
+            /**
+             * Format: double
+             * @description GB; disks only grow.
+             */
+            size: number;
+        };
+        VdiTemplatesUpdateInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            value: components["schemas"]["VdiTemplatesUpdateUpdateValue"];
+        };
+        VdiTemplatesUpdateUpdateValue: {
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            desc: string | null;
+            /**
+             * Format: uuid
+             * @default null
+             */
+            network_uuid: string | null;
+            /**
+             * Format: uuid
+             * @default null
+             */
+            subnet_uuid: string | null;
+            /**
+             * @description Empty: the system chooses one.
+             * @default null
+             */
+            bind_ip: string | null;
+            /**
+             * Format: int64
+             * @default null
+             */
+            vcpu: number | null;
+            /**
+             * Format: double
+             * @description GB
+             * @default null
+             */
+            ram: number | null;
+            devices?: components["schemas"]["VdiTemplatesUpdateDevice"][];
+        };
+        /** @description A virtual switch. */
+        VdiVswitchsCreateData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
+            type: string;
+            desc?: string | null;
+            /** Format: uint8 */
+            default: number;
+            /** Format: uint32 */
+            network_count: number;
+            uplinks: components["schemas"]["VdiVswitchsCreateUplink"][];
+            /** @description What keeps it from being used. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiVswitchsCreateInput: {
+            name: string;
+            /** @description nat, flat or vlan */
+            type: string;
+            /** @default null */
+            desc: string | null;
+            /**
+             * @description Must be empty in this version.
+             * @default null
+             */
+            uplinks: components["schemas"]["VdiVswitchsCreateUplink"][] | null;
+        };
+        /** @description A network card that a switch is bound to. */
+        VdiVswitchsCreateUplink: {
+            /** Format: uuid */
+            node_uuid: string;
+            /** Format: uuid */
+            nic_uuid: string;
+        };
+        VdiVswitchsDeleteInput: {
+            uuids: string[];
+        };
+        /** @description A virtual switch. */
+        VdiVswitchsEditData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
+            type: string;
+            desc?: string | null;
+            /** Format: uint8 */
+            default: number;
+            /** Format: uint32 */
+            network_count: number;
+            uplinks: components["schemas"]["VdiVswitchsEditUplink"][];
+            /** @description What keeps it from being used. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        VdiVswitchsEditInput: {
+            name?: string | null;
+            type?: string | null;
+            desc?: string | null;
+            /**
+             * @description Must be empty in this version.
+             * @default null
+             */
+            uplinks: components["schemas"]["VdiVswitchsEditUplink"][] | null;
+        };
+        /** @description A network card that a switch is bound to. */
+        VdiVswitchsEditUplink: {
+            /** Format: uuid */
+            node_uuid: string;
+            /** Format: uuid */
+            nic_uuid: string;
+        };
+        /** @description A virtual switch. */
+        VdiVswitchsListSwitchView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
+            type: string;
+            desc?: string | null;
+            /** Format: uint8 */
+            default: number;
+            /** Format: uint32 */
+            network_count: number;
+            uplinks: components["schemas"]["VdiVswitchsListUplink"][];
+            /** @description What keeps it from being used. */
+            reason?: string | null;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at?: string | null;
+            created_at: string;
+            updated_at?: string | null;
+        };
+        /** @description A network card that a switch is bound to. */
+        VdiVswitchsListUplink: {
+            /** Format: uuid */
+            node_uuid: string;
+            /** Format: uuid */
+            nic_uuid: string;
         };
         /** @description An account as its owner sees it. */
-        AccountView: {
+        VirtoolAccountGetData: {
             active: boolean;
             /** @description `full` or null */
             administrator_role?: string | null;
             email?: string | null;
             force_reset: boolean;
-            groups: components["schemas"]["GroupView2"][];
+            groups: components["schemas"]["VirtoolAccountGetGroupView"][];
             handle: string;
             id: string;
             last_password_change?: string | null;
             permissions: {
                 [key: string]: boolean;
             };
-            primary_group?: components["schemas"]["GroupView2"] | null;
-            settings: components["schemas"]["SettingsView"];
+            primary_group?: components["schemas"]["VirtoolAccountGetGroupView"] | null;
+            settings: components["schemas"]["VirtoolAccountGetSettingsView"];
         };
         /** @description A user group. */
-        GroupView2: {
+        VirtoolAccountGetGroupView: {
             /** Format: int64 */
             id: number;
             name: string;
         };
         /** @description What an account's owner set. */
-        SettingsView: {
-            quick_analyze_workflow: components["schemas"]["Word"];
+        VirtoolAccountGetSettingsView: {
+            quick_analyze_workflow: components["schemas"]["VirtoolAccountGetWord"];
             show_ids: boolean;
             show_versions: boolean;
             skip_quick_analyze_dialog: boolean;
         };
         /** @enum {string} */
-        Word: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
-        EditInput12: {
+        VirtoolAccountGetWord: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
+        /** @description An account as its owner sees it. */
+        VirtoolAccountUpdateData: {
+            active: boolean;
+            /** @description `full` or null */
+            administrator_role?: string | null;
+            email?: string | null;
+            force_reset: boolean;
+            groups: components["schemas"]["VirtoolAccountUpdateGroupView"][];
+            handle: string;
+            id: string;
+            last_password_change?: string | null;
+            permissions: {
+                [key: string]: boolean;
+            };
+            primary_group?: components["schemas"]["VirtoolAccountUpdateGroupView"] | null;
+            settings: components["schemas"]["VirtoolAccountUpdateSettingsView"];
+        };
+        /** @description A user group. */
+        VirtoolAccountUpdateGroupView: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        };
+        VirtoolAccountUpdateInput: {
             /** @default null */
             email: string | null;
             /**
@@ -3505,33 +4800,20 @@ export interface components {
             /** @default null */
             password: string | null;
         };
-        EditInput13: {
-            /** @default null */
-            quick_analyze_workflow: components["schemas"]["Word"] | null;
-            /** @default null */
-            show_ids: boolean | null;
-            /** @default null */
-            show_versions: boolean | null;
-            /** @default null */
-            skip_quick_analyze_dialog: boolean | null;
+        /** @description What an account's owner set. */
+        VirtoolAccountUpdateSettingsView: {
+            quick_analyze_workflow: components["schemas"]["VirtoolAccountUpdateWord"];
+            show_ids: boolean;
+            show_versions: boolean;
+            skip_quick_analyze_dialog: boolean;
         };
-        /** @description An API key, without what signs in with it. */
-        KeyView3: {
-            created_at: string;
-            /** @description The owner's when it was made. */
-            groups: components["schemas"]["GroupView2"][];
-            id: string;
-            name: string;
-            /** @description What it can do now: no more than its owner. */
-            permissions: {
-                [key: string]: boolean;
-            };
-        };
+        /** @enum {string} */
+        VirtoolAccountUpdateWord: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
         /** @description A new key. `key` is never shown again. */
-        NewKeyView2: {
+        VirtoolKeysCreateData: {
             created_at: string;
             /** @description The owner's when it was made. */
-            groups: components["schemas"]["GroupView2"][];
+            groups: components["schemas"]["VirtoolKeysCreateGroupView"][];
             id: string;
             name: string;
             /** @description What it can do now: no more than its owner. */
@@ -3540,25 +4822,89 @@ export interface components {
             };
             key: string;
         };
-        CreateInput12: {
+        /** @description A user group. */
+        VirtoolKeysCreateGroupView: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        };
+        VirtoolKeysCreateInput: {
             name: string;
             /** @default null */
             permissions: {
                 [key: string]: boolean;
             } | null;
         };
-        EditInput14: {
+        /** @description Of what takes nothing but its path. */
+        VirtoolKeysDeleteInput: Record<string, never>;
+        /** @description An API key, without what signs in with it. */
+        VirtoolKeysGetData: {
+            created_at: string;
+            /** @description The owner's when it was made. */
+            groups: components["schemas"]["VirtoolKeysGetGroupView"][];
+            id: string;
+            name: string;
+            /** @description What it can do now: no more than its owner. */
+            permissions: {
+                [key: string]: boolean;
+            };
+        };
+        /** @description A user group. */
+        VirtoolKeysGetGroupView: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        };
+        /** @description A user group. */
+        VirtoolKeysListGroupView: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        };
+        /** @description An API key, without what signs in with it. */
+        VirtoolKeysListKeyView: {
+            created_at: string;
+            /** @description The owner's when it was made. */
+            groups: components["schemas"]["VirtoolKeysListGroupView"][];
+            id: string;
+            name: string;
+            /** @description What it can do now: no more than its owner. */
+            permissions: {
+                [key: string]: boolean;
+            };
+        };
+        /** @description Of what takes nothing but its path. */
+        VirtoolKeysPurgeInput: Record<string, never>;
+        /** @description An API key, without what signs in with it. */
+        VirtoolKeysUpdateData: {
+            created_at: string;
+            /** @description The owner's when it was made. */
+            groups: components["schemas"]["VirtoolKeysUpdateGroupView"][];
+            id: string;
+            name: string;
+            /** @description What it can do now: no more than its owner. */
+            permissions: {
+                [key: string]: boolean;
+            };
+        };
+        /** @description A user group. */
+        VirtoolKeysUpdateGroupView: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        };
+        VirtoolKeysUpdateInput: {
             /** @default null */
             permissions: {
                 [key: string]: boolean;
             } | null;
         };
-        LoginView: {
+        VirtoolSessionLoginData: {
             /** @description A new password has to be chosen first, with the code and the cookie of this answer. */
             reset: boolean;
             reset_code?: string | null;
         };
-        LoginInput: {
+        VirtoolSessionLoginInput: {
             /** @description Account name or e-mail address. */
             username: string;
             password: string;
@@ -3570,252 +4916,45 @@ export interface components {
              */
             remember: boolean | null;
         };
-        ResetView: {
+        VirtoolSessionResetData: {
             /** @description One has to sign in again. */
             login: boolean;
             /** @description A new password has still to be chosen. */
             reset: boolean;
         };
-        ResetInput: {
+        VirtoolSessionResetInput: {
             password: string;
             /** @description That of the answer to the sign-in. */
             reset_code: string;
         };
-        TokenView: {
-            access_token: string;
-            token_type: string;
+        /** @description What an account's owner set. */
+        VirtoolSettingsGetData: {
+            quick_analyze_workflow: components["schemas"]["VirtoolSettingsGetWord"];
+            show_ids: boolean;
+            show_versions: boolean;
+            skip_quick_analyze_dialog: boolean;
         };
-        LoginInput2: {
-            /** @description E-mail address or user name. */
-            email: string;
-            password: string;
-            /** @description Of the second factor, or a recovery code; for those who have one. */
-            code?: string | null;
+        /** @enum {string} */
+        VirtoolSettingsGetWord: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
+        /** @description What an account's owner set. */
+        VirtoolSettingsUpdateData: {
+            quick_analyze_workflow: components["schemas"]["VirtoolSettingsUpdateWord"];
+            show_ids: boolean;
+            show_versions: boolean;
+            skip_quick_analyze_dialog: boolean;
         };
-        UserView3: {
-            /** Format: int64 */
-            id: number;
-            username: string;
-            email: string;
-            role_list: string[];
-        };
-        UpdateInput4: {
+        VirtoolSettingsUpdateInput: {
             /** @default null */
-            username: string | null;
+            quick_analyze_workflow: components["schemas"]["VirtoolSettingsUpdateWord"] | null;
             /** @default null */
-            email: string | null;
-            password?: string | null;
-            /** @description Has to be the same as `password`. */
-            password_again?: string | null;
-            /** @description Compared when it is given; the document does not have it. */
-            old_password?: string | null;
-        };
-        RegisterInput: {
-            username: string;
-            email: string;
-            password: string;
-            /** @description Has to be the same as `password`. */
-            password_again: string;
-        };
-        ConfirmedView: {
-            username: string;
-        };
-        ConfirmInput: {
-            /** @description That of the link. */
-            token: string;
-        };
-        DeleteInput3: {
-            ids: components["schemas"]["Id"][];
-        };
-        /**
-         * Format: int64
-         * @description A number that may come as text.
-         */
-        Id: number;
-        UsersView: {
-            item_list: components["schemas"]["UserView4"][];
-            /** Format: uint64 */
-            total_count: number;
-        };
-        UserView4: {
-            /** Format: int64 */
-            id: number;
-            username: string;
-            email: string;
-            /** @description Whether one can sign in. */
-            is_active: boolean;
-            role: string[];
-        };
-        ListInput7: {
-            /**
-             * Format: int64
-             * @default null
-             */
-            page: number | null;
-            /**
-             * Format: int64
-             * @description Rows of a page.
-             * @default null
-             */
-            size: number | null;
-        };
-        UpdateInput5: {
-            /** Format: int64 */
-            userid: number;
-            /** @description Codes; they take the place of those that the user has. */
-            role?: string[] | null;
+            show_ids: boolean | null;
             /** @default null */
-            is_active: boolean | null;
-        };
-        RoleView2: {
-            /** Format: int64 */
-            id: number;
-            /** @description Its name. */
-            code: string;
-            /** @description Permissions. */
-            permission2action: string[];
-        };
-        /** @description One user or some. */
-        Found: components["schemas"]["UserView5"] | components["schemas"]["Rows"];
-        UserView5: {
-            /** Format: int64 */
-            id: number;
-            mail: string;
-            username: string;
-            nickname: string;
-            department: string;
-            /** @description Numbers of everything the user may do, for instance `1,2,3`. */
-            permissions: string;
-        };
-        /** @description Some rows, and how many there are in all. */
-        Rows: {
-            data: components["schemas"]["UserView5"][];
-            /** Format: uint64 */
-            count: number;
-        };
-        GetInput: {
-            /**
-             * Format: int64
-             * @description Smallest number.
-             * @default null
-             */
-            start: number | null;
-            /**
-             * Format: int64
-             * @description Rows at most.
-             * @default null
-             */
-            count: number | null;
-            /**
-             * @description With it the other two count for nothing.
-             * @default null
-             */
-            username: string | null;
-        };
-        AddInput: {
-            /** @description One or a list. */
-            data: components["schemas"]["OneOrMany"];
-        };
-        /** @description As the OpenAPI document shows it; read one by one, so that a refusal names the field. */
-        OneOrMany: components["schemas"]["NewUser"][] | components["schemas"]["NewUser"];
-        NewUser: {
-            mail: string;
-            username: string;
-            passwd: string;
-            department: string;
-            /** @description Numbers, for instance `1,2,3`. */
-            permissions: string;
-            /** @default  */
-            nickname: string;
-        };
-        UpdateInput6: {
-            data: components["schemas"]["Change"];
-        };
-        Change: {
-            /** @description Whose account it is. */
-            username: string;
-            mail?: string | null;
-            nickname?: string | null;
-            /** @description Has to be given, and right, with a new password for oneself. */
-            old_passwd?: string | null;
-            new_passwd?: string | null;
-            department?: string | null;
-            /** @description Numbers, for instance `1,2,3`; they take the place of those that the user has. */
-            permissions?: string | null;
-        };
-        DeleteInput4: {
-            username: string;
-        };
-        CheckInput: {
-            username: string;
-        };
-        TokenView2: {
-            access_token: string;
-        };
-        LoginInput3: {
-            /** @description User name or e-mail address; also as `username`. */
-            name: string;
-            password: string;
-            /** @description Of the second factor, or a recovery code; for those who have one. */
-            code?: string | null;
-        };
-        /** @description Some rows, and how many there are in all. */
-        Rows2: {
-            data: components["schemas"]["PermissionView2"][];
-            /** Format: uint64 */
-            count: number;
-        };
-        PermissionView2: {
-            permission: string;
-            /** @description In the reader's language. */
-            permission_desc: string;
-            /** Format: uint32 */
-            permission_code: number;
-        };
-        ListInput8: {
-            /**
-             * Format: int64
-             * @description Smallest number.
-             * @default null
-             */
-            start: number | null;
-            /**
-             * Format: int64
-             * @description Rows at most.
-             * @default null
-             */
-            count: number | null;
+            show_versions: boolean | null;
             /** @default null */
-            username: string | null;
+            skip_quick_analyze_dialog: boolean | null;
         };
-        EntriesView: {
-            data: components["schemas"]["EntryView"][];
-            /** Format: uint */
-            count: number;
-            /** @description Names of nodes that did not answer: what stands there is not in the list. */
-            silent: string[];
-        };
-        EntryView: {
-            /** @description Empty for keys that Carrel did not put there. */
-            username: string;
-            ip: string;
-            system_user: string;
-        };
-        ListInput9: {
-            /** @description `ip` or `user`. */
-            mode: string;
-            /**
-             * @description With mode=user.
-             * @default null
-             */
-            username: string | null;
-            /**
-             * @description With mode=ip: a node's address.
-             * @default null
-             */
-            ip: string | null;
-        };
-        Nothing: Record<string, never>;
+        /** @enum {string} */
+        VirtoolSettingsUpdateWord: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
     };
     responses: never;
     parameters: never;
@@ -3834,7 +4973,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["TopInput"];
+                "application/json": components["schemas"]["VdiIndexTopDataInput"];
             };
         };
         responses: {
@@ -3848,7 +4987,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["TopView"];
+                        data: components["schemas"]["VdiIndexTopDataData"];
                     };
                 };
             };
@@ -3882,7 +5021,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["StatisticView"];
+                        data: components["schemas"]["VdiIndexResourceStatisticData"];
                     };
                 };
             };
@@ -3933,7 +5072,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["LogLine"][];
+                            results: components["schemas"]["VdiIndexOperationLogLogLine"][];
                         };
                     };
                 };
@@ -3979,7 +5118,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["PoolView"][];
+                            results: components["schemas"]["VdiResourcePoolsListPoolView"][];
                         };
                     };
                 };
@@ -4004,7 +5143,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput"];
+                "application/json": components["schemas"]["VdiResourcePoolsCreateInput"];
             };
         };
         responses: {
@@ -4018,7 +5157,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["PoolView"];
+                        data: components["schemas"]["VdiResourcePoolsCreateData"];
                     };
                 };
             };
@@ -4042,7 +5181,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Uuids"];
+                "application/json": components["schemas"]["VdiResourcePoolsDeleteInput"];
             };
         };
         responses: {
@@ -4093,7 +5232,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput"];
+                "application/json": components["schemas"]["VdiResourcePoolsEditInput"];
             };
         };
         responses: {
@@ -4107,7 +5246,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["PoolView"];
+                        data: components["schemas"]["VdiResourcePoolsEditData"];
                     };
                 };
             };
@@ -4154,7 +5293,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["NodeView"][];
+                            results: components["schemas"]["VdiControllerNodesListNodeView"][];
                         };
                     };
                 };
@@ -4181,7 +5320,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RenameInput"];
+                "application/json": components["schemas"]["VdiControllerNodesRenameInput"];
             };
         };
         responses: {
@@ -4244,7 +5383,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["NodeView"][];
+                            results: components["schemas"]["VdiComputeNodesListNodeView"][];
                         };
                     };
                 };
@@ -4282,7 +5421,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["NodeView"];
+                        data: components["schemas"]["CarrelNodesInPoolData"];
                     };
                 };
             };
@@ -4318,7 +5457,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["NodeView"];
+                        data: components["schemas"]["CarrelNodesDetailData"];
                     };
                 };
             };
@@ -4366,7 +5505,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["ImageView"][];
+                            results: components["schemas"]["VdiBaseImagesListImageView"][];
                         };
                     };
                 };
@@ -4393,7 +5532,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UploadInput"];
+                "application/json": components["schemas"]["VdiBaseImagesUploadInput"];
             };
         };
         responses: {
@@ -4433,7 +5572,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DeleteInput"];
+                "application/json": components["schemas"]["VdiBaseImagesDeleteInput"];
             };
         };
         responses: {
@@ -4495,7 +5634,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["ImageView"];
+                        data: components["schemas"]["VdiBaseImagesDetailData"];
                     };
                 };
             };
@@ -4522,7 +5661,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput2"];
+                "application/json": components["schemas"]["VdiBaseImagesEditInput"];
             };
         };
         responses: {
@@ -4563,7 +5702,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["ResyncInput"];
+                "application/json": components["schemas"]["VdiBaseImagesResyncInput"];
             };
         };
         responses: {
@@ -4636,7 +5775,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["NetworkView"][];
+                            results: components["schemas"]["VdiDataNetworksListNetworkView"][];
                         };
                     };
                 };
@@ -4661,7 +5800,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput2"];
+                "application/json": components["schemas"]["VdiDataNetworksCreateInput"];
             };
         };
         responses: {
@@ -4675,7 +5814,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["NetworkView"];
+                        data: components["schemas"]["VdiDataNetworksCreateData"];
                     };
                 };
             };
@@ -4699,7 +5838,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Uuids"];
+                "application/json": components["schemas"]["VdiDataNetworksDeleteInput"];
             };
         };
         responses: {
@@ -4750,7 +5889,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput3"];
+                "application/json": components["schemas"]["VdiDataNetworksEditInput"];
             };
         };
         responses: {
@@ -4764,7 +5903,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["NetworkView"];
+                        data: components["schemas"]["VdiDataNetworksEditData"];
                     };
                 };
             };
@@ -4811,7 +5950,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["SubnetView"][];
+                            results: components["schemas"]["VdiDataNetworksSubnetsListSubnetView"][];
                         };
                     };
                 };
@@ -4838,7 +5977,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["SubnetInput"];
+                "application/json": components["schemas"]["VdiDataNetworksSubnetCreateInput"];
             };
         };
         responses: {
@@ -4852,7 +5991,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["SubnetView"];
+                        data: components["schemas"]["VdiDataNetworksSubnetCreateData"];
                     };
                 };
             };
@@ -4878,7 +6017,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Uuids"];
+                "application/json": components["schemas"]["VdiDataNetworksSubnetsDeleteInput"];
             };
         };
         responses: {
@@ -4930,7 +6069,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput4"];
+                "application/json": components["schemas"]["VdiDataNetworksSubnetEditInput"];
             };
         };
         responses: {
@@ -4944,7 +6083,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["SubnetView"];
+                        data: components["schemas"]["VdiDataNetworksSubnetEditData"];
                     };
                 };
             };
@@ -4990,7 +6129,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["SwitchView"][];
+                            results: components["schemas"]["VdiVswitchsListSwitchView"][];
                         };
                     };
                 };
@@ -5015,7 +6154,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput3"];
+                "application/json": components["schemas"]["VdiVswitchsCreateInput"];
             };
         };
         responses: {
@@ -5029,7 +6168,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["SwitchView"];
+                        data: components["schemas"]["VdiVswitchsCreateData"];
                     };
                 };
             };
@@ -5053,7 +6192,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Uuids"];
+                "application/json": components["schemas"]["VdiVswitchsDeleteInput"];
             };
         };
         responses: {
@@ -5104,7 +6243,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput5"];
+                "application/json": components["schemas"]["VdiVswitchsEditInput"];
             };
         };
         responses: {
@@ -5118,7 +6257,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["SwitchView"];
+                        data: components["schemas"]["VdiVswitchsEditData"];
                     };
                 };
             };
@@ -5164,7 +6303,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["EducationGroupView"][];
+                            results: components["schemas"]["VdiEduGroupsListEducationGroupView"][];
                         };
                     };
                 };
@@ -5189,7 +6328,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UpdateInput"];
+                "application/json": components["schemas"]["VdiEduGroupsUpdateInput"];
             };
         };
         responses: {
@@ -5227,7 +6366,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput4"];
+                "application/json": components["schemas"]["VdiEduGroupsCreateInput"];
             };
         };
         responses: {
@@ -5241,7 +6380,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["Created"];
+                        data: components["schemas"]["VdiEduGroupsCreateData"];
                     };
                 };
             };
@@ -5265,7 +6404,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DeleteInput2"];
+                "application/json": components["schemas"]["VdiEduGroupsDeleteInput"];
             };
         };
         responses: {
@@ -5337,7 +6476,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["TemplateView"][];
+                            results: components["schemas"]["VdiTemplatesListTemplateView"][];
                         };
                     };
                 };
@@ -5362,7 +6501,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UpdateInput2"];
+                "application/json": components["schemas"]["VdiTemplatesUpdateInput"];
             };
         };
         responses: {
@@ -5414,55 +6553,55 @@ export interface operations {
                 "application/json": {
                     /** @constant */
                     action: "create";
-                    param: components["schemas"]["CreateInput5"];
+                    param: components["schemas"]["VdiTemplatesCreateInput"];
                 } | {
                     /** @constant */
                     action: "start";
-                    param: components["schemas"]["BatchInput"];
+                    param: components["schemas"]["VdiTemplatesStartInput"];
                 } | {
                     /** @constant */
                     action: "stop";
-                    param: components["schemas"]["BatchInput"];
+                    param: components["schemas"]["VdiTemplatesStopInput"];
                 } | {
                     /** @constant */
                     action: "hard_stop";
-                    param: components["schemas"]["BatchInput"];
+                    param: components["schemas"]["VdiTemplatesHardStopInput"];
                 } | {
                     /** @constant */
                     action: "reboot";
-                    param: components["schemas"]["BatchInput"];
+                    param: components["schemas"]["VdiTemplatesRebootInput"];
                 } | {
                     /** @constant */
                     action: "hard_reboot";
-                    param: components["schemas"]["BatchInput"];
+                    param: components["schemas"]["VdiTemplatesHardRebootInput"];
                 } | {
                     /** @constant */
                     action: "reset";
-                    param: components["schemas"]["BatchInput"];
+                    param: components["schemas"]["VdiTemplatesResetInput"];
                 } | {
                     /** @constant */
                     action: "edit";
-                    param: components["schemas"]["Named"];
+                    param: components["schemas"]["VdiTemplatesEditInput"];
                 } | {
                     /** @constant */
                     action: "save";
-                    param: components["schemas"]["SaveInput"];
+                    param: components["schemas"]["VdiTemplatesSaveInput"];
                 } | {
                     /** @constant */
                     action: "copy";
-                    param: components["schemas"]["CopyInput"];
+                    param: components["schemas"]["VdiTemplatesCopyInput"];
                 } | {
                     /** @constant */
                     action: "send_key";
-                    param: components["schemas"]["Named"];
+                    param: components["schemas"]["VdiTemplatesSendKeyInput"];
                 } | {
                     /** @constant */
                     action: "download";
-                    param: components["schemas"]["Named"];
+                    param: components["schemas"]["VdiTemplatesDownloadInput"];
                 } | {
                     /** @constant */
                     action: "get_console";
-                    param: components["schemas"]["ConsoleInput"];
+                    param: components["schemas"]["CarrelTemplatesGetConsoleInput"];
                 };
             };
         };
@@ -5507,7 +6646,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["BatchInput"];
+                "application/json": components["schemas"]["VdiTemplatesDeleteInput"];
             };
         };
         responses: {
@@ -5573,7 +6712,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["NodeView2"][];
+                            results: components["schemas"]["VdiTemplatesImagesNodeView"][];
                         };
                     };
                 };
@@ -5656,7 +6795,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["DesktopGroupView"][];
+                            results: components["schemas"]["VdiEduDesktopsListDesktopGroupView"][];
                         };
                     };
                 };
@@ -5681,7 +6820,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UpdateInput3"];
+                "application/json": components["schemas"]["VdiEduDesktopsUpdateInput"];
             };
         };
         responses: {
@@ -5733,27 +6872,27 @@ export interface operations {
                 "application/json": {
                     /** @constant */
                     action: "create";
-                    param: components["schemas"]["CreateInput6"];
+                    param: components["schemas"]["VdiEduDesktopsCreateInput"];
                 } | {
                     /** @constant */
                     action: "start";
-                    param: components["schemas"]["GroupsInput"];
+                    param: components["schemas"]["VdiEduDesktopsStartInput"];
                 } | {
                     /** @constant */
                     action: "stop";
-                    param: components["schemas"]["GroupsInput"];
+                    param: components["schemas"]["VdiEduDesktopsStopInput"];
                 } | {
                     /** @constant */
                     action: "reboot";
-                    param: components["schemas"]["GroupsInput"];
+                    param: components["schemas"]["VdiEduDesktopsRebootInput"];
                 } | {
                     /** @constant */
                     action: "active";
-                    param: components["schemas"]["GroupsInput"];
+                    param: components["schemas"]["VdiEduDesktopsActiveInput"];
                 } | {
                     /** @constant */
                     action: "inactive";
-                    param: components["schemas"]["GroupsInput"];
+                    param: components["schemas"]["VdiEduDesktopsInactiveInput"];
                 };
             };
         };
@@ -5803,7 +6942,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["GroupsInput"];
+                "application/json": components["schemas"]["VdiEduDesktopsDeleteInput"];
             };
         };
         responses: {
@@ -5875,7 +7014,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["DesktopView"][];
+                            results: components["schemas"]["VdiEduInstancesListDesktopView"][];
                         };
                     };
                 };
@@ -5903,23 +7042,23 @@ export interface operations {
                 "application/json": {
                     /** @constant */
                     action: "start";
-                    param: components["schemas"]["DesktopsInput"];
+                    param: components["schemas"]["VdiEduInstancesStartInput"];
                 } | {
                     /** @constant */
                     action: "stop";
-                    param: components["schemas"]["DesktopsInput"];
+                    param: components["schemas"]["VdiEduInstancesStopInput"];
                 } | {
                     /** @constant */
                     action: "reboot";
-                    param: components["schemas"]["DesktopsInput"];
+                    param: components["schemas"]["VdiEduInstancesRebootInput"];
                 } | {
                     /** @constant */
                     action: "create";
-                    param: components["schemas"]["CreateInput7"];
+                    param: components["schemas"]["VdiEduInstancesCreateInput"];
                 } | {
                     /** @constant */
                     action: "get_console";
-                    param: components["schemas"]["ConsoleInput"];
+                    param: components["schemas"]["VdiEduInstancesGetConsoleInput"];
                 };
             };
         };
@@ -5969,7 +7108,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DesktopsInput"];
+                "application/json": components["schemas"]["VdiEduInstancesDeleteInput"];
             };
         };
         responses: {
@@ -6140,7 +7279,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["SessionView"];
+                        data: components["schemas"]["CarrelSessionGetData"];
                     };
                 };
             };
@@ -6164,7 +7303,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["PasswordInput"];
+                "application/json": components["schemas"]["CarrelSessionPasswordInput"];
             };
         };
         responses: {
@@ -6202,7 +7341,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["SetupInput"];
+                "application/json": components["schemas"]["CarrelSetupInput"];
             };
         };
         responses: {
@@ -6265,7 +7404,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["UserView2"][];
+                            results: components["schemas"]["CarrelUsersListUserView"][];
                         };
                     };
                 };
@@ -6290,7 +7429,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput8"];
+                "application/json": components["schemas"]["CarrelUsersCreateInput"];
             };
         };
         responses: {
@@ -6304,7 +7443,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserDetail"];
+                        data: components["schemas"]["CarrelUsersCreateData"];
                     };
                 };
             };
@@ -6328,7 +7467,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Uuids"];
+                "application/json": components["schemas"]["CarrelUsersDeleteInput"];
             };
         };
         responses: {
@@ -6389,7 +7528,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserDetail"];
+                        data: components["schemas"]["CarrelUsersDetailData"];
                     };
                 };
             };
@@ -6415,7 +7554,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput6"];
+                "application/json": components["schemas"]["CarrelUsersEditInput"];
             };
         };
         responses: {
@@ -6429,7 +7568,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserDetail"];
+                        data: components["schemas"]["CarrelUsersEditData"];
                     };
                 };
             };
@@ -6455,7 +7594,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelUsersUnlockInput"];
             };
         };
         responses: {
@@ -6470,6 +7609,44 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.mail.confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelMailConfirmInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelMailConfirmData"];
                     };
                 };
             };
@@ -6503,7 +7680,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["PermissionView"][];
+                        data: components["schemas"]["CarrelPermissionsListPermissionView"][];
                     };
                 };
             };
@@ -6546,7 +7723,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["RoleView"][];
+                            results: components["schemas"]["CarrelRolesListRoleView"][];
                         };
                     };
                 };
@@ -6571,7 +7748,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput9"];
+                "application/json": components["schemas"]["CarrelRolesCreateInput"];
             };
         };
         responses: {
@@ -6585,7 +7762,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["RoleView"];
+                        data: components["schemas"]["CarrelRolesCreateData"];
                     };
                 };
             };
@@ -6611,7 +7788,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput7"];
+                "application/json": components["schemas"]["CarrelRolesEditInput"];
             };
         };
         responses: {
@@ -6625,7 +7802,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["RoleView"];
+                        data: components["schemas"]["CarrelRolesEditData"];
                     };
                 };
             };
@@ -6651,7 +7828,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelRolesDeleteInput"];
             };
         };
         responses: {
@@ -6708,7 +7885,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["GroupView"][];
+                            results: components["schemas"]["CarrelUserGroupsListGroupView"][];
                         };
                     };
                 };
@@ -6733,7 +7910,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput10"];
+                "application/json": components["schemas"]["CarrelUserGroupsCreateInput"];
             };
         };
         responses: {
@@ -6747,7 +7924,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["GroupView"];
+                        data: components["schemas"]["CarrelUserGroupsCreateData"];
                     };
                 };
             };
@@ -6773,7 +7950,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput8"];
+                "application/json": components["schemas"]["CarrelUserGroupsEditInput"];
             };
         };
         responses: {
@@ -6787,7 +7964,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["GroupView"];
+                        data: components["schemas"]["CarrelUserGroupsEditData"];
                     };
                 };
             };
@@ -6813,7 +7990,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelUserGroupsDeleteInput"];
             };
         };
         responses: {
@@ -6861,7 +8038,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["KeyView"][];
+                        data: components["schemas"]["CarrelOwnKeysListKeyView"][];
                     };
                 };
             };
@@ -6885,7 +8062,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput11"];
+                "application/json": components["schemas"]["CarrelOwnKeysCreateInput"];
             };
         };
         responses: {
@@ -6899,7 +8076,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["NewKeyView"];
+                        data: components["schemas"]["CarrelOwnKeysCreateData"];
                     };
                 };
             };
@@ -6925,7 +8102,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput9"];
+                "application/json": components["schemas"]["CarrelOwnKeysEditInput"];
             };
         };
         responses: {
@@ -6939,7 +8116,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["KeyView"];
+                        data: components["schemas"]["CarrelOwnKeysEditData"];
                     };
                 };
             };
@@ -6965,7 +8142,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelOwnKeysDeleteInput"];
             };
         };
         responses: {
@@ -7023,7 +8200,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["KeyView"][];
+                            results: components["schemas"]["CarrelKeysListKeyView"][];
                         };
                     };
                 };
@@ -7050,7 +8227,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelKeysDeleteInput"];
             };
         };
         responses: {
@@ -7098,7 +8275,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["SessionView2"][];
+                        data: components["schemas"]["CarrelOwnSessionsListSessionView"][];
                     };
                 };
             };
@@ -7122,7 +8299,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelOwnSessionsEndOthersInput"];
             };
         };
         responses: {
@@ -7162,7 +8339,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelOwnSessionsEndInput"];
             };
         };
         responses: {
@@ -7220,7 +8397,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["SessionView2"][];
+                            results: components["schemas"]["CarrelSessionsListSessionView"][];
                         };
                     };
                 };
@@ -7247,7 +8424,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelSessionsEndInput"];
             };
         };
         responses: {
@@ -7295,7 +8472,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["PolicyView"];
+                        data: components["schemas"]["CarrelPolicyGetData"];
                     };
                 };
             };
@@ -7319,7 +8496,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput10"];
+                "application/json": components["schemas"]["CarrelPolicyEditInput"];
             };
         };
         responses: {
@@ -7333,7 +8510,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["PolicyView"];
+                        data: components["schemas"]["CarrelPolicyEditData"];
                     };
                 };
             };
@@ -7367,7 +8544,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserDetail"];
+                        data: components["schemas"]["CarrelOwnGetData"];
                     };
                 };
             };
@@ -7391,7 +8568,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput11"];
+                "application/json": components["schemas"]["CarrelOwnEditInput"];
             };
         };
         responses: {
@@ -7405,7 +8582,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserDetail"];
+                        data: components["schemas"]["CarrelOwnEditData"];
                     };
                 };
             };
@@ -7439,7 +8616,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["KeyView2"][];
+                        data: components["schemas"]["CarrelOwnSshKeysListKeyView"][];
                     };
                 };
             };
@@ -7463,7 +8640,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["KeyInput"];
+                "application/json": components["schemas"]["CarrelOwnSshKeysCreateInput"];
             };
         };
         responses: {
@@ -7477,7 +8654,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["KeyView2"];
+                        data: components["schemas"]["CarrelOwnSshKeysCreateData"];
                     };
                 };
             };
@@ -7503,7 +8680,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelOwnSshKeysDeleteInput"];
             };
         };
         responses: {
@@ -7553,7 +8730,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["KeyView2"][];
+                        data: components["schemas"]["CarrelSshKeysListKeyView"][];
                     };
                 };
             };
@@ -7579,7 +8756,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["KeyInput"];
+                "application/json": components["schemas"]["CarrelSshKeysCreateInput"];
             };
         };
         responses: {
@@ -7593,7 +8770,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["KeyView2"];
+                        data: components["schemas"]["CarrelSshKeysCreateData"];
                     };
                 };
             };
@@ -7620,7 +8797,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelSshKeysDeleteInput"];
             };
         };
         responses: {
@@ -7680,7 +8857,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["GrantView"][];
+                            results: components["schemas"]["CarrelSshGrantsListGrantView"][];
                         };
                     };
                 };
@@ -7705,7 +8882,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["GrantInput"];
+                "application/json": components["schemas"]["CarrelSshGrantsCreateInput"];
             };
         };
         responses: {
@@ -7719,7 +8896,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["GrantView"];
+                        data: components["schemas"]["CarrelSshGrantsCreateData"];
                     };
                 };
             };
@@ -7745,7 +8922,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelSshGrantsDeleteInput"];
             };
         };
         responses: {
@@ -7795,7 +8972,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["FoundView"];
+                        data: components["schemas"]["CarrelSshKeysFoundData"];
                     };
                 };
             };
@@ -7829,7 +9006,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["FactorView"];
+                        data: components["schemas"]["CarrelOwnSecondFactorGetData"];
                     };
                 };
             };
@@ -7856,19 +9033,19 @@ export interface operations {
                 "application/json": {
                     /** @constant */
                     action: "start";
-                    param: components["schemas"]["NoInput"];
+                    param: components["schemas"]["CarrelOwnSecondFactorStartInput"];
                 } | {
                     /** @constant */
                     action: "confirm";
-                    param: components["schemas"]["CodeInput"];
+                    param: components["schemas"]["CarrelOwnSecondFactorConfirmInput"];
                 } | {
                     /** @constant */
                     action: "recovery";
-                    param: components["schemas"]["CodeInput"];
+                    param: components["schemas"]["CarrelOwnSecondFactorRecoveryInput"];
                 } | {
                     /** @constant */
                     action: "off";
-                    param: components["schemas"]["EndInput"];
+                    param: components["schemas"]["CarrelOwnSecondFactorOffInput"];
                 };
             };
         };
@@ -7883,7 +9060,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["EnrolmentView"];
+                        data: components["schemas"]["CarrelOwnSecondFactorStartData"];
                     };
                 };
             };
@@ -7909,7 +9086,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelUsersRemoveSecondFactorInput"];
             };
         };
         responses: {
@@ -8041,7 +9218,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["OperationView"][];
+                            results: components["schemas"]["CarrelOperationsListOperationView"][];
                         };
                     };
                 };
@@ -8069,7 +9246,11 @@ export interface operations {
                 "application/json": {
                     /** @constant */
                     action: "cancel";
-                    param: components["schemas"]["CancelInput"];
+                    param: components["schemas"]["CarrelOperationsCancelInput"];
+                } | {
+                    /** @constant */
+                    action: "abandon";
+                    param: components["schemas"]["CarrelOperationsAbandonInput"];
                 };
             };
         };
@@ -8193,7 +9374,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AccountView"];
+                    "application/json": components["schemas"]["VirtoolAccountGetData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8216,7 +9397,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput12"];
+                "application/json": components["schemas"]["VirtoolAccountUpdateInput"];
             };
         };
         responses: {
@@ -8226,7 +9407,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AccountView"];
+                    "application/json": components["schemas"]["VirtoolAccountUpdateData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8255,7 +9436,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SettingsView"];
+                    "application/json": components["schemas"]["VirtoolSettingsGetData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8278,7 +9459,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput13"];
+                "application/json": components["schemas"]["VirtoolSettingsUpdateInput"];
             };
         };
         responses: {
@@ -8288,7 +9469,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SettingsView"];
+                    "application/json": components["schemas"]["VirtoolSettingsUpdateData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8317,7 +9498,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeyView3"][];
+                    "application/json": components["schemas"]["VirtoolKeysListKeyView"][];
                 };
             };
             /** @description Refused; the message says why */
@@ -8340,7 +9521,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["CreateInput12"];
+                "application/json": components["schemas"]["VirtoolKeysCreateInput"];
             };
         };
         responses: {
@@ -8350,7 +9531,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NewKeyView2"];
+                    "application/json": components["schemas"]["VirtoolKeysCreateData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8373,7 +9554,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["VirtoolKeysPurgeInput"];
             };
         };
         responses: {
@@ -8414,7 +9595,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeyView3"];
+                    "application/json": components["schemas"]["VirtoolKeysGetData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8439,7 +9620,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["VirtoolKeysDeleteInput"];
             };
         };
         responses: {
@@ -8474,7 +9655,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["EditInput14"];
+                "application/json": components["schemas"]["VirtoolKeysUpdateInput"];
             };
         };
         responses: {
@@ -8484,7 +9665,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeyView3"];
+                    "application/json": components["schemas"]["VirtoolKeysUpdateData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8507,7 +9688,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["LoginInput"];
+                "application/json": components["schemas"]["VirtoolSessionLoginInput"];
             };
         };
         responses: {
@@ -8517,7 +9698,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LoginView"];
+                    "application/json": components["schemas"]["VirtoolSessionLoginData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8569,7 +9750,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NoInput"];
+                "application/json": components["schemas"]["CarrelSessionLogoutInput"];
             };
         };
         responses: {
@@ -8602,7 +9783,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["ResetInput"];
+                "application/json": components["schemas"]["VirtoolSessionResetInput"];
             };
         };
         responses: {
@@ -8612,7 +9793,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ResetView"];
+                    "application/json": components["schemas"]["VirtoolSessionResetData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -8642,10 +9823,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UserView3"];
+                        data: components["schemas"]["AnalysisAccountMeData"];
                     };
                 };
             };
@@ -8669,7 +9850,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["LoginInput2"] | components["schemas"]["RegisterInput"];
+                "application/json": components["schemas"]["AnalysisAccountLoginInput"] | components["schemas"]["AnalysisAccountRegisterInput"];
             };
         };
         responses: {
@@ -8680,10 +9861,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["TokenView"];
+                        data: components["schemas"]["AnalysisAccountLoginData"];
                     };
                 };
             };
@@ -8707,7 +9888,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UpdateInput4"];
+                "application/json": components["schemas"]["AnalysisAccountUpdateInput"];
             };
         };
         responses: {
@@ -8718,48 +9899,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
                         data: string;
-                    };
-                };
-            };
-            /** @description Refused; the message says why */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-        };
-    };
-    "carrel.mail.confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["ConfirmInput"];
-            };
-        };
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @description 0 is success */
-                        code: number;
-                        msg: string;
-                        data: components["schemas"]["ConfirmedView"];
                     };
                 };
             };
@@ -8793,10 +9936,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["UsersView"];
+                        data: components["schemas"]["AnalysisAccountManagerListData"];
                     };
                 };
             };
@@ -8820,7 +9963,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DeleteInput3"];
+                "application/json": components["schemas"]["AnalysisAccountManagerDeleteInput"];
             };
         };
         responses: {
@@ -8831,7 +9974,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
                         /** Format: uint */
@@ -8859,7 +10002,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UpdateInput5"];
+                "application/json": components["schemas"]["AnalysisAccountManagerUpdateInput"];
             };
         };
         responses: {
@@ -8870,7 +10013,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
                         data: boolean;
@@ -8904,10 +10047,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
+                        /** @description 0 is success, 1 is failure */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["RoleView2"][];
+                        data: components["schemas"]["AnalysisRoleListRoleView"][];
                     };
                 };
             };
@@ -8943,7 +10086,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
-                        info: components["schemas"]["Found"];
+                        info: components["schemas"]["OpsUserGetData"];
                     };
                 };
             };
@@ -8967,10 +10110,10 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": (components["schemas"]["AddInput"] & {
+                "application/json": (components["schemas"]["OpsUserAddInput"] & {
                     /** @constant */
                     action: "add";
-                }) | (components["schemas"]["UpdateInput6"] & {
+                }) | (components["schemas"]["OpsUserUpdateInput"] & {
                     /** @constant */
                     action: "update";
                 });
@@ -9009,7 +10152,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DeleteInput4"];
+                "application/json": components["schemas"]["OpsUserDeleteInput"];
             };
         };
         responses: {
@@ -9079,7 +10222,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["LoginInput3"];
+                "application/json": components["schemas"]["OpsLoginLoginInput"];
             };
         };
         responses: {
@@ -9091,7 +10234,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
-                        info: components["schemas"]["TokenView2"];
+                        info: components["schemas"]["OpsLoginLoginData"];
                     };
                 };
             };
@@ -9127,7 +10270,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
-                        info: components["schemas"]["Rows2"];
+                        info: components["schemas"]["OpsPermissionListData"];
                     };
                 };
             };
@@ -9163,7 +10306,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
-                        info: components["schemas"]["EntriesView"];
+                        info: components["schemas"]["OpsSshKeyManageListData"];
                     };
                 };
             };

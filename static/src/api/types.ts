@@ -1,6 +1,6 @@
 /**
- * What `/api/v1.0` answers. Shapes come from the server's own OpenAPI document (`npm run api` reads it
- * anew from a running server); this file gives them names.
+ * What `/api/v1.0` answers. Shapes come from the server's OpenAPI document (`npm run api` generates them
+ * from docs/openapi.json); this file gives them names.
  */
 import type { paths } from './schema'
 

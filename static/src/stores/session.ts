@@ -6,6 +6,7 @@ import type { Permission, Session } from '@/api/types'
 const nobody: Session = {
   user: null,
   permissions: [],
+  scopes: [],
   setup_needed: false,
   registration: false,
   sign_in: { password: true },
@@ -37,7 +38,7 @@ export const useSession = defineStore('session', () => {
 
   /** The server no longer knows the session. */
   function forget(): void {
-    current.value = { ...current.value, user: null, permissions: [] }
+    current.value = { ...current.value, user: null, permissions: [], scopes: [] }
   }
 
   /** Nothing is offered that the server would refuse. */
