@@ -90,8 +90,7 @@ impl Desktops {
         let pool = self.inventory.pool(new.pool)?;
         let shares =
             self.shares(&pool, new.template, new.count, new.memory_mib, new.told.as_ref())?;
-        let mut made = Uuid::nil();
-        let submitted = self.operations.submit(actor, |tx| {
+        self.operations.submit_with(actor, |tx| {
             let network = self.network_ids(tx, new.network, new.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, new.network)?)?;
             let template = templates::store::find(tx, new.template)?;
@@ -112,13 +111,11 @@ impl Desktops {
                 owner_name: &actor.name,
             };
             let (_, uuid) = groups::insert(tx, visible, &row)?;
-            made = uuid;
             let group = groups::find(tx, uuid)?;
             let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
             let args = DeployArgs { group: uuid, desktops, whole_group: true };
-            submission(CREATE_GROUP, &args, &new.name, &shares)
-        })?;
-        Ok((made, submitted))
+            Ok((uuid, submission(CREATE_GROUP, &args, &new.name, &shares)?))
+        })
     }
 
     /// Adds desktops to a group.

@@ -101,17 +101,17 @@ impl Desktops {
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (uuids, names) = split(wanted);
-        self.operations.submit_loaded(
+        self.operations.submit_batch(
             actor,
             &uuids,
-            |tx, uuids| {
+            |tx, batch| {
                 let group = groups::find_named(tx, visible, group.0, &group.1)?;
-                Ok((group, seats::seen(tx, visible, uuids)?))
-            },
-            |_, (group, seats), uuid| {
-                let seat = find_seat(seats, uuid, names.get(&uuid).copied(), group.uuid)?;
-                admit(switch, seat, &group.template_name, group.template_state)?;
-                Ok(seat.name.clone())
+                let seats = seats::seen(tx, visible, batch.uuids())?;
+                batch.admit(|uuid| {
+                    let seat = find_seat(&seats, uuid, names.get(&uuid).copied(), group.uuid)?;
+                    admit(switch, seat, &group.template_name, group.template_state)?;
+                    Ok(seat.name.clone())
+                })
             },
             |tx, admitted| submission(tx, switch, admitted, group.0),
         )
@@ -150,11 +150,13 @@ impl Desktops {
         let title =
             meant.iter().take(3).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
         let subject = meant.first().map_or_else(Uuid::nil, |(uuid, _)| *uuid);
-        self.operations.submit_loaded(
+        self.operations.submit_batch(
             actor,
             &uuids,
-            |tx, uuids| seats::by_uuid(tx, uuids),
-            |_, seats, uuid| ready_name(seats, uuid),
+            |tx, batch| {
+                let seats = seats::by_uuid(tx, batch.uuids())?;
+                batch.admit(|uuid| ready_name(&seats, uuid))
+            },
             |tx, mut admitted| {
                 admitted.refused.extend(refused);
                 submission(tx, switch, Admitted { title, ..admitted }, subject)
@@ -283,8 +285,7 @@ fn submission(
     admitted: Admitted,
     subject: Uuid,
 ) -> Result<NewOperation> {
-    let Admitted { things, title, refused } = admitted;
-    let desktops: Vec<Uuid> = things.into_iter().map(|(uuid, _)| uuid).collect();
+    let Admitted { uuids: desktops, title, refused, .. } = admitted;
     if switch == Switch::Stop {
         seats::note_stopping(tx, &desktops)?;
     }

@@ -64,24 +64,25 @@ impl Desktops {
             seats::nodes_of(conn, &uuids)
         })?;
         let links = self.links(links.into_keys());
-        self.operations.submit_loaded(
+        self.operations.submit_batch(
             actor,
             &uuids,
-            |tx, uuids| seats::seen(tx, visible, uuids),
-            |_, seats, uuid| {
-                let seat = find_seat(seats, uuid, names.get(&uuid).copied(), group.0)?;
-                if seat.stage != Stage::Ready {
-                    return Err(not_ready(seat.stage, &seat.name));
-                }
-                self.require_link(&links, seat.node_id)?;
-                Ok(seat.name.clone())
+            |tx, batch| {
+                let seats = seats::seen(tx, visible, batch.uuids())?;
+                batch.admit(|uuid| {
+                    let seat = find_seat(&seats, uuid, names.get(&uuid).copied(), group.0)?;
+                    if seat.stage != Stage::Ready {
+                        return Err(not_ready(seat.stage, &seat.name));
+                    }
+                    self.require_link(&links, seat.node_id)?;
+                    Ok(seat.name.clone())
+                })
             },
             |tx, admitted| {
-                let Admitted { things: desktops, title, refused } = admitted;
+                let Admitted { uuids, things: desktops, title, refused } = admitted;
+                seats::set_stage(tx, &uuids, Stage::Deleting)?;
                 let args = RemoveArgs { groups: Vec::new(), desktops, refused };
-                let locks = args.uuids();
-                seats::set_stage(tx, &locks, Stage::Deleting)?;
-                Ok(NewOperation::new(DELETE, &args, group.0, &title)?.locking_only(locks))
+                Ok(NewOperation::new(DELETE, &args, group.0, &title)?.locking_only(uuids))
             },
         )
     }
@@ -99,30 +100,32 @@ impl Desktops {
         self.operations.submit_batch(
             actor,
             &uuids,
-            |tx, uuid| {
-                let name = names.get(&uuid).copied().unwrap_or_default();
-                let group = groups::find_named(tx, visible, uuid, name)?;
-                if group.stage != Stage::Ready {
-                    let error = Error::busy("desktop-group-busy");
-                    return Err(error.arg("name", group.name));
-                }
-                let nodes = seats::nodes_of_groups(tx, &[uuid])?;
-                nodes.into_iter().try_for_each(|node| self.require_link(&links, node))?;
-                Ok(group.name)
+            |tx, batch| {
+                batch.admit(|uuid| {
+                    let name = names.get(&uuid).copied().unwrap_or_default();
+                    let group = groups::find_named(tx, visible, uuid, name)?;
+                    if group.stage != Stage::Ready {
+                        let error = Error::busy("desktop-group-busy");
+                        return Err(error.arg("name", group.name));
+                    }
+                    let nodes = seats::nodes_of_groups(tx, &[uuid])?;
+                    nodes.into_iter().try_for_each(|node| self.require_link(&links, node))?;
+                    Ok(group.name)
+                })
             },
             |tx, admitted| {
-                let Admitted { things: groups, title, refused } = admitted;
+                let Admitted { uuids, things: groups, title, refused } = admitted;
                 let mut desktops = Vec::new();
-                for (group, _) in &groups {
+                for group in &uuids {
                     groups::set_stage(tx, *group, Stage::Deleting)?;
                     let seats = seats::of_group(tx, *group)?;
                     desktops.extend(seats.into_iter().map(|seat| (seat.uuid, seat.name)));
                 }
-                let subject = groups.first().map(|(uuid, _)| *uuid).unwrap_or_default();
                 let args = RemoveArgs { groups, desktops, refused };
-                seats::set_stage(tx, &args.uuids(), Stage::Deleting)?;
-                let locks = args.groups().into_iter().chain(args.uuids());
-                Ok(NewOperation::new(DELETE_GROUPS, &args, subject, &title)?.locking_only(locks))
+                let desktops = args.uuids();
+                seats::set_stage(tx, &desktops, Stage::Deleting)?;
+                let new = NewOperation::new(DELETE_GROUPS, &args, uuids[0], &title)?;
+                Ok(new.locking_only(uuids).locking(desktops))
             },
         )
     }

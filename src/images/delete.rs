@@ -8,7 +8,7 @@ use super::{ImageState, Images, store};
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::LayerKind;
 use crate::operations::{
-    Action, Actor, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
 use crate::store::Tx;
 
@@ -39,11 +39,11 @@ impl Images {
         self.operations.submit_batch(
             actor,
             images,
-            |tx, uuid| admit(tx, pool.id, uuid),
+            |tx, batch| batch.admit(|uuid| admit(tx, pool.id, uuid)),
             |_, admitted| {
-                let (locks, title) = (admitted.uuids(), admitted.title);
-                let args = Args { images: admitted.things, refused: admitted.refused };
-                Ok(NewOperation::new(KIND, &args, locks[0], &title)?.locking_only(locks))
+                let Admitted { uuids, things: images, title, refused } = admitted;
+                let args = Args { images, refused };
+                Ok(NewOperation::new(KIND, &args, uuids[0], &title)?.locking_only(uuids))
             },
         )
     }

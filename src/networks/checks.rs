@@ -3,7 +3,6 @@
 use super::switches::in_use;
 use super::{Network, Plan, store};
 use crate::error::{Error, Result};
-use crate::operations::SubmittedOperation;
 
 /// # Errors
 /// `network-is-default`, `network-has-users`
@@ -34,13 +33,4 @@ pub(super) fn check(
         return Err(error.arg("address", plan.gateway));
     }
     plan.check_apart(network.kind, &store::subnets::of_other_nat(conn, network.id)?)
-}
-
-/// What was written together with the operation that carries it out.
-pub(super) fn with<T>(
-    written: Option<T>,
-    operation: SubmittedOperation,
-) -> Result<(T, SubmittedOperation)> {
-    let written = written.ok_or_else(|| Error::internal("an operation without its rows"))?;
-    Ok((written, operation))
 }

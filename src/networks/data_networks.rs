@@ -3,11 +3,12 @@
 use uuid::Uuid;
 
 use super::changes::{Change, Deletion, Saved, Undo};
-use super::checks::{check_deletable, with};
+use super::checks::check_deletable;
 use super::store::networks::Values;
 use super::{Network, Networks, Plan, Switch, SwitchKind, store};
 use crate::error::{Error, Result};
-use crate::operations::{Actor, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::operations::{Actor, Admitted, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::store::Tx;
 use crate::store::list::{ListQuery, Page};
 
 /// The VLAN tags that a switch carries.
@@ -43,8 +44,7 @@ impl Networks {
     /// `switch-unknown`, `network-name-taken`, those of VLANs and of [`Plan`].
     pub fn create(&self, actor: &Actor, new: &NewNetwork) -> Result<(Network, SubmittedOperation)> {
         let uuid = Uuid::new_v4();
-        let mut written = None;
-        let operation = self.inner.operations.submit(actor, |tx| {
+        self.inner.operations.submit_with(actor, |tx| {
             let switch = store::switches::find(tx, new.switch)?;
             let vlan = self.vlan(tx, &switch, new.vlan, None)?;
             let values = Values { name: &new.name, desc: new.desc.as_deref(), vlan };
@@ -54,11 +54,10 @@ impl Networks {
                 plan.check_apart(switch.kind, &store::subnets::of_other_nat(tx, id)?)?;
                 store::subnets::insert(tx, id, Uuid::new_v4(), plan)?;
             }
-            written = Some(store::networks::find(tx, uuid)?);
+            let written = store::networks::find(tx, uuid)?;
             let change = Change { network: uuid, undo: Undo::Forget };
-            NewOperation::new("network-create", &change, uuid, &new.name)
-        })?;
-        with(written, operation)
+            Ok((written, NewOperation::new("network-create", &change, uuid, &new.name)?))
+        })
     }
 
     /// # Errors
@@ -69,8 +68,7 @@ impl Networks {
         uuid: Uuid,
         edit: &NetworkEdit,
     ) -> Result<(Network, SubmittedOperation)> {
-        let mut written = None;
-        let operation = self.inner.operations.submit(actor, |tx| {
+        self.inner.operations.submit_with(actor, |tx| {
             let network = store::networks::find(tx, uuid)?;
             let switch = store::switches::by_id(tx, network.switch_id)?;
             let wanted = edit.vlan.or(network.vlan.map(i64::from));
@@ -78,33 +76,37 @@ impl Networks {
             let name = edit.name.as_deref().unwrap_or(&network.name);
             let desc = edit.desc.as_deref().or(network.desc.as_deref());
             store::networks::update(tx, uuid, &Values { name, desc, vlan })?;
-            written = Some(store::networks::find(tx, uuid)?);
+            let written = store::networks::find(tx, uuid)?;
             let undo = Undo::Restore(Saved::from(&network));
-            NewOperation::new("network-edit", &Change { network: uuid, undo }, uuid, name)
-        })?;
-        with(written, operation)
+            let change = Change { network: uuid, undo };
+            Ok((written, NewOperation::new("network-edit", &change, uuid, name)?))
+        })
     }
 
     /// Deletes networks without users, with their subnets.
     pub fn delete(&self, actor: &Actor, uuids: &[Uuid]) -> Result<BatchSubmission> {
-        let admit = |tx: &crate::store::Tx<'_>, uuid| {
+        let admit = |tx: &Tx<'_>, uuid| {
             let network = store::networks::find(tx, uuid)?;
             check_deletable(tx, &network)?;
             Ok(network.name)
         };
-        self.inner.operations.submit_batch(actor, uuids, admit, |_, admitted| {
-            let uuids: Vec<Uuid> = admitted.things.iter().map(|(uuid, _)| *uuid).collect();
-            let args = Deletion { networks: admitted.things, refused: admitted.refused };
-            let subject = uuids.first().copied().unwrap_or_default();
-            let operation = NewOperation::new("network-delete", &args, subject, &admitted.title)?;
-            Ok(operation.locking_only(uuids))
-        })
+        self.inner.operations.submit_batch(
+            actor,
+            uuids,
+            |tx, batch| batch.admit(|uuid| admit(tx, uuid)),
+            |_, admitted| {
+                let Admitted { uuids, things: networks, title, refused } = admitted;
+                let args = Deletion { networks, refused };
+                let new = NewOperation::new("network-delete", &args, uuids[0], &title)?;
+                Ok(new.locking_only(uuids))
+            },
+        )
     }
 
     /// The VLAN that a network on this switch may have.
     fn vlan(
         &self,
-        tx: &crate::store::Tx<'_>,
+        tx: &Tx<'_>,
         switch: &Switch,
         wanted: Option<i64>,
         but: Option<Uuid>,

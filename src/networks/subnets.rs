@@ -1,16 +1,16 @@
 //! Subnets of data networks.
 
-use std::cell::RefCell;
 use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
-use super::changes::{Change, SavedSubnet, Undo};
-use super::checks::{check, with};
+use super::changes::{Change, SavedSubnet, SubnetDeletion, Undo};
+use super::checks::check;
 use super::switches::in_use;
 use super::{Network, Networks, Plan, Subnet, store};
 use crate::error::{Error, Result};
-use crate::operations::{Actor, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::operations::{Actor, Admitted, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::store::Tx;
 use crate::store::list::{ListQuery, Page};
 
 /// What is to change; the rest stays.
@@ -55,16 +55,14 @@ impl Networks {
         plan: &Plan,
     ) -> Result<(Subnet, SubmittedOperation)> {
         let uuid = Uuid::new_v4();
-        let mut written = None;
-        let operation = self.inner.operations.submit(actor, |tx| {
+        self.inner.operations.submit_with(actor, |tx| {
             let network = store::networks::find(tx, network)?;
             check(tx, &network, plan, None)?;
             store::subnets::insert(tx, network.id, uuid, plan)?;
-            written = Some(store::subnets::find(tx, uuid)?);
+            let written = store::subnets::find(tx, uuid)?;
             let change = Change { network: network.uuid, undo: Undo::ForgetSubnet(uuid) };
-            NewOperation::new("subnet-create", &change, network.uuid, &plan.name)
-        })?;
-        with(written, operation)
+            Ok((written, NewOperation::new("subnet-create", &change, network.uuid, &plan.name)?))
+        })
     }
 
     /// # Errors
@@ -76,20 +74,18 @@ impl Networks {
         uuid: Uuid,
         edit: &SubnetEdit,
     ) -> Result<(Subnet, SubmittedOperation)> {
-        let mut written = None;
-        let operation = self.inner.operations.submit(actor, |tx| {
+        self.inner.operations.submit_with(actor, |tx| {
             let network = store::networks::find(tx, network)?;
             let subnet = find_in_network(tx, &network, uuid)?;
             let plan = edit.apply(&subnet);
             check(tx, &network, &plan, Some(subnet.id))?;
             plan.check_keeps(&store::addresses::of_subnet(tx, subnet.id)?)?;
             store::subnets::update(tx, uuid, &plan)?;
-            written = Some(store::subnets::find(tx, uuid)?);
+            let written = store::subnets::find(tx, uuid)?;
             let undo = Undo::RestoreSubnet(SavedSubnet::from(&subnet));
             let change = Change { network: network.uuid, undo };
-            NewOperation::new("subnet-edit", &change, network.uuid, &plan.name)
-        })?;
-        with(written, operation)
+            Ok((written, NewOperation::new("subnet-edit", &change, network.uuid, &plan.name)?))
+        })
     }
 
     /// Deletes subnets that nothing uses.
@@ -100,27 +96,27 @@ impl Networks {
         uuids: &[Uuid],
     ) -> Result<BatchSubmission> {
         let network = self.find(network)?;
-        let deleted = RefCell::new(Vec::new());
-        let admit = |tx: &crate::store::Tx<'_>, uuid| {
+        let delete = |tx: &Tx<'_>, uuid| {
             let subnet = find_in_network(tx, &network, uuid)?;
             let users = store::subnets::users(tx, subnet.id)?;
             if !users.is_empty() {
                 return Err(in_use("subnet-in-use", &subnet.name, &users));
             }
             store::subnets::delete(tx, uuid)?;
-            deleted.borrow_mut().push(SavedSubnet::from(&subnet));
-            Ok(subnet.name)
+            let saved = SavedSubnet::from(&subnet);
+            Ok((subnet.name, saved))
         };
-        self.inner.operations.submit_batch(actor, uuids, admit, |_, admitted| {
-            let change = super::changes::SubnetDeletion {
-                network: network.uuid,
-                deleted: deleted.take(),
-                refused: admitted.refused,
-            };
-            let operation =
-                NewOperation::new("subnet-delete", &change, network.uuid, &admitted.title)?;
-            Ok(operation.locking(admitted.things.iter().map(|(uuid, _)| *uuid)))
-        })
+        self.inner.operations.submit_batch(
+            actor,
+            uuids,
+            |tx, batch| batch.admit_noting(|uuid| delete(tx, uuid)),
+            |_, admitted| {
+                let Admitted { uuids, things: deleted, title, refused } = admitted;
+                let change = SubnetDeletion { network: network.uuid, deleted, refused };
+                let new = NewOperation::new("subnet-delete", &change, network.uuid, &title)?;
+                Ok(new.locking(uuids))
+            },
+        )
     }
 }
 

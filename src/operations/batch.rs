@@ -1,6 +1,6 @@
 //! One operation on many things, some of which may be refused from the start.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -17,93 +17,120 @@ pub enum BatchSubmission {
     Refused(Vec<Item>),
 }
 
-/// Things of a batch that the operation may work on.
+/// The things that were asked for, each once, before it is decided which of them are admitted.
+pub struct Batch<'t> {
+    tx: &'t Tx<'t>,
+    uuids: Vec<Uuid>,
+    /// Kind of the operation that works on a thing, and name of its subject.
+    holders: HashMap<Uuid, (String, String)>,
+}
+
+/// Things of a batch that the operation may work on. `T` is what was noted of each.
 #[derive(Debug)]
-pub struct Admitted {
-    /// With their names.
-    pub things: Vec<(Uuid, String)>,
+pub struct Admitted<T = (Uuid, String)> {
+    pub uuids: Vec<Uuid>,
+    /// In the order of the uuids; with their names unless something else was noted.
+    pub things: Vec<T>,
     /// For the operation's title: the name of the first, and how many more there are.
     pub title: String,
     /// To be noted with [`super::Execution::note_refused`] when the operation runs.
     pub refused: Vec<Item>,
 }
 
-impl Admitted {
-    /// What the operation must lock.
-    pub fn uuids(&self) -> Vec<Uuid> {
-        self.things.iter().map(|(uuid, _)| *uuid).collect()
+impl<'t> Batch<'t> {
+    fn of(tx: &'t Tx<'t>, wanted: &[Uuid]) -> Result<Self> {
+        let mut seen = HashSet::new();
+        let uuids: Vec<Uuid> = wanted.iter().copied().filter(|uuid| seen.insert(*uuid)).collect();
+        let holders = store::holders(tx, &uuids)?;
+        Ok(Self { tx, uuids, holders })
+    }
+
+    /// To read at once what is then asked of each.
+    pub fn uuids(&self) -> &[Uuid] {
+        &self.uuids
+    }
+
+    /// Lets in each thing whose name `admit` gives and that nothing else works on. `admit` may write the thing's
+    /// rows; a refusal must leave them alone.
+    pub fn admit(self, mut admit: impl FnMut(Uuid) -> Result<String>) -> Result<Admitted> {
+        self.admit_noting(|uuid| {
+            let name = admit(uuid)?;
+            Ok((name.clone(), (uuid, name)))
+        })
+    }
+
+    /// As [`Batch::admit`]; beside the name `admit` gives what the operation must know of the thing.
+    pub fn admit_noting<T>(
+        self,
+        mut admit: impl FnMut(Uuid) -> Result<(String, T)>,
+    ) -> Result<Admitted<T>> {
+        let Self { tx, uuids: wanted, holders } = self;
+        let (mut uuids, mut things, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut first = None;
+        for uuid in wanted {
+            let admitted = match holders.get(&uuid) {
+                Some(holder) => Err(held(tx, holder, || admit(uuid))?),
+                None => admit(uuid),
+            };
+            match admitted {
+                Ok((name, thing)) => {
+                    first.get_or_insert(name);
+                    uuids.push(uuid);
+                    things.push(thing);
+                }
+                Err(error) if error.kind() == Kind::Internal => return Err(error),
+                Err(error) => refused.push(refusal(uuid, &error)),
+            }
+        }
+        let title = match (first, uuids.len()) {
+            (Some(first), 2..) => format!("{first} (+{})", uuids.len() - 1),
+            (first, _) => first.unwrap_or_default(),
+        };
+        Ok(Admitted { uuids, things, title, refused })
     }
 }
 
 impl Operations {
-    /// Submits one operation on those of `wanted` that `admit` lets in, and that nothing else works
-    /// on. `admit` gives the thing's name and may write its rows; a refusal must leave them alone.
-    /// `build` makes the operation, which must lock what was admitted.
+    /// Submits one operation on those of `wanted` that `choose` admits, in one transaction with what it and `build`
+    /// write. `build` makes the operation, which must lock what was admitted; it is not asked when nothing was. What
+    /// takes time, such as asking a node, belongs before the call: everybody else who writes waits meanwhile.
     ///
     /// # Errors
-    /// Only of the whole: why single things are refused stands in the items.
-    pub fn submit_batch(
+    /// Only of the whole: why single things are refused stands in the items. `batch-empty`
+    pub fn submit_batch<T>(
         &self,
         actor: &Actor,
         wanted: &[Uuid],
-        mut admit: impl FnMut(&Tx<'_>, Uuid) -> Result<String>,
-        build: impl FnOnce(&Tx<'_>, Admitted) -> Result<NewOperation>,
-    ) -> Result<BatchSubmission> {
-        self.submit_loaded(actor, wanted, |_, _| Ok(()), |tx, (), uuid| admit(tx, uuid), build)
-    }
-
-    /// As [`Operations::submit_batch`] for thousands of things: `load` reads at once what `admit` then asks of each,
-    /// because everybody else who writes waits meanwhile.
-    pub fn submit_loaded<L>(
-        &self,
-        actor: &Actor,
-        wanted: &[Uuid],
-        load: impl FnOnce(&Tx<'_>, &[Uuid]) -> Result<L>,
-        mut admit: impl FnMut(&Tx<'_>, &L, Uuid) -> Result<String>,
-        build: impl FnOnce(&Tx<'_>, Admitted) -> Result<NewOperation>,
+        choose: impl FnOnce(&Tx<'_>, Batch<'_>) -> Result<Admitted<T>>,
+        build: impl FnOnce(&Tx<'_>, Admitted<T>) -> Result<NewOperation>,
     ) -> Result<BatchSubmission> {
         if wanted.is_empty() {
             return Err(Error::bad_input("batch-empty"));
         }
-        let mut seen = HashSet::new();
-        let wanted: Vec<Uuid> = wanted.iter().copied().filter(|uuid| seen.insert(*uuid)).collect();
-        let mut refused = Vec::new();
-        let submitted = self.submit_if(actor, |tx| {
-            let mut holders = store::holders(tx, &wanted)?;
-            let loaded = load(tx, &wanted)?;
-            let mut things = Vec::new();
-            for uuid in wanted.iter().copied() {
-                let admitted = match holders.remove(&uuid) {
-                    Some(holder) => Err(held(tx, &holder, |tx| admit(tx, &loaded, uuid))?),
-                    None => admit(tx, &loaded, uuid),
-                };
-                match admitted {
-                    Ok(name) => things.push((uuid, name)),
-                    Err(error) if error.kind() == Kind::Internal => return Err(error),
-                    Err(error) => refused.push(refusal(uuid, &error)),
-                }
+        let inserted = self.store().write(|tx| {
+            let admitted = choose(tx, Batch::of(tx, wanted)?)?;
+            if admitted.uuids.is_empty() {
+                return Ok(Err(admitted.refused));
             }
-            let Some((_, first)) = things.first() else { return Ok(None) };
-            let title = match things.len() - 1 {
-                0 => first.clone(),
-                more => format!("{first} (+{more})"),
-            };
-            let refused = refused.clone();
-            build(tx, Admitted { things, title, refused }).map(Some)
+            let new = build(tx, admitted)?;
+            store::insert(tx, &new, actor).map(Ok)
         })?;
-        Ok(submitted.map_or(BatchSubmission::Refused(refused), BatchSubmission::Running))
+        Ok(match inserted {
+            Ok(uuid) => BatchSubmission::Running(self.begin(uuid)),
+            Err(refused) => BatchSubmission::Refused(refused),
+        })
     }
 }
 
 /// Why a thing that is being worked on is refused. What would not be found is not told of; whatever `admit` wrote
 /// is taken back.
-fn held(
+fn held<T>(
     tx: &Tx<'_>,
     (kind, name): &(String, String),
-    admit: impl FnOnce(&Tx<'_>) -> Result<String>,
+    admit: impl FnOnce() -> Result<T>,
 ) -> Result<Error> {
     tx.execute_batch("SAVEPOINT held")?;
-    let admitted = admit(tx);
+    let admitted = admit();
     tx.execute_batch("ROLLBACK TO held; RELEASE held")?;
     Ok(match admitted {
         Err(error) if error.kind() == Kind::NotFound => error,

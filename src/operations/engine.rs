@@ -79,31 +79,35 @@ impl Operations {
         self.inner.changed.notify_all();
     }
 
-    /// Writes the operation and everything that it works on in one transaction, then runs it.
+    /// Writes the operation and everything that it works on in one transaction, then runs it. What takes time, such
+    /// as asking a node, belongs before the call: everybody else who writes waits meanwhile.
     pub fn submit(
         &self,
         actor: &Actor,
         prepare: impl FnOnce(&Tx<'_>) -> Result<NewOperation>,
     ) -> Result<SubmittedOperation> {
-        let submitted = self.submit_if(actor, |tx| prepare(tx).map(Some))?;
-        submitted.ok_or_else(|| Error::internal("an operation was not submitted"))
+        let prepare = |tx: &Tx<'_>| Ok(((), prepare(tx)?));
+        self.submit_with(actor, prepare).map(|((), submitted)| submitted)
     }
 
-    /// As [`Operations::submit`]; without an operation only what `prepare` wrote is kept.
-    pub(super) fn submit_if(
+    /// As [`Operations::submit`]; also gives what `prepare` read or wrote.
+    pub fn submit_with<T>(
         &self,
         actor: &Actor,
-        prepare: impl FnOnce(&Tx<'_>) -> Result<Option<NewOperation>>,
-    ) -> Result<Option<SubmittedOperation>> {
-        let uuid = self.inner.store.write(|tx| {
-            let new = prepare(tx)?;
-            new.map(|new| store::insert(tx, &new, actor)).transpose()
+        prepare: impl FnOnce(&Tx<'_>) -> Result<(T, NewOperation)>,
+    ) -> Result<(T, SubmittedOperation)> {
+        let (written, uuid) = self.inner.store.write(|tx| {
+            let (written, new) = prepare(tx)?;
+            Ok((written, store::insert(tx, &new, actor)?))
         })?;
-        if let Some(uuid) = uuid {
-            self.inner.wake();
-            self.inner.tell(uuid);
-        }
-        Ok(uuid.map(SubmittedOperation))
+        Ok((written, self.begin(uuid)))
+    }
+
+    /// Says that there is an operation whose row was just committed.
+    pub(super) fn begin(&self, uuid: Uuid) -> SubmittedOperation {
+        self.inner.wake();
+        self.inner.tell(uuid);
+        SubmittedOperation(uuid)
     }
 
     /// Forgets what was scheduled of this kind on the subject; call it in the transaction that

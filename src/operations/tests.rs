@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::list::ListQuery;
 use crate::store::{Store, now};
 
+mod batches;
 mod ends;
 
 const KIND: &str = "test-work";

@@ -17,7 +17,7 @@ use crate::desktops::templates;
 use crate::error::{Kind, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
-use crate::operations::{Action, Actor, Execution, Lane, NewOperation, Saga, nothing};
+use crate::operations::{Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, nothing};
 
 const REMAKE: &str = "desktops-remake";
 const CORRECT: &str = "desktops-correct";
@@ -81,18 +81,16 @@ impl Desktops {
 
     /// As an operation: it holds the desktops, so that nobody deletes one while its domain is made anew.
     fn submit_remake(&self, kind: &'static str, missing: Vec<Uuid>) -> Result<()> {
-        let submitted = self.operations.submit_loaded(
+        let submitted = self.operations.submit_batch(
             &Actor::system(),
             &missing,
-            |tx, uuids| seats::by_uuid(tx, uuids),
-            |_, seats, uuid| ready_name(seats, uuid),
-            |_, admitted| {
-                let uuids = admitted.things.iter().map(|(uuid, _)| *uuid);
-                let args = RemakeArgs { desktops: uuids.collect() };
-                let subject = args.desktops.first().copied().unwrap_or_default();
-                let locks = args.desktops.clone();
-                let new = NewOperation::new(kind, &args, subject, &admitted.title)?;
-                Ok(new.locking_only(locks))
+            |tx, batch| {
+                let seats = seats::by_uuid(tx, batch.uuids())?;
+                batch.admit(|uuid| ready_name(&seats, uuid))
+            },
+            |_, Admitted { uuids, title, .. }| {
+                let args = RemakeArgs { desktops: uuids.clone() };
+                Ok(NewOperation::new(kind, &args, uuids[0], &title)?.locking_only(uuids))
             },
         );
         unless_busy(submitted.map(drop))

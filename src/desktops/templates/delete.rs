@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{TemplateState, Templates, flatten, save, store};
 use crate::error::{Error, Fault, Result};
 use crate::operations::{
-    Action, Actor, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
 use crate::store::Tx;
 
@@ -42,12 +42,11 @@ impl Templates {
         self.operations.submit_batch(
             actor,
             templates,
-            |tx, uuid| self.admit_deletion(tx, &links, uuid),
+            |tx, batch| batch.admit(|uuid| self.admit_deletion(tx, &links, uuid)),
             |_, admitted| {
-                let (locks, title) = (admitted.uuids(), admitted.title);
-                let args = Args { templates: admitted.things, refused: admitted.refused };
-                let operation = NewOperation::new(KIND, &args, locks[0], &title)?;
-                Ok(operation.locking_only(locks))
+                let Admitted { uuids, things: templates, title, refused } = admitted;
+                let args = Args { templates, refused };
+                Ok(NewOperation::new(KIND, &args, uuids[0], &title)?.locking_only(uuids))
             },
         )
     }

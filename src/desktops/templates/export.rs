@@ -80,9 +80,8 @@ impl Templates {
         self.inventory.client(node_id)?;
         let storage = self.storages(node_id)?.system;
         let export = Uuid::new_v4();
-        let mut name = String::new();
         self.tickets.announce(export);
-        let submitted = self.operations.submit(actor, |tx| {
+        let submitted = self.operations.submit_with(actor, |tx| {
             let template = ready(tx, uuid)?;
             let layers = store::version_layers(tx, &template, template.version, node_id)?;
             let system = layers.into_iter().find(|layer| layer.role == DiskRole::System);
@@ -95,15 +94,15 @@ impl Templates {
                 from: system.layer.uuid,
                 from_storage: system.layer.storage,
             };
-            name.clone_from(&template.name);
             // The template itself stays free: its layers do not change, and a row keeps it.
-            Ok(NewOperation::new(KIND, &args, uuid, &template.name)?.locking_only([export]))
+            let new = NewOperation::new(KIND, &args, uuid, &template.name)?.locking_only([export]);
+            Ok((template.name, new))
         });
         let until = Instant::now() + TICKET_LIFE;
-        let ticket = |operation: &SubmittedOperation| {
-            self.tickets.issue(Ticket { export, operation: operation.0, name, until })
-        };
-        let issued = submitted.map(|operation| (ticket(&operation), operation));
+        let issued = submitted.map(|(name, operation)| {
+            let ticket = Ticket { export, operation: operation.0, name, until };
+            (self.tickets.issue(ticket), operation)
+        });
         self.tickets.forget(export);
         issued
     }

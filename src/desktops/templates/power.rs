@@ -10,7 +10,7 @@ use super::{Template, Templates, ready, store};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::{
-    Action, Actor, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
 use crate::store::Tx;
 
@@ -106,13 +106,12 @@ impl Templates {
         self.operations.submit_batch(
             actor,
             templates,
-            |tx, uuid| admit(tx, action, uuid),
+            |tx, batch| batch.admit(|uuid| admit(tx, action, uuid)),
             |_, admitted| {
-                let (locks, title) = (admitted.uuids(), admitted.title);
-                let (templates, refused) = (admitted.things, admitted.refused);
+                let Admitted { uuids, things: templates, title, refused } = admitted;
                 let args = Args { action, templates, refused };
-                let operation = NewOperation::new(action.kind(), &args, locks[0], &title)?;
-                Ok(operation.locking_only(locks))
+                let new = NewOperation::new(action.kind(), &args, uuids[0], &title)?;
+                Ok(new.locking_only(uuids))
             },
         )
     }
