@@ -131,6 +131,10 @@ pub struct Changed {
 
 /// A change of rows that says more than that its table changed.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(debug_assertions),
+    expect(dead_code, reason = "columns are looked at by the guard alone")
+)]
 pub(super) enum Event {
     Delete,
     /// One of these columns got another value.
