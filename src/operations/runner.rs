@@ -171,6 +171,8 @@ impl<'a> Runner<'a> {
     }
 
     fn backward(&mut self, saga: &dyn AnySaga) -> Result<Outcome> {
+        // The wish to stop is what the undo fulfils: it does not stop its calls.
+        self.execution.cancel = CancelFlag::new();
         // The failed action may have done half of its work: it is undone too.
         let mut next = (self.at + 1).min(saga.len());
         while next > 0 {

@@ -81,8 +81,10 @@ fn step_b(diary: &Diary, args: &Args, execution: &Execution) -> Result<()> {
     }
 }
 
-fn undo_b(diary: &Diary, args: &Args, _: &Execution) -> Result<()> {
+fn undo_b(diary: &Diary, args: &Args, execution: &Execution) -> Result<()> {
     diary.note("undo b");
+    // As a call to a node does, also in the undo of what was cancelled.
+    execution.check_cancelled()?;
     match args.stubborn_undo && diary.count("undo b") == 1 {
         true => Err(Error::unreachable("internal")),
         false => Ok(()),

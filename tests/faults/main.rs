@@ -8,5 +8,7 @@ mod daemon;
 mod deploy;
 mod limits;
 mod networks;
+mod nodes;
+mod pool;
 mod restore;
 mod whole;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::controller::{self, Told};
 use super::log::Log;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -108,6 +109,15 @@ impl Agent {
             params![uuid::Uuid::new_v4().to_string(), self.name, agent.to_string()],
         );
         assert_eq!(entered.expect("enter a node"), 1);
+    }
+
+    /// The domains that it has. The server loses its link for a moment.
+    #[track_caller]
+    pub fn domains(&self, installation: uuid::Uuid) -> Vec<uuid::Uuid> {
+        let storages = vec![self.storage.to_string_lossy().into_owned()];
+        let (libvirt_uri, virt_type) = ("test:///default", "auto");
+        let told = Told { installation, libvirt_uri, virt_type, storages };
+        controller::domains(&self.socket(), &told)
     }
 
     fn socket(&self) -> PathBuf {

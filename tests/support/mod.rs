@@ -9,6 +9,7 @@ mod agent;
 mod authority;
 mod client;
 mod console;
+mod controller;
 mod documented;
 mod expect;
 mod from;
