@@ -45,7 +45,6 @@ use crate::store::Store;
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
 use actual::{Snapshot, Snapshots};
-use reconcile::Looks;
 
 /// The desktops of this installation and what they are made of. Cheap to clone.
 #[derive(Clone)]
@@ -55,7 +54,6 @@ pub struct Desktops {
     inventory: Inventory,
     networks: Networks,
     runtime: Handle,
-    looks: Looks,
     snapshots: Snapshots,
     /// The other end of `snapshots`, until [`Desktops::start`].
     unread: Arc<Mutex<Option<UnboundedReceiver<Snapshot>>>>,
@@ -77,7 +75,6 @@ impl Desktops {
             inventory,
             networks,
             runtime: Handle::current(),
-            looks: Looks::default(),
             snapshots,
             unread: Arc::new(Mutex::new(Some(unread))),
             tickets: consoles::Tickets::default(),
@@ -95,7 +92,7 @@ impl Desktops {
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(unread) = unread else { return };
         self.runtime.spawn(self.clone().track(self.inventory.events(), unread));
-        self.runtime.spawn(self.clone().keep_looking(self.inventory.arrivals()));
+        self.keep_looking();
     }
 
     /// Education desktop groups.

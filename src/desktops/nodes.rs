@@ -1,9 +1,7 @@
 //! The same call to several nodes at once, each a part of the operation.
 
-use std::thread;
-
-use crate::error::{Error, Fault, Result};
-use crate::inventory::Inventory;
+use crate::error::{Fault, Result};
+use crate::inventory::{Inventory, side_by_side};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::Progress;
 use crate::operations::Execution;
@@ -31,21 +29,10 @@ where
         execution.part_ends(node, result.as_ref().map(drop).map_err(Fault::from));
         result
     };
-    let told = &told;
     let work: Vec<(i64, Vec<T>)> = work.into_iter().collect();
     // All of them first: the whole does not grow while it goes on.
     work.iter().for_each(|(node, part)| execution.part_begins(*node, part.len() as u64));
-    thread::scope(|scope| {
-        let running: Vec<_> = work
-            .into_iter()
-            .map(|(node, part)| (node, scope.spawn(move || told(node, part))))
-            .collect();
-        let panicked = |_| Err(Error::internal("a call to a node panicked"));
-        running
-            .into_iter()
-            .map(|(node, call)| (node, call.join().unwrap_or_else(panicked)))
-            .collect()
-    })
+    side_by_side(work, told)
 }
 
 /// Fails with the first failure among the nodes.

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::{MutexGuard, PoisonError};
 
-use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::{ImageState, Images};
-use crate::error::{Kind, Result, logged};
+use crate::error::{Kind, Result};
+use crate::inventory::Duty;
 use crate::node::protocol::FileKind;
 
 impl Images {
@@ -15,32 +15,10 @@ impl Images {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on looks for left uploads on every node that connects. Within the runtime; returns at
-    /// once.
+    /// From now on throws away left uploads on every node that arrives. Within the runtime; returns at once.
     pub fn start(&self) {
         let images = self.clone();
-        let mut arrivals = self.inventory.arrivals();
-        self.runtime.spawn(async move {
-            loop {
-                let nodes = match arrivals.recv().await {
-                    Ok(node) => Some(node),
-                    // Some arrivals were missed: looks everywhere.
-                    Err(RecvError::Lagged(_)) => None,
-                    Err(RecvError::Closed) => return,
-                };
-                let images = images.clone();
-                let swept = tokio::task::spawn_blocking(move || images.sweep(nodes)).await;
-                logged("the look for left uploads", swept);
-            }
-        });
-    }
-
-    fn sweep(&self, node: Option<i64>) -> Result<()> {
-        let nodes = match node {
-            Some(node) => vec![node],
-            None => self.inventory.nodes()?.into_iter().map(|node| node.id).collect(),
-        };
-        nodes.into_iter().try_for_each(|node| self.discard_left(node))
+        self.inventory.attend(Duty::LeftUploads, move |node| images.discard_left(node));
     }
 
     fn discard_left(&self, node_id: i64) -> Result<()> {

@@ -103,6 +103,7 @@ impl Keepers {
             if !stays {
                 keeper.abort();
                 inventory.inner.links.forget(*node);
+                inventory.inner.attendants.forget(*node);
             }
             stays
         });
@@ -160,6 +161,7 @@ impl Keeper {
                 "node not connected"
             );
             self.inventory.inner.links.disconnected(self.node, why);
+            self.inventory.inner.attendants.left();
             self.save_status().await;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
@@ -190,7 +192,7 @@ impl Keeper {
         );
         self.inventory.inner.links.connected(self.node, client.clone(), hypervisor);
         self.save_status().await;
-        self.inventory.inner.links.announce_arrival(self.node);
+        self.inventory.inner.attendants.arrived(self.node);
         Ok(client)
     }
 
@@ -225,7 +227,7 @@ impl Keeper {
             if let Err(error) = asked {
                 tracing::warn!(node.id = node, error = error.detail(), "facts not refreshed");
             }
-            inventory.inner.links.announce_arrival(node);
+            inventory.inner.attendants.arrived(node);
         });
     }
 

@@ -24,7 +24,6 @@ pub struct Links {
     /// Signalled when a node's first connection succeeded or failed.
     settled: Condvar,
     events: broadcast::Sender<(i64, Event)>,
-    arrivals: broadcast::Sender<i64>,
 }
 
 /// A node's link as it is now.
@@ -41,8 +40,7 @@ struct Live {
 impl Links {
     pub fn new() -> Self {
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        let (arrivals, _) = broadcast::channel(64);
-        Self { nodes: Mutex::default(), settled: Condvar::new(), events, arrivals }
+        Self { nodes: Mutex::default(), settled: Condvar::new(), events }
     }
 
     fn nodes(&self) -> MutexGuard<'_, HashMap<i64, Live>> {
@@ -134,17 +132,9 @@ impl Links {
         self.events.subscribe()
     }
 
-    pub fn arrivals(&self) -> broadcast::Receiver<i64> {
-        self.arrivals.subscribe()
-    }
-
     pub fn announce(&self, node: i64, event: Event) {
         // Nobody listening is fine.
         let _ = self.events.send((node, event));
-    }
-
-    pub fn announce_arrival(&self, node: i64) {
-        let _ = self.arrivals.send(node);
     }
 }
 

@@ -4,9 +4,11 @@
 //!   pools.rs   resource pools            first_start.rs  what a fresh installation begins with
 //!   nodes.rs   nodes as people see them  facts.rs        what a node said of itself → rows
 //!   links.rs   who is connected, last samples            keeper.rs  keeps the link to each node's agent
-//!   ssh_access.rs  who signs in to which node by ssh
+//!   attendants.rs  what is done on each node that arrives
+//!   ssh_access.rs  who signs in to which node by ssh     ssh_keys.rs  their keys on the nodes
 //! ```
 
+mod attendants;
 mod facts;
 mod fan_out;
 mod first_start;
@@ -15,25 +17,30 @@ mod links;
 mod nodes;
 mod pools;
 mod ssh_access;
+mod ssh_keys;
 mod store;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use attendants::{Duty, Problem};
 pub use fan_out::side_by_side;
 pub use keeper::{NodeAgent, Way};
 pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
 pub use pools::{NewPool, PoolLine};
-pub use ssh_access::{FoundKey, FoundKeys, SshGrant};
+pub use ssh_access::SshGrant;
+use ssh_keys::SshProblems;
+pub use ssh_keys::{FoundKey, FoundKeys};
 
 use crate::error::{Error, Fault, Result};
 use crate::node::client::NodeClient;
 use crate::node::protocol::{Event, Sample};
-use crate::store::Store;
+use crate::store::{Store, Topic};
+use attendants::Attendants;
 use links::Links;
 
 /// Name of the pool and of the other things that a fresh installation has.
@@ -170,11 +177,9 @@ pub struct Inventory {
 struct Inner {
     store: Store,
     installation: Uuid,
-    links: Links,
-    /// One pass over ssh keys at a time.
-    ssh_turn: Mutex<()>,
-    /// Why the keys of a system user are not on a node.
-    ssh_problems: Mutex<HashMap<(i64, String), Fault>>,
+    links: Arc<Links>,
+    attendants: Attendants,
+    ssh_problems: Mutex<SshProblems>,
 }
 
 impl Inventory {
@@ -182,13 +187,10 @@ impl Inventory {
     /// machine as its first node. No node is connected yet: see [`Inventory::keep_nodes`].
     pub fn open(store: Store) -> Result<Self> {
         let installation = first_start::prepare(&store)?;
-        let inner = Inner {
-            store,
-            installation,
-            links: Links::new(),
-            ssh_turn: Mutex::default(),
-            ssh_problems: Mutex::default(),
-        };
+        let links = Arc::new(Links::new());
+        let attendants = attendants(&store, &links);
+        let inner =
+            Inner { store, installation, links, attendants, ssh_problems: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -254,10 +256,20 @@ impl Inventory {
         self.inner.links.events()
     }
 
-    /// Ids of nodes whose agent was just connected, or whose hypervisor came back: whoever keeps a
-    /// wanted state compares it now.
-    pub fn arrivals(&self) -> broadcast::Receiver<i64> {
-        self.inner.links.arrivals()
+    /// From now on does the duty in this way on each node: when it arrives, when asked, and again after a failure. It
+    /// runs on a thread of its own and may block. Within the runtime; returns at once.
+    pub fn attend(&self, duty: Duty, work: impl Fn(i64) -> Result<()> + Send + Sync + 'static) {
+        self.inner.attendants.attend(duty, work);
+    }
+
+    /// The duty is to be done on the node after a pause. Returns at once.
+    pub fn ask_after(&self, duty: Duty, node: i64, pause: Duration) {
+        self.inner.attendants.ask_after(duty, node, pause);
+    }
+
+    /// The duty is to be done on every node now. Returns at once.
+    pub fn ask_all(&self, duty: Duty) {
+        self.inner.attendants.ask_all(duty);
     }
 
     /// The newest figures of a node, while it is connected.
@@ -279,6 +291,20 @@ impl Inventory {
     pub fn why_down(&self, node_id: i64) -> Option<Fault> {
         self.inner.links.why_down(node_id)
     }
+}
+
+fn attendants(store: &Store, links: &Arc<Links>) -> Attendants {
+    let (store, links) = (store.clone(), Arc::clone(links));
+    let tell = move || {
+        let told = store.write(|tx| {
+            tx.changed(Topic::Nodes);
+            Ok(())
+        });
+        if let Err(error) = told {
+            tracing::warn!(error = error.detail(), "problems of a node were not told");
+        }
+    };
+    Attendants::new(move |node| links.state(node).0, tell)
 }
 
 /// As [`Inventory::storage_for`], for who reads already.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Inventory, Node, NodeStatus, Pool, StorageRole, store};
+use super::{Inventory, Node, NodeStatus, Pool, Problem, StorageRole, store};
 use crate::error::{Error, Result};
 use crate::node::protocol::Sample;
 use crate::store::list::{ListQuery, Page};
@@ -77,6 +77,8 @@ pub struct NodeDetail {
     pub nics: Vec<Nic>,
     pub storages: Vec<StorageUse>,
     pub sample: Option<Arc<Sample>>,
+    /// What could not be done on it.
+    pub problems: Vec<Problem>,
 }
 
 impl Inventory {
@@ -127,6 +129,7 @@ impl Inventory {
                 nics: nics.remove(&id).unwrap_or_default(),
                 storages,
                 sample,
+                problems: self.inner.attendants.problems(id),
                 node,
             }
         };

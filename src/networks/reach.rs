@@ -3,15 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
-use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{Lease, Network, Networks, Subnet, SwitchKind, store};
-use crate::error::{Error, Kind, Result, logged};
+use crate::error::{Kind, Result};
+use crate::inventory::{Duty, side_by_side};
 use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 
-/// What a node refused is tried again this often, while it is up.
+/// What a node refused is tried again after this time.
 const RETRY: Duration = Duration::from_secs(10);
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -22,8 +21,17 @@ impl Networks {
     /// Makes the network on the node as the rows say, with all reservations.
     ///
     /// # Errors
-    /// `network-unknown`, `network-without-uplink`, `node-unreachable`, and what the node answers.
+    /// `network-unknown`, `network-without-uplink`, `node-unreachable`, and what the node answers. It is tried again
+    /// until the node has it.
     pub fn ensure_on(&self, node_id: i64, network: Uuid) -> Result<()> {
+        let result = self.ensure_noted(node_id, network);
+        if result.is_err() {
+            self.inner.inventory.ask_after(Duty::Networks, node_id, RETRY);
+        }
+        result
+    }
+
+    fn ensure_noted(&self, node_id: i64, network: Uuid) -> Result<()> {
         let turn = self.turn(node_id);
         let _turn = lock(&turn);
         let result = self.ensure_in_turn(node_id, network);
@@ -104,59 +112,27 @@ impl Networks {
         })
     }
 
-    /// One thread for each node; the first error.
+    /// On all nodes side by side; the first error.
     fn on_all_nodes(&self, work: impl Fn(i64) -> Result<()> + Sync) -> Result<()> {
         let nodes = self.inner.inventory.nodes()?;
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = nodes.iter().map(|node| scope.spawn(|| work(node.id))).collect();
-            let results = threads.into_iter().map(|thread| {
-                let panicked = |_| Err(Error::internal("telling a node panicked"));
-                thread.join().unwrap_or_else(panicked)
-            });
-            // All are joined before the first error is given back.
-            results.collect::<Vec<_>>().into_iter().collect()
-        })
+        let done = side_by_side(nodes.iter().map(|node| (node.id, ())), |node, ()| work(node));
+        done.into_iter().try_for_each(|(_, result)| result)
     }
 
-    /// From now on tells every node that arrives about its networks. Call it before nodes are
-    /// connected, in the runtime.
+    /// From now on tells every node that arrives about its networks. Within the runtime; returns at once.
     pub fn keep_nodes_told(&self) {
         let networks = self.clone();
-        let mut arrivals = self.inner.inventory.arrivals();
-        tokio::spawn(async move {
-            let mut retry = tokio::time::interval(RETRY);
-            loop {
-                let arrived = tokio::select! {
-                    arrived = arrivals.recv() => match arrived {
-                        Ok(node) => Some(vec![node]),
-                        Err(RecvError::Lagged(_)) => networks.node_ids(),
-                        Err(RecvError::Closed) => return,
-                    },
-                    _ = retry.tick() => None,
-                };
-                let networks = networks.clone();
-                let told = spawn_blocking(move || match arrived {
-                    Some(nodes) => nodes.into_iter().try_for_each(|node| networks.arrived(node)),
-                    None => networks.try_again(),
-                });
-                logged("telling nodes of networks", told.await);
-            }
-        });
+        self.inner.inventory.attend(Duty::Networks, move |node| networks.tell(node));
     }
 
-    fn node_ids(&self) -> Option<Vec<i64>> {
-        let nodes = self.inner.inventory.nodes().ok()?;
-        Some(nodes.into_iter().map(|node| node.id).collect())
-    }
-
-    fn arrived(&self, node: i64) -> Result<()> {
-        self.make_default_if_missing()?;
-        for network in self.inner.store.read(store::networks::all)? {
-            if network.kind == SwitchKind::Nat {
-                self.ensure_or_log(node, &network.name, network.uuid);
-            }
-        }
-        self.remove_strays(node)
+    /// Everything that can be told is; the first error.
+    fn tell(&self, node: i64) -> Result<()> {
+        let default = self.make_default_if_missing(node);
+        let networks = self.inner.store.read(store::networks::all)?;
+        let networks = networks.into_iter().filter(|network| network.kind == SwitchKind::Nat);
+        let told: Vec<Result<()>> =
+            networks.map(|network| self.ensure_unless_deleted(node, network.uuid)).collect();
+        told.into_iter().fold(default, Result::and).and(self.remove_strays(node))
     }
 
     /// Takes networks away that no row knows: left by a database that was put back, perhaps. Rows are
@@ -174,36 +150,20 @@ impl Networks {
         Ok(())
     }
 
-    fn make_default_if_missing(&self) -> Result<()> {
-        if self.lacks_default()?
-            && let Err(error) = self.make_default()
-        {
-            tracing::warn!(error = error.detail(), "the default network has to wait");
+    /// Only this machine's agent can tell which addresses are in use.
+    fn make_default_if_missing(&self, node: i64) -> Result<()> {
+        if self.lacks_default()? && self.inner.inventory.local_node()?.id == node {
+            self.make_default()?;
+            // Others that arrived before did not hear of it.
+            self.inner.inventory.ask_all(Duty::Networks);
         }
         Ok(())
     }
 
-    fn try_again(&self) -> Result<()> {
-        let inventory = &self.inner.inventory;
-        if self.lacks_default()? && inventory.is_up(inventory.local_node()?.id) {
-            return self.arrived(inventory.local_node()?.id);
-        }
-        let failed: Vec<(i64, Uuid)> = lock(&self.inner.problems).keys().copied().collect();
-        for (node, network) in failed {
-            if inventory.is_up(node) {
-                self.ensure_or_log(node, "", network);
-            }
-        }
-        Ok(())
-    }
-
-    fn ensure_or_log(&self, node: i64, name: &str, network: Uuid) {
-        if let Err(error) = self.ensure_on(node, network)
-            // Somebody deleted it meanwhile.
-            && error.key() != "network-unknown"
-        {
-            tracing::warn!(node.id = node, network.uuid = %network, name, error = error.detail(),
-                "network not made on a node");
+    fn ensure_unless_deleted(&self, node: i64, network: Uuid) -> Result<()> {
+        match self.ensure_noted(node, network) {
+            Err(error) if error.key() == "network-unknown" => Ok(()),
+            other => other,
         }
     }
 }

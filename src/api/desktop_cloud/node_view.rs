@@ -7,7 +7,9 @@ use uuid::Uuid;
 use crate::api::call::Call;
 use crate::api::{App, time};
 use crate::error::Error;
-use crate::inventory::{Address, Nic, Node, NodeDetail, NodeStatus, StorageRole, StorageUse};
+use crate::inventory::{
+    Address, Nic, Node, NodeDetail, NodeStatus, Problem, StorageRole, StorageUse,
+};
 use crate::networks::netmask_of;
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -40,6 +42,8 @@ pub struct NodeView {
     status: &'static str,
     /// Why the status is not active, or what an active node is still busy with.
     reason: Option<String>,
+    /// What Carrel could not do on it and tries again.
+    problems: Vec<ProblemView>,
     /// 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
     r#type: i64,
     network_interfaces: Vec<NicView>,
@@ -72,6 +76,19 @@ pub struct NodeView {
     deleted_at: Option<String>,
     created_at: String,
     updated_at: Option<String>,
+}
+
+/// Something that could not be done on a node.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProblemView {
+    /// networks, domains, ssh-keys, left-uploads, unused-layers
+    duty: &'static str,
+    /// What that is, in the caller's language.
+    name: String,
+    /// Why the last attempt failed.
+    reason: String,
+    /// When it failed first.
+    since: String,
 }
 
 /// A network card.
@@ -122,7 +139,7 @@ struct StorageView {
 
 impl NodeView {
     pub fn of(app: &App, call: &Call, detail: NodeDetail) -> Self {
-        let NodeDetail { node, usage, nics, storages, sample } = detail;
+        let NodeDetail { node, usage, nics, storages, sample, problems } = detail;
         let systems = [StorageRole::TemplateSystem, StorageRole::DesktopSystem];
         let data = [StorageRole::TemplateData, StorageRole::DesktopData];
         let (total_sys, used_sys) = sum(&storages, &systems);
@@ -155,6 +172,7 @@ impl NodeView {
             virt_type: node.virt_type,
             status: node.status.word(),
             reason,
+            problems: problems.into_iter().map(|p| ProblemView::of(app, call, p)).collect(),
             r#type: role.number(),
             network_interfaces: nics.into_iter().map(NicView::of).collect(),
             template_sys: holder(StorageRole::TemplateSystem),
@@ -175,6 +193,18 @@ impl NodeView {
             deleted_at: None,
             created_at: time::text(node.created_at),
             updated_at: time::optional(node.updated_at),
+        }
+    }
+}
+
+impl ProblemView {
+    fn of(app: &App, call: &Call, problem: Problem) -> Self {
+        let Problem { duty, fault, since } = problem;
+        Self {
+            duty: duty.word(),
+            name: app.language.text(call.language, &format!("duty-{}", duty.word()), &[]),
+            reason: app.language.error(call.language, &Error::from(fault)),
+            since: time::text(since),
         }
     }
 }

@@ -8,13 +8,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::machine::watched;
 use super::store::{self, Export};
 use super::{Templates, ready};
-use crate::error::{Context, Error, Result, logged};
+use crate::error::{Context, Error, Result};
+use crate::inventory::Duty;
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
 use crate::operations::{
@@ -136,24 +136,12 @@ impl Templates {
         Ok(download)
     }
 
-    /// From now on throws away files whose tickets ended with an earlier server, on every node that
-    /// connects. Within the runtime; returns at once.
+    /// From now on throws away unused layers and downloads that nobody fetches, on every node that arrives and hourly.
+    /// Within the runtime; returns at once.
     pub fn start(&self) {
-        self.sweep_layers();
         let templates = self.clone();
-        let mut arrivals = self.inventory.arrivals();
-        tokio::spawn(async move {
-            loop {
-                let node = match arrivals.recv().await {
-                    Ok(node) => node,
-                    Err(RecvError::Lagged(_)) => continue,
-                    Err(RecvError::Closed) => return,
-                };
-                let templates = templates.clone();
-                let swept =
-                    tokio::task::spawn_blocking(move || templates.remove_left_exports(node)).await;
-                logged("removing left downloads", swept);
-            }
+        self.inventory.attend(Duty::UnusedLayers, move |node| {
+            templates.remove_left_exports(node).and(templates.remove_unused_layers_on(node))
         });
     }
 

@@ -7,7 +7,6 @@
 //! ```
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,7 +15,7 @@ use super::layers::new_copy;
 use super::machine::watched;
 use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates};
-use crate::error::{Error, Result, logged};
+use crate::error::{Error, Result};
 use crate::images;
 use crate::operations::{Action, Actor, Execution, Lane, NewOperation, Saga};
 use crate::store::now;
@@ -28,8 +27,6 @@ pub(super) const KIND: &str = "template-flatten";
 const CHAIN_LIMIT: usize = 8;
 /// Seconds until a long chain is copied: the save that made it must have ended.
 const PAUSE: i64 = 1;
-/// How often unused layers are looked for. They only take room.
-const SWEEP_PAUSE: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
@@ -99,34 +96,16 @@ impl Templates {
         self.store.write(|tx| store::delete_layers(tx, &gone))
     }
 
-    /// From now on looks for unused layers and downloads that nobody fetched, hourly. Within the runtime; returns at once.
-    pub(super) fn sweep_layers(&self) {
-        let templates = self.clone();
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(SWEEP_PAUSE);
-            loop {
-                ticks.tick().await;
-                let templates = templates.clone();
-                let swept = tokio::task::spawn_blocking(move || templates.sweep_once()).await;
-                logged("the look for unused layers", swept);
-            }
-        });
-    }
-
-    fn sweep_once(&self) -> Result<()> {
+    /// Of all templates on the node that nobody works on; the first error.
+    pub(super) fn remove_unused_layers_on(&self, node_id: i64) -> Result<()> {
         let busy = self.operations.locked()?;
-        for template in self.store.read(store::all)? {
-            let idle = template.state == TemplateState::Ready && !busy.contains(&template.uuid);
-            if idle && self.inventory.is_up(template.node_id) {
-                self.remove_unused_layers(&template)?;
-            }
-        }
-        for node in self.inventory.nodes()? {
-            if self.inventory.is_up(node.id) {
-                self.remove_left_exports(node.id)?;
-            }
-        }
-        Ok(())
+        let templates = self.store.read(|conn| store::on_node(conn, node_id))?;
+        let idle = templates.iter().filter(|template| {
+            template.state == TemplateState::Ready && !busy.contains(&template.uuid)
+        });
+        let removed: Vec<Result<()>> =
+            idle.map(|template| self.remove_unused_layers(template)).collect();
+        removed.into_iter().collect()
     }
 }
 

@@ -26,10 +26,10 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<Template> {
     row.ok_or_else(|| Error::not_found("template-unknown").arg("uuid", uuid))?.parse()
 }
 
-pub fn all(conn: &Connection) -> Result<Vec<Template>> {
-    let sql = format!("SELECT {COLUMNS} FROM templates t ORDER BY t.id");
+pub fn on_node(conn: &Connection, node_id: i64) -> Result<Vec<Template>> {
+    let sql = format!("SELECT {COLUMNS} FROM templates t WHERE t.node_id = ?1 ORDER BY t.id");
     let mut statement = conn.prepare_cached(&sql)?;
-    let found = statement.query_map([], raw)?.collect::<rusqlite::Result<Vec<Raw>>>()?;
+    let found = statement.query_map([node_id], raw)?.collect::<rusqlite::Result<Vec<Raw>>>()?;
     found.into_iter().map(Raw::parse).collect()
 }
 
