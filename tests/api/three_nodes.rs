@@ -71,3 +71,35 @@ fn images_come_to_all_nodes_and_desktops_to_those_with_the_template() {
         assert!(copy.exists(), "{}", copy.display());
     }
 }
+
+#[test]
+fn what_cannot_be_done_on_a_node_is_shown_on_it_until_it_is_done() {
+    let mut server = Server::with().nodes(2).start();
+    let admin = server.admin().with_header("Accept-Language", "en");
+    all_active(&admin, 3);
+    // No folder of a domain can be read through a link to itself.
+    let broken = server.agent(2).storage().join("desktops/broken");
+    std::fs::create_dir_all(broken.parent().expect("a folder")).expect("make the folder");
+    std::os::unix::fs::symlink(&broken, &broken).expect("a link to itself");
+    server.agent(2).kill();
+    server.agent(2).start_again();
+    let duties = |node: &Value| -> Vec<String> {
+        let problems = node["problems"].as_array().expect("problems");
+        problems.iter().map(|problem| problem["duty"].as_str().expect("duty").to_owned()).collect()
+    };
+    wait_until("the problems", LIMIT, || {
+        duties(&nodes(&admin)["node2"]) == ["domains", "left-uploads"]
+    });
+    let known = nodes(&admin);
+    let problem = &known["node2"]["problems"][0];
+    assert_eq!(problem["name"], "Desktops and templates");
+    assert!(problem["reason"].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
+    assert!(problem["since"].is_string(), "{problem}");
+    // What reads no files is done, and so is everything on the others.
+    assert_eq!(known["node2"]["status"], "active");
+    for node in known.values().filter(|node| node["name"] != "node2") {
+        assert_eq!(duties(node), Vec::<String>::new(), "{node}");
+    }
+    std::fs::remove_file(&broken).expect("mend it");
+    wait_until("no problem", LIMIT, || duties(&nodes(&admin)["node2"]).is_empty());
+}

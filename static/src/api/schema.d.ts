@@ -1540,6 +1540,8 @@ export interface components {
             status: string;
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason?: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["CarrelNodesDetailProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -1634,6 +1636,17 @@ export interface components {
             created_at: string;
             updated_at?: string | null;
         };
+        /** @description Something that could not be done on a node. */
+        CarrelNodesDetailProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
+        };
         /** @description A storage; sizes in bytes. */
         CarrelNodesDetailStorageView: {
             /** Format: uuid */
@@ -1685,6 +1698,8 @@ export interface components {
             status: string;
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason?: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["CarrelNodesInPoolProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -1778,6 +1793,17 @@ export interface components {
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        CarrelNodesInPoolProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
         };
         /** @description A storage; sizes in bytes. */
         CarrelNodesInPoolStorageView: {
@@ -3099,6 +3125,8 @@ export interface components {
             status: string;
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason?: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["VdiComputeNodesListProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -3148,6 +3176,17 @@ export interface components {
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        VdiComputeNodesListProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
         };
         /** @description A storage; sizes in bytes. */
         VdiComputeNodesListStorageView: {
@@ -3244,6 +3283,8 @@ export interface components {
             status: string;
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason?: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["VdiControllerNodesListProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -3293,6 +3334,17 @@ export interface components {
             deleted_at?: string | null;
             created_at: string;
             updated_at?: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        VdiControllerNodesListProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
         };
         /** @description A storage; sizes in bytes. */
         VdiControllerNodesListStorageView: {
