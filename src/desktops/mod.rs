@@ -114,11 +114,6 @@ impl Desktops {
             let work = desktop.work.take();
             desktop.work = work.filter(|(kind, _)| !power::is_done(kind, desktop.power));
         }
-        for desktop in &mut page.results {
-            // What still works on others may be done with this one.
-            desktop.work =
-                desktop.work.take().filter(|(kind, _)| !power::is_done(kind, desktop.power));
-        }
         if *visible != Visible::All {
             // What works on it may be named after desktops and groups that the caller does not see.
             for desktop in &mut page.results {

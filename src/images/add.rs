@@ -130,8 +130,10 @@ fn copy(args: &Args, state: CopyState, path: &str) -> LayerCopy {
     }
 }
 
+/// With the upload, of which nobody knows any more then.
 fn remove_rows(images: &Images, args: &Args, _: &Execution) -> Result<()> {
-    images.store.write(|tx| store::remove(tx, args.image))
+    images.store.write(|tx| store::remove(tx, args.image))?;
+    images.inventory.client(args.node_id)?.discard(args.image, args.storage.clone())
 }
 
 fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
@@ -164,7 +166,6 @@ pub(super) fn hash(
 
 fn remove_layer(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     let node = images.inventory.client(args.node_id)?;
-    node.discard(args.image, args.storage.clone())?;
     for item in node.remove_layers(vec![args.layer()])? {
         item.result.map_err(Error::from)?;
     }

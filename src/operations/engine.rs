@@ -65,6 +65,7 @@ impl Operations {
 
     /// Resumes what an earlier process left and from now on runs what is submitted.
     pub fn start(&self) -> Result<()> {
+        tracing::debug!(kinds = ?self.inner.kinds(), "kinds of operations");
         let inner = Arc::clone(&self.inner);
         std::thread::Builder::new()
             .name("operations".into())

@@ -55,6 +55,14 @@ impl Inner {
         self.sagas.read().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
     }
 
+    /// Every kind that is known, in order.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let sagas = self.sagas.read().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds: Vec<_> = sagas.keys().copied().collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
     pub fn wake(&self) {
         self.lock().generation += 1;
         self.changed.notify_all();

@@ -114,13 +114,19 @@ impl Agent {
     /// The domains that it has. The server loses its link for a moment.
     #[track_caller]
     pub fn domains(&self, installation: uuid::Uuid) -> Vec<uuid::Uuid> {
-        let storages = vec![self.storage.to_string_lossy().into_owned()];
+        self.domains_in(installation, &self.storage)
+    }
+
+    /// As [`Agent::domains`], of the agent of the server's own machine, whose storage is there.
+    #[track_caller]
+    pub fn domains_in(&self, installation: uuid::Uuid, storage: &Path) -> Vec<uuid::Uuid> {
+        let storages = vec![storage.to_string_lossy().into_owned()];
         let (libvirt_uri, virt_type) = ("test:///default", "auto");
         let told = Told { installation, libvirt_uri, virt_type, storages };
         controller::domains(&self.socket(), &told)
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("agent.sock")
     }
 }

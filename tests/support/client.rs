@@ -108,7 +108,7 @@ impl Client {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),
-            body: SendBody::none(),
+            body: None,
         }
     }
 
@@ -130,7 +130,7 @@ pub struct Request {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
-    body: SendBody<'static>,
+    body: Option<Box<dyn Read + Send>>,
 }
 
 impl Request {
@@ -174,10 +174,15 @@ impl Request {
 
     /// A body that is read while it is sent. A reader that ends before `size` bytes breaks the
     /// connection in the middle, as a truncated upload does.
-    pub fn stream(mut self, content_type: &str, size: u64, body: impl Read + 'static) -> Self {
+    pub fn stream(
+        mut self,
+        content_type: &str,
+        size: u64,
+        body: impl Read + Send + 'static,
+    ) -> Self {
         self.headers.push(("Content-Type".to_owned(), content_type.to_owned()));
         self.headers.push(("Content-Length".to_owned(), size.to_string()));
-        self.body = SendBody::from_owned_reader(body);
+        self.body = Some(Box::new(body));
         self
     }
 
@@ -273,6 +278,7 @@ impl Request {
         for (name, value) in client.headers.iter().chain(&headers) {
             request = request.header(name, value);
         }
+        let body = body.map_or_else(SendBody::none, SendBody::from_owned_reader);
         client.agent.run(request.body(body).map_err(ureq::Error::Http)?)
     }
 }
