@@ -12,7 +12,7 @@ use super::input::{Listed, Paging};
 use super::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
-use crate::operations::Operation;
+use crate::operations::{Item, Operation};
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/operations";
@@ -69,6 +69,8 @@ pub struct OperationView {
     error: Option<String>,
     /// Things of a batch that failed.
     failed: Vec<FailedItem>,
+    /// Things of a batch that were neither done nor failed when somebody asked to stop.
+    cancelled: Vec<CancelledItem>,
     /// What each node has to do, where nodes have parts of their own.
     parts: Vec<PartView>,
     /// Why its undo does not come to its end.
@@ -86,12 +88,18 @@ struct FailedItem {
     reason: String,
 }
 
+#[derive(Debug, Serialize, JsonSchema)]
+struct CancelledItem {
+    uuid: Uuid,
+    name: String,
+}
+
 /// The part of a node.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PartView {
     node_id: i64,
     node_name: String,
-    /// queued, running, succeeded, failed or cancelled
+    /// queued, running, succeeded, partly, failed or cancelled
     state: &'static str,
     done: u64,
     total: u64,
@@ -115,7 +123,11 @@ impl OperationView {
             app.language.text(language, &operation.kind, &[("name", &operation.subject_name)]);
         let percent = operation.percent();
         let reason = |fault| app.language.error(language, &Error::from(fault));
-        let failed = operation.items.into_iter().filter_map(|item| {
+        let (cancelled, items): (Vec<Item>, Vec<Item>) =
+            operation.items.into_iter().partition(Item::is_cancelled);
+        let cancelled =
+            cancelled.into_iter().map(|Item { uuid, name, .. }| CancelledItem { uuid, name });
+        let failed = items.into_iter().filter_map(|item| {
             let reason = reason(item.fault?);
             Some(FailedItem { uuid: item.uuid, name: item.name, reason })
         });
@@ -147,6 +159,7 @@ impl OperationView {
             total: operation.total,
             percent,
             failed: failed.collect(),
+            cancelled: cancelled.collect(),
             error: operation.fault.map(reason),
             owner: operation.owner_name,
             run_at: time::optional(operation.run_at),

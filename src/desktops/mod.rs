@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
-//!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs  on the nodes
+//!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs power_actions.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
 //!   consoles.rs   tickets for screens       templates/ spec.rs  what desktops are made like
 //! ```
@@ -16,6 +16,7 @@ mod education;
 mod group;
 mod nodes;
 mod power;
+mod power_actions;
 mod reconcile;
 mod remove;
 mod seat;
@@ -34,7 +35,7 @@ pub use consoles::{Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
 pub use group::{DesktopGroup, GroupDisk, GroupKind};
-pub use power::{Named, Switch, check_kind};
+pub use power::{DesktopPowerAction, Named, check_kind};
 pub use seat::{Desktop, UNREADABLE};
 
 use crate::error::Result;

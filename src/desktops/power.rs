@@ -1,39 +1,33 @@
 //! Starts, stops and reboots desktops, singly or by groups.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::group::{GroupKind, Stage, template_obstacle};
+use super::power_actions::{Machine, Outcomes, Settling};
 use super::store::{groups, seats};
 use super::templates::{Power, TemplateState};
-use super::{Desktops, nodes};
+use super::{Desktops, power_actions};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::node::cancel::cancelled;
+use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{PowerAction, PowerState};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
-use crate::store::Tx;
 use crate::store::visible::Visible;
-
-/// How long an operation waits until the lists show what it has done.
-const SETTLE: Duration = Duration::from_millis(1_500);
-const SETTLE_POLL: Duration = Duration::from_millis(15);
-/// Longer than events are gathered before they are written.
-const SETTLE_REBOOT: Duration = Duration::from_millis(250);
+use crate::store::{Topic, Tx};
 
 /// What people do with desktops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Switch {
+pub enum DesktopPowerAction {
     Start,
     Stop,
     Reboot,
 }
 
-impl Switch {
+impl DesktopPowerAction {
     const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::Reboot];
 
     const fn kind(self) -> &'static str {
@@ -52,7 +46,7 @@ impl Switch {
         }
     }
 
-    const fn action(self) -> PowerAction {
+    const fn power(self) -> PowerAction {
         match self {
             Self::Start => PowerAction::Start,
             Self::Stop => PowerAction::Stop,
@@ -64,10 +58,10 @@ impl Switch {
 /// Whether an operation of this kind, which still works on others, is done with a desktop in this state. What is
 /// being rebooted looks the same before and after.
 pub(super) fn is_done(kind: &str, power: Power) -> bool {
-    match Switch::ALL.into_iter().find(|switch| switch.kind() == kind) {
-        Some(Switch::Start) => power.0 == PowerState::Running,
-        Some(Switch::Stop) => power.0 == PowerState::Off,
-        Some(Switch::Reboot) | None => false,
+    match DesktopPowerAction::ALL.into_iter().find(|action| action.kind() == kind) {
+        Some(DesktopPowerAction::Start) => power.0 == PowerState::Running,
+        Some(DesktopPowerAction::Stop) => power.0 == PowerState::Off,
+        Some(DesktopPowerAction::Reboot) | None => false,
     }
 }
 
@@ -76,7 +70,8 @@ pub type Named = (Uuid, String);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct PowerArgs {
-    switch: Switch,
+    #[serde(alias = "switch")]
+    action: DesktopPowerAction,
     desktops: Vec<Uuid>,
     refused: Vec<Item>,
 }
@@ -84,9 +79,9 @@ struct PowerArgs {
 static STEPS: [Action<Desktops, PowerArgs>; 1] = [Action::new("power", run, take_back)];
 
 pub(super) fn register(desktops: &Desktops) {
-    for switch in Switch::ALL {
-        let saga = Saga::new(switch.lane(), desktops.clone(), &STEPS);
-        desktops.operations.register(switch.kind(), saga);
+    for action in DesktopPowerAction::ALL {
+        let saga = Saga::new(action.lane(), desktops.clone(), &STEPS);
+        desktops.operations.register(action.kind(), saga);
     }
 }
 
@@ -96,7 +91,7 @@ impl Desktops {
         &self,
         visible: &Visible,
         actor: &Actor,
-        switch: Switch,
+        action: DesktopPowerAction,
         group: &Named,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
@@ -109,11 +104,11 @@ impl Desktops {
                 let seats = seats::seen(tx, visible, batch.uuids())?;
                 batch.admit(|uuid| {
                     let seat = find_seat(&seats, uuid, names.get(&uuid).copied(), group.uuid)?;
-                    admit(switch, seat, &group.template_name, group.template_state)?;
+                    admit(action, seat, &group.template_name, group.template_state)?;
                     Ok(seat.name.clone())
                 })
             },
-            |tx, admitted| submission(tx, switch, admitted, group.0),
+            |tx, admitted| submission(tx, action, admitted, group.0),
         )
     }
 
@@ -123,12 +118,12 @@ impl Desktops {
         &self,
         visible: &Visible,
         actor: &Actor,
-        switch: Switch,
+        action: DesktopPowerAction,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (mut uuids, mut refused) = (Vec::new(), Vec::new());
         for (uuid, name) in wanted {
-            match self.meant_by(visible, switch, *uuid, name) {
+            match self.meant_by(visible, action, *uuid, name) {
                 Ok(found) => uuids.extend(found),
                 Err(error) if error.kind() == Kind::Internal || wanted.len() == 1 => {
                     return Err(error);
@@ -159,7 +154,7 @@ impl Desktops {
             },
             |tx, mut admitted| {
                 admitted.refused.extend(refused);
-                submission(tx, switch, Admitted { title, ..admitted }, subject)
+                submission(tx, action, Admitted { title, ..admitted }, subject)
             },
         )
     }
@@ -167,46 +162,24 @@ impl Desktops {
     fn meant_by(
         &self,
         visible: &Visible,
-        switch: Switch,
+        action: DesktopPowerAction,
         uuid: Uuid,
         name: &str,
     ) -> Result<Vec<Uuid>> {
         self.store.read(|conn| {
             let group = groups::find_named(conn, visible, uuid, name)?;
-            if switch != Switch::Stop
+            if action != DesktopPowerAction::Stop
                 && let Some(obstacle) = group.obstacle()
             {
                 return Err(obstacle);
             }
             let all = seats::of_group(conn, uuid)?;
-            let meant = all.into_iter().filter(|seat| match switch {
-                Switch::Start | Switch::Stop => true,
-                Switch::Reboot => seat.power.is_on(),
+            let meant = all.into_iter().filter(|seat| match action {
+                DesktopPowerAction::Start | DesktopPowerAction::Stop => true,
+                DesktopPowerAction::Reboot => seat.power.is_on(),
             });
             Ok(meant.map(|seat| seat.uuid).collect())
         })
-    }
-
-    /// Waits a moment until the nodes' events have reached the rows, so that who asks next sees what was done.
-    fn settle(&self, switch: Switch, done: &[Uuid]) -> Result<()> {
-        let on = match switch {
-            Switch::Start => true,
-            Switch::Stop => false,
-            Switch::Reboot => {
-                // The rows still say "on" from before: the news of the end must have come first.
-                std::thread::sleep(SETTLE_REBOOT);
-                true
-            }
-        };
-        let until = Instant::now() + SETTLE;
-        while self.store.read(|conn| seats::count_power(conn, done, on))? < done.len() {
-            if Instant::now() >= until {
-                // The next look at the node corrects what events did not tell.
-                break;
-            }
-            std::thread::sleep(SETTLE_POLL);
-        }
-        Ok(())
     }
 }
 
@@ -254,7 +227,7 @@ pub(super) fn ready_name(seats: &Seats, uuid: Uuid) -> Result<String> {
 
 /// Whether a desktop can be switched now.
 fn admit(
-    switch: Switch,
+    action: DesktopPowerAction,
     seat: &seats::Seat,
     template: &str,
     template_state: TemplateState,
@@ -262,10 +235,10 @@ fn admit(
     if seat.stage != Stage::Ready {
         return Err(not_ready(seat.stage, &seat.name));
     }
-    if switch != Switch::Stop && template_state != TemplateState::Ready {
+    if action != DesktopPowerAction::Stop && template_state != TemplateState::Ready {
         return Err(template_obstacle(template_state, template));
     }
-    if switch == Switch::Reboot && !seat.power.is_on() {
+    if action == DesktopPowerAction::Reboot && !seat.power.is_on() {
         return Err(Error::conflict("desktop-not-running").arg("name", &seat.name));
     }
     Ok(())
@@ -281,68 +254,63 @@ pub(super) fn not_ready(stage: Stage, name: &str) -> Error {
 
 fn submission(
     tx: &Tx<'_>,
-    switch: Switch,
+    action: DesktopPowerAction,
     admitted: Admitted,
     subject: Uuid,
 ) -> Result<NewOperation> {
     let Admitted { uuids: desktops, title, refused, .. } = admitted;
-    if switch == Switch::Stop {
+    if action == DesktopPowerAction::Stop {
         seats::note_stopping(tx, &desktops)?;
     }
     let locks = desktops.clone();
     let total = locks.len() as u64;
     let nodes = seats::nodes_of(tx, &desktops)?.into_iter().map(|(node, part)| (node, part.len()));
     let nodes: Vec<(i64, usize)> = nodes.collect();
-    let args = PowerArgs { switch, desktops, refused };
-    let new = NewOperation::new(switch.kind(), &args, subject, &title)?;
+    let args = PowerArgs { action, desktops, refused };
+    let new = NewOperation::new(action.kind(), &args, subject, &title)?;
     Ok(new.locking_only(locks).counting_to(total).on(nodes))
 }
 
 fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);
-    let seats = desktops.store.read(|conn| seats::by_uuid(conn, &args.desktops))?;
-    let by_node = seats::by_node(seats.values());
-    let action = args.switch.action();
-    let asked = by_node.clone();
-    let results = nodes::each(&desktops.inventory, execution, asked, |client, _, part, watch| {
-        client.power(action, part, watch)
-    });
-    let mut outcomes: Vec<(Uuid, Option<Fault>)> = Vec::with_capacity(seats.len());
-    for (node, result) in results {
-        match result {
-            Ok(items) => {
-                outcomes.extend(items.into_iter().map(|item| (item.uuid, item.result.err())));
-            }
-            Err(error) => {
-                let fault = Fault::from(&error);
-                let part = by_node.get(&node).into_iter().flatten();
-                outcomes.extend(part.map(|uuid| (*uuid, Some(fault.clone()))));
-            }
-        }
+    let seats = desktops.store.read(|conn| seats::seats(conn, &args.desktops))?;
+    let machine =
+        |seat: seats::Seat| Machine { uuid: seat.uuid, name: seat.name, node_id: seat.node_id };
+    let machines: Vec<Machine> = seats.into_iter().map(machine).collect();
+    let action = args.action.power();
+    let Desktops { store, runtime, .. } = desktops;
+    let of = (action, machines.as_slice());
+    let settling = Settling::of(store, runtime, Topic::Desktops, seats::on_since, of)?;
+    let power =
+        |client: &NodeClient, _, part, watch: &mut Watch<'_>| client.power(action, part, watch);
+    let outcomes = power_actions::carry_out(&desktops.inventory, execution, &machines, power);
+    note(desktops, args.action, &outcomes)?;
+    settling.wait(&outcomes.done)?;
+    outcomes.require_all_begun()
+}
+
+/// Writes what became of desktops into their rows.
+fn note(desktops: &Desktops, action: DesktopPowerAction, outcomes: &Outcomes) -> Result<()> {
+    if action == DesktopPowerAction::Stop {
+        let not_done = outcomes.not_done();
+        return desktops.store.write(|tx| seats::unnote_stopping(tx, &not_done));
     }
-    for (uuid, fault) in &outcomes {
-        let name = seats.get(uuid).map(|seat| seat.name.as_str()).unwrap_or_default();
-        execution.item(*uuid, name, fault.clone().map_or(Ok(()), Err));
-    }
-    if args.switch != Switch::Stop {
-        desktops.store.write_in_parts(&outcomes, seats::note_starts)?;
-    }
-    // Only now: what became of the others is noted.
-    let is_cancelled = |fault: &Fault| fault.kind == Kind::Cancelled;
-    if outcomes.iter().any(|(_, fault)| fault.as_ref().is_some_and(is_cancelled)) {
-        return Err(cancelled());
-    }
-    let done: Vec<Uuid> =
-        outcomes.iter().filter(|(_, fault)| fault.is_none()).map(|(uuid, _)| *uuid).collect();
-    desktops.settle(args.switch, &done)
+    let good = outcomes.done.iter().map(|uuid| (*uuid, None));
+    let bad = outcomes.failed.iter().map(|(uuid, fault)| (*uuid, Some(fault.clone())));
+    let starts: Vec<(Uuid, Option<Fault>)> = good.chain(bad).collect();
+    desktops.store.write_in_parts(&starts, seats::note_starts)
 }
 
 /// Guests that were asked to stop and still run are no longer being stopped.
-fn take_back(desktops: &Desktops, args: &PowerArgs, _: &Execution) -> Result<()> {
-    match args.switch {
-        Switch::Stop => desktops.store.write(|tx| seats::unnote_stopping(tx, &args.desktops)),
-        Switch::Start | Switch::Reboot => Ok(()),
+fn take_back(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
+    if args.action != DesktopPowerAction::Stop {
+        return Ok(());
     }
+    // What has gone off was stopped, also when its row does not know yet.
+    let done = execution.done_items();
+    let left: Vec<Uuid> =
+        args.desktops.iter().copied().filter(|uuid| !done.contains(uuid)).collect();
+    desktops.store.write(|tx| seats::unnote_stopping(tx, &left))
 }
 
 /// What a client calls `desktop_type`; desktops of either kind are switched alike.
@@ -360,11 +328,17 @@ mod tests {
 
     #[test]
     fn desktops_that_are_up_are_no_longer_being_started() {
-        let done = |switch: Switch, state| is_done(switch.kind(), Power(state));
-        assert!(done(Switch::Start, PowerState::Running) && !done(Switch::Start, PowerState::Off));
-        assert!(done(Switch::Stop, PowerState::Off) && !done(Switch::Stop, PowerState::Running));
-        assert!(!done(Switch::Reboot, PowerState::Running));
-        assert!(!done(Switch::Start, PowerState::Paused));
+        let done = |action: DesktopPowerAction, state| is_done(action.kind(), Power(state));
+        assert!(
+            done(DesktopPowerAction::Start, PowerState::Running)
+                && !done(DesktopPowerAction::Start, PowerState::Off)
+        );
+        assert!(
+            done(DesktopPowerAction::Stop, PowerState::Off)
+                && !done(DesktopPowerAction::Stop, PowerState::Running)
+        );
+        assert!(!done(DesktopPowerAction::Reboot, PowerState::Running));
+        assert!(!done(DesktopPowerAction::Start, PowerState::Paused));
         assert!(!is_done("desktop-group-create", Power(PowerState::Running)));
     }
 }

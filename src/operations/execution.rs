@@ -1,13 +1,13 @@
 //! The running operation as its actions see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
 use super::progress::Progress;
-use super::{Actor, Item};
+use super::{Actor, Item, State};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::cancel::{CancelFlag, cancelled};
 
@@ -45,10 +45,16 @@ impl Execution {
         self.progress.end(node, result);
     }
 
-    /// Why nodes did not do their part, also before a restart.
+    /// A node did some of the things of its part; the fault is the first of those that were not done.
+    pub fn part_ends_partly(&self, node: i64, fault: Fault) {
+        self.progress.end_partly(node, fault);
+    }
+
+    /// Why nodes did nothing of their part, also before a restart.
     pub fn failed_parts(&self) -> BTreeMap<i64, Fault> {
-        let parts = self.progress.told().parts;
-        parts.into_iter().filter_map(|(node, part)| Some((node, part.fault?))).collect()
+        let parts = self.progress.told().parts.into_iter();
+        let failed = parts.filter(|(_, part)| part.state != State::Partly);
+        failed.filter_map(|(node, part)| Some((node, part.fault?))).collect()
     }
 
     /// Goes on with the nodes that did their part.
@@ -56,13 +62,13 @@ impl Execution {
     /// # Errors
     /// When none did, and when somebody asked to stop.
     pub fn some_part(&self) -> Result<()> {
-        let parts = self.progress.told().parts;
-        let mut faults = parts.values().filter_map(|part| part.fault.as_ref());
-        if parts.values().any(|part| part.fault.as_ref().is_some_and(is_cancel)) {
+        let parts = self.progress.told().parts.len();
+        let failed = self.failed_parts();
+        if failed.values().any(is_cancel) {
             return Err(cancelled());
         }
-        match faults.next() {
-            Some(first) if faults.count() + 1 == parts.len() => Err(Error::from(first.clone())),
+        match failed.values().next() {
+            Some(first) if failed.len() == parts => Err(Error::from(first.clone())),
             _ => Ok(()),
         }
     }
@@ -91,6 +97,12 @@ impl Execution {
             Some(known) => *known = item,
             None => items.push(item),
         }
+    }
+
+    /// Which things of a batch are done, also before a restart.
+    pub fn done_items(&self) -> HashSet<Uuid> {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.iter().filter(|item| item.fault.is_none()).map(|item| item.uuid).collect()
     }
 
     /// Notes things that were refused when the batch was submitted.

@@ -49,7 +49,7 @@ pub use progress::PERCENT;
 pub use saga::{Action, Saga, nothing};
 pub use store::holders;
 
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Kind, Result};
 
 /// Who asked.
 #[derive(Debug, Clone)]
@@ -122,6 +122,13 @@ pub struct Item {
     pub name: String,
     /// `None` is success.
     pub fault: Option<Fault>,
+}
+
+impl Item {
+    /// Whether it is neither done nor failed, because somebody asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.fault.as_ref().is_some_and(|fault| fault.kind == Kind::Cancelled)
+    }
 }
 
 /// What one node has to do in an operation.

@@ -89,6 +89,10 @@ impl Progress {
         self.part(node, true, |part| part.end(result));
     }
 
+    pub fn end_partly(&self, node: i64, fault: Fault) {
+        self.part(node, true, |part| (part.state, part.fault) = (State::Partly, Some(fault)));
+    }
+
     /// What has no end of its own ends as the whole did.
     pub fn end_all(&self, fault: Option<&Fault>) {
         let mut inner = self.lock();

@@ -158,16 +158,16 @@ impl<'a> Runner<'a> {
         if self.work.fault.is_some() {
             return State::Partly;
         }
-        let parts = self.execution.progress.told().parts.len();
-        let failed = self.execution.failed_parts();
-        match failed.len() {
-            0 => State::Succeeded,
-            some if some < parts => State::Partly,
-            _ => {
-                self.work.fault = failed.into_values().next();
-                State::Failed
-            }
+        let parts = self.execution.progress.told().parts;
+        if parts.values().all(|part| part.fault.is_none()) {
+            return State::Succeeded;
         }
+        let failed = self.execution.failed_parts();
+        if failed.len() < parts.len() {
+            return State::Partly;
+        }
+        self.work.fault = failed.into_values().next();
+        State::Failed
     }
 
     fn backward(&mut self, saga: &dyn AnySaga) -> Result<Outcome> {

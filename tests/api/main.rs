@@ -31,6 +31,7 @@ mod ops_users;
 mod origin;
 mod people;
 mod pools;
+mod power;
 mod presence;
 mod provider;
 mod query;

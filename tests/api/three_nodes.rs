@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{Client, SMALL, Server, Site, empty_image, rows, wait_until};
@@ -24,6 +25,22 @@ pub fn all_active(admin: &Client, count: usize) {
     wait_until(&format!("{count} active nodes"), LIMIT, || {
         nodes(admin).values().filter(|node| node["status"] == "active").count() == count
     });
+}
+
+/// Makes a template on a node, as if no other had the image. Gives its uuid.
+#[track_caller]
+pub fn template_on(server: &Server, site: &Site, node: &str, name: &str, image: &str) -> String {
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("open");
+    database.busy_timeout(LIMIT).expect("wait for others");
+    let copies = |state: &str| {
+        let sql = "UPDATE layer_copies SET state = ?1 WHERE layer = ?2 AND node_id <> \
+             (SELECT id FROM nodes WHERE name = ?3)";
+        assert!(database.execute(sql, [state, image, node]).expect("change copies") > 0);
+    };
+    copies("copying");
+    let template = site.template(name, image);
+    copies("ready");
+    template
 }
 
 #[test]

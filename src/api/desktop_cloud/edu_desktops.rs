@@ -15,7 +15,7 @@ use crate::api::{App, input, time};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::TemplateState;
 use crate::desktops::{
-    Changed, DesktopGroup, DesktopGroupChange, GroupDisk, NewDesktopGroup, Switch,
+    Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk, NewDesktopGroup,
 };
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -307,25 +307,25 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Creating> {
 }
 
 fn start(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    switch(app, call, Switch::Start, input)
+    power(app, call, DesktopPowerAction::Start, input)
 }
 
 fn stop(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    switch(app, call, Switch::Stop, input)
+    power(app, call, DesktopPowerAction::Stop, input)
 }
 
 fn reboot(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    switch(app, call, Switch::Reboot, input)
+    power(app, call, DesktopPowerAction::Reboot, input)
 }
 
-fn switch(
+fn power(
     app: &App,
     call: &mut Call,
-    switch: Switch,
+    action: DesktopPowerAction,
     input: GroupsInput,
 ) -> Result<BatchSubmission> {
     call.about(subject(&input.desktops, "desktops")?);
-    app.desktops.switch_groups(&call.visible, &call.actor, switch, &named::pairs(input.desktops))
+    app.desktops.switch_groups(&call.visible, &call.actor, action, &named::pairs(input.desktops))
 }
 
 fn activate(app: &App, call: &mut Call, input: GroupsInput) -> Result<Batch> {

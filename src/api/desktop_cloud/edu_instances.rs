@@ -12,7 +12,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post};
 use crate::api::input::{List, Listed};
 use crate::api::{App, input, time};
-use crate::desktops::{self, Desktop, Switch};
+use crate::desktops::{self, Desktop, DesktopPowerAction};
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::operations::{BatchSubmission, SubmittedOperation};
@@ -168,25 +168,25 @@ fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
 }
 
 fn start(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    switch(app, call, Switch::Start, input)
+    power(app, call, DesktopPowerAction::Start, input)
 }
 
 fn stop(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    switch(app, call, Switch::Stop, input)
+    power(app, call, DesktopPowerAction::Stop, input)
 }
 
 fn reboot(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    switch(app, call, Switch::Reboot, input)
+    power(app, call, DesktopPowerAction::Reboot, input)
 }
 
-fn switch(
+fn power(
     app: &App,
     call: &mut Call,
-    switch: Switch,
+    action: DesktopPowerAction,
     input: DesktopsInput,
 ) -> Result<BatchSubmission> {
     let (group, wanted) = taken_apart(call, input)?;
-    app.desktops.switch_desktops(&call.visible, &call.actor, switch, &group, &wanted)
+    app.desktops.switch_desktops(&call.visible, &call.actor, action, &group, &wanted)
 }
 
 fn taken_apart(

@@ -12,7 +12,7 @@ use crate::api::answer::{Done, IntoAnswer, Outcome};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
 use crate::api::input::{List, Listed};
-use crate::desktops::templates::TemplateAction;
+use crate::desktops::templates::TemplatePowerAction;
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::operations::{BatchSubmission, SubmittedOperation};
@@ -134,7 +134,7 @@ fn copy(app: &App, call: &mut Call, given: CopyInput) -> Result<Made> {
 fn power(
     app: &App,
     call: &mut Call,
-    action: TemplateAction,
+    action: TemplatePowerAction,
     given: &[Named],
 ) -> Result<BatchSubmission> {
     call.about(subject(given, "templates")?);
@@ -143,31 +143,31 @@ fn power(
 }
 
 fn start(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::Start, &given.templates)
+    power(app, call, TemplatePowerAction::Start, &given.templates)
 }
 
 fn stop(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::Stop, &given.templates)
+    power(app, call, TemplatePowerAction::Stop, &given.templates)
 }
 
 fn hard_stop(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::HardStop, &given.templates)
+    power(app, call, TemplatePowerAction::HardStop, &given.templates)
 }
 
 fn reboot(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::Reboot, &given.templates)
+    power(app, call, TemplatePowerAction::Reboot, &given.templates)
 }
 
 fn hard_reboot(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::HardReboot, &given.templates)
+    power(app, call, TemplatePowerAction::HardReboot, &given.templates)
 }
 
 fn reset(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::Reset, &given.templates)
+    power(app, call, TemplatePowerAction::Reset, &given.templates)
 }
 
 fn edit(app: &App, call: &mut Call, given: Named) -> Result<BatchSubmission> {
-    power(app, call, TemplateAction::Edit, &[given])
+    power(app, call, TemplatePowerAction::Edit, &[given])
 }
 
 fn save(app: &App, call: &mut Call, given: SaveInput) -> Result<SubmittedOperation> {

@@ -233,14 +233,15 @@ pub fn note_starts(tx: &Tx<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> 
     Ok(())
 }
 
-/// How many of these are on, or off.
-pub fn count_power(conn: &Connection, desktops: &[Uuid], on: bool) -> Result<usize> {
+/// Those of these desktops that are on, and since when.
+pub fn on_since(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<Uuid, Option<i64>>> {
     let mut statement = conn.prepare_cached(
-        "SELECT count(*) FROM desktops \
-         WHERE uuid IN (SELECT value FROM json_each(?1)) AND (power <> 'off') = ?2",
+        "SELECT uuid, started_at FROM desktops \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off'",
     )?;
-    let count: i64 = statement.query_row(params![json_uuids(desktops)?, on], |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(0))
+    let on = statement
+        .query_map([json_uuids(desktops)?], |row| Ok((rows::uuid(row, 0)?, row.get(1)?)))?;
+    Ok(on.collect::<rusqlite::Result<_>>()?)
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {

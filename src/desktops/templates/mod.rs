@@ -33,13 +33,14 @@ mod template;
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewTemplate, Place};
 pub use export::{Download, Tickets};
 pub use limits::{MEMORY_LEAST, MEMORY_LIMIT_GIB, SIZE_LIMIT, VCPU_LIMIT};
-pub use power::TemplateAction;
+pub use power::TemplatePowerAction;
 pub use store::{TemplateLine, VersionCopy};
 pub use template::{Classify, Power, Template, TemplateDisk, TemplateState, device_name};
 
@@ -59,6 +60,7 @@ pub struct Templates {
     inventory: Inventory,
     networks: Networks,
     images: Images,
+    runtime: Handle,
     tickets: Arc<Tickets>,
 }
 
@@ -72,7 +74,7 @@ pub struct NodeImages {
 }
 
 impl Templates {
-    /// Makes its operations known.
+    /// To be called within the runtime. Makes its operations known.
     pub fn new(
         store: Store,
         operations: Operations,
@@ -81,7 +83,8 @@ impl Templates {
         images: Images,
     ) -> Self {
         let tickets = Arc::default();
-        let templates = Self { store, operations, inventory, networks, images, tickets };
+        let runtime = Handle::current();
+        let templates = Self { store, operations, inventory, networks, images, runtime, tickets };
         create::register(&templates);
         power::register(&templates);
         save::register(&templates);

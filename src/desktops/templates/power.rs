@@ -1,22 +1,23 @@
 //! Starting, stopping and editing templates' own machines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::machine::watched;
 use super::{Template, Templates, ready, store};
-use crate::error::{Error, Fault, Kind, Result};
+use crate::desktops::power_actions::{self, Machine, Settling};
+use crate::error::{Error, Result};
+use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
-use crate::store::Tx;
+use crate::store::{Topic, Tx};
 
 /// What people do to machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TemplateAction {
+pub enum TemplatePowerAction {
     Start,
     Stop,
     HardStop,
@@ -27,7 +28,7 @@ pub enum TemplateAction {
     Edit,
 }
 
-impl TemplateAction {
+impl TemplatePowerAction {
     const ALL: [Self; 7] = [
         Self::Start,
         Self::Stop,
@@ -78,14 +79,14 @@ impl TemplateAction {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
-    action: TemplateAction,
+    action: TemplatePowerAction,
     templates: Vec<(Uuid, String)>,
     refused: Vec<Item>,
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Action<Templates, Args>] = &[Action::new("power", switch, nothing)];
-    for action in TemplateAction::ALL {
+    const STEPS: &[Action<Templates, Args>] = &[Action::new("power", run, nothing)];
+    for action in TemplatePowerAction::ALL {
         let saga = Saga::new(action.lane(), templates.clone(), STEPS);
         templates.operations.register(action.kind(), saga);
     }
@@ -100,109 +101,103 @@ impl Templates {
     pub fn power(
         &self,
         actor: &Actor,
-        action: TemplateAction,
+        action: TemplatePowerAction,
         templates: &[Uuid],
     ) -> Result<BatchSubmission> {
         self.operations.submit_batch(
             actor,
             templates,
             |tx, batch| batch.admit(|uuid| admit(tx, action, uuid)),
-            |_, admitted| {
+            |tx, admitted| {
                 let Admitted { uuids, things: templates, title, refused } = admitted;
+                let (nodes, total) = (store::count_by_node(tx, &uuids)?, uuids.len() as u64);
                 let args = Args { action, templates, refused };
                 let new = NewOperation::new(action.kind(), &args, uuids[0], &title)?;
-                Ok(new.locking_only(uuids))
+                Ok(new.locking_only(uuids).counting_to(total).on(nodes))
             },
         )
     }
 }
 
-fn admit(tx: &Tx<'_>, action: TemplateAction, uuid: Uuid) -> Result<String> {
+fn admit(tx: &Tx<'_>, action: TemplatePowerAction, uuid: Uuid) -> Result<String> {
     let template = ready(tx, uuid)?;
-    if action == TemplateAction::Reset && !template.power.is_on() {
+    if action == TemplatePowerAction::Reset && !template.power.is_on() {
         return Err(Error::conflict("template-not-running").arg("name", template.name));
     }
     if action.starts() {
-        store::set_changed(tx, uuid, action == TemplateAction::Edit)?;
+        store::set_changed(tx, uuid, action == TemplatePowerAction::Edit)?;
     }
     Ok(template.name)
 }
 
-fn switch(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+fn run(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);
-    let mut by_node: BTreeMap<i64, Vec<Template>> = BTreeMap::new();
-    for (uuid, name) in &args.templates {
-        match templates.find(*uuid) {
-            Ok(template) => by_node.entry(template.node_id).or_default().push(template),
-            Err(error) => execution.item(*uuid, name, Err(error.into())),
-        }
-    }
-    std::thread::scope(|scope| {
-        let work = |(node, group): (i64, Vec<Template>)| {
-            scope.spawn(move || on_node(templates, args.action, node, &group, execution))
-        };
-        let threads: Vec<_> = by_node.into_iter().map(work).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|_| Err(Error::internal("switching templates panicked")))
-        };
-        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
-    })
+    let uuids: Vec<Uuid> = args.templates.iter().map(|(uuid, _)| *uuid).collect();
+    let found = templates.store.read(|conn| store::find_many(conn, &uuids))?;
+    let machine = |template: &Template| Machine {
+        uuid: template.uuid,
+        name: template.name.clone(),
+        node_id: template.node_id,
+    };
+    let machines: Vec<Machine> = found.iter().map(machine).collect();
+    let action = args.action.power();
+    let Templates { store: rows, runtime, .. } = templates;
+    let of = (action, machines.as_slice());
+    let settling = Settling::of(rows, runtime, Topic::Templates, store::on_since, of)?;
+    let found: HashMap<Uuid, Template> =
+        found.into_iter().map(|template| (template.uuid, template)).collect();
+    let power = |client: &NodeClient, node, part: Vec<Uuid>, watch: &mut Watch<'_>| {
+        let part = part.iter().filter_map(|uuid| found.get(uuid));
+        switch_on(templates, action, (client, node), &part.collect::<Vec<_>>(), watch)
+    };
+    let outcomes = power_actions::carry_out(&templates.inventory, execution, &machines, power);
+    settling.wait(&outcomes.done)?;
+    outcomes.require_all_begun()
 }
 
-/// One batch for a node. What fails for the node fails for each of its templates.
-fn on_node(
-    templates: &Templates,
-    action: TemplateAction,
-    node: i64,
-    group: &[Template],
-    execution: &Execution,
-) -> Result<()> {
-    let results = switch_on(templates, action, node, group, execution);
-    if let Err(error) = &results
-        && error.kind() == Kind::Cancelled
-    {
-        return results.map(drop);
-    }
-    for template in group {
-        let result = match &results {
-            Ok(results) => results.get(&template.uuid).cloned().unwrap_or(Ok(())),
-            Err(error) => Err(Fault::from(error)),
-        };
-        execution.item(template.uuid, &template.name, result);
-    }
-    Ok(())
-}
-
-type Results = BTreeMap<Uuid, Result<(), Fault>>;
-
+/// One batch for a node.
 fn switch_on(
     templates: &Templates,
-    action: TemplateAction,
-    node: i64,
-    group: &[Template],
-    execution: &Execution,
-) -> Result<Results> {
-    let client = templates.inventory.client(node)?;
-    let mut results = Results::new();
+    action: PowerAction,
+    (client, node): (&NodeClient, i64),
+    part: &[&Template],
+    watch: &mut Watch<'_>,
+) -> Result<Vec<ItemResult>> {
+    let mut failed = Vec::new();
     // One that somebody undefined is made again.
-    if action != TemplateAction::Reset {
-        let mut specs = Vec::new();
-        for template in group {
-            specs.push(templates.own_spec(template)?);
-        }
-        let networks: BTreeSet<Uuid> =
-            specs.iter().flat_map(|spec| &spec.nics).map(|nic| nic.network).collect();
-        for network in networks {
-            templates.networks.ensure_on(node, network)?;
-        }
-        note(&mut results, watched(execution, |watch| client.define_domains(specs, watch))?);
+    if action != PowerAction::Reset {
+        failed = define(templates, (client, node), part, watch)?;
+        failed.retain(|item| item.result.is_err());
     }
-    let good = |template: &&Template| !matches!(results.get(&template.uuid), Some(Err(_)));
-    let uuids: Vec<Uuid> = group.iter().filter(good).map(|template| template.uuid).collect();
-    note(&mut results, watched(execution, |watch| client.power(action.power(), uuids, watch))?);
-    Ok(results)
+    let is_good = |uuid: &Uuid| failed.iter().all(|item| item.uuid != *uuid);
+    let good = part.iter().map(|template| template.uuid).filter(is_good).collect();
+    let mut items = client.power(action, good, watch)?;
+    items.append(&mut failed);
+    Ok(items)
 }
 
-fn note(results: &mut Results, items: Vec<ItemResult>) {
-    results.extend(items.into_iter().map(|item| (item.uuid, item.result)));
+fn define(
+    templates: &Templates,
+    (client, node): (&NodeClient, i64),
+    part: &[&Template],
+    watch: &mut Watch<'_>,
+) -> Result<Vec<ItemResult>> {
+    let (mut specs, mut items) = (Vec::new(), Vec::new());
+    for template in part {
+        match templates.own_spec(template) {
+            Ok(spec) => specs.push(spec),
+            Err(error) => {
+                items.push(ItemResult { uuid: template.uuid, result: Err(error.into()) });
+            }
+        }
+    }
+    let networks: BTreeSet<Uuid> =
+        specs.iter().flat_map(|spec| &spec.nics).map(|nic| nic.network).collect();
+    for network in networks {
+        templates.networks.ensure_on(node, network)?;
+    }
+    // Not what is counted.
+    let mut quiet = Watch { progress: &mut |_| (), cancel: watch.cancel };
+    items.extend(client.define_domains(specs, &mut quiet)?);
+    Ok(items)
 }

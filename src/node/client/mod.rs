@@ -150,6 +150,8 @@ impl NodeClient {
             match answers.recv_timeout(CANCEL_POLL) {
                 Ok(Answer::Progress(progress)) => (watch.progress)(progress),
                 Ok(Answer::Reply(result)) => return result.map_err(Error::from),
+                // A node that hangs never says that it stopped.
+                Err(RecvTimeoutError::Disconnected) if give_up.is_some() => return Err(cancelled()),
                 Err(RecvTimeoutError::Disconnected) => return Err(lost()),
                 Err(RecvTimeoutError::Timeout) => {}
             }

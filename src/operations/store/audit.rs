@@ -93,7 +93,8 @@ pub fn operation_ended(tx: &Tx<'_>, actor: &Actor, operation: i64, items: &[Item
     let module = "operations";
     let entry = Entry { action, subject: &subject, module, fault: fault.as_ref() };
     write_in_tx(tx, actor, &entry)?;
-    for item in items.iter().filter(|item| item.fault.is_some()) {
+    // What was cancelled stands in the operation's own line.
+    for item in items.iter().filter(|item| item.fault.is_some() && !item.is_cancelled()) {
         let fault = item.fault.as_ref();
         write_in_tx(tx, actor, &Entry { action, subject: &item.name, module, fault })?;
     }

@@ -1827,6 +1827,11 @@ export interface components {
             /** Format: uuid */
             uuid: string;
         };
+        CarrelOperationsListCancelledItem: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+        };
         CarrelOperationsListFailedItem: {
             /** Format: uuid */
             uuid: string;
@@ -1854,6 +1859,8 @@ export interface components {
             error?: string | null;
             /** @description Things of a batch that failed. */
             failed: components["schemas"]["CarrelOperationsListFailedItem"][];
+            /** @description Things of a batch that were neither done nor failed when somebody asked to stop. */
+            cancelled: components["schemas"]["CarrelOperationsListCancelledItem"][];
             /** @description What each node has to do, where nodes have parts of their own. */
             parts: components["schemas"]["CarrelOperationsListPartView"][];
             /** @description Why its undo does not come to its end. */
@@ -1868,7 +1875,7 @@ export interface components {
             /** Format: int64 */
             node_id: number;
             node_name: string;
-            /** @description queued, running, succeeded, failed or cancelled */
+            /** @description queued, running, succeeded, partly, failed or cancelled */
             state: string;
             /** Format: uint64 */
             done: number;

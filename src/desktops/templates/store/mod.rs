@@ -8,6 +8,8 @@ pub use exports::*;
 pub use layers::*;
 pub use list::*;
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -31,6 +33,44 @@ pub fn on_node(conn: &Connection, node_id: i64) -> Result<Vec<Template>> {
     let mut statement = conn.prepare_cached(&sql)?;
     let found = statement.query_map([node_id], raw)?.collect::<rusqlite::Result<Vec<Raw>>>()?;
     found.into_iter().map(Raw::parse).collect()
+}
+
+/// Those of these that exist.
+pub fn find_many(conn: &Connection, templates: &[Uuid]) -> Result<Vec<Template>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM templates t WHERE t.uuid IN (SELECT value FROM json_each(?1)) ORDER BY t.id"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let found = statement
+        .query_map([crate::desktops::store::json_uuids(templates)?], raw)?
+        .collect::<rusqlite::Result<Vec<Raw>>>()?;
+    found.into_iter().map(Raw::parse).collect()
+}
+
+/// Those of these templates that are on, and since when.
+pub fn on_since(conn: &Connection, templates: &[Uuid]) -> Result<HashMap<Uuid, Option<i64>>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT uuid, started_at FROM templates \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off'",
+    )?;
+    let on = statement.query_map([crate::desktops::store::json_uuids(templates)?], |row| {
+        Ok((rows::uuid(row, 0)?, row.get(1)?))
+    })?;
+    Ok(on.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many of these templates each node has.
+pub fn count_by_node(conn: &Connection, templates: &[Uuid]) -> Result<Vec<(i64, usize)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT node_id, count(*) FROM templates \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) GROUP BY node_id",
+    )?;
+    let nodes = statement
+        .query_map([crate::desktops::store::json_uuids(templates)?], |row| {
+            Ok((row.get(0)?, rows::unsigned(row, 1)?))
+        })?
+        .collect::<rusqlite::Result<Vec<(i64, u64)>>>()?;
+    Ok(nodes.into_iter().map(|(node, count)| (node, count as usize)).collect())
 }
 
 /// Ids of the nodes on which these templates are, each once.
