@@ -1,14 +1,15 @@
 //! What handlers give back, before a dialect wraps it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::App;
 use super::call::Call;
+use super::{App, words};
 use crate::error::{Error, Fault, Kind, Message, Result};
 use crate::operations::{BatchSubmission, Item, Operation, State, SubmittedOperation};
 use crate::store::list::{Page, SearchType};
@@ -29,6 +30,16 @@ pub struct Answer {
     pub status: Option<u16>,
     /// Path of what was made, for the header `Location`.
     pub location: Option<String>,
+}
+
+impl Answer {
+    /// With these fields beside those that it has.
+    pub fn and(mut self, fields: Value) -> Self {
+        if let (Value::Object(data), Value::Object(fields)) = (&mut self.data, fields) {
+            data.extend(fields);
+        }
+        self
+    }
 }
 
 /// What there is to answer when a handler is done.
@@ -216,11 +227,11 @@ impl Batch {
 
 impl IntoAnswer for Batch {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        counted(app, call, self.items, Map::new()).map(Outcome::from)
+        counted(app, call, self.items, BatchOutcome::default()).map(Outcome::from)
     }
 
-    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
-        Some(counts_schema())
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(outcome_schema(generator))
     }
 }
 
@@ -235,29 +246,45 @@ impl IntoAnswer for SubmittedOperation {
         Ok(Outcome::Wait(Wait { operation: self.0, patience: PATIENCE, finish }))
     }
 
-    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
-        Some(counts_schema())
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(outcome_schema(generator))
     }
+}
+
+/// Something new, of which no more is known yet.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct New {
+    pub uuid: Uuid,
 }
 
 /// What was written, and the operation that carries it out; the answer has the fields of both.
 #[derive(Debug)]
 pub struct Made<T>(pub SubmittedOperation, pub T);
 
+impl<T: JsonSchema> JsonSchema for Made<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Made{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (made, outcome) = (generator.subschema_for::<T>(), outcome_schema(generator));
+        schemars::json_schema!({"allOf": [made, outcome]})
+    }
+}
+
 impl<T: Serialize + JsonSchema> IntoAnswer for Made<T> {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         let Self(operation, made) = self;
         let fields = to_value(&made)?;
-        Ok(operation.into_answer(app, call)?.map(|mut answer| {
-            if let (Value::Object(data), Value::Object(fields)) = (&mut answer.data, fields) {
-                data.extend(fields);
-            }
-            answer
-        }))
+        Ok(operation.into_answer(app, call)?.map(|answer| answer.and(fields)))
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(generator.subschema_for::<T>())
+        Some(generator.subschema_for::<Self>())
     }
 }
 
@@ -266,28 +293,35 @@ impl IntoAnswer for BatchSubmission {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         match self {
             Self::Running(operation) => operation.into_answer(app, call),
-            Self::Refused(items) => counted(app, call, items, Map::new()).map(Outcome::from),
+            Self::Refused(items) => {
+                counted(app, call, items, BatchOutcome::default()).map(Outcome::from)
+            }
         }
     }
 
-    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
-        Some(counts_schema())
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(outcome_schema(generator))
     }
 }
 
 /// An operation as it stands.
-fn told(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
-    let mut data = Map::new();
-    data.insert("operation_uuid".into(), json!(operation.uuid));
-    data.insert("operation_state".into(), json!(operation.state.word()));
+///
+/// # Errors
+/// What it failed of, when it failed as a whole.
+pub fn told(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
+    let outcome = BatchOutcome {
+        operation_uuid: Some(operation.uuid),
+        operation_state: Some(operation.state.word()),
+        ..BatchOutcome::default()
+    };
     if let (true, Some(fault)) = (tells_why(&operation), operation.fault.clone()) {
         return Err(fault.into());
     }
     if operation.items.is_empty() || !operation.state.is_over() {
         let message = ongoing(&operation);
-        return Ok(Answer { data: data.into(), message, ..Answer::default() });
+        return Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() });
     }
-    counted(app, call, operation.items, data)
+    counted(app, call, operation.items, outcome)
 }
 
 /// Whether its own fault is the answer: it failed as a whole, and not for each of its things.
@@ -311,12 +345,7 @@ fn ongoing(operation: &Operation) -> Option<(&'static str, Vec<(&'static str, St
 }
 
 /// Document 002, 模板 4: more than one answers with counts, a single failure with its reason.
-fn counted(
-    app: &App,
-    call: &Call,
-    items: Vec<Item>,
-    mut data: Map<String, Value>,
-) -> Result<Answer> {
+fn counted(app: &App, call: &Call, items: Vec<Item>, outcome: BatchOutcome) -> Result<Answer> {
     let failures: Vec<(&Item, &Fault)> =
         items.iter().filter_map(|item| item.fault.as_ref().map(|fault| (item, fault))).collect();
     let (total, failed) = (items.len(), failures.len());
@@ -331,34 +360,50 @@ fn counted(
         let error = Error::new(first.kind(), "batch-failed").arg("failed", failed);
         return Err(error.arg("reason", reason).because(first));
     }
-    data.insert("success_num".into(), json!(total - failed));
-    data.insert("failed_num".into(), json!(failed));
-    let failed_items: Vec<Value> = failures
-        .iter()
-        .map(|(item, fault)| {
-            let reason = app.language.error(call.language, &Error::from((*fault).clone()));
-            json!({"uuid": item.uuid, "name": item.name, "reason": reason})
-        })
-        .collect();
-    data.insert("failed".into(), Value::Array(failed_items));
+    let told = |(item, fault): &(&Item, &Fault)| {
+        let reason = app.language.error(call.language, &Error::from((*fault).clone()));
+        FailedItem { uuid: item.uuid, name: item.name.clone(), reason }
+    };
+    let outcome = BatchOutcome {
+        success_num: Some(total - failed),
+        failed_num: Some(failed),
+        failed: Some(failures.iter().map(told).collect()),
+        ..outcome
+    };
     let args = vec![("succeeded", (total - failed).to_string()), ("failed", failed.to_string())];
     let message = (total > 1).then_some(("batch-counts", args));
-    Ok(Answer { data: data.into(), message, ..Answer::default() })
+    Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() })
 }
 
-fn counts_schema() -> Schema {
-    schemars::json_schema!({
-        "type": "object",
-        "properties": {
-            "operation_uuid": {"type": "string", "format": "uuid"},
-            "operation_state": {"type": "string"},
-            "success_num": {"type": "integer"},
-            "failed_num": {"type": "integer"},
-            "failed": {"type": "array", "items": {"type": "object", "properties": {
-                "uuid": {"type": "string"}, "name": {"type": "string"}, "reason": {"type": "string"}
-            }}}
-        }
-    })
+fn outcome_schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<BatchOutcome>()
+}
+
+/// How a batch or an operation went, as far as that is known: what [`told`] and [`counted`] answer.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct BatchOutcome {
+    /// The operation that does it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation_uuid: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::OperationState>")]
+    operation_state: Option<&'static str>,
+    /// Known once it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success_num: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_num: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Vec<FailedItem>>,
+}
+
+/// A thing of a batch for which it failed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FailedItem {
+    pub uuid: Uuid,
+    pub name: String,
+    /// In the reader's language.
+    pub reason: String,
 }
 
 fn to_value<T: Serialize>(value: &T) -> Result<Value> {

@@ -47,6 +47,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs(Permission::AuditView)
             .audited(MODULE, LOG)
             .takes::<ExportInput>()
+            .sends("text/csv")
             .summary(
                 "The operation log as CSV in UTF-8, newest first; filters as of the log itself",
             ),

@@ -102,7 +102,8 @@ pub struct Endpoint {
     pub refusal: &'static str,
     pub input: SchemaOf,
     pub output: SchemaOf,
-    /// The answer is an operation or a file rather than an object of `output`.
+    /// What kind of body a success has where it is no JSON in the dialect's envelope, such as `image/png`.
+    pub media: Option<&'static str>,
     pub run: Run,
 }
 
@@ -170,6 +171,16 @@ impl Endpoint {
     pub fn takes<I: JsonSchema>(self) -> Self {
         Self { input: schema_of::<I>, ..self }
     }
+
+    /// Documents the data that a streaming endpoint answers.
+    pub fn gives<O: JsonSchema>(self) -> Self {
+        Self { output: schema_of::<O>, ..self }
+    }
+
+    /// Documents that a streaming endpoint answers with a body of this kind, in no envelope.
+    pub fn sends(self, media: &'static str) -> Self {
+        Self { media: Some(media), ..self }
+    }
 }
 
 type Handler<I, O> = fn(&App, &mut Call, I) -> Result<O>;
@@ -232,6 +243,7 @@ pub fn streaming(
         refusal: "permission-missing",
         input: |_| None,
         output: |_| None,
+        media: None,
         run: Run::Streaming(handler),
     })
 }
@@ -261,6 +273,7 @@ where
         refusal: "permission-missing",
         input: schema_of::<I>,
         output: O::schema,
+        media: None,
         run: Run::Blocking(Box::new(run)),
     })
 }

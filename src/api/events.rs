@@ -15,20 +15,22 @@ use rocket::tokio::sync::broadcast::Receiver;
 use rocket::tokio::sync::broadcast::error::RecvError;
 use rocket::tokio::time::{Instant, sleep_until};
 use rocket::{Data, Request, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 use tokio_util::io::StreamReader;
 use uuid::Uuid;
 
-use super::App;
 use super::call::Call;
 use super::dispatch::blocking;
 use super::endpoint::{Endpoint, Scope, Streamed, streaming};
 use super::language::Language;
 use super::operations::OperationView;
 use super::presence::{HEARTBEAT, Presence};
+use super::{App, words};
 use crate::error::Result;
 use crate::identity::{Caller, Permission};
-use crate::node::protocol::{Event, Sample};
+use crate::node::protocol::Event;
 use crate::store::visible::Visible;
 use crate::store::{Changed, Topics};
 
@@ -39,8 +41,32 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         streaming(Method::Get, "carrel.events", "/api/v1.0/events", open)
             .signed_in()
-            .summary("Server-sent events: `changed` {topic}, `operation` and `sample`"),
+            .sends("text/event-stream")
+            .gives::<News>()
+            .summary("Server-sent events; each property is an event of that name, with its data"),
     ]
+}
+
+/// Names of events and their data.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "documents the stream")]
+struct News {
+    changed: Option<TopicChanged>,
+    operation: Option<OperationView>,
+    sample: Option<NodeSampled>,
+}
+
+/// Lists about this topic are to be read anew.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TopicChanged {
+    #[schemars(with = "words::Topic")]
+    topic: &'static str,
+}
+
+/// There are new figures of a node; whoever shows some asks for them.
+#[derive(Debug, Serialize, JsonSchema)]
+struct NodeSampled {
+    node_id: i64,
 }
 
 fn open<'r>(
@@ -128,8 +154,8 @@ impl Events {
                     Err(RecvError::Closed) => return None,
                 },
                 told = self.nodes.recv() => match told {
-                    Ok((node, Event::Sample(sample))) if self.may(Permission::NodesView) => {
-                        return Some(tell_sample(node, &sample));
+                    Ok((node_id, Event::Sample(_))) if self.may(Permission::NodesView) => {
+                        return Some(event("sample", &NodeSampled { node_id }));
                     }
                     // The other events arrive as changed rows; a missed sample is followed by the next.
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
@@ -161,8 +187,7 @@ impl Events {
     async fn tell(&mut self) -> String {
         let mut text = String::new();
         for topic in std::mem::take(&mut self.topics).iter() {
-            let data = json!({"topic": topic.word()});
-            text.push_str(&format!("event: changed\ndata: {data}\n\n"));
+            text.push_str(&event("changed", &TopicChanged { topic: topic.word() }));
         }
         let uuids = std::mem::take(&mut self.operations);
         if let Some(visible) = Scope::Own.of(&self.caller, Permission::OperationsView)
@@ -176,16 +201,8 @@ impl Events {
     }
 }
 
-/// The figures that a page shows at once; the rest it asks for.
-fn tell_sample(node: i64, sample: &Sample) -> String {
-    let data = json!({
-        "node_id": node,
-        "at": sample.at,
-        "cpu_percent": sample.cpu_percent,
-        "memory_total": sample.memory_total,
-        "memory_used": sample.memory_used,
-    });
-    format!("event: sample\ndata: {data}\n\n")
+fn event(name: &str, data: &impl Serialize) -> String {
+    format!("event: {name}\ndata: {}\n\n", json!(data))
 }
 
 fn tell_operations(app: &App, call: &Call, visible: &Visible, uuids: &BTreeSet<Uuid>) -> String {
@@ -194,9 +211,7 @@ fn tell_operations(app: &App, call: &Call, visible: &Visible, uuids: &BTreeSet<U
         // One that is gone since, or not the caller's to see, needs no news.
         let Ok(operation) = app.operations.find_seen(visible, *uuid) else { continue };
         let view = OperationView::of(app, call, operation);
-        if let Ok(data) = serde_json::to_string(&view) {
-            text.push_str(&format!("event: operation\ndata: {data}\n\n"));
-        }
+        text.push_str(&event("operation", &view));
     }
     text
 }

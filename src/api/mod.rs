@@ -25,6 +25,7 @@ mod presence;
 mod session;
 mod time;
 mod uuids;
+mod words;
 
 use std::sync::{Arc, OnceLock};
 

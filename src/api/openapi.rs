@@ -13,10 +13,9 @@ use super::call::Call;
 use super::dialect::ActionInput;
 use super::endpoint::{Access, Endpoint, Mounted, Scope, get};
 use super::input::NoInput;
-use super::{App, DIALECTS, table};
+use super::{App, DIALECTS, table, words};
 use crate::error::Result;
 use crate::identity::Permission;
-use crate::store::Topic;
 use rocket::http::Method;
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -81,8 +80,6 @@ pub fn document() -> Value {
         }
         schemas.extend(shapes.schemas);
     }
-    schemas.insert("Permission".into(), words(Permission::ALL.iter().map(|one| one.word())));
-    schemas.insert("Topic".into(), words(Topic::ALL.iter().map(|topic| topic.word())));
     schemas.sort_keys();
     let tags: Vec<_> = DIALECTS.iter().map(|dialect| json!({"name": dialect.tag})).collect();
     json!({
@@ -106,15 +103,11 @@ pub fn document() -> Value {
     })
 }
 
-/// A text that is one of these words.
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> Value {
-    json!({"type": "string", "enum": words.collect::<Vec<_>>()})
-}
-
 const COMPONENTS: &str = "#/components/schemas/";
 
 /// What a row takes and gives. Its components are named after the row (`vdi.pools.create` takes a
-/// `VdiPoolsCreateInput`), so that no other row changes the names of its types.
+/// `VdiPoolsCreateInput`), so that no other row changes the names of its types. Only what rows share by
+/// intent has a name of its own.
 struct Shapes {
     input: Option<Value>,
     output: Option<Value>,
@@ -129,10 +122,12 @@ impl Shapes {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
         });
-        let mut generator = settings.into_generator();
-        let input = (endpoint.input)(&mut generator).map(Schema::to_value);
-        let output = (endpoint.output)(&mut generator).map(Schema::to_value);
-        let mut found = generator.take_definitions(true);
+        let (mut taken, mut given) =
+            (settings.clone().into_generator(), settings.for_serialize().into_generator());
+        let input = (endpoint.input)(&mut taken).map(Schema::to_value);
+        let output = (endpoint.output)(&mut given).map(Schema::to_value);
+        let mut found = taken.take_definitions(true);
+        found.extend(given.take_definitions(true));
         let of_input = input.as_ref().and_then(component).map(str::to_owned);
         let of_output = output.as_ref().and_then(component).map(str::to_owned);
         let query = match (endpoint.method, &input) {
@@ -145,6 +140,7 @@ impl Shapes {
         let row: String = endpoint.id.split(['.', '-']).map(capitalized).collect();
         let named = |name: &str| match name {
             _ if of_input.as_deref() == Some(name) => format!("{row}Input"),
+            _ if shared(name) => name.to_owned(),
             _ if of_output.as_deref() == Some(name) => format!("{row}Data"),
             _ => format!("{row}{name}"),
         };
@@ -160,6 +156,22 @@ impl Shapes {
         }
     }
 }
+
+/// Whether a component is the same thing in every row that has it.
+fn shared(name: &str) -> bool {
+    words::NAMES.contains(&name) || SHARED.contains(&name)
+}
+
+/// Components that several rows have, beside words.
+const SHARED: [&str; 7] = [
+    "BatchOutcome",
+    "CancelledItem",
+    "FailedItem",
+    "New",
+    "Operation",
+    "OperationPart",
+    "OperationStuck",
+];
 
 fn component(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix(COMPONENTS)
@@ -221,10 +233,23 @@ fn add_action(operation: &mut Value, endpoint: &Mounted, shapes: &Shapes) {
     };
     choices.push(body(endpoint, shapes.input.clone()));
     *schema = json!({"oneOf": choices});
+    add_answer(operation, endpoint, shapes);
     let row = action(endpoint, shapes);
     match operation["x-actions"].as_array_mut() {
         Some(actions) => actions.push(row),
         None => operation["x-actions"] = json!([row]),
+    }
+}
+
+/// What the row answers, if no other of the path does already.
+fn add_answer(operation: &mut Value, endpoint: &Mounted, shapes: &Shapes) {
+    let more = success(endpoint, shapes);
+    let known = &mut operation["responses"]["200"]["content"]["application/json"]["schema"];
+    let choices = known.get("anyOf").and_then(Value::as_array).cloned();
+    let mut choices = choices.unwrap_or_else(|| vec![known.clone()]);
+    if !choices.contains(&more) {
+        choices.push(more);
+        *known = json!({"anyOf": choices});
     }
 }
 
@@ -281,12 +306,23 @@ fn query_parameters(schema: &Value) -> Vec<Value> {
 }
 
 fn responses(endpoint: &Mounted, shapes: &Shapes) -> Value {
-    let data = shapes.output.clone().unwrap_or_else(|| json!({"type": "object"}));
-    let envelope = (endpoint.dialect.schema)(data);
-    let success =
-        json!({"description": "Success", "content": {"application/json": {"schema": envelope}}});
+    let media = endpoint.media.unwrap_or("application/json");
+    let schema = success(endpoint, shapes);
+    let success = json!({"description": "Success", "content": {media: {"schema": schema}}});
     let refusal = json!({"description": "Refused; the message says why", "content": {"application/json": {}}});
     json!({"200": success, "default": refusal})
+}
+
+fn success(endpoint: &Mounted, shapes: &Shapes) -> Value {
+    match endpoint.media {
+        None => {
+            let data = shapes.output.clone().unwrap_or_else(|| json!({"type": "object"}));
+            (endpoint.dialect.schema)(data)
+        }
+        Some(_) => {
+            shapes.output.clone().unwrap_or_else(|| json!({"type": "string", "format": "binary"}))
+        }
+    }
 }
 
 fn security(access: Access) -> Value {
@@ -339,8 +375,7 @@ mod tests {
         let schemas = document["components"]["schemas"].as_object().expect("components");
         let rows: Vec<String> =
             table().iter().map(|row| row.id.split(['.', '-']).map(capitalized).collect()).collect();
-        for name in schemas.keys().filter(|name| !["Permission", "Topic"].contains(&name.as_str()))
-        {
+        for name in schemas.keys().filter(|name| !shared(name)) {
             assert!(rows.iter().any(|row| name.starts_with(row.as_str())), "{name}");
             assert!(!name.ends_with(|last: char| last.is_ascii_digit()), "{name}");
         }

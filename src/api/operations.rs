@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::answer::Done;
+use super::answer::{Done, FailedItem};
 use super::call::Call;
 use super::endpoint::{Endpoint, Scope, get, post};
 use super::input::{Listed, Paging};
-use super::{App, time};
+use super::{App, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::operations::{Item, Operation};
@@ -53,6 +53,7 @@ struct CancelInput {
 
 /// Long work as people see it.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Operation")]
 pub struct OperationView {
     uuid: Uuid,
     kind: String,
@@ -60,7 +61,7 @@ pub struct OperationView {
     title: String,
     subject: String,
     subject_name: String,
-    /// scheduled, queued, running, undoing, succeeded, partly, failed or cancelled
+    #[schemars(with = "words::OperationState")]
     state: &'static str,
     done: u64,
     total: u64,
@@ -82,13 +83,6 @@ pub struct OperationView {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct FailedItem {
-    uuid: Uuid,
-    name: String,
-    reason: String,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
 struct CancelledItem {
     uuid: Uuid,
     name: String,
@@ -96,10 +90,12 @@ struct CancelledItem {
 
 /// The part of a node.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OperationPart")]
 struct PartView {
     node_id: i64,
     node_name: String,
-    /// queued, running, succeeded, partly, failed or cancelled
+    /// Queued, running, or how it ended.
+    #[schemars(with = "words::OperationState")]
     state: &'static str,
     done: u64,
     total: u64,
@@ -108,6 +104,7 @@ struct PartView {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OperationStuck")]
 struct Stuck {
     reason: String,
     since: Option<String>,

@@ -9,7 +9,7 @@ use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
 use super::input::NoInput;
-use super::{App, SESSION_COOKIE};
+use super::{App, SESSION_COOKIE, words};
 use crate::error::Result;
 use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, SignedIn};
 
@@ -39,6 +39,7 @@ struct SessionView {
     user: Option<UserView>,
     /// What the user may do, for instance `desktops.view`; also what they may do within some education
     /// groups only.
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
     /// What of it holds within these education groups only.
     scopes: Vec<ScopeView>,
@@ -55,6 +56,7 @@ struct SessionView {
 struct ScopeView {
     /// `id` in the list of education groups.
     group_id: i64,
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
 }
 

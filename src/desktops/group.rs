@@ -34,6 +34,8 @@ pub enum Stage {
 }
 
 impl Stage {
+    pub const ALL: [Self; 3] = [Self::Creating, Self::Ready, Self::Deleting];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Creating => "creating",
@@ -43,8 +45,7 @@ impl Stage {
     }
 
     pub(super) fn parse(word: &str) -> Result<Self> {
-        let all = [Self::Creating, Self::Ready, Self::Deleting];
-        let found = all.into_iter().find(|stage| stage.word() == word);
+        let found = Self::ALL.into_iter().find(|stage| stage.word() == word);
         found.ok_or_else(|| Error::internal(format_args!("stage {word} in the database")))
     }
 }

@@ -34,9 +34,9 @@ pub use change::{Changed, DesktopGroupChange};
 pub use consoles::{Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
-pub use group::{DesktopGroup, GroupDisk, GroupKind};
+pub use group::{DesktopGroup, GroupDisk, GroupKind, Stage};
 pub use power::{DesktopPowerAction, Named, check_kind};
-pub use seat::{Desktop, UNREADABLE};
+pub use seat::{Desktop, SeatStatus, UNREADABLE};
 
 use crate::error::Result;
 use crate::inventory::Inventory;

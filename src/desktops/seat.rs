@@ -26,6 +26,8 @@ pub enum SeatStatus {
 }
 
 impl SeatStatus {
+    pub const ALL: [Self; 3] = [Self::Active, Self::Inactive, Self::Error];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Active => "active",

@@ -115,6 +115,8 @@ pub enum NodeStatus {
 }
 
 impl NodeStatus {
+    pub const ALL: [Self; 3] = [Self::Active, Self::Error, Self::Shutdown];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -124,7 +126,7 @@ impl NodeStatus {
     }
 
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Active, Self::Error, Self::Shutdown].into_iter().find(|s| s.word() == word)
+        Self::ALL.into_iter().find(|s| s.word() == word)
     }
 }
 

@@ -52,6 +52,8 @@ pub enum SwitchKind {
 }
 
 impl SwitchKind {
+    pub const ALL: [Self; 3] = [Self::Nat, Self::Flat, Self::Vlan];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Nat => "nat",
@@ -63,7 +65,7 @@ impl SwitchKind {
     /// Reads the word in any case.
     pub fn parse(word: &str) -> Option<Self> {
         let word = word.trim().to_ascii_lowercase();
-        [Self::Nat, Self::Flat, Self::Vlan].into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -82,6 +82,17 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [Self; 8] = [
+        Self::Scheduled,
+        Self::Queued,
+        Self::Running,
+        Self::Undoing,
+        Self::Succeeded,
+        Self::Partly,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -96,17 +107,7 @@ impl State {
     }
 
     fn parse(word: &str) -> Result<Self> {
-        const ALL: [State; 8] = [
-            State::Scheduled,
-            State::Queued,
-            State::Running,
-            State::Undoing,
-            State::Succeeded,
-            State::Partly,
-            State::Failed,
-            State::Cancelled,
-        ];
-        let found = ALL.into_iter().find(|state| state.word() == word);
+        let found = Self::ALL.into_iter().find(|state| state.word() == word);
         found.ok_or_else(|| Error::internal(format_args!("operation state {word} in the database")))
     }
 

@@ -8,7 +8,7 @@ use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get};
 use crate::api::input::NoInput;
-use crate::api::people::words;
+use crate::api::people::permission_words;
 use crate::error::Result;
 use crate::store::list::{ListQuery, PAGE_LIMIT};
 
@@ -31,7 +31,7 @@ fn list(app: &App, _: &mut Call, _: NoInput) -> Result<Data<Vec<RoleView>>> {
     let query = ListQuery { page_size: PAGE_LIMIT, ..ListQuery::default() };
     let view = |role: crate::identity::Role| RoleView {
         id: role.id,
-        permission2action: words(&role.permissions),
+        permission2action: permission_words(&role.permissions),
         code: role.code,
     };
     Ok(Data(app.identity.roles(&query)?.map(view).results))

@@ -69,6 +69,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         )
         .needs_in(Permission::DesktopsConsole, Scope::Group)
         .takes::<ScreenInput>()
+        .sends("image/png")
         .summary("A PNG of a running desktop's screen"),
         streaming(
             Method::Get,
@@ -78,6 +79,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         )
         .needs(Permission::TemplatesView)
         .takes::<ScreenInput>()
+        .sends("image/png")
         .summary("A PNG of a running template's screen"),
     ]
 }

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::named::{self, Named, subject};
-use crate::api::answer::{Batch, IntoAnswer, Outcome};
+use super::template_view::TemplateStatus;
+use crate::api::answer::{Batch, IntoAnswer, Made, New, Outcome};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
-use crate::api::{App, input, time};
+use crate::api::{App, input, time, words};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::TemplateState;
 use crate::desktops::{
@@ -85,10 +86,12 @@ struct CreateInput {
     /// GiB
     #[serde(deserialize_with = "input::number")]
     ram: f64,
-    /// Whether the system disk is made anew at every start and reboot.
+    /// 1: the system disk is made anew at every start and reboot.
     #[serde(deserialize_with = "named::flag")]
+    #[schemars(with = "u8")]
     sys_restore: bool,
     #[serde(deserialize_with = "named::flag")]
+    #[schemars(with = "u8")]
     data_restore: bool,
     #[serde(deserialize_with = "input::integer")]
     instance_num: i64,
@@ -103,26 +106,6 @@ struct CreateInput {
     /// Desktops by the address of the node; left out, they are spread by free memory.
     #[serde(default, deserialize_with = "named::create_info")]
     create_info: Option<BTreeMap<String, u32>>,
-}
-
-/// A new group, and the operation that makes its desktops.
-#[derive(Debug)]
-struct Creating {
-    uuid: Uuid,
-    operation: SubmittedOperation,
-}
-
-impl IntoAnswer for Creating {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        Ok(self.operation.into_answer(app, call)?.map(move |mut answer| {
-            answer.data["uuid"] = self.uuid.to_string().into();
-            answer
-        }))
-    }
-
-    fn schema(generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
-        SubmittedOperation::schema(generator)
-    }
 }
 
 impl IntoAnswer for Changed {
@@ -155,8 +138,10 @@ struct UpdateValue {
     #[serde(default)]
     name: Option<String>,
     #[serde(default, deserialize_with = "input::optional_flag")]
+    #[schemars(with = "Option<u8>")]
     sys_restore: Option<bool>,
     #[serde(default, deserialize_with = "input::optional_flag")]
+    #[schemars(with = "Option<u8>")]
     data_restore: Option<bool>,
     #[serde(default, deserialize_with = "input::optional_integer")]
     order_num: Option<i64>,
@@ -179,8 +164,8 @@ struct DesktopGroupView {
     group_name: String,
     template: Uuid,
     template_name: String,
-    /// active; updating while the template is worked on and the group must wait; error
-    template_status: &'static str,
+    /// Updating while the template is worked on and the group must wait.
+    template_status: TemplateStatus,
     pool: Uuid,
     pool_name: String,
     network: Uuid,
@@ -201,7 +186,7 @@ struct DesktopGroupView {
     postfix: u32,
     postfix_start: u32,
     order_num: i64,
-    /// creating, ready or deleting
+    #[schemars(with = "words::Stage")]
     state: &'static str,
     /// What stands in the way of working with the group; empty when nothing does.
     reason: String,
@@ -229,11 +214,13 @@ impl From<GroupDisk> for DeviceView {
     }
 }
 
-fn template_status(state: TemplateState) -> &'static str {
+fn template_status(state: TemplateState) -> TemplateStatus {
     match state {
-        TemplateState::Ready => "active",
-        TemplateState::Failed => "error",
-        TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => "updating",
+        TemplateState::Ready => TemplateStatus::Active,
+        TemplateState::Failed => TemplateStatus::Error,
+        TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => {
+            TemplateStatus::Updating
+        }
     }
 }
 
@@ -284,7 +271,7 @@ fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
     }
 }
 
-fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Creating> {
+fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Made<New>> {
     call.about(&input.name);
     let new = NewDesktopGroup {
         name: input::name("name", &input.name)?,
@@ -303,7 +290,7 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Creating> {
         told: input.create_info,
     };
     let (uuid, operation) = app.desktops.create_desktop_group(&call.visible, &call.actor, &new)?;
-    Ok(Creating { uuid, operation })
+    Ok(Made(operation, New { uuid }))
 }
 
 fn start(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {

@@ -11,7 +11,7 @@ use super::named::{self, Named, subject};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post};
 use crate::api::input::{List, Listed};
-use crate::api::{App, input, time};
+use crate::api::{App, input, time, words};
 use crate::desktops::{self, Desktop, DesktopPowerAction};
 use crate::error::Result;
 use crate::identity::Permission;
@@ -103,11 +103,11 @@ struct DesktopView {
     host_name: String,
     host_ip: String,
     host_uuid: Uuid,
-    /// active, inactive or error
+    #[schemars(with = "words::DesktopStatus")]
     status: &'static str,
-    /// off, running, paused or crashed
+    #[schemars(with = "words::Power")]
     power: &'static str,
-    /// creating, ready or deleting
+    #[schemars(with = "words::Stage")]
     state: &'static str,
     /// Time of the last start.
     up_time: Option<String>,

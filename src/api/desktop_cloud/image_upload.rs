@@ -18,7 +18,7 @@ use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::base_images::{MODULE, PATH};
-use crate::api::answer::Answer;
+use crate::api::answer::{self, Answer, Made, New};
 use crate::api::call::Call;
 use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, streaming};
@@ -26,7 +26,6 @@ use crate::api::{App, input};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::images::{Arrived, NewImage, Upload};
-use crate::operations::State;
 
 const LOG: &str = "log-image-upload";
 /// A text field longer than this is none.
@@ -43,6 +42,7 @@ pub fn endpoint() -> Endpoint {
         .needs(Permission::ImagesManage)
         .audited(MODULE, LOG)
         .takes::<UploadInput>()
+        .gives::<Made<New>>()
         .summary(
             "Upload a base image as multipart/form-data; it is checked before it becomes visible",
         )
@@ -195,18 +195,8 @@ impl Receiving {
         };
         let submitted = blocking(add).await?;
         let operation = self.app.operations.wait(submitted.0, patience).await?;
-        let message = match (operation.state, operation.fault) {
-            (State::Failed | State::Cancelled, Some(fault)) => return Err(fault.into()),
-            (State::Succeeded, _) => None,
-            (State::Partly, _) => Some(("operation-partly", Vec::new())),
-            _ => Some(("operation-goes-on", Vec::new())),
-        };
-        let data = json!({
-            "uuid": uuid,
-            "operation_uuid": operation.uuid,
-            "operation_state": operation.state.word(),
-        });
-        Ok(Answer { data, message, ..Answer::default() })
+        let answer = answer::told(&self.app, &self.call, operation)?;
+        Ok(answer.and(json!(New { uuid })))
     }
 
     async fn discard(&mut self) {

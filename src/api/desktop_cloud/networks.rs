@@ -10,7 +10,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::uuids::Uuids;
-use crate::api::{App, input, time};
+use crate::api::{App, input, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::networks::{Network, NetworkEdit, NewNetwork};
@@ -81,6 +81,7 @@ struct NetworkView {
     switch: Uuid,
     switch_name: String,
     /// nat, flat or vlan
+    #[schemars(with = "words::SwitchType")]
     switch_type: &'static str,
     vlan_id: Option<u16>,
     default: u8,

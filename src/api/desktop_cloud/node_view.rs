@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::api::call::Call;
-use crate::api::{App, time};
+use crate::api::{App, time, words};
 use crate::error::Error;
 use crate::inventory::{
     Address, Nic, Node, NodeDetail, NodeStatus, Problem, StorageRole, StorageUse,
@@ -38,7 +38,7 @@ pub struct NodeView {
     gpu_info: Option<String>,
     /// `kvm`, `qemu` or `test`
     virt_type: String,
-    /// active; error: libvirt does not answer; shutdown: the node does not answer
+    #[schemars(with = "words::NodeStatus")]
     status: &'static str,
     /// Why the status is not active, or what an active node is still busy with.
     reason: Option<String>,

@@ -9,7 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::uuids::Uuids;
-use crate::api::{App, input, time};
+use crate::api::{App, input, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::networks::{NewSwitch, Switch, SwitchEdit, SwitchKind};
@@ -81,6 +81,7 @@ struct SwitchView {
     uuid: Uuid,
     name: String,
     /// nat: a network of its own on each node, behind the node's address; flat, vlan: bridged
+    #[schemars(with = "words::SwitchType")]
     r#type: &'static str,
     desc: Option<String>,
     default: u8,

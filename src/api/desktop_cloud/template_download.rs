@@ -35,6 +35,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("Get a URL that downloads a template's system disk once"),
         streaming(Method::Get, "carrel.templates.download-file", FILE, file)
             .public()
+            .sends("application/octet-stream")
             .summary("The file behind a download URL: a self-contained qcow2"),
     ]
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::base_images::gigabytes;
 use crate::api::call::Call;
-use crate::api::{App, time};
+use crate::api::{App, time, words};
 use crate::desktops::UNREADABLE;
 use crate::desktops::templates::{
     NodeImages, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
@@ -53,9 +53,8 @@ pub struct TemplateView {
     instance_count: u32,
     /// Newest saved version.
     version: u32,
-    /// active, inactive, updating or error
-    status: &'static str,
-    /// off, running, paused or crashed
+    status: TemplateStatus,
+    #[schemars(with = "words::Power")]
     power: &'static str,
     /// Why it is neither active nor simply off, or what its last change failed of.
     reason: Option<String>,
@@ -69,6 +68,18 @@ pub struct TemplateView {
     updated_at: Option<String>,
     deleted: u8,
     deleted_at: Option<String>,
+}
+
+/// How a template is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateStatus {
+    /// Its own machine runs.
+    Active,
+    Inactive,
+    /// It is made, saved, changed or deleted.
+    Updating,
+    Error,
 }
 
 /// A disk of a template.
@@ -158,34 +169,45 @@ impl TemplateView {
 }
 
 /// The document's word, and the reason when there is one.
-fn status(app: &App, call: &Call, line: &TemplateLine) -> (&'static str, Option<String>) {
+fn status(app: &App, call: &Call, line: &TemplateLine) -> (TemplateStatus, Option<String>) {
     let template = &line.template;
     let word = |key| Some(app.language.text(call.language, key, &[]));
     let sentence = |fault: &Fault| app.language.error(call.language, &Error::from(fault.clone()));
     let last = template.fault.as_ref().map(sentence);
     match template.state {
-        TemplateState::Creating => return ("updating", word("template-being-created")),
-        TemplateState::Updating => return ("updating", word("template-being-updated")),
-        TemplateState::Deleting => return ("updating", word("template-being-deleted")),
-        TemplateState::Failed => return ("error", last.or_else(|| word("template-state-failed"))),
+        TemplateState::Creating => {
+            return (TemplateStatus::Updating, word("template-being-created"));
+        }
+        TemplateState::Updating => {
+            return (TemplateStatus::Updating, word("template-being-updated"));
+        }
+        TemplateState::Deleting => {
+            return (TemplateStatus::Updating, word("template-being-deleted"));
+        }
+        TemplateState::Failed => {
+            return (TemplateStatus::Error, last.or_else(|| word("template-state-failed")));
+        }
         TemplateState::Ready => {}
     }
     if let Some(fault) = &line.node_fault {
         let args = [("name", line.node_name.as_str()), ("reason", &sentence(fault))];
-        return ("error", Some(app.language.text(call.language, "template-node-down", &args)));
+        return (
+            TemplateStatus::Error,
+            Some(app.language.text(call.language, "template-node-down", &args)),
+        );
     }
     match template.power.0 {
-        PowerState::Running => ("active", last),
+        PowerState::Running => (TemplateStatus::Active, last),
         PowerState::Paused if is_full_disk(&template.power_reason) => {
-            ("error", word("template-paused-disk-full"))
+            (TemplateStatus::Error, word("template-paused-disk-full"))
         }
         // As with desktops: on, but of no use to anybody.
-        PowerState::Paused => ("error", word("template-paused")),
-        PowerState::Off => ("inactive", last),
+        PowerState::Paused => (TemplateStatus::Error, word("template-paused")),
+        PowerState::Off => (TemplateStatus::Inactive, last),
         PowerState::Crashed if template.power_reason == UNREADABLE => {
-            ("error", word("template-unreadable"))
+            (TemplateStatus::Error, word("template-unreadable"))
         }
-        PowerState::Crashed => ("error", word("template-crashed")),
+        PowerState::Crashed => (TemplateStatus::Error, word("template-crashed")),
     }
 }
 

@@ -8,7 +8,7 @@ use super::named::{Named, subject};
 use super::template_input::{CopyInput, CreateInput, SaveInput, UpdateInput};
 use super::template_view;
 use crate::api::App;
-use crate::api::answer::{Done, IntoAnswer, Outcome};
+use crate::api::answer::{Done, Made, New};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -93,42 +93,16 @@ struct ImagesInput {
     template_uuid: Uuid,
 }
 
-/// Something new and the operation that makes it.
-struct Made {
-    uuid: Uuid,
-    operation: SubmittedOperation,
-}
-
-impl IntoAnswer for Made {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        Ok(self.operation.into_answer(app, call)?.map(move |mut answer| {
-            answer.data["uuid"] = serde_json::json!(self.uuid);
-            answer
-        }))
-    }
-
-    fn schema(_: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
-        Some(schemars::json_schema!({
-            "type": "object",
-            "properties": {
-                "uuid": {"type": "string", "format": "uuid"},
-                "operation_uuid": {"type": "string", "format": "uuid"},
-                "operation_state": {"type": "string"}
-            }
-        }))
-    }
-}
-
-fn create(app: &App, call: &mut Call, given: CreateInput) -> Result<Made> {
+fn create(app: &App, call: &mut Call, given: CreateInput) -> Result<Made<New>> {
     call.about(given.name.clone());
     let (uuid, operation) = app.templates.create(&call.actor, &given.checked()?)?;
-    Ok(Made { uuid, operation })
+    Ok(Made(operation, New { uuid }))
 }
 
-fn copy(app: &App, call: &mut Call, given: CopyInput) -> Result<Made> {
+fn copy(app: &App, call: &mut Call, given: CopyInput) -> Result<Made<New>> {
     call.about(given.name.clone());
     let (uuid, operation) = app.templates.copy(&call.actor, &given.checked()?)?;
-    Ok(Made { uuid, operation })
+    Ok(Made(operation, New { uuid }))
 }
 
 fn power(

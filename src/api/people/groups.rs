@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MODULE, permissions, words};
-use crate::api::App;
+use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::Listed;
 use crate::api::input::NoInput;
+use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Group, GroupChange, Permission};
 use crate::store::list::Page;
@@ -53,6 +53,7 @@ struct GroupView {
     uuid: String,
     name: String,
     description: String,
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
     members: u32,
 }
@@ -60,7 +61,7 @@ struct GroupView {
 impl From<Group> for GroupView {
     fn from(group: Group) -> Self {
         let Group { id, uuid, name, description, permissions, members } = group;
-        Self { id, uuid, name, description, permissions: words(&permissions), members }
+        Self { id, uuid, name, description, permissions: permission_words(&permissions), members }
     }
 }
 
@@ -70,6 +71,7 @@ struct CreateInput {
     #[serde(default)]
     description: String,
     #[serde(default)]
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<String>,
 }
 
@@ -77,6 +79,7 @@ struct CreateInput {
 struct EditInput {
     name: Option<String>,
     description: Option<String>,
+    #[schemars(with = "Option<Vec<words::Permission>>")]
     permissions: Option<Vec<String>>,
 }
 

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MODULE, permissions, words};
+use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::Listed;
 use crate::api::input::NoInput;
-use crate::api::{App, time};
+use crate::api::{App, time, words};
 use crate::error::Result;
 use crate::identity::{ApiKey, NewApiKey, Permission};
 use crate::store::list::Page;
@@ -53,8 +53,10 @@ struct KeyView {
     user_id: i64,
     user_name: String,
     /// What it was made for.
+    #[schemars(with = "Vec<words::Permission>")]
     granted: Vec<&'static str>,
     /// What it can do now: no more than its owner.
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
     created_at: String,
     expires_at: Option<String>,
@@ -69,8 +71,8 @@ impl From<ApiKey> for KeyView {
             name: key.name,
             user_id: key.user_id,
             user_name: key.user_name,
-            granted: words(&key.granted),
-            permissions: words(&key.permissions),
+            granted: permission_words(&key.granted),
+            permissions: permission_words(&key.permissions),
             created_at: time::text(key.created_at),
             expires_at: time::optional(key.expires_at),
             last_used_at: time::optional(key.last_used_at),
@@ -91,6 +93,7 @@ struct NewKeyView {
 struct CreateInput {
     name: String,
     #[serde(default)]
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<String>,
     /// `2026-02-26 18:58:22` in the server's time; without one it does not expire.
     expires_at: Option<String>,
@@ -98,6 +101,7 @@ struct CreateInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct EditInput {
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<String>,
 }
 

@@ -54,7 +54,7 @@ fn permission(word: &str) -> Result<Permission> {
     Permission::parse(word.trim()).ok_or_else(|| unknown().arg("name", word))
 }
 
-/// Their words.
-pub fn words(permissions: &Permissions) -> Vec<&'static str> {
+/// Words of permissions.
+pub fn permission_words(permissions: &Permissions) -> Vec<&'static str> {
     permissions.iter().map(|permission| permission.word()).collect()
 }

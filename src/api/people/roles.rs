@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MODULE, permissions, words};
-use crate::api::App;
+use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::Listed;
 use crate::api::input::NoInput;
+use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Permission, Role, RoleChange};
 use crate::store::list::Page;
@@ -43,6 +43,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 /// A permission.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PermissionView {
+    #[schemars(with = "words::Permission")]
     name: &'static str,
     /// Document 004's number.
     code: u32,
@@ -69,6 +70,7 @@ struct RoleView {
     description: String,
     /// Fixed and never deleted.
     builtin: bool,
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
     /// How many users have it.
     users: u32,
@@ -77,7 +79,7 @@ struct RoleView {
 impl From<Role> for RoleView {
     fn from(role: Role) -> Self {
         let Role { id, code, description, builtin, permissions, users } = role;
-        Self { id, code, description, builtin, permissions: words(&permissions), users }
+        Self { id, code, description, builtin, permissions: permission_words(&permissions), users }
     }
 }
 
@@ -88,6 +90,7 @@ struct CreateInput {
     #[serde(default)]
     description: String,
     #[serde(default)]
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<String>,
 }
 
@@ -95,6 +98,7 @@ struct CreateInput {
 struct EditInput {
     code: Option<String>,
     description: Option<String>,
+    #[schemars(with = "Option<Vec<words::Permission>>")]
     permissions: Option<Vec<String>>,
 }
 

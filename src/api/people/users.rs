@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{MODULE, permissions, words};
+use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Batch, Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::Listed;
 use crate::api::input::NoInput;
 use crate::api::uuids::Uuids;
-use crate::api::{App, time};
+use crate::api::{App, time, words};
 use crate::error::Result;
 use crate::identity::{
     AccountChange, GroupMembership, NewAccount, Password, Permission, ScopedRole, User,
@@ -76,19 +76,23 @@ pub struct UserView {
     phone: String,
     department: String,
     enabled: bool,
-    /// `mail` or `administrator`: what a registered account waits for; null when it is ready.
+    /// What a registered account waits for; null when it is ready.
+    #[schemars(with = "Option<words::Awaits>")]
     awaits: Option<&'static str>,
     /// A new password has to be chosen at the next sign-in.
     force_reset: bool,
     /// Who checks the password: local, ldap or oidc.
+    #[schemars(with = "words::UserSource")]
     source: &'static str,
     /// Codes of roles.
     roles: Vec<String>,
     /// Roles that hold for one education group only.
     scoped_roles: Vec<ScopedRoleView>,
     /// Permissions given beside the roles.
+    #[schemars(with = "Vec<words::Permission>")]
     granted: Vec<&'static str>,
     /// Everything they may do, whatever it is done to.
+    #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
     /// Has a second factor.
     second_factor: bool,
@@ -113,8 +117,8 @@ impl From<User> for UserView {
             source: user.source.word(),
             roles: user.roles,
             scoped_roles: user.scoped.into_iter().map(Into::into).collect(),
-            granted: words(&user.granted),
-            permissions: words(&user.permissions),
+            granted: permission_words(&user.granted),
+            permissions: permission_words(&user.permissions),
             second_factor: user.second_factor,
             password_changed_at: time::optional(user.password_changed_at),
             last_login_at: time::optional(user.last_login_at),
@@ -151,13 +155,11 @@ fn scoped(roles: Vec<ScopedRoleInput>) -> Vec<(String, Uuid)> {
 }
 
 /// A user's place in a group.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MembershipView {
     id: i64,
-    #[serde(default)]
     name: String,
     /// At most one of a user.
-    #[serde(default)]
     primary: bool,
 }
 
@@ -168,10 +170,18 @@ impl From<GroupMembership> for MembershipView {
     }
 }
 
-impl From<MembershipView> for GroupMembership {
-    fn from(view: MembershipView) -> Self {
-        let MembershipView { id, name, primary } = view;
-        Self { group_id: id, name, is_primary: primary }
+/// The place in a group that a user is to have.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct MembershipInput {
+    id: i64,
+    /// At most one of a user.
+    #[serde(default)]
+    primary: bool,
+}
+
+impl From<MembershipInput> for GroupMembership {
+    fn from(MembershipInput { id, primary }: MembershipInput) -> Self {
+        Self { group_id: id, name: String::new(), is_primary: primary }
     }
 }
 
@@ -214,9 +224,10 @@ struct CreateInput {
     scoped_roles: Vec<ScopedRoleInput>,
     /// Permissions beside the roles.
     #[serde(default)]
+    #[schemars(with = "Vec<words::Permission>")]
     granted: Vec<String>,
     #[serde(default)]
-    groups: Vec<MembershipView>,
+    groups: Vec<MembershipInput>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -236,8 +247,9 @@ struct EditInput {
     roles: Option<Vec<String>>,
     /// All roles that are to hold for one education group only.
     scoped_roles: Option<Vec<ScopedRoleInput>>,
+    #[schemars(with = "Option<Vec<words::Permission>>")]
     granted: Option<Vec<String>>,
-    groups: Option<Vec<MembershipView>>,
+    groups: Option<Vec<MembershipInput>>,
 }
 
 fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<UserView>> {

@@ -69,6 +69,13 @@ impl TemplateState {
 pub struct Power(pub PowerState);
 
 impl Power {
+    pub const ALL: [Self; 4] = [
+        Self(PowerState::Off),
+        Self(PowerState::Running),
+        Self(PowerState::Paused),
+        Self(PowerState::Crashed),
+    ];
+
     pub const fn word(self) -> &'static str {
         match self.0 {
             PowerState::Running => "running",
@@ -79,13 +86,8 @@ impl Power {
     }
 
     pub fn parse(word: &str) -> Result<Self> {
-        match word {
-            "running" => Ok(Self(PowerState::Running)),
-            "paused" => Ok(Self(PowerState::Paused)),
-            "off" => Ok(Self(PowerState::Off)),
-            "crashed" => Ok(Self(PowerState::Crashed)),
-            other => Err(Error::internal(format_args!("power {other} in the database"))),
-        }
+        let found = Self::ALL.into_iter().find(|power| power.word() == word);
+        found.ok_or_else(|| Error::internal(format_args!("power {word} in the database")))
     }
 
     /// Whether a guest's disks may be written now.

@@ -32,6 +32,8 @@ pub enum Source {
 }
 
 impl Source {
+    pub const ALL: [Self; 3] = [Self::Local, Self::Ldap, Self::Oidc];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -58,6 +60,8 @@ pub enum Awaits {
 }
 
 impl Awaits {
+    pub const ALL: [Self; 2] = [Self::Mail, Self::Administrator];
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Mail => "mail",

@@ -1,4 +1,8 @@
-/** The one door to the server: envelope, errors, language. */
+/**
+ * The one door to the server: envelope, errors, language. What a path takes and gives comes from the server's
+ * OpenAPI document; path parameters are written as they stand there.
+ */
+import type { components, paths } from './schema'
 
 export class ApiError extends Error {
   constructor(
@@ -77,11 +81,55 @@ export function readAnswer<T>(status: number, text: string): Answer<T> {
   return { data: (body.data ?? {}) as T, msg: body.msg ?? '' }
 }
 
-export async function call<T>(
-  method: string,
-  path: string,
-  options: { query?: Query; body?: unknown; long?: boolean; signal?: AbortSignal } = {},
-): Promise<Answer<T>> {
+type Method = 'get' | 'post' | 'put' | 'delete'
+/** Paths that have a method. */
+export type PathOf<M extends Method> = {
+  [P in keyof paths]: paths[P] extends Record<M, object> ? P : never
+}[keyof paths]
+
+/** What a path takes. */
+export type Body<P extends PathOf<M>, M extends Method> = paths[P][M] extends {
+  requestBody?: { content: { 'application/json': infer B } }
+}
+  ? B
+  : undefined
+
+type Inside<C> = C extends { code: number; data: infer D } ? D : C
+/** What a path answers, out of its envelope; of each of its actions. */
+export type Data<P extends PathOf<M>, M extends Method = 'get'> = paths[P][M] extends {
+  responses: { 200: { content: { 'application/json': infer C } } }
+}
+  ? Inside<C>
+  : never
+
+/** A row of the list at a path. */
+export type Row<P extends PathOf<'get'>> = Data<P> extends { results: (infer R)[] } ? R : never
+
+type Acting<P extends PathOf<'post'>> = Extract<Body<P, 'post'>, { action: string; param: unknown }>
+/** The actions of a path. */
+export type ActionOf<P extends PathOf<'post'>> = Acting<P>['action']
+/** What an action of a path takes. */
+export type Param<P extends PathOf<'post'>, A extends ActionOf<P>> = Extract<Acting<P>, { action: A }>['param']
+
+type Names<P extends string> = P extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never
+/** Values for the `{names}` in a path. */
+type Values<P extends string> = Record<Names<P>, string | number>
+/** They are given where there are some. */
+type Given<P extends string> = [Names<P>] extends [never] ? [] : [values: Values<P>]
+
+/** Writes values into a path. */
+export function fill<P extends string>(path: P, ...[values]: Given<P>): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: Names<P>) => encodeURIComponent(values![name]))
+}
+
+interface Options<B> {
+  query?: Query
+  body?: B
+  long?: boolean
+  signal?: AbortSignal
+}
+
+async function send<T>(method: Method, path: string, options: Options<unknown>): Promise<Answer<T>> {
   const more: Record<string, string> = {}
   if (options.body !== undefined) more['Content-Type'] = 'application/json'
   // Work longer than a request becomes an operation, whose progress comes by events.
@@ -90,7 +138,7 @@ export async function call<T>(
   let text: string
   try {
     answer = await fetch(buildUrl(path, options.query), {
-      method,
+      method: method.toUpperCase(),
       headers: headers(more),
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
       signal: options.signal,
@@ -105,21 +153,59 @@ export async function call<T>(
   return readAnswer<T>(answer.status, text)
 }
 
-export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
-  return (await call<T>('GET', path, { query, signal })).data
+export function call<M extends Method, P extends PathOf<M>>(
+  method: M,
+  path: P,
+  options: Options<Body<P, M>> = {},
+  ...values: Given<P>
+): Promise<Answer<Data<P, M>>> {
+  return send(method, fill(path, ...values), options)
 }
 
-/** What a command answers, beyond the envelope. */
-export interface CommandData {
-  operation_uuid?: string
-  success_num?: number
-  failed_num?: number
-  [key: string]: unknown
+export async function get<P extends PathOf<'get'>>(path: P, query: Query = {}, ...values: Given<P>): Promise<Data<P>> {
+  return (await call('get', path, { query }, ...values)).data
 }
 
-export type Command = Promise<Answer<CommandData>>
+/** The one row of a list that has this uuid. */
+export async function getOne<P extends PathOf<'get'>>(path: P, uuid: string, ...values: Given<P>): Promise<Row<P>> {
+  const query = { searchtype: 'single', uuid }
+  return (await send<Row<P>>('get', fill(path, ...values), { query })).data
+}
 
-export const post = (path: string, body: unknown = {}): Command => call('POST', path, { body, long: true })
-export const put = (path: string, body: unknown): Command => call('PUT', path, { body, long: true })
-export const remove = (path: string, body: unknown): Command => call('DELETE', path, { body, long: true })
-export const action = (path: string, name: string, param: unknown): Command => post(path, { action: name, param })
+/** How work went that goes on after its answer, or that was done for several things. */
+export type Outcome = components['schemas']['BatchOutcome']
+/** What a command answers. */
+export type Command = Promise<Answer<unknown>>
+
+/** The part of an answer that tells of an operation or a batch. */
+export const outcomeOf = (data: unknown): Outcome => (typeof data === 'object' && data ? data : {})
+
+type Commanding<M extends Method> = <P extends PathOf<M>>(path: P, body: Body<P, M>, ...values: Given<P>) => Command
+const commanding =
+  <M extends Method>(method: M): Commanding<M> =>
+  (path, body, ...values) =>
+    call(method, path, { body, long: true }, ...values)
+
+export const post = commanding('post')
+export const put = commanding('put')
+export const remove = commanding('delete')
+
+export const action = <P extends PathOf<'post'>, A extends ActionOf<P>>(
+  path: P,
+  name: A,
+  param: Param<P, A>,
+  ...values: Given<P>
+): Promise<Answer<Data<P, 'post'>>> =>
+  send('post', fill(path, ...values), { body: { action: name, param }, long: true })
+
+type Having<T, K extends string> = T extends Record<string, never> ? never : Extract<T, { [key in K]: unknown }>
+
+/** The answer of the one among a path's actions that gives this field. */
+export async function withField<T, K extends string>(
+  command: Promise<Answer<T>>,
+  field: K,
+): Promise<Answer<Having<T, K>>> {
+  const { data, msg } = await command
+  if (typeof data !== 'object' || !data || !(field in data)) throw new ApiError(hooks.unreachable(), 0)
+  return { data: data as Having<T, K>, msg }
+}

@@ -1,151 +1,115 @@
 /** Users, roles, groups, keys and sessions. */
-import { call, get, post, put, remove, type Command, type Page, type Query } from './http'
-import type {
-  ApiKey,
-  Membership,
-  PermissionInfo,
-  Policy,
-  Role,
-  SessionInfo,
-  SshFound,
-  SshGrant,
-  SshKey,
-  User,
-  UserDetail,
-  UserGroup,
-} from './types'
+import { call, get, post, put, remove, withField, type Body, type Command, type Query } from './http'
+import type { Permission, SshKey } from './types'
 
 const base = '/api/v1.0/identity'
 
-export interface UserInput {
-  name?: string
-  password?: string
-  email?: string
-  full_name?: string
-  phone?: string
-  department?: string
-  enabled?: boolean
-  confirmed?: boolean
-  force_reset?: boolean
-  roles?: string[]
-  granted?: string[]
-  groups?: Membership[]
-}
+const usersPath = `${base}/user` as const
+const userPath = `${usersPath}/{user_uuid}` as const
+export type UserInput = Body<typeof userPath, 'put'>
 
 export const users = {
-  list: (query: Query) => get<Page<User>>(`${base}/user`, query),
-  detail: (uuid: string) => get<UserDetail>(`${base}/user/${uuid}`),
-  create: (input: UserInput) => post(`${base}/user`, input),
-  edit: (uuid: string, input: UserInput) => put(`${base}/user/${uuid}`, input),
-  unlock: (uuid: string) => post(`${base}/user/${uuid}/unlock`),
+  list: (query: Query) => get(usersPath, query),
+  detail: (uuid: string) => get(userPath, {}, { user_uuid: uuid }),
+  create: (input: Body<typeof usersPath, 'post'>) => post(usersPath, input),
+  edit: (uuid: string, input: UserInput) => put(userPath, input, { user_uuid: uuid }),
+  unlock: (uuid: string) => post(`${userPath}/unlock`, {}, { user_uuid: uuid }),
   /** Of somebody who lost their phone. */
-  removeFactor: (uuid: string) => remove(`${base}/user/${uuid}/second_factor`, {}),
-  remove: (uuids: string[]) => remove(`${base}/user`, { uuids }),
-}
-
-export interface RoleInput {
-  code?: string
-  description?: string
-  permissions?: string[]
+  removeFactor: (uuid: string) => remove(`${userPath}/second_factor`, {}, { user_uuid: uuid }),
+  remove: (uuids: string[]) => remove(usersPath, { uuids }),
 }
 
 export const permissions = {
-  list: () => get<PermissionInfo[]>(`${base}/permission`),
+  list: () => get(`${base}/permission`),
 }
+
+const rolesPath = `${base}/role` as const
+const rolePath = `${rolesPath}/{role_id}` as const
 
 export const roles = {
-  list: (query: Query) => get<Page<Role>>(`${base}/role`, query),
-  create: (input: RoleInput) => post(`${base}/role`, input),
-  edit: (id: number, input: RoleInput) => put(`${base}/role/${id}`, input),
-  remove: (id: number) => remove(`${base}/role/${id}`, {}),
+  list: (query: Query) => get(rolesPath, query),
+  create: (input: Body<typeof rolesPath, 'post'>) => post(rolesPath, input),
+  edit: (id: number, input: Body<typeof rolePath, 'put'>) => put(rolePath, input, { role_id: id }),
+  remove: (id: number) => remove(rolePath, {}, { role_id: id }),
 }
 
-export interface GroupInput {
-  name: string
-  description: string
-  permissions: string[]
-}
+const groupsPath = `${base}/group` as const
+const groupPath = `${groupsPath}/{group_id}` as const
 
 export const userGroups = {
-  list: (query: Query) => get<Page<UserGroup>>(`${base}/group`, query),
-  create: (input: GroupInput) => post(`${base}/group`, input),
-  edit: (id: number, input: GroupInput) => put(`${base}/group/${id}`, input),
-  remove: (id: number) => remove(`${base}/group/${id}`, {}),
+  list: (query: Query) => get(groupsPath, query),
+  create: (input: Body<typeof groupsPath, 'post'>) => post(groupsPath, input),
+  edit: (id: number, input: Body<typeof groupPath, 'put'>) => put(groupPath, input, { group_id: id }),
+  remove: (id: number) => remove(groupPath, {}, { group_id: id }),
 }
 
 export const sessions = {
-  list: (query: Query) => get<Page<SessionInfo>>(`${base}/session`, query),
-  end: (uuid: string) => remove(`${base}/session/${uuid}`, {}),
+  list: (query: Query) => get(`${base}/session`, query),
+  end: (uuid: string) => remove(`${base}/session/{session_uuid}`, {}, { session_uuid: uuid }),
 }
 
 export const keys = {
-  list: (query: Query) => get<Page<ApiKey>>(`${base}/key`, query),
-  remove: (id: string) => remove(`${base}/key/${encodeURIComponent(id)}`, {}),
+  list: (query: Query) => get(`${base}/key`, query),
+  remove: (id: string) => remove(`${base}/key/{key_id}`, {}, { key_id: id }),
 }
+
+const ownPath = `${base}/own` as const
+const ownSshPath = `${ownPath}/ssh_key` as const
+const userSshPath = `${userPath}/ssh_key` as const
 
 export interface SshKeyApi {
   list: () => Promise<SshKey[]>
-  add: (input: { name: string; key: string }) => Command
+  add: (input: Body<typeof ownSshPath, 'post'>) => Command
   remove: (uuid: string) => Command
 }
 
-const sshKeysAt = (path: string): SshKeyApi => ({
-  list: () => get<SshKey[]>(path),
-  add: (input) => post(path, input),
-  remove: (uuid) => remove(`${path}/${uuid}`, {}),
+/** A user's public ssh keys. */
+export const sshKeysOf = (user: string): SshKeyApi => ({
+  list: () => get(userSshPath, {}, { user_uuid: user }),
+  add: (input) => post(userSshPath, input, { user_uuid: user }),
+  remove: (uuid) => remove(`${userSshPath}/{key_uuid}`, {}, { user_uuid: user, key_uuid: uuid }),
 })
 
-/** A user's public ssh keys. */
-export const sshKeysOf = (user: string) => sshKeysAt(`${base}/user/${user}/ssh_key`)
+const grantsPath = `${base}/ssh_grant` as const
 
 export const sshGrants = {
-  list: (query: Query) => get<Page<SshGrant>>(`${base}/ssh_grant`, query),
-  create: (input: { user_uuid: string; node_uuid: string; system_user: string }) => post(`${base}/ssh_grant`, input),
-  remove: (uuid: string) => remove(`${base}/ssh_grant/${uuid}`, {}),
+  list: (query: Query) => get(grantsPath, query),
+  create: (input: Body<typeof grantsPath, 'post'>) => post(grantsPath, input),
+  remove: (uuid: string) => remove(`${grantsPath}/{grant_uuid}`, {}, { grant_uuid: uuid }),
   /** What stands on the nodes now. */
-  found: () => get<SshFound>(`${base}/ssh_key`),
+  found: () => get(`${base}/ssh_key`),
 }
 
 export const policy = {
-  read: () => get<Policy>(`${base}/policy`),
-  edit: (input: Policy) => put(`${base}/policy`, input),
+  read: () => get(`${base}/policy`),
+  edit: (input: Body<`${typeof base}/policy`, 'put'>) => put(`${base}/policy`, input),
 }
 
-export interface KeyInput {
-  name: string
-  permissions: string[]
-  /** Empty: it does not expire. */
-  expires_at: string
-}
-
-export interface SecondFactor {
-  enabled: boolean
-  /** Begun and not confirmed. */
-  pending: boolean
-  /** Recovery codes that are not used yet. */
-  recovery_left: number
-}
-
-const own = `${base}/own`
-const factor = `${own}/second_factor`
+const factorPath = `${ownPath}/second_factor` as const
+const ownKeysPath = `${ownPath}/key` as const
+const ownKeyPath = `${ownKeysPath}/{key_id}` as const
 
 /** One's own account. */
 export const account = {
-  read: () => get<UserDetail>(own),
-  edit: (input: { email: string; full_name: string; phone: string }) => put(own, input),
-  keys: () => get<ApiKey[]>(`${own}/key`),
-  createKey: (input: KeyInput) => call<ApiKey & { key: string }>('POST', `${own}/key`, { body: input }),
-  editKey: (id: string, permissions: string[]) => put(`${own}/key/${encodeURIComponent(id)}`, { permissions }),
-  removeKey: (id: string) => remove(`${own}/key/${encodeURIComponent(id)}`, {}),
-  sshKeys: sshKeysAt(`${own}/ssh_key`),
-  sessions: () => get<SessionInfo[]>(`${own}/session`),
-  endSession: (uuid: string) => remove(`${own}/session/${uuid}`, {}),
-  endOtherSessions: () => remove(`${own}/session`, {}),
-  factor: () => get<SecondFactor>(factor),
-  startFactor: () => call<{ secret: string; uri: string }>('POST', factor, { body: { action: 'start', param: {} } }),
+  read: () => get(ownPath),
+  edit: (input: Body<typeof ownPath, 'put'>) => put(ownPath, input),
+  keys: () => get(ownKeysPath),
+  createKey: (body: Body<typeof ownKeysPath, 'post'>) => call('post', ownKeysPath, { body }),
+  editKey: (id: string, permissions: Permission[]) => put(ownKeyPath, { permissions }, { key_id: id }),
+  removeKey: (id: string) => remove(ownKeyPath, {}, { key_id: id }),
+  sshKeys: {
+    list: () => get(ownSshPath),
+    add: (input) => post(ownSshPath, input),
+    remove: (uuid) => remove(`${ownSshPath}/{key_uuid}`, {}, { key_uuid: uuid }),
+  } satisfies SshKeyApi,
+  sessions: () => get(`${ownPath}/session`),
+  endSession: (uuid: string) => remove(`${ownPath}/session/{session_uuid}`, {}, { session_uuid: uuid }),
+  endOtherSessions: () => remove(`${ownPath}/session`, {}),
+  factor: () => get(factorPath),
+  startFactor: () => withField(call('post', factorPath, { body: { action: 'start', param: {} } }), 'secret'),
   confirmFactor: (code: string) =>
-    call<{ recovery_codes: string[] }>('POST', factor, { body: { action: 'confirm', param: { code } } }),
+    withField(call('post', factorPath, { body: { action: 'confirm', param: { code } } }), 'recovery_codes'),
   renewRecovery: (code: string) =>
-    call<{ recovery_codes: string[] }>('POST', factor, { body: { action: 'recovery', param: { code } } }),
-  endFactor: (password: string, code: string) => post(factor, { action: 'off', param: { password, code } }),
+    withField(call('post', factorPath, { body: { action: 'recovery', param: { code } } }), 'recovery_codes'),
+  endFactor: (password: string, code: string) => post(factorPath, { action: 'off', param: { password, code } }),
 }

@@ -1,83 +1,66 @@
 /** Pools, nodes, base images and networks. */
-import { get, post, put, remove, type Page, type Query } from './http'
-import type { BaseImage, DataNetwork, Node, Pool, Subnet, VSwitch } from './types'
+import { fill, get, post, put, remove, type Body, type Query } from './http'
 
 const base = '/api/v1.0/resource_mgr'
 
-export interface PoolInput {
-  name: string
-  desc: string
-}
+const poolsPath = `${base}/resource_pools` as const
+const poolPath = `${poolsPath}/{resource_pool_uuid}` as const
 
 export const pools = {
-  list: (query: Query) => get<Page<Pool>>(`${base}/resource_pools`, query),
-  create: (input: PoolInput) => post(`${base}/resource_pools`, input),
-  edit: (uuid: string, input: PoolInput) => put(`${base}/resource_pools/${uuid}`, input),
-  remove: (uuids: string[]) => remove(`${base}/resource_pools`, { uuids }),
-  nodes: (uuid: string, query: Query) => get<Page<Node>>(`${base}/resource_pools/${uuid}/nodes`, query),
+  list: (query: Query) => get(poolsPath, query),
+  create: (input: Body<typeof poolsPath, 'post'>) => post(poolsPath, input),
+  edit: (uuid: string, input: Body<typeof poolPath, 'put'>) => put(poolPath, input, { resource_pool_uuid: uuid }),
+  remove: (uuids: string[]) => remove(poolsPath, { uuids }),
+  nodes: (uuid: string, query: Query) => get(`${poolPath}/nodes`, query, { resource_pool_uuid: uuid }),
 }
 
 export const nodes = {
-  list: (query: Query) => get<Page<Node>>(`${base}/controller_nodes`, query),
-  rename: (uuid: string, name: string) => put(`${base}/controller_nodes/${uuid}`, { name }),
+  list: (query: Query) => get(`${base}/controller_nodes`, query),
+  rename: (uuid: string, name: string) =>
+    put(`${base}/controller_nodes/{controller_node_uuid}`, { name }, { controller_node_uuid: uuid }),
 }
 
-export interface ImageInput {
-  name: string
-  os_type: string
-}
+const imagesPath = `${poolPath}/base_images` as const
+const imagePath = `${imagesPath}/{base_image_uuid}` as const
+export type ImageInput = Body<typeof imagesPath, 'post'>
 
-const imagesOf = (pool: string) => `${base}/resource_pools/${pool}/base_images`
+const imageOf = (pool: string, uuid: string) => ({ resource_pool_uuid: pool, base_image_uuid: uuid })
 
 export const images = {
-  list: (pool: string, query: Query) => get<Page<BaseImage>>(imagesOf(pool), query),
+  list: (pool: string, query: Query) => get(imagesPath, query, { resource_pool_uuid: pool }),
   /** Where the file goes, as multipart field `file`. */
-  uploadUrl: imagesOf,
-  edit: (pool: string, uuid: string, input: ImageInput) => put(`${imagesOf(pool)}/${uuid}`, input),
-  resync: (pool: string, uuid: string, node: string) => post(`${imagesOf(pool)}/${uuid}/resync`, { node_uuid: node }),
-  remove: (pool: string, uuids: string[]) => remove(imagesOf(pool), { uuids }),
+  uploadUrl: (pool: string) => fill(imagesPath, { resource_pool_uuid: pool }),
+  edit: (pool: string, uuid: string, input: Body<typeof imagePath, 'put'>) =>
+    put(imagePath, input, imageOf(pool, uuid)),
+  resync: (pool: string, uuid: string, node: string) =>
+    post(`${imagePath}/resync`, { node_uuid: node }, imageOf(pool, uuid)),
+  remove: (pool: string, uuids: string[]) => remove(imagesPath, { uuids }, { resource_pool_uuid: pool }),
 }
 
-export interface SubnetInput {
-  name: string
-  start_ip: string
-  end_ip: string
-  netmask: string
-  gateway: string
-  dns1: string
-  dns2?: string
-}
-
-export interface NetworkInput {
-  name: string
-  switch_uuid: string
-  vlan_id?: number
-  subnet_info?: SubnetInput
-}
-
-const subnetsOf = (network: string) => `${base}/data_networks/${network}/sub_networks`
+const networksPath = `${base}/data_networks` as const
+const networkPath = `${networksPath}/{data_network_uuid}` as const
+const subnetsPath = `${networkPath}/sub_networks` as const
+const subnetPath = `${subnetsPath}/{sub_network_uuid}` as const
+export type SubnetInput = Body<typeof subnetsPath, 'post'>
 
 export const networks = {
-  list: (query: Query) => get<Page<DataNetwork>>(`${base}/data_networks`, query),
-  create: (input: NetworkInput) => post(`${base}/data_networks`, input),
-  edit: (uuid: string, input: { name: string; vlan_id?: number }) => put(`${base}/data_networks/${uuid}`, input),
-  remove: (uuids: string[]) => remove(`${base}/data_networks`, { uuids }),
-  subnets: (network: string, query: Query) => get<Page<Subnet>>(subnetsOf(network), query),
-  createSubnet: (network: string, input: SubnetInput) => post(subnetsOf(network), input),
-  editSubnet: (network: string, uuid: string, input: SubnetInput) => put(`${subnetsOf(network)}/${uuid}`, input),
-  removeSubnets: (network: string, uuids: string[]) => remove(subnetsOf(network), { uuids }),
+  list: (query: Query) => get(networksPath, query),
+  create: (input: Body<typeof networksPath, 'post'>) => post(networksPath, input),
+  edit: (uuid: string, input: Body<typeof networkPath, 'put'>) => put(networkPath, input, { data_network_uuid: uuid }),
+  remove: (uuids: string[]) => remove(networksPath, { uuids }),
+  subnets: (network: string, query: Query) => get(subnetsPath, query, { data_network_uuid: network }),
+  createSubnet: (network: string, input: SubnetInput) => post(subnetsPath, input, { data_network_uuid: network }),
+  editSubnet: (network: string, uuid: string, input: Body<typeof subnetPath, 'put'>) =>
+    put(subnetPath, input, { data_network_uuid: network, sub_network_uuid: uuid }),
+  removeSubnets: (network: string, uuids: string[]) => remove(subnetsPath, { uuids }, { data_network_uuid: network }),
 }
 
-export interface SwitchInput {
-  name: string
-  type: string
-  desc: string
-  uplinks: { node_uuid: string; nic_uuid: string }[]
-}
+const switchesPath = `${base}/vswitchs` as const
+const switchPath = `${switchesPath}/{vswitch_uuid}` as const
 
 export const switches = {
-  list: (query: Query) => get<Page<VSwitch>>(`${base}/vswitchs`, query),
-  create: (input: SwitchInput) => post(`${base}/vswitchs`, input),
-  edit: (uuid: string, input: SwitchInput) => put(`${base}/vswitchs/${uuid}`, input),
-  remove: (uuids: string[]) => remove(`${base}/vswitchs`, { uuids }),
+  list: (query: Query) => get(switchesPath, query),
+  create: (input: Body<typeof switchesPath, 'post'>) => post(switchesPath, input),
+  edit: (uuid: string, input: Body<typeof switchPath, 'put'>) => put(switchPath, input, { vswitch_uuid: uuid }),
+  remove: (uuids: string[]) => remove(switchesPath, { uuids }),
 }

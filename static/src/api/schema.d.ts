@@ -1121,7 +1121,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: `changed` {topic}, `operation` and `sample` */
+        /** Server-sent events; each property is an event of that name, with its data */
         get: operations["carrel.events"];
         put?: never;
         post?: never;
@@ -1443,7 +1443,7 @@ export interface components {
             /** @description Codes; they take the place of those that the user has. */
             role?: string[] | null;
             /** @default null */
-            is_active: boolean | null;
+            is_active?: boolean | null;
         };
         AnalysisAccountMeData: {
             /** Format: int64 */
@@ -1461,9 +1461,9 @@ export interface components {
         };
         AnalysisAccountUpdateInput: {
             /** @default null */
-            username: string | null;
+            username?: string | null;
             /** @default null */
-            email: string | null;
+            email?: string | null;
             password?: string | null;
             /** @description Has to be the same as `password`. */
             password_again?: string | null;
@@ -1478,6 +1478,43 @@ export interface components {
             /** @description Permissions. */
             permission2action: string[];
         };
+        /**
+         * @description What a registered account waits for.
+         * @enum {string}
+         */
+        Awaits: "mail" | "administrator";
+        /** @description How a batch or an operation went, as far as that is known: what [`told`] and [`counted`] answer. */
+        BatchOutcome: {
+            /**
+             * Format: uuid
+             * @description The operation that does it, where one does.
+             */
+            operation_uuid?: string | null;
+            operation_state?: components["schemas"]["OperationState"] | null;
+            /**
+             * Format: uint
+             * @description Known once it is over.
+             */
+            success_num?: number | null;
+            /** Format: uint */
+            failed_num?: number | null;
+            failed?: components["schemas"]["FailedItem"][] | null;
+        };
+        /** @description Names of events and their data. */
+        CarrelEventsData: {
+            changed: components["schemas"]["CarrelEventsTopicChanged"] | null;
+            operation: components["schemas"]["Operation"] | null;
+            sample: components["schemas"]["CarrelEventsNodeSampled"] | null;
+        };
+        /** @description There are new figures of a node; whoever shows some asks for them. */
+        CarrelEventsNodeSampled: {
+            /** Format: int64 */
+            node_id: number;
+        };
+        /** @description Lists about this topic are to be read anew. */
+        CarrelEventsTopicChanged: {
+            topic: components["schemas"]["Topic"];
+        };
         /** @description Of what takes nothing but its path. */
         CarrelKeysDeleteInput: Record<string, never>;
         /** @description An API key, without what signs in with it. */
@@ -1488,13 +1525,13 @@ export interface components {
             user_id: number;
             user_name: string;
             /** @description What it was made for. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description What it can do now: no more than its owner. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             created_at: string;
-            expires_at?: string | null;
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
+            expires_at: string | null;
+            last_used_at: string | null;
+            last_used_ip: string | null;
         };
         CarrelMailConfirmData: {
             username: string;
@@ -1530,18 +1567,15 @@ export interface components {
              */
             running_vcpus: number;
             /** @description Operating system, libvirt and QEMU. */
-            server_version_info?: string | null;
-            cpu_info?: string | null;
-            mem_info?: string | null;
-            gpu_info?: string | null;
+            server_version_info: string | null;
+            cpu_info: string | null;
+            mem_info: string | null;
+            gpu_info: string | null;
             /** @description `kvm`, `qemu` or `test` */
             virt_type: string;
-            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
-            status: string;
+            status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
-            reason?: string | null;
-            /** @description What Carrel could not do on it and tries again. */
-            problems: components["schemas"]["CarrelNodesDetailProblemView"][];
+            reason: string | null;
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -1549,10 +1583,10 @@ export interface components {
             type: number;
             network_interfaces: components["schemas"]["CarrelNodesDetailNicView"][];
             storages: components["schemas"]["CarrelNodesDetailStorageView"][];
-            TEMPLATE_SYS?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
-            TEMPLATE_DATA?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
-            INSTANCE_SYS?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
-            INSTANCE_DATA?: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            TEMPLATE_SYS: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            TEMPLATE_DATA: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            INSTANCE_SYS: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            INSTANCE_DATA: components["schemas"]["CarrelNodesDetailStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -1588,9 +1622,9 @@ export interface components {
             running_vm: number;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         /** @description An address of a network card. */
         CarrelNodesDetailIpView: {
@@ -1598,9 +1632,9 @@ export interface components {
             uuid: string;
             ip: string;
             netmask: string;
-            gateway?: string | null;
-            dns1?: string | null;
-            dns2?: string | null;
+            gateway: string | null;
+            dns1: string | null;
+            dns2: string | null;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -1632,20 +1666,9 @@ export interface components {
             ip_info: components["schemas"]["CarrelNodesDetailIpView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
-        };
-        /** @description Something that could not be done on a node. */
-        CarrelNodesDetailProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
-            duty: string;
-            /** @description What that is, in the caller's language. */
-            name: string;
-            /** @description Why the last attempt failed. */
-            reason: string;
-            /** @description When it failed first. */
-            since: string;
+            updated_at: string | null;
         };
         /** @description A storage; sizes in bytes. */
         CarrelNodesDetailStorageView: {
@@ -1688,18 +1711,15 @@ export interface components {
              */
             running_vcpus: number;
             /** @description Operating system, libvirt and QEMU. */
-            server_version_info?: string | null;
-            cpu_info?: string | null;
-            mem_info?: string | null;
-            gpu_info?: string | null;
+            server_version_info: string | null;
+            cpu_info: string | null;
+            mem_info: string | null;
+            gpu_info: string | null;
             /** @description `kvm`, `qemu` or `test` */
             virt_type: string;
-            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
-            status: string;
+            status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
-            reason?: string | null;
-            /** @description What Carrel could not do on it and tries again. */
-            problems: components["schemas"]["CarrelNodesInPoolProblemView"][];
+            reason: string | null;
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -1707,10 +1727,10 @@ export interface components {
             type: number;
             network_interfaces: components["schemas"]["CarrelNodesInPoolNicView"][];
             storages: components["schemas"]["CarrelNodesInPoolStorageView"][];
-            TEMPLATE_SYS?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            TEMPLATE_DATA?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            INSTANCE_SYS?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            INSTANCE_DATA?: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            TEMPLATE_SYS: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            TEMPLATE_DATA: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            INSTANCE_SYS: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            INSTANCE_DATA: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -1746,9 +1766,9 @@ export interface components {
             running_vm: number;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         /** @description An address of a network card. */
         CarrelNodesInPoolIpView: {
@@ -1756,9 +1776,9 @@ export interface components {
             uuid: string;
             ip: string;
             netmask: string;
-            gateway?: string | null;
-            dns1?: string | null;
-            dns2?: string | null;
+            gateway: string | null;
+            dns1: string | null;
+            dns2: string | null;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -1790,20 +1810,9 @@ export interface components {
             ip_info: components["schemas"]["CarrelNodesInPoolIpView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
-        };
-        /** @description Something that could not be done on a node. */
-        CarrelNodesInPoolProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
-            duty: string;
-            /** @description What that is, in the caller's language. */
-            name: string;
-            /** @description Why the last attempt failed. */
-            reason: string;
-            /** @description When it failed first. */
-            since: string;
+            updated_at: string | null;
         };
         /** @description A storage; sizes in bytes. */
         CarrelNodesInPoolStorageView: {
@@ -1827,99 +1836,35 @@ export interface components {
             /** Format: uuid */
             uuid: string;
         };
-        CarrelOperationsListCancelledItem: {
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-        };
-        CarrelOperationsListFailedItem: {
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            reason: string;
-        };
-        /** @description Long work as people see it. */
-        CarrelOperationsListOperationView: {
-            /** Format: uuid */
-            uuid: string;
-            kind: string;
-            /** @description What it does, in the reader's language. */
-            title: string;
-            subject: string;
-            subject_name: string;
-            /** @description scheduled, queued, running, undoing, succeeded, partly, failed or cancelled */
-            state: string;
-            /** Format: uint64 */
-            done: number;
-            /** Format: uint64 */
-            total: number;
-            /** Format: uint32 */
-            percent: number;
-            /** @description Why it failed. */
-            error?: string | null;
-            /** @description Things of a batch that failed. */
-            failed: components["schemas"]["CarrelOperationsListFailedItem"][];
-            /** @description Things of a batch that were neither done nor failed when somebody asked to stop. */
-            cancelled: components["schemas"]["CarrelOperationsListCancelledItem"][];
-            /** @description What each node has to do, where nodes have parts of their own. */
-            parts: components["schemas"]["CarrelOperationsListPartView"][];
-            /** @description Why its undo does not come to its end. */
-            stuck?: components["schemas"]["CarrelOperationsListStuck"] | null;
-            owner: string;
-            run_at?: string | null;
-            created_at: string;
-            finished_at?: string | null;
-        };
-        /** @description The part of a node. */
-        CarrelOperationsListPartView: {
-            /** Format: int64 */
-            node_id: number;
-            node_name: string;
-            /** @description queued, running, succeeded, partly, failed or cancelled */
-            state: string;
-            /** Format: uint64 */
-            done: number;
-            /** Format: uint64 */
-            total: number;
-            /** @description Why it failed. */
-            error?: string | null;
-        };
-        CarrelOperationsListStuck: {
-            reason: string;
-            since?: string | null;
-            /** @description Empty when it was abandoned. */
-            next_try?: string | null;
-            abandoned: boolean;
-        };
         /** @description A user and what belongs to them. */
         CarrelOwnEditData: {
             /** Format: int64 */
             id: number;
             uuid: string;
             name: string;
-            email?: string | null;
+            email: string | null;
             full_name: string;
             phone: string;
             department: string;
             enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
+            /** @description What a registered account waits for; null when it is ready. */
+            awaits: components["schemas"]["Awaits"] | null;
             /** @description A new password has to be chosen at the next sign-in. */
             force_reset: boolean;
             /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
+            source: components["schemas"]["UserSource"];
             /** @description Codes of roles. */
             roles: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles: components["schemas"]["CarrelOwnEditScopedRoleView"][];
             /** @description Permissions given beside the roles. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description Everything they may do, whatever it is done to. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            password_changed_at: string | null;
+            last_login_at: string | null;
             created_at: string;
             groups: components["schemas"]["CarrelOwnEditMembershipView"][];
         };
@@ -1933,12 +1878,8 @@ export interface components {
         CarrelOwnEditMembershipView: {
             /** Format: int64 */
             id: number;
-            /** @default  */
             name: string;
-            /**
-             * @description At most one of a user.
-             * @default false
-             */
+            /** @description At most one of a user. */
             primary: boolean;
         };
         /** @description A role that holds for what is in an education group. */
@@ -1955,29 +1896,29 @@ export interface components {
             id: number;
             uuid: string;
             name: string;
-            email?: string | null;
+            email: string | null;
             full_name: string;
             phone: string;
             department: string;
             enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
+            /** @description What a registered account waits for; null when it is ready. */
+            awaits: components["schemas"]["Awaits"] | null;
             /** @description A new password has to be chosen at the next sign-in. */
             force_reset: boolean;
             /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
+            source: components["schemas"]["UserSource"];
             /** @description Codes of roles. */
             roles: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles: components["schemas"]["CarrelOwnGetScopedRoleView"][];
             /** @description Permissions given beside the roles. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description Everything they may do, whatever it is done to. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            password_changed_at: string | null;
+            last_login_at: string | null;
             created_at: string;
             groups: components["schemas"]["CarrelOwnGetMembershipView"][];
         };
@@ -1985,12 +1926,8 @@ export interface components {
         CarrelOwnGetMembershipView: {
             /** Format: int64 */
             id: number;
-            /** @default  */
             name: string;
-            /**
-             * @description At most one of a user.
-             * @default false
-             */
+            /** @description At most one of a user. */
             primary: boolean;
         };
         /** @description A role that holds for what is in an education group. */
@@ -2009,19 +1946,19 @@ export interface components {
             user_id: number;
             user_name: string;
             /** @description What it was made for. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description What it can do now: no more than its owner. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             created_at: string;
-            expires_at?: string | null;
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
+            expires_at: string | null;
+            last_used_at: string | null;
+            last_used_ip: string | null;
             key: string;
         };
         CarrelOwnKeysCreateInput: {
             name: string;
             /** @default [] */
-            permissions: string[];
+            permissions?: components["schemas"]["Permission"][];
             /** @description `2026-02-26 18:58:22` in the server's time; without one it does not expire. */
             expires_at?: string | null;
         };
@@ -2035,16 +1972,16 @@ export interface components {
             user_id: number;
             user_name: string;
             /** @description What it was made for. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description What it can do now: no more than its owner. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             created_at: string;
-            expires_at?: string | null;
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
+            expires_at: string | null;
+            last_used_at: string | null;
+            last_used_ip: string | null;
         };
         CarrelOwnKeysEditInput: {
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
         };
         /** @description An API key, without what signs in with it. */
         CarrelOwnKeysListKeyView: {
@@ -2054,13 +1991,13 @@ export interface components {
             user_id: number;
             user_name: string;
             /** @description What it was made for. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description What it can do now: no more than its owner. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             created_at: string;
-            expires_at?: string | null;
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
+            expires_at: string | null;
+            last_used_at: string | null;
+            last_used_ip: string | null;
         };
         CarrelOwnSecondFactorConfirmData: {
             /** @description Each is good once in the place of a code. */
@@ -2111,7 +2048,7 @@ export interface components {
         CarrelOwnSessionsListSessionView: {
             uuid: string;
             user_name: string;
-            address?: string | null;
+            address: string | null;
             /** @description The browser or program, as it named itself. */
             user_agent: string;
             /** @description The one that asks. */
@@ -2136,7 +2073,7 @@ export interface components {
              * @description Left out: the key's comment.
              * @default
              */
-            name: string;
+            name?: string;
             /** @description A line as in `~/.ssh/id_ed25519.pub`. */
             key: string;
         };
@@ -2155,14 +2092,14 @@ export interface components {
         };
         /** @description A permission. */
         CarrelPermissionsListPermissionView: {
-            name: string;
+            name: components["schemas"]["Permission"];
             /**
              * Format: uint32
              * @description Document 004's number.
              */
             code: number;
             /** @description Document 001's name, of those that it knows. */
-            document_001?: string | null;
+            document_001: string | null;
             /** @description In the reader's language. */
             description: string;
         };
@@ -2259,7 +2196,7 @@ export interface components {
             description: string;
             /** @description Fixed and never deleted. */
             builtin: boolean;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /**
              * Format: uint32
              * @description How many users have it.
@@ -2270,9 +2207,9 @@ export interface components {
             /** @description Letters, digits, `-` and `_`. */
             code: string;
             /** @default  */
-            description: string;
+            description?: string;
             /** @default [] */
-            permissions: string[];
+            permissions?: components["schemas"]["Permission"][];
         };
         /** @description Of what takes nothing but its path. */
         CarrelRolesDeleteInput: Record<string, never>;
@@ -2284,7 +2221,7 @@ export interface components {
             description: string;
             /** @description Fixed and never deleted. */
             builtin: boolean;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /**
              * Format: uint32
              * @description How many users have it.
@@ -2294,7 +2231,7 @@ export interface components {
         CarrelRolesEditInput: {
             code?: string | null;
             description?: string | null;
-            permissions?: string[] | null;
+            permissions?: components["schemas"]["Permission"][] | null;
         };
         /** @description A role. */
         CarrelRolesListRoleView: {
@@ -2304,7 +2241,7 @@ export interface components {
             description: string;
             /** @description Fixed and never deleted. */
             builtin: boolean;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /**
              * Format: uint32
              * @description How many users have it.
@@ -2314,12 +2251,12 @@ export interface components {
         /** @description The session that a request belongs to. */
         CarrelSessionGetData: {
             /** @description null when nobody is signed in */
-            user?: components["schemas"]["CarrelSessionGetUserView"] | null;
+            user: components["schemas"]["CarrelSessionGetUserView"] | null;
             /**
              * @description What the user may do, for instance `desktops.view`; also what they may do within some education
              *     groups only.
              */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description What of it holds within these education groups only. */
             scopes: components["schemas"]["CarrelSessionGetScopeView"][];
             /** @description There is no administrator yet. */
@@ -2343,14 +2280,14 @@ export interface components {
              * @description `id` in the list of education groups.
              */
             group_id: number;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
         };
         /** @description The ways to sign in. */
         CarrelSessionGetSignInView: {
             /** @description By `/api/account/login`. */
             password: boolean;
             /** @description null when there is no identity provider */
-            oidc?: components["schemas"]["CarrelSessionGetProviderView"] | null;
+            oidc: components["schemas"]["CarrelSessionGetProviderView"] | null;
         };
         CarrelSessionGetUserView: {
             uuid: string;
@@ -2372,7 +2309,7 @@ export interface components {
         CarrelSessionsListSessionView: {
             uuid: string;
             user_name: string;
-            address?: string | null;
+            address: string | null;
             /** @description The browser or program, as it named itself. */
             user_agent: string;
             /** @description The one that asks. */
@@ -2404,7 +2341,7 @@ export interface components {
              */
             keys: number;
             /** @description Why the node does not have the keys; null when it has them. */
-            reason?: string | null;
+            reason: string | null;
             created_at: string;
         };
         CarrelSshGrantsCreateInput: {
@@ -2434,7 +2371,7 @@ export interface components {
              */
             keys: number;
             /** @description Why the node does not have the keys; null when it has them. */
-            reason?: string | null;
+            reason: string | null;
             created_at: string;
         };
         /** @description A public ssh key. */
@@ -2453,7 +2390,7 @@ export interface components {
              * @description Left out: the key's comment.
              * @default
              */
-            name: string;
+            name?: string;
             /** @description A line as in `~/.ssh/id_ed25519.pub`. */
             key: string;
         };
@@ -2470,7 +2407,7 @@ export interface components {
             node_ip: string;
             system_user: string;
             /** @description null for a key that Carrel did not put there */
-            user_name?: string | null;
+            user_name: string | null;
             key: string;
             comment: string;
         };
@@ -2504,16 +2441,16 @@ export interface components {
             uuid: string;
             name: string;
             description: string;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** Format: uint32 */
             members: number;
         };
         CarrelUserGroupsCreateInput: {
             name: string;
             /** @default  */
-            description: string;
+            description?: string;
             /** @default [] */
-            permissions: string[];
+            permissions?: components["schemas"]["Permission"][];
         };
         /** @description Of what takes nothing but its path. */
         CarrelUserGroupsDeleteInput: Record<string, never>;
@@ -2524,14 +2461,14 @@ export interface components {
             uuid: string;
             name: string;
             description: string;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** Format: uint32 */
             members: number;
         };
         CarrelUserGroupsEditInput: {
             name?: string | null;
             description?: string | null;
-            permissions?: string[] | null;
+            permissions?: components["schemas"]["Permission"][] | null;
         };
         /** @description A user group. */
         CarrelUserGroupsListGroupView: {
@@ -2540,7 +2477,7 @@ export interface components {
             uuid: string;
             name: string;
             description: string;
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** Format: uint32 */
             members: number;
         };
@@ -2550,29 +2487,29 @@ export interface components {
             id: number;
             uuid: string;
             name: string;
-            email?: string | null;
+            email: string | null;
             full_name: string;
             phone: string;
             department: string;
             enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
+            /** @description What a registered account waits for; null when it is ready. */
+            awaits: components["schemas"]["Awaits"] | null;
             /** @description A new password has to be chosen at the next sign-in. */
             force_reset: boolean;
             /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
+            source: components["schemas"]["UserSource"];
             /** @description Codes of roles. */
             roles: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles: components["schemas"]["CarrelUsersCreateScopedRoleView"][];
             /** @description Permissions given beside the roles. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description Everything they may do, whatever it is done to. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            password_changed_at: string | null;
+            last_login_at: string | null;
             created_at: string;
             groups: components["schemas"]["CarrelUsersCreateMembershipView"][];
         };
@@ -2582,42 +2519,47 @@ export interface components {
             password?: string | null;
             email?: string | null;
             /** @default  */
-            full_name: string;
+            full_name?: string;
             /** @default  */
-            phone: string;
+            phone?: string;
             /** @default  */
-            department: string;
+            department?: string;
             enabled?: boolean | null;
             /**
              * @description The user has to choose a new password at the first sign-in.
              * @default false
              */
-            force_reset: boolean;
+            force_reset?: boolean;
             /**
              * @description Codes of roles.
              * @default []
              */
-            roles: string[];
+            roles?: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles?: components["schemas"]["CarrelUsersCreateScopedRoleInput"][];
             /**
              * @description Permissions beside the roles.
              * @default []
              */
-            granted: string[];
-            /** @default [] */
-            groups: components["schemas"]["CarrelUsersCreateMembershipView"][];
+            granted?: components["schemas"]["Permission"][];
+            groups?: components["schemas"]["CarrelUsersCreateMembershipInput"][];
+        };
+        /** @description The place in a group that a user is to have. */
+        CarrelUsersCreateMembershipInput: {
+            /** Format: int64 */
+            id: number;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary?: boolean;
         };
         /** @description A user's place in a group. */
         CarrelUsersCreateMembershipView: {
             /** Format: int64 */
             id: number;
-            /** @default  */
             name: string;
-            /**
-             * @description At most one of a user.
-             * @default false
-             */
+            /** @description At most one of a user. */
             primary: boolean;
         };
         /** @description A role that is to hold for what is in an education group. */
@@ -2644,29 +2586,29 @@ export interface components {
             id: number;
             uuid: string;
             name: string;
-            email?: string | null;
+            email: string | null;
             full_name: string;
             phone: string;
             department: string;
             enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
+            /** @description What a registered account waits for; null when it is ready. */
+            awaits: components["schemas"]["Awaits"] | null;
             /** @description A new password has to be chosen at the next sign-in. */
             force_reset: boolean;
             /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
+            source: components["schemas"]["UserSource"];
             /** @description Codes of roles. */
             roles: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles: components["schemas"]["CarrelUsersDetailScopedRoleView"][];
             /** @description Permissions given beside the roles. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description Everything they may do, whatever it is done to. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            password_changed_at: string | null;
+            last_login_at: string | null;
             created_at: string;
             groups: components["schemas"]["CarrelUsersDetailMembershipView"][];
         };
@@ -2674,12 +2616,8 @@ export interface components {
         CarrelUsersDetailMembershipView: {
             /** Format: int64 */
             id: number;
-            /** @default  */
             name: string;
-            /**
-             * @description At most one of a user.
-             * @default false
-             */
+            /** @description At most one of a user. */
             primary: boolean;
         };
         /** @description A role that holds for what is in an education group. */
@@ -2696,29 +2634,29 @@ export interface components {
             id: number;
             uuid: string;
             name: string;
-            email?: string | null;
+            email: string | null;
             full_name: string;
             phone: string;
             department: string;
             enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
+            /** @description What a registered account waits for; null when it is ready. */
+            awaits: components["schemas"]["Awaits"] | null;
             /** @description A new password has to be chosen at the next sign-in. */
             force_reset: boolean;
             /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
+            source: components["schemas"]["UserSource"];
             /** @description Codes of roles. */
             roles: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles: components["schemas"]["CarrelUsersEditScopedRoleView"][];
             /** @description Permissions given beside the roles. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description Everything they may do, whatever it is done to. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            password_changed_at: string | null;
+            last_login_at: string | null;
             created_at: string;
             groups: components["schemas"]["CarrelUsersEditMembershipView"][];
         };
@@ -2735,24 +2673,30 @@ export interface components {
              * @description Lets a registered account in.
              * @default false
              */
-            confirmed: boolean;
+            confirmed?: boolean;
             force_reset?: boolean | null;
             roles?: string[] | null;
             /** @description All roles that are to hold for one education group only. */
             scoped_roles?: components["schemas"]["CarrelUsersEditScopedRoleInput"][] | null;
-            granted?: string[] | null;
-            groups?: components["schemas"]["CarrelUsersEditMembershipView"][] | null;
+            granted?: components["schemas"]["Permission"][] | null;
+            groups?: components["schemas"]["CarrelUsersEditMembershipInput"][] | null;
+        };
+        /** @description The place in a group that a user is to have. */
+        CarrelUsersEditMembershipInput: {
+            /** Format: int64 */
+            id: number;
+            /**
+             * @description At most one of a user.
+             * @default false
+             */
+            primary?: boolean;
         };
         /** @description A user's place in a group. */
         CarrelUsersEditMembershipView: {
             /** Format: int64 */
             id: number;
-            /** @default  */
             name: string;
-            /**
-             * @description At most one of a user.
-             * @default false
-             */
+            /** @description At most one of a user. */
             primary: boolean;
         };
         /** @description A role that is to hold for what is in an education group. */
@@ -2784,35 +2728,113 @@ export interface components {
             id: number;
             uuid: string;
             name: string;
-            email?: string | null;
+            email: string | null;
             full_name: string;
             phone: string;
             department: string;
             enabled: boolean;
-            /** @description `mail` or `administrator`: what a registered account waits for; null when it is ready. */
-            awaits?: string | null;
+            /** @description What a registered account waits for; null when it is ready. */
+            awaits: components["schemas"]["Awaits"] | null;
             /** @description A new password has to be chosen at the next sign-in. */
             force_reset: boolean;
             /** @description Who checks the password: local, ldap or oidc. */
-            source: string;
+            source: components["schemas"]["UserSource"];
             /** @description Codes of roles. */
             roles: string[];
             /** @description Roles that hold for one education group only. */
             scoped_roles: components["schemas"]["CarrelUsersListScopedRoleView"][];
             /** @description Permissions given beside the roles. */
-            granted: string[];
+            granted: components["schemas"]["Permission"][];
             /** @description Everything they may do, whatever it is done to. */
-            permissions: string[];
+            permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
-            password_changed_at?: string | null;
-            last_login_at?: string | null;
+            password_changed_at: string | null;
+            last_login_at: string | null;
             created_at: string;
         };
         /** @description Of what takes nothing but its path. */
         CarrelUsersRemoveSecondFactorInput: Record<string, never>;
         /** @description Of what takes nothing but its path. */
         CarrelUsersUnlockInput: Record<string, never>;
+        /**
+         * @description How a desktop is.
+         * @enum {string}
+         */
+        DesktopStatus: "active" | "inactive" | "error";
+        /** @description A thing of a batch for which it failed. */
+        FailedItem: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** @description In the reader's language. */
+            reason: string;
+        };
+        /** @description Something new, of which no more is known yet. */
+        New: {
+            /** Format: uuid */
+            uuid: string;
+        };
+        /**
+         * @description How a node is; error: libvirt does not answer; shutdown: the node does not answer.
+         * @enum {string}
+         */
+        NodeStatus: "active" | "error" | "shutdown";
+        /** @description Long work as people see it. */
+        Operation: {
+            /** Format: uuid */
+            uuid: string;
+            kind: string;
+            /** @description What it does, in the reader's language. */
+            title: string;
+            subject: string;
+            subject_name: string;
+            state: components["schemas"]["OperationState"];
+            /** Format: uint64 */
+            done: number;
+            /** Format: uint64 */
+            total: number;
+            /** Format: uint32 */
+            percent: number;
+            /** @description Why it failed. */
+            error: string | null;
+            /** @description Things of a batch that failed. */
+            failed: components["schemas"]["FailedItem"][];
+            /** @description What each node has to do, where nodes have parts of their own. */
+            parts: components["schemas"]["OperationPart"][];
+            /** @description Why its undo does not come to its end. */
+            stuck: components["schemas"]["OperationStuck"] | null;
+            owner: string;
+            run_at: string | null;
+            created_at: string;
+            finished_at: string | null;
+        };
+        /** @description The part of a node. */
+        OperationPart: {
+            /** Format: int64 */
+            node_id: number;
+            node_name: string;
+            /** @description Queued, running, or how it ended. */
+            state: components["schemas"]["OperationState"];
+            /** Format: uint64 */
+            done: number;
+            /** Format: uint64 */
+            total: number;
+            /** @description Why it failed. */
+            error: string | null;
+        };
+        /**
+         * @description How far an operation is, or a node's part of it.
+         * @enum {string}
+         */
+        OperationState: "scheduled" | "queued" | "running" | "undoing" | "succeeded" | "partly" | "failed" | "cancelled";
+        OperationStuck: {
+            reason: string;
+            since: string | null;
+            /** @description Empty when it was abandoned. */
+            next_try: string | null;
+            abandoned: boolean;
+        };
         OpsLoginLoginData: {
             access_token: string;
         };
@@ -2861,7 +2883,7 @@ export interface components {
             /** @description Numbers, for instance `1,2,3`. */
             permissions: string;
             /** @default  */
-            nickname: string;
+            nickname?: string;
         };
         /** @description As the OpenAPI document shows it; read one by one, so that a refusal names the field. */
         OpsUserAddOneOrMany: components["schemas"]["OpsUserAddNewUser"][] | components["schemas"]["OpsUserAddNewUser"];
@@ -2901,10 +2923,36 @@ export interface components {
         OpsUserUpdateInput: {
             data: components["schemas"]["OpsUserUpdateChange"];
         };
-        /** @enum {string} */
+        /**
+         * @description One right.
+         * @enum {string}
+         */
         Permission: "overview.view" | "users.manage" | "users.view" | "roles.manage" | "ssh-keys.manage" | "ssh-keys.view" | "settings.manage" | "audit.view" | "operations.view" | "operations.cancel" | "nodes.view" | "nodes.manage" | "pools.view" | "pools.manage" | "images.view" | "images.manage" | "networks.view" | "networks.manage" | "templates.view" | "templates.manage" | "groups.view" | "groups.manage" | "desktops.view" | "desktops.manage" | "desktops.power" | "desktops.console" | "api.view" | "analysis.cancel" | "references.create" | "samples.create" | "models.modify" | "subtractions.modify" | "files.delete" | "analysis.delete" | "files.upload";
-        /** @enum {string} */
+        /**
+         * @description What a machine does.
+         * @enum {string}
+         */
+        Power: "off" | "running" | "paused" | "crashed";
+        /**
+         * @description What is being done to a desktop or group as a whole.
+         * @enum {string}
+         */
+        Stage: "creating" | "ready" | "deleting";
+        /**
+         * @description How a switch reaches the world.
+         * @enum {string}
+         */
+        SwitchType: "nat" | "flat" | "vlan";
+        /**
+         * @description What news are about.
+         * @enum {string}
+         */
         Topic: "pools" | "nodes" | "images" | "networks" | "templates" | "groups" | "desktop_groups" | "desktops" | "operations" | "audit" | "users" | "roles" | "user_groups" | "sessions" | "api_keys" | "ssh_keys" | "ssh_grants" | "rights" | "ssh_access";
+        /**
+         * @description Who checks a password.
+         * @enum {string}
+         */
+        UserSource: "local" | "ldap" | "oidc";
         VdiBaseImagesDeleteInput: {
             uuids: string[];
         };
@@ -2924,7 +2972,7 @@ export interface components {
              * @description 0 good, 1 on its way, 2 faulty.
              */
             status: number;
-            reason?: string | null;
+            reason: string | null;
             path: string;
         };
         /** @description A base image. */
@@ -2965,13 +3013,13 @@ export interface components {
              */
             status: number;
             /** @description Why the status is not 0. */
-            reason?: string | null;
+            reason: string | null;
             detail: components["schemas"]["VdiBaseImagesDetailCopyView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiBaseImagesEditInput: {
             name: string;
@@ -2993,7 +3041,7 @@ export interface components {
              * @description 0 good, 1 on its way, 2 faulty.
              */
             status: number;
-            reason?: string | null;
+            reason: string | null;
             path: string;
         };
         /** @description A base image. */
@@ -3034,13 +3082,13 @@ export interface components {
              */
             status: number;
             /** @description Why the status is not 0. */
-            reason?: string | null;
+            reason: string | null;
             detail: components["schemas"]["VdiBaseImagesListCopyView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiBaseImagesResyncInput: {
             /** Format: uuid */
@@ -3057,9 +3105,9 @@ export interface components {
             uuid: string;
             ip: string;
             netmask: string;
-            gateway?: string | null;
-            dns1?: string | null;
-            dns2?: string | null;
+            gateway: string | null;
+            dns1: string | null;
+            dns2: string | null;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -3091,9 +3139,9 @@ export interface components {
             ip_info: components["schemas"]["VdiComputeNodesListIpView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         /** @description A node. */
         VdiComputeNodesListNodeView: {
@@ -3122,18 +3170,15 @@ export interface components {
              */
             running_vcpus: number;
             /** @description Operating system, libvirt and QEMU. */
-            server_version_info?: string | null;
-            cpu_info?: string | null;
-            mem_info?: string | null;
-            gpu_info?: string | null;
+            server_version_info: string | null;
+            cpu_info: string | null;
+            mem_info: string | null;
+            gpu_info: string | null;
             /** @description `kvm`, `qemu` or `test` */
             virt_type: string;
-            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
-            status: string;
+            status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
-            reason?: string | null;
-            /** @description What Carrel could not do on it and tries again. */
-            problems: components["schemas"]["VdiComputeNodesListProblemView"][];
+            reason: string | null;
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -3141,10 +3186,10 @@ export interface components {
             type: number;
             network_interfaces: components["schemas"]["VdiComputeNodesListNicView"][];
             storages: components["schemas"]["VdiComputeNodesListStorageView"][];
-            TEMPLATE_SYS?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
-            TEMPLATE_DATA?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
-            INSTANCE_SYS?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
-            INSTANCE_DATA?: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            TEMPLATE_SYS: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            TEMPLATE_DATA: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            INSTANCE_SYS: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            INSTANCE_DATA: components["schemas"]["VdiComputeNodesListStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -3180,20 +3225,9 @@ export interface components {
             running_vm: number;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
-        };
-        /** @description Something that could not be done on a node. */
-        VdiComputeNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
-            duty: string;
-            /** @description What that is, in the caller's language. */
-            name: string;
-            /** @description Why the last attempt failed. */
-            reason: string;
-            /** @description When it failed first. */
-            since: string;
+            updated_at: string | null;
         };
         /** @description A storage; sizes in bytes. */
         VdiComputeNodesListStorageView: {
@@ -3215,9 +3249,9 @@ export interface components {
             uuid: string;
             ip: string;
             netmask: string;
-            gateway?: string | null;
-            dns1?: string | null;
-            dns2?: string | null;
+            gateway: string | null;
+            dns1: string | null;
+            dns2: string | null;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -3249,9 +3283,9 @@ export interface components {
             ip_info: components["schemas"]["VdiControllerNodesListIpView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         /** @description A node. */
         VdiControllerNodesListNodeView: {
@@ -3280,18 +3314,15 @@ export interface components {
              */
             running_vcpus: number;
             /** @description Operating system, libvirt and QEMU. */
-            server_version_info?: string | null;
-            cpu_info?: string | null;
-            mem_info?: string | null;
-            gpu_info?: string | null;
+            server_version_info: string | null;
+            cpu_info: string | null;
+            mem_info: string | null;
+            gpu_info: string | null;
             /** @description `kvm`, `qemu` or `test` */
             virt_type: string;
-            /** @description active; error: libvirt does not answer; shutdown: the node does not answer */
-            status: string;
+            status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
-            reason?: string | null;
-            /** @description What Carrel could not do on it and tries again. */
-            problems: components["schemas"]["VdiControllerNodesListProblemView"][];
+            reason: string | null;
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -3299,10 +3330,10 @@ export interface components {
             type: number;
             network_interfaces: components["schemas"]["VdiControllerNodesListNicView"][];
             storages: components["schemas"]["VdiControllerNodesListStorageView"][];
-            TEMPLATE_SYS?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
-            TEMPLATE_DATA?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
-            INSTANCE_SYS?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
-            INSTANCE_DATA?: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            TEMPLATE_SYS: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            TEMPLATE_DATA: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            INSTANCE_SYS: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            INSTANCE_DATA: components["schemas"]["VdiControllerNodesListStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -3338,20 +3369,9 @@ export interface components {
             running_vm: number;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
-        };
-        /** @description Something that could not be done on a node. */
-        VdiControllerNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
-            duty: string;
-            /** @description What that is, in the caller's language. */
-            name: string;
-            /** @description Why the last attempt failed. */
-            reason: string;
-            /** @description When it failed first. */
-            since: string;
+            updated_at: string | null;
         };
         /** @description A storage; sizes in bytes. */
         VdiControllerNodesListStorageView: {
@@ -3370,16 +3390,30 @@ export interface components {
         VdiControllerNodesRenameInput: {
             name?: string | null;
             /** @default null */
-            add_compute_function: boolean | null;
+            add_compute_function?: boolean | null;
+        };
+        VdiDataNetworksCreateInput: {
+            name: string;
+            /** @default null */
+            desc?: string | null;
+            /** Format: uuid */
+            switch_uuid: string;
+            /**
+             * Format: int64
+             * @description 1 to 4094, for a switch of type vlan only.
+             * @default null
+             */
+            vlan_id?: number | null;
+            subnet_info?: components["schemas"]["VdiDataNetworksCreateSubnetInput"] | null;
         };
         /** @description A data network. */
-        VdiDataNetworksCreateData: {
+        VdiDataNetworksCreateNetworkView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
             uuid: string;
             name: string;
-            desc?: string | null;
+            desc: string | null;
             /** Format: uint32 */
             subnet_count: number;
             /**
@@ -3389,32 +3423,18 @@ export interface components {
             switch: string;
             switch_name: string;
             /** @description nat, flat or vlan */
-            switch_type: string;
+            switch_type: components["schemas"]["SwitchType"];
             /** Format: uint16 */
-            vlan_id?: number | null;
+            vlan_id: number | null;
             /** Format: uint8 */
             default: number;
             /** @description What keeps guests from being connected to it. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
-        };
-        VdiDataNetworksCreateInput: {
-            name: string;
-            /** @default null */
-            desc: string | null;
-            /** Format: uuid */
-            switch_uuid: string;
-            /**
-             * Format: int64
-             * @description 1 to 4094, for a switch of type vlan only.
-             * @default null
-             */
-            vlan_id: number | null;
-            subnet_info?: components["schemas"]["VdiDataNetworksCreateSubnetInput"] | null;
+            updated_at: string | null;
         };
         /** @description A subnet to be made. */
         VdiDataNetworksCreateSubnetInput: {
@@ -3426,40 +3446,10 @@ export interface components {
             gateway: string;
             dns1: string;
             /** @default null */
-            dns2: string | null;
+            dns2?: string | null;
         };
         VdiDataNetworksDeleteInput: {
             uuids: string[];
-        };
-        /** @description A data network. */
-        VdiDataNetworksEditData: {
-            /** Format: int64 */
-            id: number;
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            desc?: string | null;
-            /** Format: uint32 */
-            subnet_count: number;
-            /**
-             * Format: uuid
-             * @description Uuid of its switch.
-             */
-            switch: string;
-            switch_name: string;
-            /** @description nat, flat or vlan */
-            switch_type: string;
-            /** Format: uint16 */
-            vlan_id?: number | null;
-            /** Format: uint8 */
-            default: number;
-            /** @description What keeps guests from being connected to it. */
-            reason?: string | null;
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at?: string | null;
-            created_at: string;
-            updated_at?: string | null;
         };
         VdiDataNetworksEditInput: {
             name?: string | null;
@@ -3468,16 +3458,16 @@ export interface components {
              * Format: int64
              * @default null
              */
-            vlan_id: number | null;
+            vlan_id?: number | null;
         };
         /** @description A data network. */
-        VdiDataNetworksListNetworkView: {
+        VdiDataNetworksEditNetworkView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
             uuid: string;
             name: string;
-            desc?: string | null;
+            desc: string | null;
             /** Format: uint32 */
             subnet_count: number;
             /**
@@ -3487,49 +3477,48 @@ export interface components {
             switch: string;
             switch_name: string;
             /** @description nat, flat or vlan */
-            switch_type: string;
+            switch_type: components["schemas"]["SwitchType"];
             /** Format: uint16 */
-            vlan_id?: number | null;
+            vlan_id: number | null;
             /** Format: uint8 */
             default: number;
             /** @description What keeps guests from being connected to it. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
-        /** @description A subnet. */
-        VdiDataNetworksSubnetCreateData: {
+        /** @description A data network. */
+        VdiDataNetworksListNetworkView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
             uuid: string;
             name: string;
-            /** Format: ipv4 */
-            netmask: string;
-            /** Format: ipv4 */
-            gateway: string;
-            cidr: string;
-            /** Format: ipv4 */
-            start_ip: string;
-            /** Format: ipv4 */
-            end_ip: string;
-            /** Format: ipv4 */
-            dns1: string;
-            /** Format: ipv4 */
-            dns2?: string | null;
+            desc: string | null;
+            /** Format: uint32 */
+            subnet_count: number;
             /**
              * Format: uuid
-             * @description Uuid of its data network.
+             * @description Uuid of its switch.
              */
-            network: string;
+            switch: string;
+            switch_name: string;
+            /** @description nat, flat or vlan */
+            switch_type: components["schemas"]["SwitchType"];
+            /** Format: uint16 */
+            vlan_id: number | null;
+            /** Format: uint8 */
+            default: number;
+            /** @description What keeps guests from being connected to it. */
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         /** @description A subnet to be made. */
         VdiDataNetworksSubnetCreateInput: {
@@ -3541,10 +3530,10 @@ export interface components {
             gateway: string;
             dns1: string;
             /** @default null */
-            dns2: string | null;
+            dns2?: string | null;
         };
         /** @description A subnet. */
-        VdiDataNetworksSubnetEditData: {
+        VdiDataNetworksSubnetCreateSubnetView: {
             /** Format: int64 */
             id: number;
             /** Format: uuid */
@@ -3562,7 +3551,7 @@ export interface components {
             /** Format: ipv4 */
             dns1: string;
             /** Format: ipv4 */
-            dns2?: string | null;
+            dns2: string | null;
             /**
              * Format: uuid
              * @description Uuid of its data network.
@@ -3570,24 +3559,55 @@ export interface components {
             network: string;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiDataNetworksSubnetEditInput: {
             name?: string | null;
             /** @default null */
-            start_ip: string | null;
+            start_ip?: string | null;
             /** @default null */
-            end_ip: string | null;
+            end_ip?: string | null;
             /** @default null */
-            netmask: string | null;
+            netmask?: string | null;
             /** @default null */
-            gateway: string | null;
+            gateway?: string | null;
             /** @default null */
-            dns1: string | null;
+            dns1?: string | null;
             /** @default null */
+            dns2?: string | null;
+        };
+        /** @description A subnet. */
+        VdiDataNetworksSubnetEditSubnetView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** Format: ipv4 */
+            netmask: string;
+            /** Format: ipv4 */
+            gateway: string;
+            cidr: string;
+            /** Format: ipv4 */
+            start_ip: string;
+            /** Format: ipv4 */
+            end_ip: string;
+            /** Format: ipv4 */
+            dns1: string;
+            /** Format: ipv4 */
             dns2: string | null;
+            /**
+             * Format: uuid
+             * @description Uuid of its data network.
+             */
+            network: string;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at: string | null;
+            created_at: string;
+            updated_at: string | null;
         };
         VdiDataNetworksSubnetsDeleteInput: {
             uuids: string[];
@@ -3611,7 +3631,7 @@ export interface components {
             /** Format: ipv4 */
             dns1: string;
             /** Format: ipv4 */
-            dns2?: string | null;
+            dns2: string | null;
             /**
              * Format: uuid
              * @description Uuid of its data network.
@@ -3619,9 +3639,9 @@ export interface components {
             network: string;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiEduDesktopsActiveInput: {
             desktops: components["schemas"]["VdiEduDesktopsActiveNamed"][];
@@ -3654,9 +3674,13 @@ export interface components {
              * @description GiB
              */
             ram: number;
-            /** @description Whether the system disk is made anew at every start and reboot. */
-            sys_restore: boolean;
-            data_restore: boolean;
+            /**
+             * Format: uint8
+             * @description 1: the system disk is made anew at every start and reboot.
+             */
+            sys_restore: number;
+            /** Format: uint8 */
+            data_restore: number;
             /** Format: int64 */
             instance_num: number;
             /** @description Desktops are named by this and a number. */
@@ -3671,12 +3695,12 @@ export interface components {
              * @description First number; 1 when left out.
              * @default null
              */
-            postfix_start: number | null;
+            postfix_start?: number | null;
             /**
              * @description Desktops by the address of the node; left out, they are spread by free memory.
              * @default null
              */
-            create_info: {
+            create_info?: {
                 [key: string]: number;
             } | null;
         };
@@ -3706,13 +3730,13 @@ export interface components {
             name: string;
             owner: string;
             /** Format: uuid */
-            group?: string | null;
+            group: string | null;
             group_name: string;
             /** Format: uuid */
             template: string;
             template_name: string;
-            /** @description active; updating while the template is worked on and the group must wait; error */
-            template_status: string;
+            /** @description Updating while the template is worked on and the group must wait. */
+            template_status: components["schemas"]["VdiEduDesktopsListTemplateStatus"];
             /** Format: uuid */
             pool: string;
             pool_name: string;
@@ -3748,16 +3772,15 @@ export interface components {
             postfix_start: number;
             /** Format: int64 */
             order_num: number;
-            /** @description creating, ready or deleting */
-            state: string;
+            state: components["schemas"]["Stage"];
             /** @description What stands in the way of working with the group; empty when nothing does. */
             reason: string;
             devices: components["schemas"]["VdiEduDesktopsListDeviceView"][];
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiEduDesktopsListDeviceView: {
             /** @description system or data */
@@ -3770,6 +3793,8 @@ export interface components {
              */
             size: number;
         };
+        /** @description How a template is. */
+        VdiEduDesktopsListTemplateStatus: ("inactive" | "error") | "active" | "updating";
         VdiEduDesktopsRebootInput: {
             desktops: components["schemas"]["VdiEduDesktopsRebootNamed"][];
         };
@@ -3805,16 +3830,22 @@ export interface components {
         };
         VdiEduDesktopsUpdateUpdateValue: {
             /** @default null */
-            name: string | null;
-            /** @default null */
-            sys_restore: boolean | null;
-            /** @default null */
-            data_restore: boolean | null;
+            name?: string | null;
+            /**
+             * Format: uint8
+             * @default null
+             */
+            sys_restore?: number | null;
+            /**
+             * Format: uint8
+             * @default null
+             */
+            data_restore?: number | null;
             /**
              * Format: int64
              * @default null
              */
-            order_num: number | null;
+            order_num?: number | null;
         };
         /** @description The new group. */
         VdiEduGroupsCreateData: {
@@ -3828,9 +3859,9 @@ export interface components {
              * @description 1
              * @default null
              */
-            group_type: number | null;
+            group_type?: number | null;
             /** @default null */
-            desc: string | null;
+            desc?: string | null;
             /** Format: uuid */
             network_uuid: string;
             /** Format: uuid */
@@ -3896,9 +3927,9 @@ export interface components {
             instance_count: number;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiEduGroupsUpdateInput: {
             /** Format: uuid */
@@ -3908,29 +3939,29 @@ export interface components {
         };
         VdiEduGroupsUpdateUpdateValue: {
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            desc: string | null;
+            desc?: string | null;
             /**
              * Format: uuid
              * @default null
              */
-            network_uuid: string | null;
+            network_uuid?: string | null;
             /**
              * Format: uuid
              * @default null
              */
-            subnet_uuid: string | null;
+            subnet_uuid?: string | null;
             /**
              * Format: ipv4
              * @default null
              */
-            start_ip: string | null;
+            start_ip?: string | null;
             /**
              * Format: ipv4
              * @default null
              */
-            end_ip: string | null;
+            end_ip?: string | null;
         };
         VdiEduInstancesCreateInput: {
             /**
@@ -3950,7 +3981,7 @@ export interface components {
              * @description Desktops by the address of the node; left out, they are spread by free memory.
              * @default null
              */
-            create_info: {
+            create_info?: {
                 [key: string]: number;
             } | null;
         };
@@ -3999,14 +4030,11 @@ export interface components {
             host_ip: string;
             /** Format: uuid */
             host_uuid: string;
-            /** @description active, inactive or error */
-            status: string;
-            /** @description off, running, paused or crashed */
-            power: string;
-            /** @description creating, ready or deleting */
-            state: string;
+            status: components["schemas"]["DesktopStatus"];
+            power: components["schemas"]["Power"];
+            state: components["schemas"]["Stage"];
             /** @description Time of the last start. */
-            up_time?: string | null;
+            up_time: string | null;
             /**
              * Format: int64
              * @description Seconds since then, while it runs.
@@ -4016,7 +4044,7 @@ export interface components {
             message: string;
             reason: string;
             /** @description The operation that works on it, if one does. */
-            working?: string | null;
+            working: string | null;
             user_name: string;
             /**
              * Format: uint32
@@ -4027,9 +4055,9 @@ export interface components {
             template_version: number;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiEduInstancesRebootInput: {
             /**
@@ -4096,9 +4124,9 @@ export interface components {
             /** Format: int64 */
             id: number;
             /** Format: int64 */
-            user_id?: number | null;
+            user_id: number | null;
             user_name: string;
-            user_ip?: string | null;
+            user_ip: string | null;
             /** @description What was done, in the reader's language. */
             content: string;
             /** @description How it went, in the reader's language. */
@@ -4108,7 +4136,7 @@ export interface components {
             request_id: string;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
             /** @description The same time under the name of the document's table. */
             create_at: string;
@@ -4210,7 +4238,7 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
-            desc?: string | null;
+            desc: string | null;
             /**
              * Format: uint8
              * @description 1 for the pool that every installation has.
@@ -4227,12 +4255,12 @@ export interface components {
              */
             status: number;
             /** @description Why the status is not 0. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiResourcePoolsCreateInput: {
             name: string;
@@ -4249,7 +4277,7 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
-            desc?: string | null;
+            desc: string | null;
             /**
              * Format: uint8
              * @description 1 for the pool that every installation has.
@@ -4266,12 +4294,12 @@ export interface components {
              */
             status: number;
             /** @description Why the status is not 0. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiResourcePoolsEditInput: {
             name?: string | null;
@@ -4284,7 +4312,7 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
-            desc?: string | null;
+            desc: string | null;
             /**
              * Format: uint8
              * @description 1 for the pool that every installation has.
@@ -4301,19 +4329,19 @@ export interface components {
              */
             status: number;
             /** @description Why the status is not 0. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiTemplatesCopyInput: {
             /** Format: uuid */
             template_uuid: string;
             name: string;
             /** @default null */
-            desc: string | null;
+            desc?: string | null;
             /** Format: uuid */
             pool_uuid: string;
             /** Format: uuid */
@@ -4324,7 +4352,7 @@ export interface components {
              * Format: ipv4
              * @default null
              */
-            bind_ip: string | null;
+            bind_ip?: string | null;
         };
         VdiTemplatesCreateDataDisk: {
             /**
@@ -4332,13 +4360,13 @@ export interface components {
              * @description Order among the data disks.
              * @default null
              */
-            inx: number | null;
+            inx?: number | null;
             /**
              * Format: int64
              * @description Another name of `inx`.
              * @default null
              */
-            boot_index: number | null;
+            boot_index?: number | null;
             /**
              * Format: double
              * @description GB
@@ -4348,7 +4376,7 @@ export interface components {
         VdiTemplatesCreateInput: {
             name: string;
             /** @default null */
-            desc: string | null;
+            desc?: string | null;
             /** @description As people write it: win7, Windows 7 bit 64, … */
             os_type: string;
             /**
@@ -4367,7 +4395,7 @@ export interface components {
              * @description The system chooses one when it is left out.
              * @default null
              */
-            bind_ip: string | null;
+            bind_ip?: string | null;
             /** Format: int64 */
             vcpu: number;
             /**
@@ -4463,7 +4491,7 @@ export interface components {
              * @description 0 good, 1 on its way, 2 faulty
              */
             status: number;
-            reason?: string | null;
+            reason: string | null;
         };
         /** @description A disk of a template. */
         VdiTemplatesListDeviceView: {
@@ -4484,6 +4512,8 @@ export interface components {
              */
             used: number;
         };
+        /** @description How a template is. */
+        VdiTemplatesListTemplateStatus: ("inactive" | "error") | "active" | "updating";
         /** @description A template. */
         VdiTemplatesListTemplateView: {
             /** Format: int64 */
@@ -4545,23 +4575,21 @@ export interface components {
              * @description Newest saved version.
              */
             version: number;
-            /** @description active, inactive, updating or error */
-            status: string;
-            /** @description off, running, paused or crashed */
-            power: string;
+            status: components["schemas"]["VdiTemplatesListTemplateStatus"];
+            power: components["schemas"]["Power"];
             /** @description Why it is neither active nor simply off, or what its last change failed of. */
-            reason?: string | null;
+            reason: string | null;
             /** @description Started for editing and not saved since. */
             editing: boolean;
             /** @description Started since the last save, for whatever reason. */
             changed: boolean;
-            started_at?: string | null;
-            updated_time?: string | null;
+            started_at: string | null;
+            updated_time: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
         };
         VdiTemplatesRebootInput: {
             templates: components["schemas"]["VdiTemplatesRebootNamed"][];
@@ -4589,7 +4617,7 @@ export interface components {
              * @description Save then instead of now; replaces a time set before.
              * @default null
              */
-            run_date: string | null;
+            run_date?: string | null;
         };
         /** @description A thing as the caller sees it. */
         VdiTemplatesSendKeyInput: {
@@ -4621,18 +4649,18 @@ export interface components {
              * Format: uuid
              * @default null
              */
-            uuid: string | null;
+            uuid?: string | null;
             /**
              * Format: int64
              * @default null
              */
-            inx: number | null;
+            inx?: number | null;
             /**
              * Format: int64
              * @description Another name of `inx`.
              * @default null
              */
-            boot_index: number | null;
+            boot_index?: number | null;
             /**
              * Format: double
              * @description GB; disks only grow.
@@ -4647,35 +4675,35 @@ export interface components {
         };
         VdiTemplatesUpdateUpdateValue: {
             /** @default null */
-            name: string | null;
+            name?: string | null;
             /** @default null */
-            desc: string | null;
+            desc?: string | null;
             /**
              * Format: uuid
              * @default null
              */
-            network_uuid: string | null;
+            network_uuid?: string | null;
             /**
              * Format: uuid
              * @default null
              */
-            subnet_uuid: string | null;
+            subnet_uuid?: string | null;
             /**
              * @description Empty: the system chooses one.
              * @default null
              */
-            bind_ip: string | null;
+            bind_ip?: string | null;
             /**
              * Format: int64
              * @default null
              */
-            vcpu: number | null;
+            vcpu?: number | null;
             /**
              * Format: double
              * @description GB
              * @default null
              */
-            ram: number | null;
+            ram?: number | null;
             devices?: components["schemas"]["VdiTemplatesUpdateDevice"][];
         };
         /** @description A virtual switch. */
@@ -4686,32 +4714,32 @@ export interface components {
             uuid: string;
             name: string;
             /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
-            type: string;
-            desc?: string | null;
+            type: components["schemas"]["SwitchType"];
+            desc: string | null;
             /** Format: uint8 */
             default: number;
             /** Format: uint32 */
             network_count: number;
             uplinks: components["schemas"]["VdiVswitchsCreateUplink"][];
             /** @description What keeps it from being used. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiVswitchsCreateInput: {
             name: string;
             /** @description nat, flat or vlan */
             type: string;
             /** @default null */
-            desc: string | null;
+            desc?: string | null;
             /**
              * @description Must be empty in this version.
              * @default null
              */
-            uplinks: components["schemas"]["VdiVswitchsCreateUplink"][] | null;
+            uplinks?: components["schemas"]["VdiVswitchsCreateUplink"][] | null;
         };
         /** @description A network card that a switch is bound to. */
         VdiVswitchsCreateUplink: {
@@ -4731,20 +4759,20 @@ export interface components {
             uuid: string;
             name: string;
             /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
-            type: string;
-            desc?: string | null;
+            type: components["schemas"]["SwitchType"];
+            desc: string | null;
             /** Format: uint8 */
             default: number;
             /** Format: uint32 */
             network_count: number;
             uplinks: components["schemas"]["VdiVswitchsEditUplink"][];
             /** @description What keeps it from being used. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         VdiVswitchsEditInput: {
             name?: string | null;
@@ -4754,7 +4782,7 @@ export interface components {
              * @description Must be empty in this version.
              * @default null
              */
-            uplinks: components["schemas"]["VdiVswitchsEditUplink"][] | null;
+            uplinks?: components["schemas"]["VdiVswitchsEditUplink"][] | null;
         };
         /** @description A network card that a switch is bound to. */
         VdiVswitchsEditUplink: {
@@ -4771,20 +4799,20 @@ export interface components {
             uuid: string;
             name: string;
             /** @description nat: a network of its own on each node, behind the node's address; flat, vlan: bridged */
-            type: string;
-            desc?: string | null;
+            type: components["schemas"]["SwitchType"];
+            desc: string | null;
             /** Format: uint8 */
             default: number;
             /** Format: uint32 */
             network_count: number;
             uplinks: components["schemas"]["VdiVswitchsListUplink"][];
             /** @description What keeps it from being used. */
-            reason?: string | null;
+            reason: string | null;
             /** Format: uint8 */
             deleted: number;
-            deleted_at?: string | null;
+            deleted_at: string | null;
             created_at: string;
-            updated_at?: string | null;
+            updated_at: string | null;
         };
         /** @description A network card that a switch is bound to. */
         VdiVswitchsListUplink: {
@@ -4797,17 +4825,17 @@ export interface components {
         VirtoolAccountGetData: {
             active: boolean;
             /** @description `full` or null */
-            administrator_role?: string | null;
-            email?: string | null;
+            administrator_role: string | null;
+            email: string | null;
             force_reset: boolean;
             groups: components["schemas"]["VirtoolAccountGetGroupView"][];
             handle: string;
             id: string;
-            last_password_change?: string | null;
+            last_password_change: string | null;
             permissions: {
                 [key: string]: boolean;
             };
-            primary_group?: components["schemas"]["VirtoolAccountGetGroupView"] | null;
+            primary_group: components["schemas"]["VirtoolAccountGetGroupView"] | null;
             settings: components["schemas"]["VirtoolAccountGetSettingsView"];
         };
         /** @description A user group. */
@@ -4829,17 +4857,17 @@ export interface components {
         VirtoolAccountUpdateData: {
             active: boolean;
             /** @description `full` or null */
-            administrator_role?: string | null;
-            email?: string | null;
+            administrator_role: string | null;
+            email: string | null;
             force_reset: boolean;
             groups: components["schemas"]["VirtoolAccountUpdateGroupView"][];
             handle: string;
             id: string;
-            last_password_change?: string | null;
+            last_password_change: string | null;
             permissions: {
                 [key: string]: boolean;
             };
-            primary_group?: components["schemas"]["VirtoolAccountUpdateGroupView"] | null;
+            primary_group: components["schemas"]["VirtoolAccountUpdateGroupView"] | null;
             settings: components["schemas"]["VirtoolAccountUpdateSettingsView"];
         };
         /** @description A user group. */
@@ -4850,14 +4878,14 @@ export interface components {
         };
         VirtoolAccountUpdateInput: {
             /** @default null */
-            email: string | null;
+            email?: string | null;
             /**
              * @description Has to be given for a new password.
              * @default null
              */
-            old_password: string | null;
+            old_password?: string | null;
             /** @default null */
-            password: string | null;
+            password?: string | null;
         };
         /** @description What an account's owner set. */
         VirtoolAccountUpdateSettingsView: {
@@ -4890,7 +4918,7 @@ export interface components {
         VirtoolKeysCreateInput: {
             name: string;
             /** @default null */
-            permissions: {
+            permissions?: {
                 [key: string]: boolean;
             } | null;
         };
@@ -4954,7 +4982,7 @@ export interface components {
         };
         VirtoolKeysUpdateInput: {
             /** @default null */
-            permissions: {
+            permissions?: {
                 [key: string]: boolean;
             } | null;
         };
@@ -4973,7 +5001,7 @@ export interface components {
              * @description The session lasts for a month instead of an hour.
              * @default null
              */
-            remember: boolean | null;
+            remember?: boolean | null;
         };
         VirtoolSessionResetData: {
             /** @description One has to sign in again. */
@@ -5004,13 +5032,13 @@ export interface components {
         };
         VirtoolSettingsUpdateInput: {
             /** @default null */
-            quick_analyze_workflow: components["schemas"]["VirtoolSettingsUpdateWord"] | null;
+            quick_analyze_workflow?: components["schemas"]["VirtoolSettingsUpdateWord"] | null;
             /** @default null */
-            show_ids: boolean | null;
+            show_ids?: boolean | null;
             /** @default null */
-            show_versions: boolean | null;
+            show_versions?: boolean | null;
             /** @default null */
-            skip_quick_analyze_dialog: boolean | null;
+            skip_quick_analyze_dialog?: boolean | null;
         };
         /** @enum {string} */
         VirtoolSettingsUpdateWord: "aodp" | "iimi" | "nuvs" | "pathoscope_bowtie";
@@ -5254,18 +5282,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -5605,7 +5622,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: Record<string, never>;
+                        data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -5645,18 +5662,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -5775,18 +5781,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -5873,7 +5868,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["VdiDataNetworksCreateData"];
+                        data: components["schemas"]["VdiDataNetworksCreateNetworkView"] & components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -5911,18 +5906,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -5962,7 +5946,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["VdiDataNetworksEditData"];
+                        data: components["schemas"]["VdiDataNetworksEditNetworkView"] & components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6050,7 +6034,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["VdiDataNetworksSubnetCreateData"];
+                        data: components["schemas"]["VdiDataNetworksSubnetCreateSubnetView"] & components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6090,18 +6074,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6142,7 +6115,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: components["schemas"]["VdiDataNetworksSubnetEditData"];
+                        data: components["schemas"]["VdiDataNetworksSubnetEditSubnetView"] & components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6265,18 +6238,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6477,18 +6439,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6574,18 +6525,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6675,13 +6615,27 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            uuid?: string;
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                        };
+                        data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["VdiTemplatesDownloadData"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelTemplatesGetConsoleData"];
                     };
                 };
             };
@@ -6719,18 +6673,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6804,12 +6747,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description 0 is success */
-                        code: number;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
+                    "application/octet-stream": string;
                 };
             };
             /** @description Refused; the message says why */
@@ -6893,18 +6831,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -6966,18 +6893,12 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -7015,18 +6936,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -7132,18 +7042,12 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["VdiEduInstancesGetConsoleData"];
                     };
                 };
             };
@@ -7181,18 +7085,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -7262,12 +7155,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description 0 is success */
-                        code: number;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
+                    "image/png": string;
                 };
             };
             /** @description Refused; the message says why */
@@ -7300,12 +7188,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description 0 is success */
-                        code: number;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
+                    "image/png": string;
                 };
             };
             /** @description Refused; the message says why */
@@ -7540,18 +7423,7 @@ export interface operations {
                         /** @description 0 is success */
                         code: number;
                         msg: string;
-                        data: {
-                            /** Format: uuid */
-                            operation_uuid?: string;
-                            operation_state?: string;
-                            success_num?: number;
-                            failed_num?: number;
-                            failed?: {
-                                uuid?: string;
-                                name?: string;
-                                reason?: string;
-                            }[];
-                        };
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };
@@ -9120,6 +8992,21 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSecondFactorStartData"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelOwnSecondFactorConfirmData"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelOwnSecondFactorRecoveryData"];
+                    } | {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: Record<string, never>;
                     };
                 };
             };
@@ -9277,7 +9164,7 @@ export interface operations {
                             count: number;
                             next: string | null;
                             previous: string | null;
-                            results: components["schemas"]["CarrelOperationsListOperationView"][];
+                            results: components["schemas"]["Operation"][];
                         };
                     };
                 };
@@ -9365,12 +9252,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description 0 is success */
-                        code: number;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
+                    "text/csv": string;
                 };
             };
             /** @description Refused; the message says why */
@@ -9399,12 +9281,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @description 0 is success */
-                        code: number;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
+                    "text/event-stream": components["schemas"]["CarrelEventsData"];
                 };
             };
             /** @description Refused; the message says why */
@@ -9924,6 +9801,11 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountLoginData"];
+                    } | {
+                        /** @description 0 is success, 1 is failure */
+                        code: number;
+                        msg: string;
+                        data: string;
                     };
                 };
             };

@@ -1,7 +1,7 @@
 import { ElMessage, ElMessageBox, ElNotification } from 'element-plus'
 import { h, ref, shallowRef, type VNode } from 'vue'
 import { useI18n } from 'vue-i18n'
-import { ApiError, type Answer, type CommandData } from '@/api/http'
+import { ApiError, outcomeOf, type Answer, type Command } from '@/api/http'
 import { useOperations } from '@/stores/operations'
 
 const NAMES_SHOWN = 8
@@ -57,11 +57,12 @@ export function useAction() {
     }
   }
 
-  function report({ data, msg }: Answer<CommandData>, done?: string): void {
-    if (data.operation_uuid) {
-      useOperations().follow(data.operation_uuid)
+  function report({ data, msg }: Answer<unknown>, done?: string): void {
+    const outcome = outcomeOf(data)
+    if (outcome.operation_uuid) {
+      useOperations().follow(outcome.operation_uuid)
       ElMessage.info(done ?? t('operation.started'))
-    } else if (data.failed_num) {
+    } else if (outcome.failed_num) {
       ElNotification.warning({ title: '', message: msg, duration: 12000 })
     } else {
       ElMessage.success(done ?? t('common.done'))
@@ -69,7 +70,7 @@ export function useAction() {
   }
 
   /** True when the server took it. */
-  async function run(command: () => Promise<Answer<CommandData>>, options: Options = {}): Promise<boolean> {
+  async function run(command: () => Command, options: Options = {}): Promise<boolean> {
     if (busy.value) return false
     if (options.ask && !(await confirmed(options.ask))) return false
     busy.value = true

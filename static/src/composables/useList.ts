@@ -1,7 +1,8 @@
 import { useDebounceFn } from '@vueuse/core'
 import { computed, reactive, ref, shallowRef, watch, type Ref } from 'vue'
 import type { ApiError, Page, Query } from '@/api/http'
-import { onChange, type Topic } from '@/stores/live'
+import type { Topic } from '@/api/types'
+import { onChange } from '@/stores/live'
 
 interface Options {
   /** Changes that make the list read itself again. */

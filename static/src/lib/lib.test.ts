@@ -96,7 +96,8 @@ describe('states', () => {
 })
 
 describe('permissions', () => {
-  const info = (name: string): PermissionInfo => ({ name, code: 1, description: name })
+  // a word of a newer server too
+  const info = (name: string) => ({ name, code: 1, description: name, document_001: null }) as PermissionInfo
 
   test('stand in their area, those that are not known yet at the end', () => {
     const areas = byArea(['new-thing.view', 'users.view', 'templates.view', 'users.manage'].map(info))
@@ -108,17 +109,17 @@ describe('permissions', () => {
   })
 
   test('come from roles, groups and the user alone', () => {
-    const user = { roles: ['a', 'b'], groups: [{ id: 7, name: 'g', primary: true }], granted: ['x'] }
+    const user = { roles: ['a', 'b'], groups: [{ id: 7, name: 'g', primary: true }], granted: ['users.view'] }
     const roles = [
-      { code: 'a', permissions: ['x'] },
-      { code: 'b', permissions: ['y'] },
-      { code: 'c', permissions: ['x'] },
+      { code: 'a', permissions: ['users.view'] },
+      { code: 'b', permissions: ['nodes.view'] },
+      { code: 'c', permissions: ['users.view'] },
     ]
     const groups = [
-      { id: 7, name: 'g', permissions: ['x'] },
-      { id: 8, name: 'h', permissions: ['x'] },
+      { id: 7, name: 'g', permissions: ['users.view'] },
+      { id: 8, name: 'h', permissions: ['users.view'] },
     ]
-    expect(sourcesOf('x', user as UserDetail, roles as Role[], groups as UserGroup[])).toEqual([
+    expect(sourcesOf('users.view', user as UserDetail, roles as Role[], groups as UserGroup[])).toEqual([
       { kind: 'role', name: 'a' },
       { kind: 'group', name: 'g' },
       { kind: 'granted' },

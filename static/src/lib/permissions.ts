@@ -1,4 +1,4 @@
-import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
+import type { Permission, PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
 
 /** What belongs together, by the first word of a permission. */
 const AREAS: Record<string, string[]> = {
@@ -29,7 +29,7 @@ export function byArea(permissions: PermissionInfo[]): Area[] {
 /** Where a permission comes from: a role, a group, or the user alone. */
 export type Source = { kind: 'role' | 'group'; name: string } | { kind: 'granted' }
 
-export function sourcesOf(permission: string, user: UserDetail, roles: Role[], groups: UserGroup[]): Source[] {
+export function sourcesOf(permission: Permission, user: UserDetail, roles: Role[], groups: UserGroup[]): Source[] {
   const found: Source[] = roles
     .filter(({ code, permissions }) => user.roles.includes(code) && permissions.includes(permission))
     .map(({ code }) => ({ kind: 'role', name: code }))

@@ -1,3 +1,5 @@
+import type { Node, OperationState } from '@/api/types'
+
 /** States as the server sends them, and how they look. Labels are `state.<key>` of the catalogue. */
 export type Tone = 'success' | 'warning' | 'danger' | 'info' | 'primary'
 
@@ -22,7 +24,7 @@ const power: Record<string, State> = {
   editing: { key: 'editing', tone: 'warning' },
 }
 
-const node: Record<string, State> = {
+const node: Record<Node['status'], State> = {
   active: { key: 'online', tone: 'success' },
   shutdown: { key: 'offline', tone: 'info' },
   error: { key: 'error', tone: 'danger' },
@@ -34,7 +36,7 @@ const copy: Record<number, State> = {
   2: { key: 'error', tone: 'danger' },
 }
 
-const operation: Record<string, State> = {
+const operation: Record<OperationState, State> = {
   scheduled: { key: 'scheduled', tone: 'info' },
   undoing: { key: 'undoing', tone: 'warning', busy: true },
   queued: { key: 'queued', tone: 'info' },
@@ -48,9 +50,9 @@ const operation: Record<string, State> = {
 const unknown = (value: string | number): State => ({ key: String(value), tone: 'info' })
 
 export const powerState = (status: string): State => power[status] ?? unknown(status)
-export const nodeState = (status: string): State => node[status] ?? unknown(status)
+export const nodeState = (status: Node['status']): State => node[status]
 export const copyState = (status: number): State => copy[status] ?? unknown(status)
-export const operationState = (status: string): State => operation[status] ?? unknown(status)
+export const operationState = (status: OperationState): State => operation[status]
 
 /** What an operation is doing to a template's own machine; its row tells only when that is done. */
 const underWay: Record<string, State> = {

@@ -2,41 +2,21 @@ import { useDebounceFn, useEventBus, type EventBusKey } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { ref, watch } from 'vue'
 import { eventsUrl } from '@/api/system'
-import type { Operation } from '@/api/types'
+import type { News, Operation, Topic } from '@/api/types'
 import { locale } from '@/i18n'
 
-export type Topic =
-  | 'pools'
-  | 'nodes'
-  | 'images'
-  | 'networks'
-  | 'templates'
-  | 'groups'
-  | 'desktop_groups'
-  | 'desktops'
-  | 'operations'
-  | 'audit'
-  | 'users'
-  | 'roles'
-  | 'user_groups'
-  | 'sessions'
-  | 'api_keys'
-  | 'ssh_keys'
-  | 'ssh_grants'
-  | 'rights'
-  | 'ssh_access'
-
-export interface Change {
-  /** `*` after a pause in the stream: anything may have changed. */
-  topic: Topic | '*'
-  uuid?: string
-}
+/** `*` after a pause in the stream: anything may have changed. */
+type Change = News['changed'] | { topic: '*' }
 
 const changes: EventBusKey<Change> = Symbol('changes')
 const operations: EventBusKey<Operation> = Symbol('operations')
 const samples: EventBusKey<void> = Symbol('samples')
 
 const RETRY_MS = 3000
+
+function hear<E extends keyof News>(stream: EventSource, event: E, listener: (data: News[E]) => void): void {
+  stream.addEventListener(event, ({ data }) => listener(JSON.parse(data) as News[E]))
+}
 
 /** The server's event stream, one connection for the whole page. */
 export const useLive = defineStore('live', () => {
@@ -65,9 +45,9 @@ export const useLive = defineStore('live', () => {
       source = undefined
       retry = setTimeout(connect, RETRY_MS)
     }
-    stream.addEventListener('changed', (event) => changed.emit(JSON.parse(event.data) as Change))
-    stream.addEventListener('operation', (event) => operation.emit(JSON.parse(event.data) as Operation))
-    stream.addEventListener('sample', () => sample.emit())
+    hear(stream, 'changed', (change) => changed.emit(change))
+    hear(stream, 'operation', (update) => operation.emit(update))
+    hear(stream, 'sample', () => sample.emit())
   }
 
   function disconnect(): void {

@@ -9,7 +9,7 @@ const nobody: Session = {
   scopes: [],
   setup_needed: false,
   registration: false,
-  sign_in: { password: true },
+  sign_in: { password: true, oidc: null },
   version: '',
 }
 

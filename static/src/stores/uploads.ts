@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia'
 import { computed, markRaw, ref, watch } from 'vue'
-import { ApiError, buildUrl, headers, readAnswer, type CommandData } from '@/api/http'
+import { ApiError, buildUrl, headers, outcomeOf, readAnswer } from '@/api/http'
 import { images, type ImageInput } from '@/api/resources'
 import { operations as api } from '@/api/system'
 import { i18n } from '@/i18n'
@@ -55,7 +55,7 @@ export const useUploads = defineStore('uploads', () => {
     request.onload = () => {
       try {
         requests.delete(id)
-        upload.operation = readAnswer<CommandData>(request.status, request.responseText).data.operation_uuid
+        upload.operation = outcomeOf(readAnswer(request.status, request.responseText).data).operation_uuid ?? undefined
         if (upload.operation) settle()
         else upload.state = 'done'
       } catch (error) {

@@ -1,6 +1,6 @@
 import { computed, ref, shallowRef, type Ref } from 'vue'
 import { roles as api } from '@/api/people'
-import type { Role } from '@/api/types'
+import type { Permission, Role } from '@/api/types'
 import { showError } from '@/composables/useAction'
 import { onChange } from '@/stores/live'
 
@@ -9,7 +9,7 @@ export function useMatrix() {
   const roles = shallowRef<Role[]>([])
   const loaded = ref(false)
   /** Permissions of roles that were changed and not saved, by the role's number. */
-  const drafts: Ref<Record<number, string[]>> = ref({})
+  const drafts: Ref<Record<number, Permission[]>> = ref({})
 
   async function load(): Promise<void> {
     try {
@@ -28,10 +28,10 @@ export function useMatrix() {
   onChange(['roles', 'users'], load)
   void load()
 
-  const current = (role: Role): string[] => drafts.value[role.id] ?? role.permissions
-  const has = (role: Role, permission: string) => current(role).includes(permission)
+  const current = (role: Role): Permission[] => drafts.value[role.id] ?? role.permissions
+  const has = (role: Role, permission: Permission) => current(role).includes(permission)
 
-  function tick(role: Role, names: string[], on: boolean): void {
+  function tick(role: Role, names: Permission[], on: boolean): void {
     const rest = current(role).filter((name) => !names.includes(name))
     const next = on ? [...rest, ...names] : rest
     const same = next.length === role.permissions.length && role.permissions.every((name) => next.includes(name))

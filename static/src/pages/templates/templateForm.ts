@@ -2,10 +2,13 @@ import type { TemplateInput } from '@/api/teaching'
 import type { BaseImage } from '@/api/types'
 import { freeName } from '@/lib/names'
 
+/** What the reader fills in. */
+type Form = TemplateInput & { data_disks: { inx: number; size: number }[] }
+
 const GROW_TO_GB = { windows: 50, other: 20 }
 
 /** What a new template starts with; everything is good enough to press Next. */
-export function templateDefaults(image: BaseImage | undefined, pool: string, taken: string[]): TemplateInput {
+export function templateDefaults(image: BaseImage | undefined, pool: string, taken: string[]): Form {
   const windows = /win/i.test(image?.os_type ?? '')
   const disk = Math.max(Math.ceil(image?.virtual_size ?? 0), windows ? GROW_TO_GB.windows : GROW_TO_GB.other)
   return {
@@ -25,7 +28,7 @@ export function templateDefaults(image: BaseImage | undefined, pool: string, tak
 }
 
 /** The input as the document wants it: disks numbered, an empty address left out. */
-export function templateBody({ bind_ip, data_disks, ...rest }: TemplateInput): TemplateInput {
+export function templateBody({ bind_ip, data_disks, ...rest }: Form): TemplateInput {
   const disks = data_disks.map(({ size }, inx) => ({ inx, size }))
   return { ...rest, ...(bind_ip ? { bind_ip } : {}), data_disks: disks }
 }
