@@ -1576,6 +1576,8 @@ export interface components {
             status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["CarrelNodesDetailProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -1670,6 +1672,17 @@ export interface components {
             created_at: string;
             updated_at: string | null;
         };
+        /** @description Something that could not be done on a node. */
+        CarrelNodesDetailProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
+        };
         /** @description A storage; sizes in bytes. */
         CarrelNodesDetailStorageView: {
             /** Format: uuid */
@@ -1720,6 +1733,8 @@ export interface components {
             status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["CarrelNodesInPoolProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -1813,6 +1828,17 @@ export interface components {
             deleted_at: string | null;
             created_at: string;
             updated_at: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        CarrelNodesInPoolProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
         };
         /** @description A storage; sizes in bytes. */
         CarrelNodesInPoolStorageView: {
@@ -3179,6 +3205,8 @@ export interface components {
             status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["VdiComputeNodesListProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -3228,6 +3256,17 @@ export interface components {
             deleted_at: string | null;
             created_at: string;
             updated_at: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        VdiComputeNodesListProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
         };
         /** @description A storage; sizes in bytes. */
         VdiComputeNodesListStorageView: {
@@ -3323,6 +3362,8 @@ export interface components {
             status: components["schemas"]["NodeStatus"];
             /** @description Why the status is not active, or what an active node is still busy with. */
             reason: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["VdiControllerNodesListProblemView"][];
             /**
              * Format: int64
              * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
@@ -3372,6 +3413,17 @@ export interface components {
             deleted_at: string | null;
             created_at: string;
             updated_at: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        VdiControllerNodesListProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
         };
         /** @description A storage; sizes in bytes. */
         VdiControllerNodesListStorageView: {
