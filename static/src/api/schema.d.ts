@@ -1500,6 +1500,11 @@ export interface components {
             failed_num?: number | null;
             failed?: components["schemas"]["FailedItem"][] | null;
         };
+        CancelledItem: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+        };
         /** @description Names of events and their data. */
         CarrelEventsData: {
             changed: components["schemas"]["CarrelEventsTopicChanged"] | null;
@@ -2826,6 +2831,8 @@ export interface components {
             error: string | null;
             /** @description Things of a batch that failed. */
             failed: components["schemas"]["FailedItem"][];
+            /** @description Things of a batch that were neither done nor failed when somebody asked to stop. */
+            cancelled: components["schemas"]["CancelledItem"][];
             /** @description What each node has to do, where nodes have parts of their own. */
             parts: components["schemas"]["OperationPart"][];
             /** @description Why its undo does not come to its end. */
