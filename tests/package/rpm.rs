@@ -34,12 +34,18 @@ fn the_rpm_is_installed_and_upgraded_and_removed() {
     // rpm's own order: before the files, the files, after them
     script(&machine, &file, "prein", 1);
     unpack(&file, &root);
-    script(&machine, &file, "postin", 1);
+    // as on Fedora, where a package's services are not started for the administrator
+    fs::create_dir_all(base("etc/systemd/system-preset")).expect("make");
+    fs::write(base("etc/systemd/system-preset/99-default-disable.preset"), "disable *\n")
+        .expect("write");
+    let said = script(&machine, &file, "postin", 1);
+    assert!(said.contains("systemctl enable --now carrel-agent carrel"), "{said}");
     let settings = fs::metadata(base("etc/carrel/carrel.toml")).expect("settings");
     let group = group(&root, "carrel");
     assert_eq!((settings.permissions().mode() & 0o777, settings.gid()), (0o640, group));
     let data = fs::metadata(base("var/lib/carrel")).expect("the data directory");
     assert_eq!((data.permissions().mode() & 0o777, data.gid()), (0o711, group));
+    machine.offline(&["systemctl", "enable", "--quiet", "carrel-agent", "carrel"]);
     for unit in ["carrel.service", "carrel-agent.service"] {
         let wanted = base("etc/systemd/system/multi-user.target.wants").join(unit);
         assert!(fs::symlink_metadata(wanted).is_ok(), "{unit} is not enabled");
