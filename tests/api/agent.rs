@@ -92,8 +92,20 @@ fn two_controllers_through_pipes_are_served_one_at_a_time_by_one_agent() {
     let image = site.upload("tiny", &empty_image());
     site.template("tiny", &image);
 
-    let second = Server::with().env("CARREL_AGENT_SOCKET", second_socket.display()).start();
-    assert!(connected(&second), "the newest wins");
+    let mut second = Server::with().env("CARREL_AGENT_SOCKET", second_socket.display()).start();
+    let refused = |line: &str| line.contains("agent-serves-another").then_some(());
+    assert!(second.log().wait_for(LIMIT, refused).is_some(), "it is of another installation");
+    assert_eq!(second_ends.recv_timeout(LIMIT), Ok(true));
+    site.template("still served", &image);
+
+    second.stop();
+    let backup = agent.folder.path().join("carrel.backup");
+    let backup = backup.to_str().expect("a path");
+    assert!(first.run(&["backup", backup], "").status.success());
+    assert!(second.run(&["restore", backup], "").status.success());
+    while second_ends.try_recv().is_ok() {}
+    second.start_again();
+    assert!(connected(&second), "of the same installation the newest wins");
     assert!(first_ends.recv_timeout(LIMIT).expect("the older one's pipe ends"), "and cleanly");
     let let_go = |line: &str| line.contains("node not connected").then_some(());
     assert!(first.log().wait_for(LIMIT, let_go).is_some());

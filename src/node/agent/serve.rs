@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 use super::Agent;
 use super::call::Call;
 use super::dispatch::{self, Weight};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Turn};
+use super::libvirt;
 use crate::error::{Error, Fault, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::link::{self, FrameReader, LastHeard, Outbox, lost};
@@ -34,7 +35,7 @@ const SILENCE: Duration = Duration::from_secs(3 * LINK_PATIENCE);
 /// What cancelled calls get to end before the connection is left behind.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Talks to one controller until it goes, or a newer one comes.
+/// Talks to one controller until it goes, or a newer one of its installation comes.
 ///
 /// # Errors
 /// When the peer is no controller of this version, and when the link breaks instead of being closed.
@@ -48,15 +49,15 @@ where
     let (outbox, writing) = link::outbox(write);
     let writing = tokio::spawn(writing);
     let config = configuration(&mut frames).await?;
-    let turn = keeper.take_over(END_PATIENCE).await;
-    let outcome = match keeper.agent(config).await {
-        Ok(agent) => {
+    let outcome = match admit(keeper, config).await {
+        Ok((turn, agent)) => {
             outbox.send(&Frame::Hello { config: None })?;
             let events = forward_events(&agent, &outbox);
             let mut connection = Connection::new(agent, outbox);
             let outcome = connection.run(&mut frames, &heard, turn.replaced()).await;
             events.abort();
             connection.end().await;
+            drop(turn);
             outcome
         }
         Err(error) => {
@@ -74,6 +75,14 @@ where
         abort.abort();
     }
     outcome
+}
+
+/// What is wrong with a configuration is said before an earlier controller has to go for it.
+async fn admit(keeper: &Keeper, config: AgentConfig) -> Result<(Turn, Arc<Agent>)> {
+    libvirt::require_local(&config.libvirt_uri)?;
+    let turn = keeper.take_over(config.installation, END_PATIENCE).await?;
+    let agent = keeper.agent(config, END_PATIENCE).await?;
+    Ok((turn, agent))
 }
 
 async fn configuration<R: AsyncRead + Unpin>(frames: &mut FrameReader<R>) -> Result<AgentConfig> {

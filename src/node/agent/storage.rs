@@ -6,7 +6,7 @@
 //!   <storage>/templates/<template uuid>.current    which layers desktops of a template get (JSON)
 //!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
-//!   <storage>/tmp/                                 work in progress, emptied when an agent starts
+//!   <storage>/tmp/<uuid>                           work in progress, thrown away when an agent starts
 //!   <storage>/installation/<uuid>/                 whose it is
 //!   <storage>/lost/<time>/                         made after a backup that was restored: kept for the administrator
 //! ```
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::files;
+use crate::node::cancel::CancelFlag;
 use crate::node::protocol::{LayerKind, LayerRef, StorageFacts};
 use crate::node::units::human;
 
@@ -50,9 +51,22 @@ pub struct Storages {
     roots: Vec<PathBuf>,
     /// Those that hold another installation's disks: never touched.
     foreign: Vec<PathBuf>,
-    /// Held while this agent works: another one would take its work in progress for left work, and restore
-    /// the same disks.
-    _working: Arc<Vec<Flock<File>>>,
+    working: Arc<Working>,
+}
+
+/// Held while this agent works: another one would take its work in progress for left work, and restore
+/// the same disks.
+#[derive(Debug, Default)]
+struct Working {
+    locks: Vec<Flock<File>>,
+    released: CancelFlag,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.locks.clear();
+        self.released.cancel();
+    }
 }
 
 impl Storages {
@@ -63,10 +77,10 @@ impl Storages {
     /// `storage-taken` when another agent works in one of them, unless `beside` it is fine.
     pub fn open(paths: &[String], beside: Beside) -> Result<Self> {
         let roots: Vec<_> = paths.iter().map(PathBuf::from).collect();
-        let mut working = Vec::new();
+        let mut working = Working::default();
         for root in &roots {
             match (Storage { root: root.clone() }).prepare() {
-                Ok(Some(lock)) => working.push(lock),
+                Ok(Some(lock)) => working.locks.push(lock),
                 Ok(None) if beside == Beside::Fine => {}
                 Ok(None) => {
                     return Err(Error::conflict("storage-taken").arg("path", root.display()));
@@ -76,7 +90,7 @@ impl Storages {
                 }
             }
         }
-        Ok(Self { roots, foreign: Vec::new(), _working: Arc::new(working) })
+        Ok(Self { roots, foreign: Vec::new(), working: Arc::new(working) })
     }
 
     /// As [`Storages::open`], without those that belong to another installation: what no row of this one
@@ -123,6 +137,11 @@ impl Storages {
         } else {
             Err(Error::new(Kind::Internal, "storage-missing").arg("path", path))
         }
+    }
+
+    /// Set when the last clone is gone and another agent may work in them.
+    pub fn released(&self) -> CancelFlag {
+        self.working.released.clone()
     }
 
     pub fn all(&self) -> impl Iterator<Item = Storage> + '_ {
@@ -291,9 +310,9 @@ impl Storage {
                 return Err(cause).context(format_args!("lock {}", temporary.display()));
             }
         };
-        self.own_layers()?;
-        for left in fs::read_dir(&temporary).context("look for left work")? {
-            files::remove_if_there(&left.context("look for left work")?.path())?;
+        // The storage is locked and good for work, whatever is left in it.
+        if let Err(error) = self.own_layers().and_then(|()| self.remove_left_work()) {
+            tracing::error!(storage = %self.root.display(), error = error.detail(), "storage not tidied");
         }
         Ok(Some(lock))
     }
@@ -306,17 +325,44 @@ impl Storage {
             return Ok(());
         }
         for kind in [LayerKind::BaseImage, LayerKind::TemplateVersion] {
-            for entry in fs::read_dir(self.layers(kind)).context("look for layers")? {
-                let path = entry.context("look for layers")?.path();
+            for path in own_files(&self.layers(kind), ".qcow2")? {
                 let meta = fs::symlink_metadata(&path).context("look at a layer")?;
-                let is_layer = path.extension().is_some_and(|ending| ending == "qcow2");
-                if is_layer && meta.is_file() && meta.uid() != 0 {
+                if meta.uid() != 0 {
                     files::make_layer(&path)?;
                 }
             }
         }
         Ok(())
     }
+
+    /// What an earlier agent was at. The folder may be older than the storage, with other people's files.
+    fn remove_left_work(&self) -> Result<()> {
+        for path in own_files(&self.root.join("tmp"), "")? {
+            files::remove_if_there(&path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of a folder that have a name of the layout's with this ending.
+fn own_files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let doing = || format!("look into {}", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).context(doing())? {
+        let entry = entry.context(doing())?;
+        let is_own = entry.file_name().to_str().is_some_and(|name| named(name, ending).is_some());
+        if is_own && entry.file_type().context(doing())?.is_file() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// A uuid in the spelling that the layout writes, with this ending.
+pub fn named(name: &str, ending: &str) -> Option<Uuid> {
+    let stem = name.strip_suffix(ending)?;
+    let uuid = Uuid::try_parse(stem).ok()?;
+    (uuid.to_string() == stem).then_some(uuid)
 }
 
 /// The installation that a storage belongs to: the name of a folder, which is made in one step.

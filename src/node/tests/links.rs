@@ -15,7 +15,7 @@ use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::link;
 use crate::node::local::{connect_socket, start_in_process};
-use crate::node::protocol::{Event, Frame, PowerAction, Request};
+use crate::node::protocol::{AgentConfig, Event, Frame, PowerAction, Request};
 
 /// The agent's side of a greeting, and then whatever a test does with the link.
 async fn mute_agent(mut far: DuplexStream) -> DuplexStream {
@@ -103,11 +103,31 @@ async fn sockets_serve_the_newest_controller() {
     let (sender, mut first_events) = unbounded_channel();
     let first = connect_socket(&socket, config.clone(), sender).await.unwrap();
     let (sender, _second_events) = unbounded_channel();
-    let second = connect_socket(&socket, config, sender).await.unwrap();
+    let second = connect_socket(&socket, config.clone(), sender).await.unwrap();
     let let_go = async { while first_events.recv().await.is_some() {} };
     tokio::time::timeout(Duration::from_secs(5), let_go).await.expect("the older one is let go");
     assert!(!first.is_alive());
-    assert!(spawn_blocking(move || second.list_files()).await.unwrap().unwrap().is_empty());
+    let asked = second.clone();
+    assert!(spawn_blocking(move || asked.list_files()).await.unwrap().unwrap().is_empty());
+
+    // What is refused does not cost the one that is served its place.
+    let another = super::config(&storage);
+    let elsewhere =
+        AgentConfig { libvirt_uri: "qemu+ext:///system?command=/x".into(), ..config.clone() };
+    for (config, key) in [(another, "agent-serves-another"), (elsewhere, "libvirt-uri-not-local")] {
+        let (sender, _events) = unbounded_channel();
+        let refused = connect_socket(&socket, config, sender).await;
+        assert_eq!(refused.err().unwrap().key(), key);
+    }
+    assert!(second.is_alive());
+
+    // Settings that changed are taken over at once, though the agent with the old ones was at work.
+    for virt_type in ["qemu", "kvm"] {
+        let (sender, _events) = unbounded_channel();
+        let config = AgentConfig { virt_type: virt_type.into(), ..config.clone() };
+        let changed = connect_socket(&socket, config, sender).await;
+        assert!(changed.is_ok(), "{:?}", changed.err());
+    }
     stop.cancel();
     agent.await.unwrap();
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Disks;
 use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::files;
-use crate::node::agent::storage::Storage;
+use crate::node::agent::storage::{Storage, named};
 use crate::node::protocol::{FileKind, LayerKind, LayerRef, StoredFile};
 
 impl Disks {
@@ -107,13 +107,6 @@ pub(super) fn interpret(path: &str) -> Option<(FileKind, Uuid)> {
         }
         _ => None,
     }
-}
-
-/// A uuid in the spelling that the layout writes, with this ending.
-fn named(name: &str, ending: &str) -> Option<Uuid> {
-    let stem = name.strip_suffix(ending)?;
-    let uuid = Uuid::try_parse(stem).ok()?;
-    (uuid.to_string() == stem).then_some(uuid)
 }
 
 fn remove_empty_dir(path: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The disks of a node: read-only layers, overlays on them, uploads on their way to become layers.
 //!
 //! Every function may be repeated after a kill at any moment and then finishes what was begun. Work in progress has a
-//! name in `<storage>/tmp`, which an agent empties when it starts.
+//! name in `<storage>/tmp`, and an agent throws it away when it starts.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

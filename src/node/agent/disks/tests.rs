@@ -1,6 +1,7 @@
 //! With real files and the real `qemu-img`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -292,4 +293,37 @@ fn a_storage_of_another_installation_is_left_alone() {
     drop(other);
     let again = Disks::open_for(std::slice::from_ref(&path), first).unwrap();
     assert_eq!(again.list_files().unwrap().len(), 1);
+}
+
+#[test]
+fn a_folder_that_was_there_before_keeps_what_is_in_it() {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path().join("data");
+    let left = root.join("tmp").join(Uuid::new_v4().to_string());
+    let theirs = ["tmp/thesis.odt", "tmp/folder/file", "templates/mine.qcow2", "base/mine.qcow2"];
+    for path in theirs.iter().map(|path| root.join(path)).chain([left.clone()]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "x").unwrap();
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(1234), None).unwrap();
+        }
+    }
+    let paths = [root.to_str().unwrap().to_owned()];
+    let _disks = Disks::open_for(&paths, Uuid::new_v4()).unwrap();
+    assert!(!left.exists(), "what an agent left is thrown away");
+    for path in theirs {
+        let mode = fs::metadata(root.join(path)).expect(path).permissions().mode();
+        assert_ne!(mode & 0o200, 0, "{path} was taken for a layer");
+    }
+}
+
+#[test]
+fn what_cannot_be_tidied_does_not_leave_a_storage_unlocked() {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path().join("storage");
+    fs::create_dir_all(root.join("tmp").join(Uuid::new_v4().to_string())).unwrap();
+    let paths = [root.to_str().unwrap().to_owned()];
+    let _first = Disks::open_for(&paths, Uuid::nil()).unwrap();
+    let error = Disks::open_for(&paths, Uuid::new_v4()).err().unwrap();
+    assert_eq!(error.key(), "storage-taken");
 }

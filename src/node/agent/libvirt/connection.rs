@@ -28,6 +28,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a request waits for the first attempt to connect, which an agent makes as it starts.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(10);
 
+/// The controller, which is no root, says what to connect to. Some of libvirt's transports start a program that the URI
+/// names, and the agent would as root; what it manages is this machine.
+///
+/// # Errors
+/// `libvirt-uri-not-local`
+pub fn require_local(uri: &str) -> Result<()> {
+    let is_local = uri.split_once(':').is_some_and(|(scheme, rest)| {
+        let transport = scheme.split_once('+').map(|(_, transport)| transport);
+        rest.starts_with("///") && matches!(transport, None | Some("unix"))
+    });
+    if is_local { Ok(()) } else { Err(Error::bad_input("libvirt-uri-not-local").arg("uri", uri)) }
+}
+
 pub struct Link {
     uri: String,
     state: Mutex<State>,
@@ -201,4 +214,29 @@ impl Link {
 fn reason_of(error: &Error) -> String {
     let said = error.args().find(|(name, _)| matches!(*name, "reason" | "message"));
     said.map_or_else(|| error.to_string(), |(_, value)| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::require_local;
+
+    #[test]
+    fn what_starts_a_program_or_leads_to_another_machine_is_refused() {
+        for uri in ["qemu:///system", "qemu+unix:///system?socket=/run/x", "test:///default"] {
+            assert!(require_local(uri).is_ok(), "{uri}");
+        }
+        let refused = [
+            "qemu+ext:///system?command=/tmp/x",
+            "qemu+ext:/system?command=/tmp/x",
+            "qemu+ssh:///system?command=/tmp/x",
+            "qemu+ssh://node7/system",
+            "qemu+UNIX+ext:///system",
+            "qemu://node7/system",
+            "an-alias",
+            "",
+        ];
+        for uri in refused {
+            assert_eq!(require_local(uri).unwrap_err().key(), "libvirt-uri-not-local", "{uri}");
+        }
+    }
 }

@@ -82,6 +82,8 @@ mod versions;
 mod watcher;
 mod xml;
 
+pub use self::connection::require_local;
+
 /// The node's hypervisor. Clones are the same; when the last is dropped the connection is closed.
 #[derive(Clone)]
 pub struct Hypervisor {
