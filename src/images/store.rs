@@ -7,7 +7,7 @@ use super::copies::{CopyState, LayerCopy};
 use super::{BaseImage, ImageState};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::rows::{json, unsigned, uuid};
+use crate::store::rows::{self, json, unsigned, uuid};
 use crate::store::{Store, Topic, Tx, now, unique};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
@@ -46,11 +46,7 @@ pub struct CopyLine {
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<ImageLine>> {
-    let page = IMAGES.page(store, query, raw)?;
-    let Page { count, page, page_size, search, results } = page;
-    let images = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
-    let results = store.read(|conn| lines(conn, images))?;
-    Ok(Page { count, page, page_size, search, results })
+    IMAGES.page_with(store, query, image, lines)
 }
 
 pub fn line(conn: &Connection, image: BaseImage) -> Result<ImageLine> {
@@ -70,8 +66,8 @@ fn lines(conn: &Connection, images: Vec<BaseImage>) -> Result<Vec<ImageLine>> {
 
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<BaseImage> {
     let sql = format!("SELECT {COLUMNS} FROM base_images b WHERE b.uuid = ?1");
-    let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
-    row.ok_or_else(|| Error::not_found("image-unknown").arg("uuid", uuid))?.parse()
+    let found = rows::first(conn, &sql, [uuid.to_string()], image)?;
+    found.ok_or_else(|| Error::not_found("image-unknown").arg("uuid", uuid))
 }
 
 pub fn names(conn: &Connection, images: &[Uuid]) -> Result<Vec<String>> {
@@ -237,32 +233,19 @@ fn copies_with_nodes(conn: &Connection, layers: &[Uuid]) -> Result<Vec<CopyLine>
     Ok(lines)
 }
 
-/// A row before its words are parsed.
-struct Raw {
-    image: BaseImage,
-    state: String,
-}
-
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    let image = BaseImage {
-        id: row.get(0)?,
-        uuid: uuid(row, 1)?,
-        pool_id: row.get(2)?,
-        name: row.get(3)?,
-        os_type: row.get(4)?,
-        md5: row.get(5)?,
-        sha256: row.get(6)?,
-        virtual_size: unsigned(row, 7)?,
-        disk_size: unsigned(row, 8)?,
-        state: ImageState::Checking,
-        created_at: row.get(10)?,
-        updated_at: row.get(11)?,
-    };
-    Ok(Raw { image, state: row.get(9)? })
-}
-
-impl Raw {
-    fn parse(self) -> Result<BaseImage> {
-        Ok(BaseImage { state: ImageState::parse(&self.state)?, ..self.image })
-    }
+fn image(row: &Row<'_>) -> Result<BaseImage> {
+    Ok(BaseImage {
+        id: row.get("id")?,
+        uuid: uuid(row, "uuid")?,
+        pool_id: row.get("pool_id")?,
+        name: row.get("name")?,
+        os_type: row.get("os_type")?,
+        md5: row.get("md5")?,
+        sha256: row.get("sha256")?,
+        virtual_size: unsigned(row, "virtual_size")?,
+        disk_size: unsigned(row, "disk_size")?,
+        state: ImageState::parse(&row.get::<_, String>("state")?)?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
 }

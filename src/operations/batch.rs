@@ -41,7 +41,7 @@ impl<'t> Batch<'t> {
     fn of(tx: &'t Tx<'t>, wanted: &[Uuid]) -> Result<Self> {
         let mut seen = HashSet::new();
         let uuids: Vec<Uuid> = wanted.iter().copied().filter(|uuid| seen.insert(*uuid)).collect();
-        let holders = store::holders(tx, &uuids)?;
+        let holders = store::locks::holders(tx, &uuids)?;
         Ok(Self { tx, uuids, holders })
     }
 
@@ -134,7 +134,7 @@ fn held<T>(
     tx.execute_batch("ROLLBACK TO held; RELEASE held")?;
     Ok(match admitted {
         Err(error) if error.kind() == Kind::NotFound => error,
-        _ => store::in_the_way(kind, name),
+        _ => store::locks::in_the_way(kind, name),
     })
 }
 

@@ -10,7 +10,7 @@ use super::inner::{EngineState, Inner, Running};
 use super::lanes::Lane;
 use super::progress::Progress;
 use super::runner::{Outcome, Runner};
-use super::store::{self, Open};
+use super::store::work::{self, Open};
 use crate::error::{Error, Result};
 use crate::node::cancel::CancelFlag;
 use crate::store::now;
@@ -46,7 +46,7 @@ pub(super) fn dispatch(inner: &Arc<Inner>) {
 /// Starts everything that may start; returns how long until the next thing is due.
 pub(super) fn start_ready(inner: &Arc<Inner>) -> Result<Option<Duration>> {
     let mut due: Option<Duration> = None;
-    for open in inner.store.read(store::open)? {
+    for open in inner.store.read(work::open)? {
         let mut state = inner.lock();
         if state.stopping {
             return Ok(None);
@@ -128,7 +128,7 @@ pub(super) fn run(
     progress: Arc<Progress>,
     pause: Duration,
 ) -> Result<Outcome> {
-    match inner.store.read(|conn| store::work(conn, id))? {
+    match inner.store.read(|conn| work::work(conn, id))? {
         Some(work) => Runner::new(inner, work, cancel, progress, pause).run(),
         None => Ok(Outcome::Over),
     }

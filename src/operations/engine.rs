@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::dispatcher::dispatch;
 use super::inner::Inner;
 use super::saga::Saga;
-use super::store::{self, parts};
+use super::store::{self, list, locks};
 use super::{Actor, NewOperation, Operation};
 use crate::error::{Context, Error, Result};
 use crate::store::list::{ListQuery, Page};
@@ -149,17 +149,14 @@ impl Operations {
     /// # Errors
     /// `operation-unknown`, also for one that the caller may not see
     pub fn find_seen(&self, visible: &Visible, uuid: Uuid) -> Result<Operation> {
-        let mut operation = self.inner.store.read(|conn| {
-            let (id, operation) = store::find_seen(conn, visible, uuid)?;
-            Ok(Operation { parts: parts::of(conn, id)?, ..operation })
-        })?;
+        let mut operation = self.inner.store.read(|conn| list::find_seen(conn, visible, uuid))?;
         self.inner.newer_progress(&mut operation);
         Ok(operation)
     }
 
     /// Those that the caller may see.
     pub fn list(&self, visible: &Visible, query: ListQuery) -> Result<Page<Operation>> {
-        let mut page = store::list(&self.inner.store, &query.seen_by(visible))?;
+        let mut page = list::list(&self.inner.store, &query.seen_by(visible))?;
         page.results.iter_mut().for_each(|operation| self.inner.newer_progress(operation));
         Ok(page)
     }
@@ -204,6 +201,6 @@ impl Operations {
 
     /// Uuids that running operations hold: reconcilers leave them alone.
     pub fn locked(&self) -> Result<HashSet<Uuid>> {
-        self.inner.store.read(store::locked)
+        self.inner.store.read(locks::locked)
     }
 }

@@ -47,7 +47,7 @@ pub use execution::Execution;
 pub use lanes::Lane;
 pub use progress::PERCENT;
 pub use saga::{Action, Saga, nothing};
-pub use store::holders;
+pub use store::locks::holders;
 
 use crate::error::{Error, Fault, Kind, Result};
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::inner::Inner;
 use super::progress::Progress;
 use super::saga::{ARGS_VERSION, AnySaga};
-use super::store::{self, Saved, Work};
+use super::store::work::{self, Saved, Work};
+use super::store::{self, locks};
 use super::{Execution, Item, State, audit};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::cancel::CancelFlag;
@@ -110,11 +111,11 @@ impl<'a> Runner<'a> {
 
     fn take_locks(&mut self) -> Result<Locks> {
         let taken = self.inner.store.write(|tx| {
-            if !store::is_scheduled(tx, self.work.id)? {
+            if !work::is_scheduled(tx, self.work.id)? {
                 return Ok(Locks::Forgotten);
             }
-            store::lock(tx, self.work.id, &self.work.locks)?;
-            store::set_queued(tx, self.work.id)?;
+            locks::lock(tx, self.work.id, &self.work.locks)?;
+            work::set_queued(tx, self.work.id)?;
             Ok(Locks::Taken)
         });
         match taken {
@@ -204,7 +205,7 @@ impl<'a> Runner<'a> {
     fn note_stuck(&self, error: Error) -> Result<()> {
         let fault = Fault::from(error);
         let next_try = now() + i64::try_from(self.pause.as_secs()).unwrap_or(0);
-        self.inner.store.write(|tx| store::note_stuck(tx, self.work.id, &fault, next_try))
+        self.inner.store.write(|tx| work::note_stuck(tx, self.work.id, &fault, next_try))
     }
 
     fn save(&mut self, saga: &dyn AnySaga, state: State) -> Result<()> {
@@ -213,7 +214,7 @@ impl<'a> Runner<'a> {
         let (id, fault) = (self.work.id, self.work.fault.as_ref());
         let action = Some(saga.name(self.at));
         let saved = Saved { id, state, action, fault, items: &items, told: &told };
-        self.inner.store.write(|tx| store::save(tx, &saved))?;
+        self.inner.store.write(|tx| work::save(tx, &saved))?;
         self.inner.tell(self.work.uuid);
         Ok(())
     }
@@ -229,8 +230,8 @@ impl<'a> Runner<'a> {
         let (id, fault) = (self.work.id, self.work.fault.as_ref());
         let saved = Saved { id, state, action, fault, items: &items, told: &told };
         self.inner.store.write(|tx| {
-            store::save(tx, &saved)?;
-            store::finish(tx, id)?;
+            work::save(tx, &saved)?;
+            work::finish(tx, id)?;
             audit::operation_ended(tx, &self.execution.actor, id, &items)
         })?;
         tracing::info!(operation.uuid = %self.work.uuid, operation.kind = self.work.kind,

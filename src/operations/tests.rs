@@ -335,9 +335,9 @@ fn what_ended_after_it_was_listed_does_not_run_again() {
 /// Takes an operation as the dispatcher does and runs it; what happens `meanwhile` its runner does not know yet.
 fn run_after(operations: &Operations, uuid: Uuid, meanwhile: impl FnOnce()) -> Result<()> {
     let inner = &operations.inner;
-    let open = inner.store.read(store::open)?.into_iter().find(|open| open.uuid == uuid);
+    let open = inner.store.read(store::work::open)?.into_iter().find(|open| open.uuid == uuid);
     let id = open.expect("still open").id;
-    let work = inner.store.read(|conn| store::work(conn, id))?.expect("still open");
+    let work = inner.store.read(|conn| store::work::work(conn, id))?.expect("still open");
     let Running { cancel, progress } = dispatcher::running(inner, uuid, false);
     let runner = Runner::new(inner, work, cancel, progress, Duration::ZERO);
     meanwhile();

@@ -5,6 +5,9 @@
 //! Counts are kept until there is news of a table that they depend on, so that a page costs the same in
 //! a table of 100 as in one of 10,000 rows.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -103,6 +106,9 @@ pub enum Compare {
     AtLeast,
     /// A whole number up to that one.
     AtMost,
+    /// Whether a condition holds: 1 or `true`, 0 or `false`. It stands in the query as it is, so that a partial index
+    /// with the same condition serves.
+    Condition,
     /// A condition of the server's own, with `?0` for the parameter. No client's filter reaches it.
     Seen,
 }
@@ -113,7 +119,7 @@ impl Compare {
             Self::Text | Self::Exact | Self::Integer => "=",
             Self::AtLeast => ">=",
             Self::AtMost => "<=",
-            Self::Seen => "",
+            Self::Seen | Self::Condition => "",
         }
     }
 }
@@ -142,6 +148,11 @@ impl Column {
     /// The lower end of a range, that value included.
     pub const fn at_least(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql, compare: Compare::AtLeast }
+    }
+
+    /// Whether a condition holds.
+    pub const fn condition_of(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::Condition }
     }
 
     /// What [`ListQuery::seen_by`] asks for: a condition made by [`super::visible::visible_sql`].
@@ -197,6 +208,20 @@ impl Listing {
     where
         Error: From<E>,
     {
+        self.page_with(store, query, row, |_, rows| Ok(rows))
+    }
+
+    /// As [`Listing::page`]; `complete` reads what else belongs to the rows of the page, in the same state.
+    pub fn page_with<T, U, E>(
+        &self,
+        store: &Store,
+        query: &ListQuery,
+        row: impl FnMut(&Row<'_>) -> Result<T, E>,
+        complete: impl FnOnce(&Connection, Vec<T>) -> Result<Vec<U>>,
+    ) -> Result<Page<U>>
+    where
+        Error: From<E>,
+    {
         let (conditions, values) = self.conditions(query)?;
         let order = self.order(query)?;
         let single = query.search == SearchType::Single;
@@ -208,7 +233,7 @@ impl Listing {
         );
         store.read_at(|conn, state| {
             let count = self.count(store, conn, state, &conditions, &values)?;
-            let results = rows(conn, &sql, &values, row)?;
+            let results = complete(conn, rows(conn, &sql, &values, row)?)?;
             Ok(Page { count, page, page_size: size, search: query.search, results })
         })
     }
@@ -265,8 +290,7 @@ impl Listing {
                 values.push(Value::Text(format!("%{}%", escape_like(value))));
                 parts.push(format!("{} LIKE ?{} ESCAPE '\\'", column.sql, values.len()));
             } else {
-                values.push(column.value(value)?);
-                parts.push(column.condition(values.len()));
+                parts.push(column.is(value, &mut values)?);
             }
         }
         if parts.is_empty() && query.search != SearchType::All {
@@ -278,8 +302,7 @@ impl Listing {
             let column = column.ok_or_else(|| {
                 Error::internal(format_args!("{} has no column {name}", self.from))
             })?;
-            values.push(column.value(value)?);
-            parts.push(column.condition(values.len()));
+            parts.push(column.is(value, &mut values)?);
         }
         let sql = match parts.is_empty() {
             true => String::new(),
@@ -309,12 +332,22 @@ impl Listing {
 }
 
 impl Column {
-    /// Compares with the parameter of that number.
-    fn condition(&self, parameter: usize) -> String {
-        if self.compare == Compare::Seen {
-            return self.sql.replace("?0", &format!("?{parameter}"));
+    /// The condition that it is as `text` says; parameters go to `values`.
+    fn is(&self, text: &str, values: &mut Vec<Value>) -> Result<String> {
+        let value = self.value(text)?;
+        if self.compare == Compare::Condition {
+            return Ok(match value {
+                Value::Integer(0) => format!("NOT ({})", self.sql),
+                Value::Integer(1) => format!("({})", self.sql),
+                _ => "FALSE".to_owned(),
+            });
         }
-        format!("{} {} ?{parameter}", self.sql, self.compare.sign())
+        values.push(value);
+        let parameter = values.len();
+        Ok(match self.compare {
+            Compare::Seen => self.sql.replace("?0", &format!("?{parameter}")),
+            _ => format!("{} {} ?{parameter}", self.sql, self.compare.sign()),
+        })
     }
 
     fn value(&self, text: &str) -> Result<Value> {

@@ -21,6 +21,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0013_agents.sql")),
     M::up(include_str!("../../assets/migrations/0014_scoped_roles.sql")),
     M::up(include_str!("../../assets/migrations/0015_operation_groups.sql")),
+    M::up(include_str!("../../assets/migrations/0018_open_operations.sql")),
     // next file goes here
 ];
 

@@ -1,27 +1,67 @@
 //! Reading columns that are more than numbers and text.
 
-use rusqlite::Row;
 use rusqlite::types::Type;
+use rusqlite::{Connection, Params, Row, RowIndex};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::error::{Error, Result};
+
+/// The row that a query gives first, read by `read`.
+pub fn first<T>(
+    conn: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    conn.prepare_cached(sql)?.query(parameters)?.next()?.map(read).transpose()
+}
+
+/// All rows of a query, read by `read`.
+pub fn all<T>(
+    conn: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
 /// A uuid that is kept as text.
-pub fn uuid(row: &Row<'_>, index: usize) -> rusqlite::Result<Uuid> {
+pub fn uuid(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Uuid> {
+    let index = column.idx(row.as_ref())?;
     let text: String = row.get(index)?;
     Uuid::parse_str(&text).map_err(|cause| wrong(index, cause))
 }
 
 /// A value that is kept as JSON, or nothing.
-pub fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>> {
+pub fn json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<Option<T>> {
+    let index = column.idx(row.as_ref())?;
     let text: Option<String> = row.get(index)?;
     text.map(|text| serde_json::from_str(&text).map_err(|cause| wrong(index, cause))).transpose()
+}
+
+/// As [`json`] reads it.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
 }
 
 /// A number that cannot be negative.
 pub fn unsigned<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>>(
     row: &Row<'_>,
-    index: usize,
+    column: impl RowIndex,
 ) -> rusqlite::Result<T> {
+    let index = column.idx(row.as_ref())?;
     let number: i64 = row.get(index)?;
     T::try_from(number).map_err(|cause| wrong(index, cause))
 }

@@ -16,8 +16,9 @@ use crate::store::{Store, Topic, Tx, unique};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";
-const SELECT: &str = "e.id, e.uuid, e.name, e.desc, n.uuid, n.name, s.uuid, s.name, s.start_ip, \
-     s.end_ip, e.start_ip, e.end_ip, e.created_at, e.updated_at";
+const SELECT: &str = "e.id, e.uuid, e.name, e.desc, n.uuid AS network, n.name AS network_name, \
+     s.uuid AS subnet, s.name AS subnet_name, s.start_ip AS subnet_start, \
+     s.end_ip AS subnet_end, e.start_ip, e.end_ip, e.created_at, e.updated_at";
 
 static GROUPS: Listing = Listing {
     select: SELECT,
@@ -156,13 +157,14 @@ pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<EducationGroup>> {
-    let mut page = GROUPS.page(store, query, group)?;
-    let counts = store.read(|conn| counts(conn, page.results.iter().map(|group| group.id)))?;
-    for group in &mut page.results {
-        (group.desktop_count, group.instance_count) =
-            counts.get(&group.id).copied().unwrap_or_default();
-    }
-    Ok(page)
+    GROUPS.page_with(store, query, group, |conn, mut groups| {
+        let counts = counts(conn, groups.iter().map(|group| group.id))?;
+        for group in &mut groups {
+            (group.desktop_count, group.instance_count) =
+                counts.get(&group.id).copied().unwrap_or_default();
+        }
+        Ok(groups)
+    })
 }
 
 /// Desktop groups and desktops of each group.
@@ -184,21 +186,21 @@ fn counts(
 
 fn group(row: &Row<'_>) -> rusqlite::Result<EducationGroup> {
     Ok(EducationGroup {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        desc: row.get(3)?,
-        network: rows::uuid(row, 4)?,
-        network_name: row.get(5)?,
-        subnet: rows::uuid(row, 6)?,
-        subnet_name: row.get(7)?,
-        subnet_start: address(row, 8)?,
-        subnet_end: address(row, 9)?,
-        start: address(row, 10)?,
-        end: address(row, 11)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        desc: row.get("desc")?,
+        network: rows::uuid(row, "network")?,
+        network_name: row.get("network_name")?,
+        subnet: rows::uuid(row, "subnet")?,
+        subnet_name: row.get("subnet_name")?,
+        subnet_start: address(row, "subnet_start")?,
+        subnet_end: address(row, "subnet_end")?,
+        start: address(row, "start_ip")?,
+        end: address(row, "end_ip")?,
         desktop_count: 0,
         instance_count: 0,
-        created_at: row.get(12)?,
-        updated_at: row.get(13)?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }

@@ -18,8 +18,10 @@ use crate::store::{Store, Topic, Tx, now, unique};
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
      JOIN subnets s ON s.id = g.subnet_id LEFT JOIN education_groups e ON e.id = g.group_id";
-const SELECT: &str = "g.id, g.uuid, g.name, e.uuid, e.name, t.id, t.uuid, t.name, t.state, t.os_type, \
-     p.uuid, p.name, n.uuid, n.name, s.uuid, s.name, g.vcpu, g.memory_mib, g.sys_restore, \
+const SELECT: &str = "g.id, g.uuid, g.name, e.uuid AS education, e.name AS education_name, \
+     g.template_id, t.uuid AS template, t.name AS template_name, t.state AS template_state, t.os_type, \
+     p.uuid AS pool, p.name AS pool_name, n.uuid AS network, n.name AS network_name, \
+     s.uuid AS subnet, s.name AS subnet_name, g.vcpu, g.memory_mib, g.sys_restore, \
      g.data_restore, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
      g.owner_name, g.created_at, g.updated_at, g.group_id";
 
@@ -124,8 +126,8 @@ fn taken(name: &str) -> Error {
 /// The group of that uuid.
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<DesktopGroup> {
     let sql = format!("SELECT {SELECT} FROM {FROM} WHERE g.uuid = ?1");
-    let found = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
-    found.ok_or_else(|| Error::not_found("desktop-group-unknown").arg("uuid", uuid))?.parse()
+    let found = rows::first(conn, &sql, [uuid.to_string()], group)?;
+    found.ok_or_else(|| Error::not_found("desktop-group-unknown").arg("uuid", uuid))
 }
 
 /// As [`find`], if the caller may see the group and it is still called so.
@@ -207,19 +209,15 @@ pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<DesktopGroup>> {
-    let Page { count, page, page_size, search, results } = GROUPS.page(store, query, raw)?;
-    let results = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
-    let mut page = Page { count, page, page_size, search, results };
-    store.read(|conn| {
-        let counts = counts(conn, page.results.iter().map(|group| group.id))?;
-        let mut disks = disks(conn, page.results.iter().map(|group| group.template_id))?;
-        for group in &mut page.results {
+    GROUPS.page_with(store, query, group, |conn, mut groups| {
+        let counts = counts(conn, groups.iter().map(|group| group.id))?;
+        let mut disks = disks(conn, groups.iter().map(|group| group.template_id))?;
+        for group in &mut groups {
             group.counts = counts.get(&group.id).copied().unwrap_or_default();
             group.disks = disks.entry(group.template_id).or_default().clone();
         }
-        Ok(())
-    })?;
-    Ok(page)
+        Ok(groups)
+    })
 }
 
 fn counts(conn: &Connection, groups: impl Iterator<Item = i64>) -> Result<HashMap<i64, Counts>> {
@@ -264,58 +262,39 @@ fn disks(
     Ok(disks)
 }
 
-/// A row before its words are parsed.
-struct Raw {
-    group: DesktopGroup,
-    template_state: String,
-    stage: String,
-}
-
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    let education: Option<String> = row.get(4)?;
-    let education = match education {
-        Some(name) => Some((rows::uuid(row, 3)?, name)),
-        None => None,
-    };
-    let group = DesktopGroup {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        group: education,
-        education_group: row.get(29)?,
-        template_id: row.get(5)?,
-        template: rows::uuid(row, 6)?,
-        template_name: row.get(7)?,
-        template_state: TemplateState::Ready,
-        os_type: row.get(9)?,
-        pool: rows::uuid(row, 10)?,
-        pool_name: row.get(11)?,
-        network: rows::uuid(row, 12)?,
-        network_name: row.get(13)?,
-        subnet: rows::uuid(row, 14)?,
-        subnet_name: row.get(15)?,
-        vcpu: row.get(16)?,
-        memory_mib: rows::unsigned(row, 17)?,
-        restore: Restore { system: row.get(18)?, data: row.get(19)? },
-        prefix: row.get(20)?,
-        digits: row.get(21)?,
-        first_number: row.get(22)?,
-        is_active: row.get(23)?,
-        order_num: row.get(24)?,
-        stage: Stage::Ready,
-        owner_name: row.get(26)?,
-        created_at: row.get(27)?,
-        updated_at: row.get(28)?,
+fn group(row: &Row<'_>) -> Result<DesktopGroup> {
+    let education: Option<String> = row.get("education_name")?;
+    let education = education.map(|name| Ok::<_, Error>((rows::uuid(row, "education")?, name)));
+    Ok(DesktopGroup {
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        group: education.transpose()?,
+        education_group: row.get("group_id")?,
+        template_id: row.get("template_id")?,
+        template: rows::uuid(row, "template")?,
+        template_name: row.get("template_name")?,
+        template_state: TemplateState::parse(&row.get::<_, String>("template_state")?)?,
+        os_type: row.get("os_type")?,
+        pool: rows::uuid(row, "pool")?,
+        pool_name: row.get("pool_name")?,
+        network: rows::uuid(row, "network")?,
+        network_name: row.get("network_name")?,
+        subnet: rows::uuid(row, "subnet")?,
+        subnet_name: row.get("subnet_name")?,
+        vcpu: row.get("vcpu")?,
+        memory_mib: rows::unsigned(row, "memory_mib")?,
+        restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
+        prefix: row.get("prefix")?,
+        digits: row.get("postfix")?,
+        first_number: row.get("first_number")?,
+        is_active: row.get("is_active")?,
+        order_num: row.get("order_num")?,
+        stage: Stage::parse(&row.get::<_, String>("state")?)?,
+        owner_name: row.get("owner_name")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
         counts: Counts::default(),
         disks: Vec::new(),
-    };
-    Ok(Raw { group, template_state: row.get(8)?, stage: row.get(25)? })
-}
-
-impl Raw {
-    fn parse(self) -> Result<DesktopGroup> {
-        let Self { group, template_state, stage } = self;
-        let template_state = TemplateState::parse(&template_state)?;
-        Ok(DesktopGroup { template_state, stage: Stage::parse(&stage)?, ..group })
-    }
+    })
 }

@@ -8,14 +8,14 @@ pub mod seats;
 
 use std::net::Ipv4Addr;
 
-use rusqlite::Row;
+use rusqlite::{Row, RowIndex};
 use uuid::Uuid;
 
 use crate::error::{Context, Result};
 
 /// An address that is kept as a number.
-pub(super) fn address(row: &Row<'_>, index: usize) -> rusqlite::Result<Ipv4Addr> {
-    Ok(Ipv4Addr::from(row.get::<_, u32>(index)?))
+pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Ipv4Addr> {
+    Ok(Ipv4Addr::from(row.get::<_, u32>(column)?))
 }
 
 /// For `IN (SELECT value FROM json_each(?))`, which takes any number of them.

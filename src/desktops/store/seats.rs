@@ -10,7 +10,6 @@ use crate::desktops::group::Stage;
 use crate::desktops::seat::{Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
-use crate::node::protocol::PowerState;
 use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
@@ -28,10 +27,12 @@ macro_rules! status {
 const ADDRESS: &str = "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || '.' || \
      ((a.address >> 8) & 255) || '.' || (a.address & 255)";
 const SELECT: &str = concat!(
-    "d.id, d.uuid, d.name, g.uuid, g.name, n.uuid, n.name, n.ip, n.fault, d.seat, d.version, ",
+    "d.id, d.uuid, d.name, g.uuid AS group_uuid, g.name AS group_name, n.uuid AS node, ",
+    "n.name AS node_name, n.ip AS node_ip, n.fault AS node_fault, d.seat, d.version, ",
     "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
     "d.updated_at, ",
-    status!()
+    status!(),
+    " AS status"
 );
 
 static DESKTOPS: Listing = Listing {
@@ -245,57 +246,41 @@ pub fn on_since(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<Uuid, Op
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {
-    let Page { count, page, page_size, search, results } = DESKTOPS.page(store, query, raw)?;
-    let mut results = results.into_iter().map(Raw::parse).collect::<Result<Vec<_>>>()?;
-    let uuids: Vec<Uuid> = results.iter().map(|desktop| desktop.uuid).collect();
-    let mut held = store.read(|conn| operations::holders(conn, &uuids))?;
-    for desktop in &mut results {
-        desktop.work = held.remove(&desktop.uuid);
-    }
-    Ok(Page { count, page, page_size, search, results })
+    DESKTOPS.page_with(store, query, desktop, |conn, mut desktops| {
+        let uuids: Vec<Uuid> = desktops.iter().map(|desktop| desktop.uuid).collect();
+        let mut held = operations::holders(conn, &uuids)?;
+        for desktop in &mut desktops {
+            desktop.work = held.remove(&desktop.uuid);
+        }
+        Ok(desktops)
+    })
 }
 
-/// A row before its words are parsed.
-struct Raw {
-    desktop: Desktop,
-    stage: String,
-    power: String,
-}
-
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    let address: Option<u32> = row.get(16)?;
-    let desktop = Desktop {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        group: rows::uuid(row, 3)?,
-        group_name: row.get(4)?,
-        node: rows::uuid(row, 5)?,
-        node_name: row.get(6)?,
-        node_ip: row.get(7)?,
-        node_fault: rows::json(row, 8)?,
-        seat: row.get(9)?,
-        version: row.get(10)?,
-        stage: Stage::Ready,
-        power: Power(PowerState::Off),
-        power_reason: row.get(13)?,
-        status: SeatStatus::parse(&row.get::<_, String>(20)?),
-        started_at: row.get(14)?,
-        fault: rows::json(row, 15)?,
-        address: address.map(Into::into),
-        mac: row.get(17)?,
-        created_at: row.get(18)?,
-        updated_at: row.get(19)?,
+fn desktop(row: &Row<'_>) -> Result<Desktop> {
+    Ok(Desktop {
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        group: rows::uuid(row, "group_uuid")?,
+        group_name: row.get("group_name")?,
+        node: rows::uuid(row, "node")?,
+        node_name: row.get("node_name")?,
+        node_ip: row.get("node_ip")?,
+        node_fault: rows::json(row, "node_fault")?,
+        seat: row.get("seat")?,
+        version: row.get("version")?,
+        stage: Stage::parse(&row.get::<_, String>("state")?)?,
+        power: Power::parse(&row.get::<_, String>("power")?)?,
+        power_reason: row.get("power_reason")?,
+        status: SeatStatus::parse(&row.get::<_, String>("status")?),
+        started_at: row.get("started_at")?,
+        fault: rows::json(row, "fault")?,
+        address: row.get::<_, Option<u32>>("address")?.map(Into::into),
+        mac: row.get("mac")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
         work: None,
-    };
-    Ok(Raw { desktop, stage: row.get(11)?, power: row.get(12)? })
-}
-
-impl Raw {
-    fn parse(self) -> Result<Desktop> {
-        let Self { desktop, stage, power } = self;
-        Ok(Desktop { stage: Stage::parse(&stage)?, power: Power::parse(&power)?, ..desktop })
-    }
+    })
 }
 
 /// Everything about a desktop that its domain is made of.

@@ -128,17 +128,17 @@ pub fn older(
 }
 
 fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
-    let fault: Option<String> = row.get(8)?;
+    let fault: Option<String> = row.get("fault")?;
     Ok(Line {
-        id: row.get(0)?,
-        at: row.get(1)?,
-        user_id: row.get(2)?,
-        user_name: row.get(3)?,
-        user_ip: row.get(4)?,
-        action: row.get(5)?,
-        subject: row.get(6)?,
-        module: row.get(7)?,
+        id: row.get("id")?,
+        at: row.get("at")?,
+        user_id: row.get("user_id")?,
+        user_name: row.get("user_name")?,
+        user_ip: row.get("user_ip")?,
+        action: row.get("action")?,
+        subject: row.get("subject")?,
+        module: row.get("module")?,
         fault: fault.and_then(|text| serde_json::from_str(&text).ok()),
-        request_id: row.get(9)?,
+        request_id: row.get("request_id")?,
     })
 }

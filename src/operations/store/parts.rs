@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{fault_of, json};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operations::{Part, State};
+use crate::store::rows::{self, to_json};
 use crate::store::{Topic, Tx};
 
 const SELECT: &str =
@@ -21,7 +21,7 @@ pub fn save<'a>(tx: &Tx<'_>, operation: i64, parts: impl Iterator<Item = &'a Par
          ON CONFLICT (operation_id, node_id) DO UPDATE SET state=?3, done=?4, total=?5, fault=?6",
     )?;
     for part in parts {
-        let fault = part.fault.as_ref().map(json).transpose()?;
+        let fault = part.fault.as_ref().map(to_json).transpose()?;
         let (done, total) = (part.done as i64, part.total as i64);
         statement.execute(params![
             operation,
@@ -46,22 +46,21 @@ pub fn of_many(conn: &Connection, operations: &[i64]) -> Result<HashMap<i64, Vec
         "{SELECT} WHERE operation_id IN (SELECT value FROM json_each(?1)) ORDER BY operation_id, node_id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let ids = serde_json::to_string(operations).map_err(Error::internal)?;
-    let mut rows = statement.query([ids])?;
+    let mut rows = statement.query([to_json(operations)?])?;
     let mut parts: HashMap<i64, Vec<Part>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        parts.entry(row.get(0)?).or_default().push(part(row)?);
+        parts.entry(row.get("operation_id")?).or_default().push(part(row)?);
     }
     Ok(parts)
 }
 
 fn part(row: &Row<'_>) -> Result<Part> {
     Ok(Part {
-        node_id: row.get(1)?,
-        node_name: row.get(2)?,
-        state: State::parse(&row.get::<_, String>(3)?)?,
-        done: row.get::<_, i64>(4)?.unsigned_abs(),
-        total: row.get::<_, i64>(5)?.unsigned_abs(),
-        fault: fault_of(row.get(6)?)?,
+        node_id: row.get("node_id")?,
+        node_name: row.get("node_name")?,
+        state: State::parse(&row.get::<_, String>("state")?)?,
+        done: row.get::<_, i64>("done")?.unsigned_abs(),
+        total: row.get::<_, i64>("total")?.unsigned_abs(),
+        fault: rows::json(row, "fault")?,
     })
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::{Raw, disk_of, raw};
+use super::{disk_of, template};
 use crate::desktops::templates::template::{Template, TemplateDisk};
 use crate::error::{Fault, Result};
 use crate::images::CopyState;
@@ -19,9 +19,10 @@ static TEMPLATES: Listing = Listing {
     select: "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
          t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, \
          t.fault, t.editing, t.changed, t.power, t.power_reason, t.owner_name, t.saved_at, \
-         t.created_at, t.updated_at, p.uuid, p.name, n.uuid, n.name, n.ip, w.uuid, w.name, \
-         s.uuid, s.name, s.start_ip, s.end_ip, a.address, b.name, n.status, n.fault, \
-         t.started_at",
+         t.created_at, t.updated_at, p.uuid AS pool, p.name AS pool_name, n.uuid AS node, \
+         n.name AS node_name, n.ip AS node_ip, w.uuid AS network, w.name AS network_name, \
+         s.uuid AS subnet, s.name AS subnet_name, s.start_ip, s.end_ip, a.address, \
+         b.name AS image_name, n.status AS node_status, n.fault AS node_fault, t.started_at",
     from: "templates t JOIN pools p ON p.id = t.pool_id JOIN nodes n ON n.id = t.node_id \
          JOIN networks w ON w.id = t.network_id JOIN subnets s ON s.id = t.subnet_id \
          JOIN base_images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
@@ -75,42 +76,32 @@ pub struct TemplateLine {
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<TemplateLine>> {
-    let Page { count, page, page_size, search, results } = TEMPLATES.page(store, query, line)?;
-    let results: Vec<TemplateLine> =
-        results.into_iter().map(|(raw, line)| complete(raw, line)).collect::<Result<_>>()?;
-    let results = store.read(|conn| with_counts(conn, results))?;
-    Ok(Page { count, page, page_size, search, results })
+    TEMPLATES.page_with(store, query, line, with_counts)
 }
 
-fn complete(raw: Raw, line: TemplateLine) -> Result<TemplateLine> {
-    Ok(TemplateLine { template: raw.parse()?, ..line })
-}
-
-fn line(row: &Row<'_>) -> rusqlite::Result<(Raw, TemplateLine)> {
-    let read = raw(row)?;
-    let status: String = row.get(37)?;
-    let line = TemplateLine {
-        template: read.template.clone(),
-        pool_uuid: rows::uuid(row, 24)?,
-        pool_name: row.get(25)?,
-        node_uuid: rows::uuid(row, 26)?,
-        node_name: row.get(27)?,
-        node_ip: row.get(28)?,
-        network_uuid: rows::uuid(row, 29)?,
-        network_name: row.get(30)?,
-        subnet_uuid: rows::uuid(row, 31)?,
-        subnet_name: row.get(32)?,
-        subnet_start: address(row.get(33)?),
-        subnet_end: address(row.get(34)?),
-        address: row.get::<_, Option<u32>>(35)?.map(address),
-        image_name: row.get(36)?,
-        node_fault: if status == "active" { None } else { rows::json(row, 38)? },
-        started_at: row.get(39)?,
+fn line(row: &Row<'_>) -> Result<TemplateLine> {
+    let is_active = row.get::<_, String>("node_status")? == "active";
+    Ok(TemplateLine {
+        template: template(row)?,
+        pool_uuid: rows::uuid(row, "pool")?,
+        pool_name: row.get("pool_name")?,
+        node_uuid: rows::uuid(row, "node")?,
+        node_name: row.get("node_name")?,
+        node_ip: row.get("node_ip")?,
+        network_uuid: rows::uuid(row, "network")?,
+        network_name: row.get("network_name")?,
+        subnet_uuid: rows::uuid(row, "subnet")?,
+        subnet_name: row.get("subnet_name")?,
+        subnet_start: address(row.get("start_ip")?),
+        subnet_end: address(row.get("end_ip")?),
+        address: row.get::<_, Option<u32>>("address")?.map(address),
+        image_name: row.get("image_name")?,
+        node_fault: if is_active { None } else { rows::json(row, "node_fault")? },
+        started_at: row.get("started_at")?,
         disks: Vec::new(),
         group_count: 0,
         desktop_count: 0,
-    };
-    Ok((read, line))
+    })
 }
 
 fn address(number: u32) -> Ipv4Addr {

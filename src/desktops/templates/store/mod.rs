@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::template::{Classify, Power, Template, TemplateDisk, TemplateState};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::node::protocol::{DiskRole, PowerState};
+use crate::node::protocol::DiskRole;
 use crate::store::{Topic, Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
@@ -24,15 +24,13 @@ const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.po
 
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<Template> {
     let sql = format!("SELECT {COLUMNS} FROM templates t WHERE t.uuid = ?1");
-    let row = conn.prepare_cached(&sql)?.query_row([uuid.to_string()], raw).optional()?;
-    row.ok_or_else(|| Error::not_found("template-unknown").arg("uuid", uuid))?.parse()
+    let found = rows::first(conn, &sql, [uuid.to_string()], template)?;
+    found.ok_or_else(|| Error::not_found("template-unknown").arg("uuid", uuid))
 }
 
 pub fn on_node(conn: &Connection, node_id: i64) -> Result<Vec<Template>> {
     let sql = format!("SELECT {COLUMNS} FROM templates t WHERE t.node_id = ?1 ORDER BY t.id");
-    let mut statement = conn.prepare_cached(&sql)?;
-    let found = statement.query_map([node_id], raw)?.collect::<rusqlite::Result<Vec<Raw>>>()?;
-    found.into_iter().map(Raw::parse).collect()
+    rows::all(conn, &sql, [node_id], template)
 }
 
 /// Those of these that exist.
@@ -40,11 +38,7 @@ pub fn find_many(conn: &Connection, templates: &[Uuid]) -> Result<Vec<Template>>
     let sql = format!(
         "SELECT {COLUMNS} FROM templates t WHERE t.uuid IN (SELECT value FROM json_each(?1)) ORDER BY t.id"
     );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let found = statement
-        .query_map([crate::desktops::store::json_uuids(templates)?], raw)?
-        .collect::<rusqlite::Result<Vec<Raw>>>()?;
-    found.into_iter().map(Raw::parse).collect()
+    rows::all(conn, &sql, [rows::to_json(templates)?], template)
 }
 
 /// Those of these templates that are on, and since when.
@@ -297,53 +291,33 @@ pub fn set_power(
     Ok(())
 }
 
-/// A row before its words are parsed.
-struct Raw {
-    template: Template,
-    classify: i64,
-    state: String,
-    power: String,
-}
-
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    let template = Template {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        desc: row.get(3)?,
-        os_type: row.get(4)?,
-        classify: Classify::Education,
-        pool_id: row.get(6)?,
-        node_id: row.get(7)?,
-        network_id: row.get(8)?,
-        subnet_id: row.get(9)?,
-        vcpu: row.get(10)?,
-        memory_mib: rows::unsigned(row, 11)?,
-        base_image: rows::uuid(row, 12)?,
-        version: row.get(13)?,
-        state: TemplateState::Creating,
-        fault: rows::json(row, 15)?,
-        editing: row.get(16)?,
-        changed: row.get(17)?,
-        power: Power(PowerState::Off),
-        power_reason: row.get(19)?,
-        owner_name: row.get(20)?,
-        saved_at: row.get(21)?,
-        created_at: row.get(22)?,
-        updated_at: row.get(23)?,
-    };
-    Ok(Raw { template, classify: row.get(5)?, state: row.get(14)?, power: row.get(18)? })
-}
-
-impl Raw {
-    fn parse(self) -> Result<Template> {
-        Ok(Template {
-            classify: Classify::parse(self.classify)?,
-            state: TemplateState::parse(&self.state)?,
-            power: Power::parse(&self.power)?,
-            ..self.template
-        })
-    }
+fn template(row: &Row<'_>) -> Result<Template> {
+    Ok(Template {
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        desc: row.get("desc")?,
+        os_type: row.get("os_type")?,
+        classify: Classify::parse(row.get("classify")?)?,
+        pool_id: row.get("pool_id")?,
+        node_id: row.get("node_id")?,
+        network_id: row.get("network_id")?,
+        subnet_id: row.get("subnet_id")?,
+        vcpu: row.get("vcpu")?,
+        memory_mib: rows::unsigned(row, "memory_mib")?,
+        base_image: rows::uuid(row, "base_image")?,
+        version: row.get("version")?,
+        state: TemplateState::parse(&row.get::<_, String>("state")?)?,
+        fault: rows::json(row, "fault")?,
+        editing: row.get("editing")?,
+        changed: row.get("changed")?,
+        power: Power::parse(&row.get::<_, String>("power")?)?,
+        power_reason: row.get("power_reason")?,
+        owner_name: row.get("owner_name")?,
+        saved_at: row.get("saved_at")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
 }
 
 fn disk_of(row: &Row<'_>) -> Result<TemplateDisk> {
