@@ -151,7 +151,7 @@ template-in-use = Template "{ $name }" is used by { $count ->
  }: { $users }. Delete what uses it first.
 template-being-downloaded = Template "{ $name }" is being downloaded. Wait until that has ended.
 template-on-other-node = Template "{ $name }" is on a node that is not in resource pool "{ $pool }". Choose its own pool.
-template-save-abandoned = Saving "{ $name }" was broken off and its node did not answer. Its disks are kept as they are until the template is deleted.
+template-save-abandoned = Saving "{ $name }" was broken off and its node did not answer. What was edited is kept; the template can be used again when the node is back.
 template-save-failed = The last save of template "{ $name }" failed. Nothing that was edited is lost; save it again.
 template-change-failed = The last change of template "{ $name }" failed and was taken back.
 template-deletion-stopped = The deletion of template "{ $name }" was stopped. Delete it again.
@@ -646,6 +646,7 @@ duty-networks = Networks
 duty-domains = Desktops and templates
 duty-ssh-keys = SSH keys
 duty-left-uploads = Uploads left behind
+duty-left-saves = Saves of templates that were broken off
 duty-unused-layers = Layers and downloads no longer needed
 ssh-keys-refused = The node refused the keys of these system users: { $names }
 ssh-grant-without-key = The user has no public key yet.

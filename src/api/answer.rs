@@ -329,7 +329,7 @@ fn tells_why(operation: &Operation) -> bool {
     let each = !operation.items.is_empty() && operation.items.iter().all(|i| i.fault.is_some());
     match operation.state {
         State::Cancelled => true,
-        State::Failed => operation.parts.is_empty() || !each,
+        State::Failed => !each,
         _ => false,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
-//!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs power_actions.rs  on the nodes
+//!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
 //!   consoles.rs   tickets for screens       templates/ spec.rs  what desktops are made like
 //! ```
@@ -14,9 +14,9 @@ mod deploy;
 mod domains;
 mod education;
 mod group;
+mod machines;
 mod nodes;
 mod power;
-mod power_actions;
 mod reconcile;
 mod remove;
 mod seat;

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::group::{GroupKind, Stage, template_obstacle};
-use super::power_actions::{Machine, Outcomes, Settling};
+use super::machines::{Machine, Outcomes, Settling};
 use super::store::{groups, seats};
 use super::templates::{Power, TemplateState};
-use super::{Desktops, power_actions};
+use super::{Desktops, machines};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{PowerAction, PowerState};
@@ -283,7 +283,7 @@ fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<(
     let settling = Settling::of(store, runtime, Topic::Desktops, seats::on_since, of)?;
     let power =
         |client: &NodeClient, _, part, watch: &mut Watch<'_>| client.power(action, part, watch);
-    let outcomes = power_actions::carry_out(&desktops.inventory, execution, &machines, power);
+    let outcomes = machines::carry_out(&desktops.inventory, execution, &machines, power);
     note(desktops, args.action, &outcomes)?;
     settling.wait(&outcomes.done)?;
     outcomes.require_all_begun()

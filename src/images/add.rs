@@ -1,18 +1,15 @@
 //! From a whole upload to a base image: checks it, makes it a layer, copies it to the pool's nodes.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::copies::{CopyState, LayerCopy, note_copy};
 use super::upload::Arrived;
 use super::{BaseImage, ImageState, Images, require_free_name, store};
-use crate::error::{Error, Result};
-use crate::inventory::side_by_side;
+use crate::error::{Error, Fault, Result};
+use crate::inventory::{Node, side_by_side};
 use crate::node::client::Watch;
-use crate::node::protocol::{LayerKind, LayerRef};
+use crate::node::protocol::{LayerKind, LayerRef, Progress};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
@@ -136,10 +133,24 @@ fn remove_rows(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     images.inventory.client(args.node_id)?.discard(args.image, args.storage.clone())
 }
 
+/// The other nodes of the image's pool.
+fn others(images: &Images, image: &BaseImage, args: &Args) -> Result<Vec<Node>> {
+    let mut nodes = images.inventory.compute_nodes(image.pool_id)?;
+    nodes.retain(|node| node.id != args.node_id);
+    Ok(nodes)
+}
+
+/// The part of every node is the image's bytes: checked and made a layer on the first, carried to the others.
 fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
+    let image = images.base_image(args.image)?;
+    // All of them now: the whole does not grow when the others begin.
+    let others = others(images, &image, args)?;
+    for node in others.iter().map(|node| node.id).chain([args.node_id]) {
+        execution.part_begins(node, image.disk_size);
+    }
     let node = images.inventory.client(args.node_id)?;
     let mut watch = Watch {
-        progress: &mut |progress| execution.progress(progress.done, progress.total),
+        progress: &mut |progress| execution.part_progress(args.node_id, part_of(&image, progress)),
         cancel: execution.cancel_flag(),
     };
     let facts = node.adopt_image(args.image, args.layer(), &mut watch)?;
@@ -152,7 +163,16 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
         let (virtual_size, disk_size) = (facts.virtual_size, facts.disk_size);
         store::adopted(tx, &BaseImage { sha256, virtual_size, disk_size, ..image })?;
         note_copy(tx, &copy(args, CopyState::Ready, &facts.path))
-    })
+    })?;
+    execution.part_ends(args.node_id, Ok(()));
+    Ok(())
+}
+
+/// What a node says of its work, in bytes of the image.
+pub(super) fn part_of(image: &BaseImage, Progress { done, total }: Progress) -> u64 {
+    let bytes =
+        u128::from(image.disk_size) * u128::from(done.min(total)) / u128::from(total.max(1));
+    u64::try_from(bytes).unwrap_or(image.disk_size)
 }
 
 pub(super) fn hash(
@@ -172,40 +192,27 @@ fn remove_layer(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     Ok(())
 }
 
-/// To the other nodes of the pool, side by side. A node that cannot take it now shows it in its copy's row: the
-/// image itself is good.
+/// To the other nodes of the pool, side by side. A node that cannot take it now fails its own part: the image is
+/// good.
 fn distribute(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let image = images.base_image(args.image)?;
-    let mut nodes = images.inventory.compute_nodes(image.pool_id)?;
-    nodes.retain(|node| node.id != args.node_id);
-    let carried = Sum::new(nodes.len(), image.disk_size);
+    let nodes = others(images, &image, args)?;
+    // By now its size as a layer is known.
+    nodes.iter().for_each(|node| execution.part_begins(node.id, image.disk_size));
     let work = nodes.iter().map(|node| (node.id, node));
     let results = side_by_side(work, |id, node| {
-        let mut told = |done, _| execution.progress(carried.with(id, done), carried.total);
-        images.ensure_on(&image, node, execution.cancel_flag(), &mut told)
+        let mut told = |done, _| execution.part_progress(id, done);
+        let copied = images.ensure_on(&image, node, execution.cancel_flag(), &mut told);
+        if copied.is_ok() {
+            execution.part_ends(id, Ok(()));
+        }
+        copied
     });
     for (node, copied) in results {
         if let Err(error) = copied {
             tracing::warn!(image.uuid = %image.uuid, node.id = node, error = error.detail(), "image not copied");
+            execution.part_ends(node, Err(Fault::from(&error)));
         }
     }
     execution.check_cancelled()
-}
-
-/// Bytes carried to all nodes together.
-struct Sum {
-    total: u64,
-    done: Mutex<HashMap<i64, u64>>,
-}
-
-impl Sum {
-    fn new(nodes: usize, each: u64) -> Self {
-        Self { total: each.saturating_mul(nodes as u64), done: Mutex::default() }
-    }
-
-    fn with(&self, node: i64, done: u64) -> u64 {
-        let mut all = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(node, done);
-        all.values().sum()
-    }
 }

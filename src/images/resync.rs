@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::add::part_of;
 use super::bring::inspect;
 use super::copies::CopyState;
 use super::{BaseImage, ImageState, Images, store};
@@ -45,7 +46,8 @@ impl Images {
         let submitted = self.operations.submit(actor, |tx| {
             let image = store::find(tx, image.uuid)?;
             require_ready(&image)?;
-            NewOperation::new(KIND, &args, image.uuid, &image.name)
+            let new = NewOperation::new(KIND, &args, image.uuid, &image.name)?;
+            Ok(new.on([(node.id, 0)]))
         })?;
         Ok((image.name, submitted))
     }
@@ -73,14 +75,16 @@ fn verify(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
         None => images.inventory.storage_for(node.id, StorageRole::TemplateSystem)?,
     };
     let layer = LayerRef { uuid: image.uuid, kind: LayerKind::BaseImage, storage };
+    execution.part_begins(node.id, image.disk_size);
     let mut watch = Watch {
-        progress: &mut |progress| execution.progress(progress.done, progress.total),
+        progress: &mut |progress| execution.part_progress(node.id, part_of(&image, progress)),
         cancel: execution.cancel_flag(),
     };
     let facts = inspect(&client, &layer, true, &mut watch)?;
     if facts.exists && facts.sha256 == image.sha256 {
         return images.note(&layer, node.id, CopyState::Ready, &facts.path);
     }
-    let mut told = |done, total| execution.progress(done, total);
+    execution.part_begins(node.id, image.disk_size);
+    let mut told = |done, _| execution.part_progress(node.id, done);
     images.bring(&turn, &image, &node, layer, execution.cancel_flag(), &mut told).map(drop)
 }

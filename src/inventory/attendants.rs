@@ -38,6 +38,8 @@ pub enum Duty {
     SshKeys,
     /// Uploads that nobody continues are thrown away.
     LeftUploads,
+    /// Saves of templates that were abandoned while it did not answer come to their end.
+    LeftSaves,
     /// Layers and files for downloads that nobody needs any more are thrown away.
     UnusedLayers,
 }
@@ -50,6 +52,7 @@ impl Duty {
             Self::Domains => "domains",
             Self::SshKeys => "ssh-keys",
             Self::LeftUploads => "left-uploads",
+            Self::LeftSaves => "left-saves",
             Self::UnusedLayers => "unused-layers",
         }
     }
@@ -70,7 +73,7 @@ impl Duty {
             Self::Domains => Some(Duration::from_secs(180)),
             // They only take room.
             Self::UnusedLayers => Some(Duration::from_secs(3600)),
-            Self::Networks | Self::SshKeys | Self::LeftUploads => None,
+            Self::Networks | Self::SshKeys | Self::LeftUploads | Self::LeftSaves => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::store::work::{self, Saved, Work};
 use super::store::{self, locks};
 use super::{Execution, Item, State, audit};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::node::cancel::CancelFlag;
+use crate::node::cancel::{CancelFlag, cancelled};
 use crate::store::now;
 
 pub(super) enum Outcome {
@@ -139,6 +139,11 @@ impl<'a> Runner<'a> {
                 Ok(()) => guarded(|| saga.run(self.at, &self.work.args, &self.execution)),
                 Err(cancelled) => Err(cancelled),
             };
+            // A node that hung until its link broke could not say that it stopped.
+            let result = result.map_err(|error| match error.kind() {
+                Kind::NodeUnreachable if self.execution.cancel.is_cancelled() => cancelled(),
+                _ => error,
+            });
             if let Err(error) = result {
                 let stays = saga.is_committed(self.at);
                 tracing::warn!(operation.uuid = %self.work.uuid, operation.kind = self.work.kind,
@@ -158,6 +163,11 @@ impl<'a> Runner<'a> {
     fn how_it_went(&mut self) -> State {
         if self.work.fault.is_some() {
             return State::Partly;
+        }
+        let items = self.items();
+        if !items.is_empty() && items.iter().all(|item| item.fault.is_some()) {
+            self.work.fault = items.into_iter().find_map(|item| item.fault);
+            return State::Failed;
         }
         let parts = self.execution.progress.told().parts;
         if parts.values().all(|part| part.fault.is_none()) {

@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::json;
 
 use super::images::image_file;
-use crate::support::{SMALL, Server, Site, unmount};
+use crate::support::{SMALL, Server, Site, unmount, wait_until};
+use crate::three_nodes::{all_active, template_on};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 /// Saves that are killed, until one is hit between two steps a few milliseconds apart.
 const TRIES: u32 = 30;
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a command of qemu-io on a qcow2 as a guest's writes and reads; `read -P` compares.
 #[track_caller]
@@ -115,4 +118,67 @@ fn a_save_killed_behind_the_freeze_and_failed_then_hides_nothing() {
     let param = json!({"name": "t", "uuid": template});
     site.done(site.admin.action(TEMPLATES, "save", param));
     qemu_io(&disk, &format!("read -P {pattern} 0 64k"));
+}
+
+/// What comes behind the commit point of a save: its disks are measured, for lists.
+#[test]
+fn a_save_whose_disks_cannot_be_measured_is_a_save() {
+    let mut server = Server::with().nodes(1).start();
+    let mut site = Site::of(&server, SMALL);
+    all_active(&site.admin, 2);
+    let image = site.upload("base", &image_file(&server, "image.qcow2", "1M"));
+    let template = template_on(&server, &site, "node2", "t", &image);
+    let param = json!({"name": "t", "uuid": template});
+    let saved = site.done(site.admin.action(TEMPLATES, "save", param));
+    // As a kill leaves it right behind the commit point; and then the node does not come back.
+    server.kill();
+    server.agent(2).kill();
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("the database");
+    let behind = "UPDATE operations SET state = 'running', action = 'measure', finished_at = NULL \
+         WHERE kind = 'template-save'";
+    assert_eq!(database.execute(behind, []).expect("as it was"), 1);
+    server.start_again();
+    site.admin = server.admin();
+    let end = site.wait_operation(saved["operation_uuid"].as_str().expect("an operation"));
+    assert_eq!(end["state"], "partly", "{end:#}");
+    assert!(end["error"].is_string(), "{end:#}");
+    let row = "SELECT version, state FROM templates";
+    let row: (u32, String) =
+        database.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("the template");
+    assert_eq!(row, (2, "ready".to_owned()), "the new version is out");
+}
+
+#[test]
+fn an_abandoned_save_comes_to_its_end_when_the_node_is_back() {
+    let mut server = Server::with().nodes(1).start();
+    let site = Site::of(&server, SMALL);
+    all_active(&site.admin, 2);
+    let image = site.upload("base", &image_file(&server, "image.qcow2", "1M"));
+    let template = template_on(&server, &site, "node2", "t", &image);
+    let disk = working_disk(server.agent(2).storage(), &template);
+    qemu_io(&disk, "write -P 77 0 64k");
+    let save = || site.admin.action(TEMPLATES, "save", json!({"name": "t", "uuid": template}));
+    server.agent(2).signal(Signal::SIGSTOP);
+    let saving = save().header("Prefer", "respond-async").send().data();
+    let uuid = saving["operation_uuid"].as_str().expect("an operation").to_owned();
+    let operation = |action: &str| {
+        site.admin.action("/api/v1.0/operations", action, json!({"uuid": uuid})).send()
+    };
+    operation("cancel").data();
+    wait_until("the undo to be stuck", LIMIT, || operation("abandon").status == 200);
+    let end = site.wait_operation(&uuid);
+    assert_eq!(end["state"], "cancelled", "{end:#}");
+    let row = || {
+        let single = site.admin.get(TEMPLATES).query("searchtype", "single");
+        single.query("uuid", &template).header("Accept-Language", "en").send().data()
+    };
+    assert_eq!(row()["status"], "error", "{:#}", row());
+    let reason = row()["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("when the node is back"), "{reason}");
+    save().send().expect_status(409);
+
+    server.agent(2).signal(Signal::SIGCONT);
+    wait_until("the template to be good again", LIMIT, || row()["status"] == "inactive");
+    site.done(save());
+    qemu_io(&disk, "read -P 77 0 64k");
 }

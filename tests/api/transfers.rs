@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -74,14 +75,23 @@ fn a_receiver_without_room_ends_the_transfer_and_says_so() {
     let site = Site::of(&server, SMALL);
     all_active(&site.admin, 2);
     let file = image(&server, 48);
-    site.upload("large", &file);
+    let partly = upload(&site, &file).join().expect("an answer").data();
+    let end = site.wait_operation(partly["operation_uuid"].as_str().expect("an operation"));
+    assert_eq!(end["state"], "partly", "{end:#}");
+    let parts_of = end["parts"].as_array().expect("parts").iter();
+    let parts_of: Vec<&Value> = parts_of.map(|part| &part["state"]).collect();
+    assert_eq!(parts_of, ["succeeded", "failed"], "{end:#}");
     let failed = copy(&site.admin, &site.pool).expect("the row of the copy");
     assert_eq!(failed["status"], 2, "{failed:#}");
     assert!(failed["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{failed:#}");
     assert_eq!(parts(&disk.storage()), Vec::<String>::new());
     // The node goes on.
     site.wait_idle();
-    site.upload("small", &crate::support::empty_image());
+    let small = site.upload("small", &crate::support::empty_image());
+    // The image that one node lacks is good on the other.
+    let large = uuid_of(&site.admin, &format!("{POOLS}/{}/base_images", site.pool), "large");
+    site.template("of large", &large);
+    site.template("of small", &small);
 }
 
 #[test]
@@ -97,10 +107,47 @@ fn a_transfer_is_cancelled_while_its_receiver_hangs() {
     site.admin.action(OPERATIONS, "cancel", json!({"uuid": uuid})).send().data();
     let end = site.wait_operation(&uuid);
     server.agent(2).signal(Signal::SIGCONT);
-    // The image itself was there before.
-    assert!(end["state"] == "cancelled" || end["state"] == "partly", "{end:#}");
+    // The image itself was there before: it stays and is good.
+    assert_eq!(end["state"], "partly", "{end:#}");
+    let states: Vec<&Value> =
+        end["parts"].as_array().expect("parts").iter().map(|part| &part["state"]).collect();
+    assert_eq!(states, ["succeeded", "cancelled"], "{end:#}");
+    let image = uuid_of(&site.admin, &format!("{POOLS}/{}/base_images", site.pool), "large");
+    site.template("made of it", &image);
     let storage = server.agent(2).storage().to_owned();
     wait_until("the unfinished file to go", LIMIT, || parts(&storage).is_empty());
+    drop(uploading.join());
+}
+
+#[test]
+fn what_two_operations_need_on_a_node_is_brought_there_once() {
+    let server = Server::with().nodes(1).start();
+    let site = Site::of(&server, SMALL);
+    all_active(&site.admin, 2);
+    let uploading = upload(&site, &image(&server, 384));
+    half_way(&site.admin, &site.pool);
+    let large = uuid_of(&site.admin, &format!("{POOLS}/{}/base_images", site.pool), "large");
+    // As if the pool had no other node for the template.
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("open");
+    database.busy_timeout(LIMIT).expect("wait for others");
+    let roles = |sql: &str| assert_eq!(database.execute(sql, []).expect("change a role"), 1);
+    roles("UPDATE nodes SET role = role + 2 WHERE is_local = 1");
+    let param = json!({
+        "name": "far", "desc": "", "os_type": "linux", "classify": 1, "pool_uuid": site.pool,
+        "network_uuid": site.network, "subnet_uuid": site.subnet, "vcpu": 1, "ram": 0.08,
+        "system_disk": {"image_id": large, "size": 1}, "data_disks": [],
+    });
+    let create = site.admin.action("/api/v1.0/education/template/", "create", param);
+    let created = create.header("Prefer", "respond-async").send().data();
+    roles("UPDATE nodes SET role = role - 2 WHERE is_local = 1");
+    let adding = rows(&site.admin.get(OPERATIONS).query("open", 1).send());
+    let kinds: Vec<&Value> = adding.iter().map(|row| &row["kind"]).collect();
+    assert_eq!(kinds, ["template-create", "image-add"], "both at the same time");
+    for uuid in [&created["operation_uuid"], &adding[1]["uuid"]] {
+        let end = site.wait_operation(uuid.as_str().expect("an operation"));
+        assert_eq!(end["state"], "succeeded", "{end:#}");
+    }
+    assert_eq!(copy(&site.admin, &site.pool).expect("the copy")["status"], 0);
     drop(uploading.join());
 }
 

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{TemplateState, Templates, flatten, save, store};
+use super::{Template, TemplateState, Templates, flatten, save, store};
+use crate::desktops::machines;
 use crate::error::{Error, Fault, Result};
+use crate::node::protocol::{ItemResult, Progress};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
@@ -43,10 +45,12 @@ impl Templates {
             actor,
             templates,
             |tx, batch| batch.admit(|uuid| self.admit_deletion(tx, &links, uuid)),
-            |_, admitted| {
+            |tx, admitted| {
                 let Admitted { uuids, things: templates, title, refused } = admitted;
+                let (nodes, total) = (store::count_by_node(tx, &uuids)?, uuids.len() as u64);
                 let args = Args { templates, refused };
-                Ok(NewOperation::new(KIND, &args, uuids[0], &title)?.locking_only(uuids))
+                let new = NewOperation::new(KIND, &args, uuids[0], &title)?;
+                Ok(new.locking_only(uuids).counting_to(total).on(nodes))
             },
         )
     }
@@ -83,18 +87,33 @@ impl Templates {
 
 fn remove(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);
-    let total = args.templates.len() as u64;
-    for (done, (uuid, name)) in (0..).zip(&args.templates) {
-        execution.progress(done, total);
-        execution.check_cancelled()?;
-        let removed = remove_one(templates, *uuid);
-        if let Err(error) = &removed {
-            tracing::warn!(template.uuid = %uuid, error = error.detail(), "template not deleted");
-            fail(templates, *uuid, error)?;
+    let uuids: Vec<Uuid> = args.templates.iter().map(|(uuid, _)| *uuid).collect();
+    // Killed half way: those that are not found any more are gone.
+    let found = templates.store.read(|conn| store::find_many(conn, &uuids))?;
+    for (uuid, name) in &args.templates {
+        if found.iter().all(|template| template.uuid != *uuid) {
+            execution.item(*uuid, name, Ok(()));
         }
-        execution.item(*uuid, name, removed.map_err(Fault::from));
     }
-    Ok(())
+    let outcomes = machines::carry_out(
+        &templates.inventory,
+        execution,
+        &found.iter().map(Template::machine).collect::<Vec<_>>(),
+        |_, _, part, watch| {
+            let total = part.len() as u64;
+            let one = |(done, uuid): (u64, Uuid)| {
+                (watch.progress)(Progress { done, total });
+                let result = watch.cancel.check().and_then(|()| remove_one(templates, uuid));
+                ItemResult { uuid, result: result.map_err(Fault::from) }
+            };
+            Ok((0..).zip(part).map(one).collect())
+        },
+    );
+    for (uuid, fault) in &outcomes.failed {
+        tracing::warn!(template.uuid = %uuid, error = fault.detail, "template not deleted");
+        fail(templates, *uuid, fault)?;
+    }
+    outcomes.require_all_begun()
 }
 
 fn remove_one(templates: &Templates, uuid: Uuid) -> Result<()> {
@@ -110,19 +129,17 @@ fn remove_one(templates: &Templates, uuid: Uuid) -> Result<()> {
 }
 
 /// It can be deleted again, and nothing else.
-fn fail(templates: &Templates, uuid: Uuid, error: &Error) -> Result<()> {
-    let fault = Fault::from(error);
-    templates.store.write(|tx| store::set_state(tx, uuid, TemplateState::Failed, Some(&fault)))
+fn fail(templates: &Templates, uuid: Uuid, fault: &Fault) -> Result<()> {
+    templates.store.write(|tx| store::set_state(tx, uuid, TemplateState::Failed, Some(fault)))
 }
 
 fn give_up(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     for (uuid, name) in &args.templates {
-        if templates.store.read(|conn| store::find_if_there(conn, *uuid))?.is_some() {
-            fail(
-                templates,
-                *uuid,
-                &Error::conflict("template-deletion-stopped").arg("name", name),
-            )?;
+        let found = templates.store.read(|conn| store::find_if_there(conn, *uuid))?;
+        // What failed has its own reason.
+        if found.is_some_and(|template| template.state == TemplateState::Deleting) {
+            let stopped = Error::conflict("template-deletion-stopped").arg("name", name);
+            fail(templates, *uuid, &Fault::from(stopped))?;
         }
     }
     Ok(())

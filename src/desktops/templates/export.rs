@@ -136,9 +136,11 @@ impl Templates {
         Ok(download)
     }
 
-    /// From now on throws away unused layers and downloads that nobody fetches, on every node that arrives and hourly.
-    /// Within the runtime; returns at once.
+    /// From now on, on every node that arrives, ends saves that were abandoned, and throws away unused layers and
+    /// downloads that nobody fetches, these also hourly. Within the runtime; returns at once.
     pub fn start(&self) {
+        let templates = self.clone();
+        self.inventory.attend(Duty::LeftSaves, move |node| templates.end_left_saves(node));
         let templates = self.clone();
         self.inventory.attend(Duty::UnusedLayers, move |node| {
             templates.remove_left_exports(node).and(templates.remove_unused_layers_on(node))

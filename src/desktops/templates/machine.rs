@@ -59,13 +59,22 @@ impl Templates {
 
     /// Makes network, domain and missing working disks on the node as the rows say.
     pub(super) fn define(&self, template: &Template, execution: &Execution) -> Result<()> {
+        watched(execution, |watch| self.define_with(template, watch))
+    }
+
+    /// As [`Templates::define`], when nobody looks on.
+    pub(super) fn define_unwatched(&self, template: &Template) -> Result<()> {
+        self.define_with(template, &mut Watch { progress: &mut |_| (), cancel: &CancelFlag::new() })
+    }
+
+    fn define_with(&self, template: &Template, watch: &mut Watch<'_>) -> Result<()> {
         let spec = self.own_spec(template)?;
         let networks: BTreeSet<Uuid> = spec.nics.iter().map(|nic| nic.network).collect();
         for network in networks {
             self.networks.ensure_on(template.node_id, network)?;
         }
         let client = self.client_of(template)?;
-        all_done(watched(execution, |watch| client.define_domains(vec![spec], watch))?)
+        all_done(client.define_domains(vec![spec], watch)?)
     }
 
     /// Removes the domain with its working disks.

@@ -141,11 +141,14 @@ impl Templates {
 /// The template, when nothing stands against working on it.
 ///
 /// # Errors
-/// `template-unknown`, `template-in-the-works`, `template-broken`
+/// `template-unknown`, `template-in-the-works`, `template-broken`, `template-save-abandoned`
 fn ready(tx: &Tx<'_>, uuid: Uuid) -> Result<Template> {
     let template = store::find(tx, uuid)?;
     match template.state {
         TemplateState::Ready => Ok(template),
+        TemplateState::Failed if template.is_left_by_save() => {
+            Err(Error::conflict(template::ABANDONED).arg("name", template.name))
+        }
         TemplateState::Failed => Err(Error::conflict("template-broken").arg("name", template.name)),
         TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => {
             Err(Error::busy("template-in-the-works").arg("name", template.name))

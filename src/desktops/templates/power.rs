@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Template, Templates, ready, store};
-use crate::desktops::power_actions::{self, Machine, Settling};
+use crate::desktops::machines::{self, Machine, Settling};
 use crate::error::{Error, Result};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, PowerAction};
@@ -134,12 +134,7 @@ fn run(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> 
     execution.note_refused(&args.refused);
     let uuids: Vec<Uuid> = args.templates.iter().map(|(uuid, _)| *uuid).collect();
     let found = templates.store.read(|conn| store::find_many(conn, &uuids))?;
-    let machine = |template: &Template| Machine {
-        uuid: template.uuid,
-        name: template.name.clone(),
-        node_id: template.node_id,
-    };
-    let machines: Vec<Machine> = found.iter().map(machine).collect();
+    let machines: Vec<Machine> = found.iter().map(Template::machine).collect();
     let action = args.action.power();
     let Templates { store: rows, runtime, .. } = templates;
     let of = (action, machines.as_slice());
@@ -150,7 +145,7 @@ fn run(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> 
         let part = part.iter().filter_map(|uuid| found.get(uuid));
         switch_on(templates, action, (client, node), &part.collect::<Vec<_>>(), watch)
     };
-    let outcomes = power_actions::carry_out(&templates.inventory, execution, &machines, power);
+    let outcomes = machines::carry_out(&templates.inventory, execution, &machines, power);
     settling.wait(&outcomes.done)?;
     outcomes.require_all_begun()
 }

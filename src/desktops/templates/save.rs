@@ -4,16 +4,22 @@
 //! version could not be completed: the template goes on from there, and the next save makes a version of
 //! it all.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::layers::new_copy;
 use super::machine::{all_done, watched};
 use super::store::{self, Layer, PlacedLayer};
+use super::template::ABANDONED;
 use super::{Template, TemplateState, Templates, ready};
 use crate::desktops::spec::Storages;
 use crate::error::{Error, Fault, Result};
 use crate::images;
+use crate::inventory::Duty;
+use crate::node::cancel::CancelFlag;
+use crate::node::client::Watch;
 use crate::node::protocol::{FrozenDisk, PowerAction};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
@@ -21,6 +27,9 @@ use crate::operations::{
 use crate::store::{Tx, now};
 
 pub(super) const KIND: &str = "template-save";
+
+/// Until a node is asked about an abandoned save: its operation must have ended.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
@@ -71,13 +80,66 @@ impl Templates {
 }
 
 impl Templates {
-    /// Nobody knows which disks are frozen: nothing of them is deleted, and nobody uses the template before somebody
-    /// has looked.
-    fn leave_broken(&self, template: &Template) -> Result<()> {
-        let fault =
-            Fault::from(&Error::conflict("template-save-abandoned").arg("name", &template.name));
+    /// Nobody knows which disks are frozen: nothing of them is deleted, and nobody uses the template before its node is
+    /// back.
+    fn leave_to_node(&self, template: &Template) -> Result<()> {
+        let fault = Fault::from(&Error::conflict(ABANDONED).arg("name", &template.name));
         self.store
-            .write(|tx| store::set_state(tx, template.uuid, TemplateState::Failed, Some(&fault)))
+            .write(|tx| store::set_state(tx, template.uuid, TemplateState::Failed, Some(&fault)))?;
+        // It may have come back a moment ago.
+        self.inventory.ask_after(Duty::LeftSaves, template.node_id, PAUSE);
+        Ok(())
+    }
+
+    /// Ends the saves that were abandoned while this node did not answer; the first error.
+    pub(super) fn end_left_saves(&self, node_id: i64) -> Result<()> {
+        let busy = self.operations.locked()?;
+        let templates = self.store.read(|conn| store::on_node(conn, node_id))?;
+        let left = templates
+            .iter()
+            .filter(|template| template.is_left_by_save() && !busy.contains(&template.uuid));
+        let ended: Vec<Result<()>> = left.map(|template| self.keep_frozen(template)).collect();
+        ended.into_iter().collect()
+    }
+
+    /// Keeps what was frozen, as links of the chain, and forgets the rest; the template can be used then.
+    fn keep_frozen(&self, template: &Template) -> Result<()> {
+        let making = in_the_making(self, template)?;
+        let refs = making.iter().map(|(_, placed)| placed.layer_ref()).collect();
+        let mut watch = Watch { progress: &mut |_| (), cancel: &CancelFlag::new() };
+        let facts = self.client_of(template)?.inspect_layers(refs, false, &mut watch)?;
+        let is_there = |uuid: Uuid| facts.iter().any(|facts| facts.uuid == uuid && facts.exists);
+        let frozen: Vec<PlacedLayer> = making
+            .iter()
+            .filter(|(_, placed)| is_there(placed.layer.uuid))
+            .map(|(_, placed)| placed.clone())
+            .collect();
+        self.note_made(template.node_id, &frozen)?;
+        self.store.write(|tx| {
+            for (disk, placed) in &making {
+                let uuid = placed.layer.uuid;
+                if is_there(uuid) {
+                    store::set_layer_version(tx, uuid, None)?;
+                    store::set_disk_top(tx, disk.id, uuid)?;
+                } else {
+                    store::delete_layers(tx, &[uuid])?;
+                }
+            }
+            Ok(())
+        })?;
+        // A frozen disk whose domain had not got its new one yet.
+        self.define_unwatched(template)?;
+        let fault =
+            Fault::from(&Error::conflict("template-save-failed").arg("name", &template.name));
+        self.store.write(|tx| {
+            // Unless somebody deletes it by now.
+            match store::find_if_there(tx, template.uuid)? {
+                Some(now) if now.state == template.state => {
+                    store::set_state(tx, template.uuid, TemplateState::Ready, Some(&fault))
+                }
+                _ => Ok(()),
+            }
+        })
     }
 }
 
@@ -191,45 +253,17 @@ fn measure(templates: &Templates, args: &Args, execution: &Execution) -> Result<
     templates.keep_chains_short(&execution.actor, template.uuid)
 }
 
-/// Keeps what was frozen, as links of the chain, and forgets the rest.
 fn give_up(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let found = templates.store.read(|conn| store::find_if_there(conn, args.template))?;
-    let Some(template) = found else { return Ok(()) };
-    if template.state != TemplateState::Updating {
+    let Some(template) = found.filter(|found| found.state == TemplateState::Updating) else {
         return Ok(());
-    }
-    let making = in_the_making(templates, &template)?;
-    let refs = making.iter().map(|(_, placed)| placed.layer_ref()).collect();
-    if execution.is_abandoned() && templates.client_of(&template).is_err() {
-        return templates.leave_broken(&template);
-    }
-    let client = templates.client_of(&template)?;
-    let mut watch = crate::node::client::Watch {
-        progress: &mut |_| (),
-        cancel: &crate::node::cancel::CancelFlag::new(),
     };
-    let facts = client.inspect_layers(refs, false, &mut watch)?;
-    let is_there = |uuid: Uuid| facts.iter().any(|facts| facts.uuid == uuid && facts.exists);
-    let frozen: Vec<PlacedLayer> = making
-        .iter()
-        .filter(|(_, placed)| is_there(placed.layer.uuid))
-        .map(|(_, placed)| placed.clone())
-        .collect();
-    templates.note_made(template.node_id, &frozen)?;
-    let fault = Fault::from(&Error::conflict("template-save-failed").arg("name", &template.name));
     tracing::warn!(template.uuid = %template.uuid, operation.uuid = %execution.uuid, "save given up");
-    templates.store.write(|tx| {
-        for (disk, placed) in &making {
-            let uuid = placed.layer.uuid;
-            if is_there(uuid) {
-                store::set_layer_version(tx, uuid, None)?;
-                store::set_disk_top(tx, disk.id, uuid)?;
-            } else {
-                store::delete_layers(tx, &[uuid])?;
-            }
+    match templates.keep_frozen(&template) {
+        Err(error) if execution.is_abandoned() => {
+            tracing::warn!(template.uuid = %template.uuid, error = error.detail(), "left to its node");
+            templates.leave_to_node(&template)
         }
-        store::set_state(tx, template.uuid, TemplateState::Ready, Some(&fault))
-    })?;
-    // A frozen disk whose domain had not got its new one yet.
-    templates.define(&template, execution)
+        done => done,
+    }
 }

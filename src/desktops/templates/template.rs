@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::desktops::machines::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{DiskRole, PowerState};
 
@@ -40,7 +41,7 @@ pub enum TemplateState {
     /// A version is being saved, or its disks are worked on.
     Updating,
     Deleting,
-    /// A change ended half way; it can only be deleted.
+    /// A change ended half way. When that was a save it ends when the node is back; else it can only be deleted.
     Failed,
 }
 
@@ -129,6 +130,21 @@ pub struct Template {
     pub saved_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: Option<i64>,
+}
+
+/// Fault of a template whose save was abandoned while its node did not answer.
+pub const ABANDONED: &str = "template-save-abandoned";
+
+impl Template {
+    /// Whether a save of it was abandoned and its node has not been asked since.
+    pub fn is_left_by_save(&self) -> bool {
+        let is_why = |fault: &Fault| fault.key == ABANDONED;
+        self.state == TemplateState::Failed && self.fault.as_ref().is_some_and(is_why)
+    }
+
+    pub fn machine(&self) -> Machine {
+        Machine { uuid: self.uuid, name: self.name.clone(), node_id: self.node_id }
+    }
 }
 
 /// A disk of a template.

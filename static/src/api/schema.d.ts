@@ -1679,7 +1679,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         CarrelNodesDetailProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -1836,7 +1836,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         CarrelNodesInPoolProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -3266,7 +3266,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         VdiComputeNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -3423,7 +3423,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         VdiControllerNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;

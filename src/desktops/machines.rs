@@ -1,4 +1,4 @@
-//! Carries out a power action on machines of several nodes: what operations on desktops and on templates share.
+//! Does the same to machines of several nodes, desktops or templates, and waits until rows show what was switched.
 //!
 //! Every node does its part by itself. A machine is done, failed, or neither because somebody asked to stop; the
 //! operation ends `partly` when some machines failed, `failed` when all did, and `cancelled` when it was stopped
@@ -27,7 +27,7 @@ use crate::store::{Changed, Store, Topic};
 /// next look at the node corrects.
 const SETTLE: Duration = Duration::from_millis(1_500);
 
-/// What is switched.
+/// A desktop, or a template's own machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub uuid: Uuid,
