@@ -45,6 +45,7 @@ operation-kind-unknown = Another version of Carrel began this operation ({ $kind
 log-operation-abandon = Abandon the undo of the operation on "{ $name }"
 batch-empty = Name at least one.
 batch-counts = { $succeeded } succeeded, { $failed } failed
+batch-partly = Done in part. Not done for: { $names }
 batch-failed = All { $failed } failed. The first reason: { $reason }
 log-operation-cancel = Cancel the operation on "{ $name }"
 

@@ -45,6 +45,7 @@ operation-kind-unknown = 此操作（{ $kind }）由另一版本的 Carrel 开�
 log-operation-abandon = 放弃撤销对“{ $name }”的操作
 batch-empty = 请至少选择一项。
 batch-counts = 成功 { $succeeded } 个，失败 { $failed } 个
+batch-partly = 部分完成，未完成：{ $names }
 batch-failed = { $failed } 个全部失败。第一个原因：{ $reason }
 log-operation-cancel = 取消对“{ $name }”的操作
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::Call;
+use super::call::{Call, several};
 use super::{App, words};
 use crate::error::{Error, Fault, Kind, Message, Result};
 use crate::operations::{BatchSubmission, Item, Operation, State, SubmittedOperation};
@@ -227,6 +227,13 @@ impl Batch {
 
 impl IntoAnswer for Batch {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        let failed = self.items.iter().filter(|item| item.fault.is_some());
+        let failed: Vec<&str> = failed.map(|item| item.name.as_str()).collect();
+        if !failed.is_empty() {
+            // The line of the log is of all of them: it must not say that these were done.
+            let names = several(&failed, failed.len());
+            call.note.failed(&Error::conflict("batch-partly").arg("names", names));
+        }
         counted(app, call, self.items, BatchOutcome::default()).map(Outcome::from)
     }
 

@@ -1,5 +1,7 @@
 //! `{"uuids": […]}`, by which document 002 names what a deletion is about.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -20,12 +22,9 @@ impl Uuids {
         call: &mut Call,
         name: impl Fn(Uuid) -> Result<String>,
     ) -> Result<Vec<Uuid>> {
-        let mut uuids: Vec<Uuid> = Vec::with_capacity(self.uuids.len());
-        for uuid in self.uuids {
-            if !uuids.contains(&uuid) {
-                uuids.push(uuid);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut uuids = self.uuids;
+        uuids.retain(|uuid| seen.insert(*uuid));
         if uuids.is_empty() {
             return Err(Error::bad_input("batch-empty").arg("field", "uuids"));
         }

@@ -59,7 +59,10 @@ pub(super) fn start_ready(inner: &Arc<Inner>) -> Result<Option<Duration>> {
             continue;
         }
         let lane = inner.saga(&open.kind).map_or(Lane::Quiet, |saga| saga.lane());
-        if state.lanes.enter(open.uuid, lane, &open.nodes) {
+        // What is cancelled before it began only lets go of its things: for that it needs no place, least of all on a
+        // node that hangs.
+        let is_withdrawn = open.cancel && open.state == State::Queued;
+        if is_withdrawn || state.lanes.enter(open.uuid, lane, &open.nodes) {
             let running = running(inner, open.uuid, open.cancel);
             let cancel = running.cancel.clone();
             let progress = Arc::clone(&running.progress);

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::guard::routes;
 use crate::refused::{auditor, refused};
-use crate::support::{Answer, Client, PASSWORD, Server};
+use crate::room::NOBODY;
+use crate::support::{Answer, Client, PASSWORD, Server, uuid_of};
 
 const LOG: &str = "/api/v1.0/index/get_operation_log/";
 const EXPORT: &str = "/api/v1.0/audit/export";
@@ -253,4 +254,19 @@ fn the_request_comes_before_the_end_of_what_it_started() {
     let modules: Vec<&str> = about.iter().filter_map(|line| line["module"].as_str()).collect();
     assert_eq!(modules, ["operations", "education"], "newest first");
     assert!(about.iter().all(|line| line["succeeded"] == true), "{about:#?}");
+}
+
+#[test]
+fn a_batch_that_is_done_in_part_is_no_success_in_the_log() {
+    let server = Server::start();
+    let admin = server.admin();
+    make_pool(&admin, "east").data();
+    let uuid = uuid_of(&admin, POOLS, "east");
+    let both = json!({"uuids": [uuid, NOBODY]});
+    let answer = admin.delete(POOLS).json(&both).send().data();
+    assert_eq!((&answer["success_num"], &answer["failed_num"]), (&json!(1), &json!(1)));
+    let line = &lines(&admin, &[("module", MODULE)])[0];
+    assert_eq!(line["succeeded"], false, "{line:#}");
+    let result = line["result"].as_str().expect("result");
+    assert!(result.contains(NOBODY) && !result.contains(&uuid), "{result}");
 }

@@ -426,3 +426,48 @@ fn who_holds_a_right_elsewhere_keeps_sessions_and_keys_from_others() {
     let held = held["permissions"].as_array().expect("permissions").clone();
     assert!(held.contains(&json!("desktops.power")) && !held.contains(&json!("templates.view")));
 }
+
+/// Lets an operation over both groups hold what is in them, as long as its time has not come.
+fn hold_both(school: &School) {
+    let path = school.room.server.data_here().join("carrel.db");
+    let database = rusqlite::Connection::open(path).expect("open");
+    let (own, other) = (&school.own, &school.other);
+    let things = json!([other.desktop.0, own.desktop.0]).to_string();
+    let insert = "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_name, \
+         created_at, run_at) VALUES (?1, 'desktops-stop', ?2, 'theirs, ours', '{}', ?3, 'scheduled', 'admin', 0, \
+         4000000000)";
+    let uuid = "00000000-0000-4000-8000-0000000000aa";
+    database.execute(insert, [uuid, &other.group, &things]).expect("an operation");
+    let id = database.last_insert_rowid();
+    for class in [own, other] {
+        let lock = "INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)";
+        database.execute(lock, (&class.desktop.0, id)).expect("a lock");
+        let group = "INSERT INTO operation_groups (operation_id, education_group) VALUES (?1, ?2)";
+        database.execute(group, (id, &class.education.0)).expect("a group");
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_does_not_tell_of_other_groups() {
+    let school = School::open();
+    school.make_keeper();
+    let keeper = school.with_role("kim", "keeper");
+    hold_both(&school);
+    let (uuid, name) = (&school.own.group, school.own.name);
+    let restore = json!({"uuid": uuid, "name": name, "value": {"sys_restore": 0}});
+    let requests = [
+        keeper.action(DESKTOPS, "stop", school.own.groups()),
+        keeper.action(INSTANCES, "stop", school.own.instances()),
+        keeper.delete(INSTANCES).json(&school.own.instances()),
+        keeper.delete(DESKTOPS).json(&school.own.groups()),
+        keeper.put(DESKTOPS).json(&restore),
+    ];
+    for request in requests {
+        let answer = request.send();
+        assert_eq!(answer.status, 409, "{}", answer.body);
+        assert!(answer.body.contains("ours001"), "it names what is held: {}", answer.body);
+        assert!(!answer.body.contains("theirs"), "{}", answer.body);
+    }
+    let listed = keeper.get(INSTANCES).send().body;
+    assert!(!listed.contains("theirs"), "{listed}");
+}

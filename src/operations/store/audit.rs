@@ -80,13 +80,14 @@ fn public(fault: &Fault) -> Result<String> {
 /// What a request started in the background and what failed of it afterwards.
 pub fn operation_ended(tx: &Tx<'_>, actor: &Actor, operation: i64, items: &[Item]) -> Result<()> {
     let row = tx.query_row(
-        "SELECT kind, subject_name, fault FROM operations WHERE id=?1",
+        "SELECT kind, subject_name, fault, state = 'partly' FROM operations WHERE id=?1",
         [operation],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     );
-    let (kind, subject, fault): (String, String, Option<String>) = row?;
+    let (kind, subject, fault, is_partly): (String, String, Option<String>, bool) = row?;
     let fault = match fault.as_deref() {
-        None | Some("null") => None,
+        // Its nodes have the reasons.
+        None | Some("null") => is_partly.then(|| Error::conflict("operation-partly").into()),
         Some(text) => Some(serde_json::from_str::<Fault>(text).context("fault of an operation")?),
     };
     let action = kind.as_str();

@@ -36,11 +36,15 @@ pub fn in_the_way(kind: &str, name: &str) -> Error {
     Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
 }
 
-/// Which of these things are being worked on: kind of the operation and name of its subject.
+/// Which of these things are being worked on: kind of the operation and name of its subject. One over several
+/// education groups is named after the thing itself: who asks may see one of the groups only.
 pub fn holders(conn: &Connection, subjects: &[Uuid]) -> Result<HashMap<Uuid, (String, String)>> {
     let mut statement = conn.prepare_cached(
-        "SELECT l.subject, o.kind, o.subject_name FROM operation_locks l \
-         JOIN operations o ON o.id = l.operation_id \
+        "SELECT l.subject, o.kind, CASE \
+         WHEN (SELECT count(*) FROM operation_groups og WHERE og.operation_id = o.id) < 2 THEN o.subject_name \
+         ELSE coalesce((SELECT name FROM desktops WHERE uuid = l.subject), \
+         (SELECT name FROM desktop_groups WHERE uuid = l.subject), l.subject) END \
+         FROM operation_locks l JOIN operations o ON o.id = l.operation_id \
          WHERE l.subject IN (SELECT value FROM json_each(?1))",
     )?;
     let mut rows = statement.query([to_json(subjects)?])?;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::operations::audit;
 use crate::operations::dispatcher::start_ready;
 use crate::store::{Topic, Tx};
 
@@ -99,6 +100,9 @@ fn a_node_that_fails_makes_it_partly_done_and_all_of_them_undo_it() {
     assert_eq!(parts, [(1, State::Succeeded, 3, 3), (2, State::Failed, 0, 5)]);
     assert_eq!(partly.parts[1].fault.as_ref().expect("why").key, "node-unreachable");
     assert!(bench.diary.lines().is_empty(), "no good node's work is undone");
+    let log = audit::list(&bench.store, &ListQuery::default()).expect("the log").results;
+    let logged = log[0].fault.as_ref().map(|fault| fault.key.as_str());
+    assert_eq!((log[0].action.as_str(), logged), (PARTS, Some("operation-partly")));
     let failed = bench.end(submit(&bench, PARTS, &Args { fail: true, ..Args::default() }));
     assert_eq!(failed.state, State::Failed);
     assert_eq!(bench.diary.lines(), ["undo parts"]);
@@ -190,4 +194,24 @@ fn many_wait_without_a_thread_each() {
         futures::join!(waits, start).0
     });
     assert!(ended.iter().all(|one| one.as_ref().is_ok_and(|o| o.state == State::Succeeded)));
+}
+
+#[test]
+fn what_is_cancelled_before_it_began_waits_for_no_place() {
+    const NARROW: &str = "test-narrow";
+    let bench = bench();
+    bench.operations.register(NARROW, Saga::new(Lane::Quiet, bench.diary.clone(), STEPS));
+    bench.operations.start().expect("start");
+    let hangs = Args { wait_for_cancel: true, ..Args::default() };
+    let running = [(); 2].map(|()| submit(&bench, NARROW, &hangs));
+    until("the node has no place left", || bench.diary.count("b") == 2);
+    let waiting = submit(&bench, NARROW, &hangs);
+    bench.operations.cancel(waiting).expect("cancel");
+    assert_eq!(bench.end(waiting).state, State::Cancelled);
+    assert_eq!((bench.diary.count("a"), bench.locks()), (2, 2), "it ran nothing and holds nothing");
+    for uuid in running {
+        bench.operations.cancel(uuid).expect("cancel");
+        assert_eq!(bench.end(uuid).state, State::Cancelled);
+    }
+    assert_eq!(bench.locks(), 0);
 }
