@@ -20,6 +20,7 @@ mod guard;
 mod harness;
 mod images;
 mod index;
+mod limits;
 mod lockout;
 mod login;
 mod matrix;

@@ -1,8 +1,8 @@
 //! A cancel of every kind of operation: before it began, and while its node hangs in the middle of it. Whether the
 //! cancel comes in time or the work was quicker, rows, files, addresses and domains agree afterwards.
 
-mod bench;
-mod kinds;
+pub mod bench;
+pub mod kinds;
 mod supply;
 
 use std::collections::BTreeSet;

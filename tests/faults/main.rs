@@ -13,3 +13,4 @@ mod nodes;
 mod pool;
 mod restore;
 mod whole;
+mod writer;

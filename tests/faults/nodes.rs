@@ -1,5 +1,7 @@
 //! Three nodes of which one hangs or dies: the others go on, and what it missed is mended when it is back.
 
+use std::collections::BTreeSet;
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -201,4 +203,56 @@ fn an_agent_that_dies_in_the_middle_and_comes_back_is_cleaned_up() {
     assert_eq!(pool.site.desktops(&pool.group_uuid(&name)).len(), made);
     pool.site.group_action("start", &pool.group_uuid("calm"), "calm");
     assert!(all_are(&pool.site.desktops(&pool.group_uuid("calm")), "active"));
+}
+
+#[test]
+fn what_one_node_refuses_is_left_out_and_made_by_the_next_request() {
+    let mut pool = Pool::start();
+    let layer = pool.take_layer_from_weak();
+    let deploy = pool.begin(pool.deploy_request("class", FEW));
+    let end = pool.site.wait_operation(&deploy);
+    let made = assert_partly(&end, FEW);
+    let class = pool.group_uuid("class");
+    assert_eq!(pool.site.desktops(&class).len(), made);
+    pool.assert_whole();
+
+    layer.put_back();
+    let param = json!({
+        "desktop_uuid": class, "desktop_name": "class", "desktop_type": 1,
+        "instance_num": FEW as usize - made,
+    });
+    pool.site.done(pool.site.admin.action(INSTANCES, "create", param));
+    pool.site.group_action("start", &class, "class");
+    let desktops = pool.site.desktops(&class);
+    assert_eq!(desktops.len(), FEW as usize);
+    assert!(all_are(&desktops, "active"));
+    // The gaps were filled: the class is as if nothing had been refused.
+    let numbers: BTreeSet<&str> = desktops.iter().filter_map(|row| row["name"].as_str()).collect();
+    let expected: Vec<String> = (1..=FEW).map(|number| format!("class{number:04}")).collect();
+    assert!(numbers.iter().eq(&expected), "{numbers:?}");
+    pool.assert_whole();
+}
+
+#[test]
+fn a_desktop_that_is_up_shows_no_start_that_still_goes_on_elsewhere() {
+    let mut pool = Pool::start();
+    let up = pool.calm_class();
+    let all = pool.site.desktops(&pool.group_uuid("calm"));
+    pool.server.agent(WEAK).signal(Signal::SIGSTOP);
+    let start = pool.begin(pool.switch("start", "calm", &all));
+    let is_up = |row: &Value| up.iter().any(|known| known["uuid"] == row["uuid"]);
+    let rows = wait_for("those elsewhere to be up", LIMIT, || {
+        let rows = pool.site.desktops(&pool.group_uuid("calm"));
+        rows.iter().filter(|row| is_up(row)).all(|row| row["status"] == "active").then_some(rows)
+    });
+    assert_eq!(pool.operation(&start)["state"], "running");
+    for row in &rows {
+        match is_up(row) {
+            true => assert_eq!(row["working"], Value::Null, "{row:#}"),
+            false => assert!(row["working"].is_string(), "{row:#}"),
+        }
+    }
+    pool.server.agent(WEAK).signal(Signal::SIGCONT);
+    pool.site.wait_operation(&start);
+    pool.assert_whole();
 }

@@ -20,6 +20,19 @@ const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 /// The node that the tests break; the second of the two further ones.
 pub const WEAK: usize = 3;
 
+/// A file that is elsewhere for a while.
+pub struct Taken {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+impl Taken {
+    #[track_caller]
+    pub fn put_back(self) {
+        std::fs::rename(self.to, self.from).expect("put a layer back");
+    }
+}
+
 pub struct Pool {
     pub server: Server,
     pub site: Site,
@@ -122,6 +135,17 @@ impl Pool {
         wait_until("a first desktop", LIMIT, || made(self) > 0);
         self.server.agent(WEAK).signal(Signal::SIGSTOP);
         (made(self) < all).then_some(())
+    }
+
+    /// Takes the template's layer away from the weak node, behind its agent's back: it refuses what stands on it.
+    #[track_caller]
+    pub fn take_layer_from_weak(&mut self) -> Taken {
+        let folder = self.server.agent(WEAK).storage().join("templates");
+        let mut layers = names(&folder).into_iter().filter(|name| name.ends_with(".qcow2"));
+        let from = folder.join(layers.next().expect("a layer"));
+        let to = self.server.data_here().join("taken.qcow2");
+        std::fs::rename(&from, &to).expect("take a layer");
+        Taken { from, to }
     }
 
     /// The nodes of desktops and templates, by their uuid.

@@ -155,6 +155,8 @@ impl Templates {
             let error = Error::conflict("template-on-other-node").arg("field", "pool_uuid");
             error.arg("name", &source.name).arg("pool", &pool.name)
         })?;
+        self.inventory.client(site.node.id)?;
+        site.storages = self.storages(site.node.id)?;
         let uuid = Uuid::new_v4();
         let submitted = self.operations.submit(actor, |tx| {
             let source = ready(tx, new.source)?;

@@ -195,6 +195,11 @@ impl Bench {
         self.agent.start_again();
     }
 
+    #[track_caller]
+    pub fn all_active(&self) {
+        all_active(&self.site, 2);
+    }
+
     pub fn storage(&self) -> std::path::PathBuf {
         self.server.data_here().join("storage")
     }

@@ -29,6 +29,12 @@ pub struct Kind {
     pub in_the_middle: bool,
 }
 
+impl Kind {
+    pub fn begins_by_itself(&self) -> bool {
+        self.lane == Lane::Quiet
+    }
+}
+
 const NOT_ASKED: fn(&Bench, &Value) -> Request = |_, _| panic!("nobody asks for it");
 const NOT_SCHEDULED: fn(&mut Bench, &Value) -> String =
     |_, _| panic!("it does not begin by itself");
