@@ -100,6 +100,25 @@ fn images_and_networks_are_cancelled_in_the_middle() {
     each(in_the_middle, |kind| kind.in_the_middle && other(kind));
 }
 
+/// Whatever waits for one lane, what goes by the others is done.
+#[test]
+fn a_full_lane_holds_up_no_other() {
+    let mut bench = Bench::start();
+    let class = bench.class("class", 3);
+    let kinds = all();
+    let kind = kinds.iter().find(|kind| kind.name == "image-resync").expect("its row");
+    let given = bench.prepare(kind);
+    bench.fill(Lane::Copy);
+    let uuid = bench.begin(kind, &given);
+    bench.site.group_action("start", class["uuid"].as_str().expect("uuid"), "class");
+    bench.site.group_action("stop", class["uuid"].as_str().expect("uuid"), "class");
+    bench.site.done(bench.change_restore(&class, 0));
+    assert_eq!(bench.state(&uuid), "queued");
+    bench.resume();
+    assert_eq!(bench.end(&uuid), "succeeded");
+    bench.assert_whole();
+}
+
 /// It begins by itself a moment after a save.
 #[test]
 fn the_copy_of_a_long_chain_is_cancelled_in_the_middle() {
