@@ -181,6 +181,7 @@ download-unknown = This download link was used already or is no longer valid. As
 download-not-ready = The file of template "{ $name }" is still being prepared. Ask for a new download link later.
 ## Education groups, desktop groups, desktops
 education-group-unknown = There is no education group { $uuid }.
+not-in-your-groups = None of the groups in your charge uses { $uuid }. Choose something that one of them uses, or ask an administrator to set it up for the group first.
 education-group-renamed = The education group is called "{ $name }" now, not "{ $given }". Load the list again.
 education-group-name-taken = There is an education group "{ $name }" already. Choose another name.
 terminal-range-taken = The addresses { $start } to { $end } overlap with the terminals of the education group "{ $name }" ({ $taken }). A terminal is known by its address and belongs to one group: choose addresses of its own.

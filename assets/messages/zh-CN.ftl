@@ -178,6 +178,7 @@ download-unknown = 该下载链接已使用或已失效，请重新获取。
 download-not-ready = 模板“{ $name }”的文件仍在准备中，请稍后重新获取下载链接。
 ## 教学分组、桌面组、桌面
 education-group-unknown = 教学分组 { $uuid } 不存在。
+not-in-your-groups = 您所管理的分组都没有使用 { $uuid }。请选择其中某个分组正在使用的资源，或先由管理员为该分组配置。
 education-group-renamed = 教学分组现在的名称是“{ $name }”，而不是“{ $given }”，请刷新列表。
 education-group-name-taken = 教学分组“{ $name }”已存在，请使用其他名称。
 terminal-range-taken = 地址 { $start } 至 { $end } 与教学分组“{ $name }”的终端（{ $taken }）重叠。终端以地址识别，只能属于一个分组，请选择不重叠的地址。

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::language::Language;
 use super::note::Note;
 use super::origin::Origin;
+use crate::desktops::Reach;
 use crate::error::{Error, Result};
-use crate::identity::{Authority, Caller, Visitor};
+use crate::identity::{Authority, Caller, Permission, Visitor};
 use crate::operations::Actor;
 use crate::store::list::{ListQuery, SearchType};
 use crate::store::visible::Visible;
@@ -52,6 +53,19 @@ pub struct Call {
 impl Call {
     pub fn caller(&self) -> Result<&Caller> {
         self.caller.as_ref().ok_or_else(not_signed_in)
+    }
+
+    /// What the caller may name in what they make or change by this row.
+    pub fn reach(&self) -> Reach {
+        let sees = |permission| match &self.caller {
+            Some(caller) if caller.may(permission) => Visible::All,
+            _ => self.visible.clone(),
+        };
+        Reach {
+            templates: sees(Permission::TemplatesView),
+            pools: sees(Permission::PoolsView),
+            networks: sees(Permission::NetworksView),
+        }
     }
 
     /// On whose authority people are changed.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::group::{DesktopGroup, GroupKind, Stage, desktop_name, template_obstacle};
+use super::reach::Reach;
 use super::spec::Restore;
 use super::spread::{self, Room, Share};
 use super::store::groups::NewGroup;
@@ -83,10 +84,17 @@ impl Desktops {
     pub fn create_desktop_group(
         &self,
         visible: &Visible,
+        reach: &Reach,
         actor: &Actor,
         new: &NewDesktopGroup,
     ) -> Result<(Uuid, SubmittedOperation)> {
         check_numbers(new)?;
+        // Before all else: other refusals tell what is there.
+        self.store.read(|conn| {
+            reach.check_template(conn, new.template)?;
+            reach.check_pool(conn, new.pool)?;
+            reach.check_subnet(conn, new.network, new.subnet)
+        })?;
         let pool = self.inventory.pool(new.pool)?;
         let shares =
             self.shares(&pool, new.template, new.count, new.memory_mib, new.told.as_ref())?;

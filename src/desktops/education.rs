@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::reach::Reach;
 use super::{Desktops, store};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
@@ -75,6 +76,7 @@ impl Desktops {
     pub fn change_education_group(
         &self,
         visible: &Visible,
+        reach: &Reach,
         uuid: Uuid,
         name: &str,
         change: &EducationGroupChange,
@@ -93,6 +95,9 @@ impl Desktops {
                 start: change.start.unwrap_or(old.start),
                 end: change.end.unwrap_or(old.end),
             };
+            if (new.network, new.subnet) != (old.network, old.subnet) {
+                reach.check_subnet(tx, new.network, new.subnet)?;
+            }
             check_range(new.start, new.end)?;
             let network = self.network_ids(tx, new.network, new.subnet)?;
             // Groups of earlier versions may overlap: they can be renamed.

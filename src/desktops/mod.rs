@@ -17,6 +17,7 @@ mod group;
 mod machines;
 mod nodes;
 mod power;
+mod reach;
 mod reconcile;
 mod remove;
 mod seat;
@@ -36,6 +37,7 @@ pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
 pub use group::{DesktopGroup, GroupDisk, GroupKind, Stage};
 pub use power::{DesktopPowerAction, Named, check_kind};
+pub use reach::Reach;
 pub use seat::{Desktop, SeatStatus, UNREADABLE};
 
 use crate::error::Result;

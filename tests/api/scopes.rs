@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::room::{DESKTOPS, GROUPS, INSTANCES, Room};
+use crate::room::{DESKTOPS, GROUPS, INSTANCES, NOBODY, Room};
 use crate::support::{Client, Console, PASSWORD, Request, rows, uuid_of, wait_until};
 
 const USER: &str = "/api/v1.0/identity/user";
@@ -470,4 +470,54 @@ fn what_stands_in_the_way_does_not_tell_of_other_groups() {
     }
     let listed = keeper.get(INSTANCES).send().body;
     assert!(!listed.contains("theirs"), "{listed}");
+}
+
+#[test]
+fn who_deploys_in_one_group_names_only_what_their_groups_use() {
+    let school = School::open();
+    school.make_keeper();
+    let keeper = school.with_role("kim", "keeper");
+    let (admin, site) = (school.admin(), &school.room.site);
+    let foreign = site.template("foreign", &school.room.image);
+    let pool = json!({"name": "far", "desc": ""});
+    let pool = admin.post("/api/v1.0/resource_mgr/resource_pools").json(&pool).send().data();
+    let try_to = |field: &str, uuid: &Value| {
+        let mut create = school.room.param("further", 1);
+        create[field] = uuid.clone();
+        keeper.action(DESKTOPS, "create", create).send()
+    };
+
+    let nowhere = json!(NOBODY);
+    let mut words = BTreeSet::new();
+    let unseen =
+        [("template_uuid", json!(foreign)), ("pool_uuid", pool["uuid"].clone())].into_iter();
+    let missing = ["template_uuid", "pool_uuid", "network_uuid", "subnet_uuid"];
+    for (field, uuid) in unseen.chain(missing.map(|field| (field, nowhere.clone()))) {
+        let refused = try_to(field, &uuid);
+        let told = refused.expect_status(404).refusal();
+        // In the same words whether it is there or not.
+        words.insert(told.replace(uuid.as_str().expect("uuid"), ""));
+        assert!(!told.contains("foreign"), "{field}: {told}");
+    }
+    assert_eq!(words.len(), 1, "{words:?}");
+    let elsewhere = json!({
+        "uuid": school.own.education.0, "name": "room",
+        "value": {"network_uuid": NOBODY, "subnet_uuid": NOBODY},
+    });
+    keeper.put(GROUPS).json(&elsewhere).send().expect_status(404);
+    assert_eq!(rows(&keeper.get(DESKTOPS).send()).len(), 1, "nothing was made");
+
+    // Once the group uses it, it may be named; so may all that one may view.
+    let used = site.deploy("used", &school.own.education.0, &foreign, 1);
+    try_to("template_uuid", &json!(foreign)).data();
+    site.wait_idle();
+    site.delete_group(&used, "used");
+    site.delete_group(&uuid_of(admin, DESKTOPS, "further"), "further");
+    try_to("template_uuid", &json!(foreign)).expect_status(404);
+    let viewer = json!({"code": "viewer", "description": "", "permissions": ["templates.view"]});
+    admin.post(ROLE).json(&viewer).send().data();
+    let user = format!("{USER}/{}", uuid_of(admin, USER, "kim"));
+    admin.put(&user).json(&json!({"roles": ["viewer"]})).send().data();
+    try_to("template_uuid", &json!(foreign)).data();
+    site.wait_idle();
 }

@@ -289,7 +289,8 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Made<New>> {
         first_number: named::count("postfix_start", input.postfix_start.unwrap_or(1))?,
         told: input.create_info,
     };
-    let (uuid, operation) = app.desktops.create_desktop_group(&call.visible, &call.actor, &new)?;
+    let (uuid, operation) =
+        app.desktops.create_desktop_group(&call.visible, &call.reach(), &call.actor, &new)?;
     Ok(Made(operation, New { uuid }))
 }
 

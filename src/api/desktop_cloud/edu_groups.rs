@@ -201,7 +201,13 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Done> {
         start: start_ip,
         end: end_ip,
     };
-    app.desktops.change_education_group(&call.visible, input.uuid, &input.name, &change)?;
+    app.desktops.change_education_group(
+        &call.visible,
+        &call.reach(),
+        input.uuid,
+        &input.name,
+        &change,
+    )?;
     Ok(Done)
 }
 

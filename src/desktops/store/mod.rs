@@ -3,6 +3,7 @@
 pub mod actual;
 pub mod education;
 pub mod groups;
+pub mod reach;
 pub mod restored;
 pub mod seats;
 
