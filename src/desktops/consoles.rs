@@ -1,20 +1,16 @@
 //! Screens of desktops and templates: tickets for a console, and pictures.
 //!
-//! A console is opened by a URL that carries a ticket: random, good once, and only for a moment, because a browser's
-//! WebSocket can send no credentials and URLs end up in logs. Tickets live in memory, as hashes.
+//! A console is opened by a URL that carries a ticket, because a browser's WebSocket can send no credentials.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rand::TryRngCore;
-use rand::rngs::OsRng;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::templates::Power;
+use super::tickets::Tickets;
 use super::{Desktops, store, templates};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::node::client::OpenCall;
 use crate::operations::Actor;
@@ -22,10 +18,6 @@ use crate::store::visible::Visible;
 
 /// How long a ticket waits to be used.
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
-/// Bytes of a ticket.
-const TICKET_BYTES: usize = 32;
-/// Tickets that may wait; beyond it the oldest goes. A page of thumbnails opens none.
-const TICKETS: usize = 10_000;
 
 /// Whose screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,44 +44,6 @@ pub struct Ticket {
     pub education_group: Option<i64>,
     node_id: i64,
     pub holder: Holder,
-    expires: Instant,
-}
-
-#[derive(Clone, Default)]
-pub(super) struct Tickets(Arc<Mutex<HashMap<[u8; 32], Ticket>>>);
-
-impl Tickets {
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Ticket>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the ticket and gives the word for it.
-    fn give(&self, ticket: Ticket) -> Result<String> {
-        let mut random = [0; TICKET_BYTES];
-        OsRng.try_fill_bytes(&mut random).context("draw a console's ticket")?;
-        let word = hex::encode(random);
-        let mut tickets = self.lock();
-        let now = Instant::now();
-        tickets.retain(|_, waiting| waiting.expires > now);
-        if tickets.len() >= TICKETS {
-            let oldest = tickets.iter().min_by_key(|(_, waiting)| waiting.expires);
-            if let Some(key) = oldest.map(|(key, _)| *key) {
-                tickets.remove(&key);
-            }
-        }
-        tickets.insert(key(&word), ticket);
-        Ok(word)
-    }
-
-    /// Takes the ticket: it is good once.
-    fn take(&self, word: &str) -> Option<Ticket> {
-        let ticket = self.lock().remove(&key(word))?;
-        (ticket.expires > Instant::now()).then_some(ticket)
-    }
-}
-
-fn key(word: &str) -> [u8; 32] {
-    Sha256::digest(word.as_bytes()).into()
 }
 
 /// What is needed to reach a screen.
@@ -125,26 +79,30 @@ impl Desktops {
         if !found.power.is_on() {
             return Err(Error::conflict("screen-off").arg("name", found.name));
         }
-        self.tickets.give(Ticket {
+        let ticket = Ticket {
             screen,
             name: found.name,
             education_group: found.education_group,
             node_id: found.node_id,
             holder,
-            expires: Instant::now() + TICKET_LIFE,
-        })
+        };
+        self.tickets().give(ticket, TICKET_LIFE)
     }
 
     /// # Errors
     /// `console-ticket-unknown`: never given, used, or too old.
     pub fn take_ticket(&self, word: &str) -> Result<Ticket> {
-        self.tickets.take(word).ok_or_else(|| Error::not_found("console-ticket-unknown"))
+        self.tickets().take(word).ok_or_else(|| Error::not_found("console-ticket-unknown"))
+    }
+
+    fn tickets(&self) -> MutexGuard<'_, Tickets<Ticket>> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the console of a ticket. Within the runtime.
     pub fn open_console(&self, ticket: &Ticket) -> Result<OpenCall> {
         let (Screen::Desktop(domain) | Screen::Template(domain)) = ticket.screen;
-        self.inventory.client(ticket.node_id)?.console(domain)
+        self.inventory.client_now(ticket.node_id)?.console(domain)
     }
 
     /// A PNG of the screen, at most `width` pixels wide.
@@ -158,7 +116,7 @@ impl Desktops {
             return Err(off());
         }
         let (Screen::Desktop(domain) | Screen::Template(domain)) = screen;
-        let picture = self.inventory.client(found.node_id)?.screenshot(domain, width);
+        let picture = self.inventory.client_now(found.node_id)?.screenshot(domain, width);
         picture.map_err(|error| match error.key() {
             "domain-not-running" | "domain-missing" => off().because(error),
             _ => error,
@@ -178,57 +136,5 @@ impl Desktops {
                 Ok(Where { name, education_group: None, node_id, power })
             }
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::{Permissions, Via, Within};
-
-    fn ticket(life: Duration) -> Ticket {
-        let caller = Caller {
-            user_id: 1,
-            uuid: String::new(),
-            name: "lee".into(),
-            full_name: String::new(),
-            roles: Vec::new(),
-            permissions: Permissions::new(),
-            within: Within::new(),
-            via: Via::Session(1),
-        };
-        Ticket {
-            screen: Screen::Desktop(Uuid::new_v4()),
-            name: "pc1".into(),
-            education_group: None,
-            node_id: 1,
-            holder: Holder { actor: Actor::system(), caller },
-            expires: Instant::now() + life,
-        }
-    }
-
-    #[test]
-    fn a_ticket_is_good_once() {
-        let tickets = Tickets::default();
-        let word = tickets.give(ticket(TICKET_LIFE)).expect("a ticket");
-        assert_eq!(word.len(), 2 * TICKET_BYTES);
-        assert!(tickets.take("somebody's guess").is_none());
-        assert!(tickets.take(&word).is_some());
-        assert!(tickets.take(&word).is_none());
-    }
-
-    #[test]
-    fn an_old_ticket_is_good_for_nothing() {
-        let tickets = Tickets::default();
-        let word = tickets.give(ticket(Duration::ZERO)).expect("a ticket");
-        assert!(tickets.take(&word).is_none());
-    }
-
-    #[test]
-    fn only_a_hash_is_kept() {
-        let tickets = Tickets::default();
-        let word = tickets.give(ticket(TICKET_LIFE)).expect("a ticket");
-        let kept = tickets.lock();
-        assert!(!kept.keys().any(|key| hex::encode(key) == word));
     }
 }

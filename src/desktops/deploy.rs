@@ -21,7 +21,7 @@ use super::store::{groups, seats};
 use super::templates::{self, Classify, MEMORY_LEAST, Template, TemplateState, VCPU_LIMIT};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
-use crate::inventory::{Node, Pool};
+use crate::inventory::{FIRST_CONNECTION, Node, Pool};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
@@ -173,13 +173,16 @@ impl Desktops {
         let suits = |node: &Node| told.is_some() || having.is_empty() || having.contains(&node.id);
         let mut rooms: Vec<Room> = Vec::new();
         let mut silent = None;
-        for node in nodes.iter().filter(|node| suits(node)) {
+        let suiting = || nodes.iter().filter(|node| suits(node));
+        let ids = suiting().map(|node| node.id);
+        let answering = self.inventory.answering_within(ids, FIRST_CONNECTION);
+        for node in suiting() {
             let total = node.memory >> 20;
             let free = self.inventory.sample(node.id).map_or(total, |sample| {
                 sample.memory_total.saturating_sub(sample.memory_used) >> 20
             });
-            match self.inventory.client(node.id) {
-                Err(error) if told.is_none() => silent = Some(error),
+            match answering.of(node.id) {
+                Some(Err(error)) if told.is_none() => silent = Some(error),
                 _ => rooms.push(Room { node_id: node.id, ip: node.ip.clone(), free_mib: free }),
             }
         }
@@ -192,7 +195,7 @@ impl Desktops {
             return Err(silent.unwrap_or_else(nothing));
         }
         for share in &shares {
-            self.inventory.client(share.node_id)?;
+            answering.of(share.node_id).unwrap_or(Ok(()))?;
             let node = nodes.iter().find(|node| node.id == share.node_id);
             if let Some(node) = node
                 && node.memory > 0

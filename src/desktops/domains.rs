@@ -10,7 +10,7 @@ use super::store::groups;
 use super::store::seats::{self, Build};
 use super::{Desktops, nodes, templates};
 use crate::error::{Error, Kind, Result};
-use crate::inventory::{StorageRole, storage_in};
+use crate::inventory::{FIRST_CONNECTION, StorageRole, storage_in};
 use crate::networks::Lease;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::Watch;
@@ -45,7 +45,7 @@ impl Desktops {
     pub(super) fn remove_left(&self, node: i64, desktops: Vec<Uuid>) {
         let flag = CancelFlag::new();
         let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
-        let client = self.inventory.client(node);
+        let client = self.inventory.client_within(node, FIRST_CONNECTION);
         let removed = client.and_then(|client| client.remove_domains(desktops, &mut watch));
         if let Err(error) = removed.and_then(first_failure) {
             tracing::warn!(

@@ -4,7 +4,7 @@
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
 //!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
-//!   consoles.rs   tickets for screens       templates/ spec.rs  what desktops are made like
+//!   consoles.rs tickets.rs  screens         templates/ spec.rs  what desktops are made like
 //! ```
 
 mod actual;
@@ -25,6 +25,7 @@ pub mod spec;
 mod spread;
 mod store;
 pub mod templates;
+mod tickets;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,6 +49,7 @@ use crate::store::Store;
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
 use actual::{Snapshot, Snapshots};
+use tickets::Tickets;
 
 /// The desktops of this installation and what they are made of. Cheap to clone.
 #[derive(Clone)]
@@ -60,7 +62,8 @@ pub struct Desktops {
     snapshots: Snapshots,
     /// The other end of `snapshots`, until [`Desktops::start`].
     unread: Arc<Mutex<Option<UnboundedReceiver<Snapshot>>>>,
-    tickets: consoles::Tickets,
+    /// For consoles.
+    tickets: Arc<Mutex<Tickets<Ticket>>>,
 }
 
 impl Desktops {
@@ -80,7 +83,7 @@ impl Desktops {
             runtime: Handle::current(),
             snapshots,
             unread: Arc::new(Mutex::new(Some(unread))),
-            tickets: consoles::Tickets::default(),
+            tickets: Arc::default(),
         };
         deploy::register(&desktops);
         change::register(&desktops);

@@ -1,7 +1,7 @@
 //! The same call to several nodes at once, each a part of the operation.
 
 use crate::error::{Fault, Kind, Result};
-use crate::inventory::{Inventory, side_by_side};
+use crate::inventory::{FIRST_CONNECTION, Inventory, side_by_side};
 use crate::node::cancel::cancelled;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, Progress};
@@ -36,7 +36,7 @@ fn parts<T: Send, R: Send>(
     ends: impl Fn(i64, &R) + Sync,
 ) -> Vec<(i64, Result<R>)> {
     let one = |node: i64, part: Vec<T>| -> Result<R> {
-        let client = inventory.client(node)?;
+        let client = inventory.client_within(node, FIRST_CONNECTION)?;
         let mut progress = |progress: Progress| execution.part_progress(node, progress.done);
         let mut watch = Watch { progress: &mut progress, cancel: execution.cancel_flag() };
         call(&client, node, part, &mut watch).map_err(|error| match error.kind() {

@@ -1,7 +1,5 @@
 //! Deletes desktops and groups: what runs is switched off, and nothing is left.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -9,7 +7,8 @@ use super::group::Stage;
 use super::power::{find_seat, not_ready, split};
 use super::store::{groups, seats};
 use super::{Desktops, Named};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
+use crate::inventory::{Answering, FIRST_CONNECTION};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
@@ -59,11 +58,11 @@ impl Desktops {
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (uuids, names) = split(wanted);
-        let links = self.store.read(|conn| {
+        let nodes = self.store.read(|conn| {
             groups::find_named(conn, visible, group.0, &group.1)?;
             seats::nodes_of(conn, &uuids)
         })?;
-        let links = self.links(links.into_keys());
+        let answering = self.answering(nodes.into_keys());
         self.operations.submit_batch(
             actor,
             &uuids,
@@ -74,7 +73,7 @@ impl Desktops {
                     if seat.stage != Stage::Ready {
                         return Err(not_ready(seat.stage, &seat.name));
                     }
-                    self.require_link(&links, seat.node_id)?;
+                    self.require_link(&answering, seat.node_id)?;
                     Ok(seat.name.clone())
                 })
             },
@@ -95,8 +94,8 @@ impl Desktops {
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (uuids, names) = split(wanted);
-        let links = self.store.read(|conn| seats::nodes_of_groups(conn, &uuids))?;
-        let links = self.links(links);
+        let nodes = self.store.read(|conn| seats::nodes_of_groups(conn, &uuids))?;
+        let answering = self.answering(nodes);
         self.operations.submit_batch(
             actor,
             &uuids,
@@ -109,7 +108,7 @@ impl Desktops {
                         return Err(error.arg("name", group.name));
                     }
                     let nodes = seats::nodes_of_groups(tx, &[uuid])?;
-                    nodes.into_iter().try_for_each(|node| self.require_link(&links, node))?;
+                    nodes.into_iter().try_for_each(|node| self.require_link(&answering, node))?;
                     Ok(group.name)
                 })
             },
@@ -131,24 +130,16 @@ impl Desktops {
     }
 
     /// Which of these nodes answer. Asked before the transaction: a node that is being connected is waited for.
-    fn links(&self, nodes: impl IntoIterator<Item = i64>) -> Links {
-        nodes.into_iter().map(|node| (node, self.link(node))).collect()
-    }
-
-    fn link(&self, node: i64) -> Result<(), Fault> {
-        self.inventory.client(node).map(drop).map_err(Fault::from)
+    fn answering(&self, nodes: impl IntoIterator<Item = i64>) -> Answering {
+        self.inventory.answering_within(nodes, FIRST_CONNECTION)
     }
 
     /// What is on a node that does not answer cannot be deleted: it would come back with the node.
-    fn require_link(&self, links: &Links, node: i64) -> Result<()> {
+    fn require_link(&self, answering: &Answering, node: i64) -> Result<()> {
         // Desktops may have been added a moment ago, on further nodes.
-        let link = links.get(&node).cloned().unwrap_or_else(|| self.link(node));
-        link.map_err(Error::from)
+        answering.of(node).unwrap_or_else(|| self.inventory.client_now(node).map(drop))
     }
 }
-
-/// By node, that it answers or why not.
-type Links = HashMap<i64, Result<(), Fault>>;
 
 fn remove_domains(desktops: &Desktops, args: &RemoveArgs, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);

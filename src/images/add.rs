@@ -7,7 +7,7 @@ use super::copies::{CopyState, LayerCopy, note_copy};
 use super::upload::Arrived;
 use super::{BaseImage, ImageState, Images, require_free_name, store};
 use crate::error::{Error, Fault, Result};
-use crate::inventory::{Node, side_by_side};
+use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef, Progress};
 use crate::operations::{
@@ -77,7 +77,9 @@ impl Images {
     /// # Errors
     /// `node-unreachable`
     pub fn discard(&self, arrived: Arrived) -> Result<()> {
-        self.inventory.client(arrived.node_id)?.discard(arrived.uuid, arrived.storage)
+        self.inventory
+            .client_within(arrived.node_id, FIRST_CONNECTION)?
+            .discard(arrived.uuid, arrived.storage)
     }
 
     fn submit_add(
@@ -130,7 +132,10 @@ fn copy(args: &Args, state: CopyState, path: &str) -> LayerCopy {
 /// With the upload, of which nobody knows any more then.
 fn remove_rows(images: &Images, args: &Args, _: &Execution) -> Result<()> {
     images.store.write(|tx| store::remove(tx, args.image))?;
-    images.inventory.client(args.node_id)?.discard(args.image, args.storage.clone())
+    images
+        .inventory
+        .client_within(args.node_id, FIRST_CONNECTION)?
+        .discard(args.image, args.storage.clone())
 }
 
 /// The other nodes of the image's pool.
@@ -148,7 +153,7 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     for node in others.iter().map(|node| node.id).chain([args.node_id]) {
         execution.part_begins(node, image.disk_size);
     }
-    let node = images.inventory.client(args.node_id)?;
+    let node = images.inventory.client_within(args.node_id, FIRST_CONNECTION)?;
     let mut watch = Watch {
         progress: &mut |progress| execution.part_progress(args.node_id, part_of(&image, progress)),
         cancel: execution.cancel_flag(),
@@ -185,7 +190,7 @@ pub(super) fn hash(
 }
 
 fn remove_layer(images: &Images, args: &Args, _: &Execution) -> Result<()> {
-    let node = images.inventory.client(args.node_id)?;
+    let node = images.inventory.client_within(args.node_id, FIRST_CONNECTION)?;
     for item in node.remove_layers(vec![args.layer()])? {
         item.result.map_err(Error::from)?;
     }

@@ -4,7 +4,7 @@ use super::copies::{CopyState, LayerCopy, note_copy, ready_copy};
 use super::transfer::{Transfer, Turn};
 use super::{BaseImage, Images, store};
 use crate::error::{Error, Fault, Result};
-use crate::inventory::{Node, StorageRole};
+use crate::inventory::{FIRST_CONNECTION, Node, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
@@ -29,7 +29,7 @@ impl Images {
         let known = self.store.read(|conn| ready_copy(conn, image.uuid, node.id))?;
         if let Some(copy) = known {
             let layer = copy.layer_ref(LayerKind::BaseImage);
-            let client = self.inventory.client(node.id)?;
+            let client = self.inventory.client_within(node.id, FIRST_CONNECTION)?;
             let mut watch = Watch { progress: &mut |_| (), cancel };
             if inspect(&client, &layer, false, &mut watch)?.exists {
                 return Ok(layer);
@@ -104,8 +104,8 @@ impl Images {
             .iter()
             .find(|copy| copy.node_id != node.id && copy.state == CopyState::Ready)
             .ok_or_else(lost)?;
-        let from = self.inventory.client(source.node_id)?;
-        let to = self.inventory.client(node.id)?;
+        let from = self.inventory.client_within(source.node_id, FIRST_CONNECTION)?;
+        let to = self.inventory.client_within(node.id, FIRST_CONNECTION)?;
         // A damaged file would count as already adopted.
         for item in to.remove_layers(vec![layer.clone()])? {
             item.result.map_err(Error::from)?;

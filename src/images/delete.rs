@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::resync::require_ready;
 use super::{ImageState, Images, store};
 use crate::error::{Error, Fault, Result};
+use crate::inventory::FIRST_CONNECTION;
 use crate::node::protocol::LayerKind;
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
@@ -80,7 +81,7 @@ fn remove(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
 
 fn remove_one(images: &Images, uuid: Uuid) -> Result<()> {
     for copy in images.store.read(|conn| store::copies(conn, &[uuid]))? {
-        let node = images.inventory.client(copy.node_id)?;
+        let node = images.inventory.client_within(copy.node_id, FIRST_CONNECTION)?;
         for item in node.remove_layers(vec![copy.layer_ref(LayerKind::BaseImage)])? {
             item.result.map_err(Error::from)?;
         }

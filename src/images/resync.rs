@@ -8,7 +8,7 @@ use super::bring::inspect;
 use super::copies::CopyState;
 use super::{BaseImage, ImageState, Images, store};
 use crate::error::{Error, Result};
-use crate::inventory::StorageRole;
+use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef};
 use crate::operations::{
@@ -67,7 +67,7 @@ pub(super) fn require_ready(image: &BaseImage) -> Result<()> {
 fn verify(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let image = images.base_image(args.image)?;
     let node = images.inventory.node(args.node)?;
-    let client = images.inventory.client(node.id)?;
+    let client = images.inventory.client_within(node.id, FIRST_CONNECTION)?;
     let turn = images.transfers.turn(image.uuid, node.id, execution.cancel_flag())?;
     let copies = images.store.read(|conn| store::copies(conn, &[image.uuid]))?;
     let storage = match copies.into_iter().find(|copy| copy.node_id == node.id) {

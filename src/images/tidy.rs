@@ -22,7 +22,7 @@ impl Images {
     }
 
     fn discard_left(&self, node_id: i64) -> Result<()> {
-        let client = self.inventory.client(node_id)?;
+        let client = self.inventory.client_now(node_id)?;
         for file in client.list_files()? {
             if file.kind != FileKind::Upload || self.is_wanted(file.uuid, node_id)? {
                 continue;

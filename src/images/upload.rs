@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Images, require_free_name};
 use crate::error::{Error, Result};
-use crate::inventory::StorageRole;
+use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::OpenCall;
 use crate::node::units::human;
 
@@ -91,7 +91,7 @@ impl Images {
         let node = self.inventory.local_node()?;
         let storage = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
         let uuid = Uuid::new_v4();
-        let client = self.inventory.client(node.id)?;
+        let client = self.inventory.client_within(node.id, FIRST_CONNECTION)?;
         let under_way = UnderWay::new(self, uuid);
         let _inside = self.runtime.enter();
         let stream = client.receive(uuid, storage.clone(), None)?;

@@ -223,7 +223,7 @@ impl Keeper {
         let (inventory, node) = (self.inventory.clone(), self.node);
         tokio::spawn(async move {
             let again = inventory.clone();
-            let asked = on_thread(move || again.take_facts(node, &again.client(node)?)).await;
+            let asked = on_thread(move || again.take_facts(node, &again.client_now(node)?)).await;
             if let Err(error) = asked {
                 tracing::warn!(node.id = node, error = error.detail(), "facts not refreshed");
             }

@@ -12,8 +12,6 @@ use crate::node::client::NodeClient;
 use crate::node::link;
 use crate::node::protocol::{Event, Sample};
 
-/// How long a caller waits for the first connection after the start of the server.
-const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// Events that a slow listener may be behind; then it compares the whole state instead. Each domain is told when its
 /// node connects: 50 nodes with 200 each may do so at once, and listeners write to the database meanwhile. An event
 /// is small, as what it says is shared.
@@ -37,6 +35,18 @@ struct Live {
     sample: Option<Arc<Sample>>,
 }
 
+impl Live {
+    /// `None` while the first connection is being made.
+    fn client(&self) -> Option<Result<NodeClient, Fault>> {
+        match (&self.client, &self.link) {
+            (Some(client), _) if client.is_alive() => Some(Ok(client.clone())),
+            (_, Some(fault)) => Some(Err(fault.clone())),
+            (Some(_), None) => Some(Err(link::lost().into())),
+            (None, None) => None,
+        }
+    }
+}
+
 impl Links {
     pub fn new() -> Self {
         let (events, _) = broadcast::channel(EVENTS_KEPT);
@@ -47,22 +57,21 @@ impl Links {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn client(&self, node: i64) -> Result<NodeClient, Fault> {
-        let deadline = Instant::now() + FIRST_PATIENCE;
+    pub fn client_now(&self, node: i64) -> Result<NodeClient, Fault> {
+        self.nodes().entry(node).or_default().client().unwrap_or_else(|| Err(not_yet()))
+    }
+
+    /// Waits for the first connection, at most so long.
+    pub fn client_within(&self, node: i64, patience: Duration) -> Result<NodeClient, Fault> {
+        let deadline = Instant::now() + patience;
         let mut nodes = self.nodes();
         loop {
-            let live = nodes.entry(node).or_default();
-            if let Some(client) = &live.client
-                && client.is_alive()
-            {
-                return Ok(client.clone());
-            }
-            if let Some(fault) = &live.link {
-                return Err(fault.clone());
+            if let Some(settled) = nodes.entry(node).or_default().client() {
+                return settled;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || live.client.is_some() {
-                return Err(link::lost().into());
+            if left.is_zero() {
+                return Err(not_yet());
             }
             let waited = self.settled.wait_timeout(nodes, left);
             nodes = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -146,22 +155,33 @@ fn not_yet() -> Fault {
 mod tests {
     use super::*;
 
+    /// Beyond what the tests take.
+    const LONG: Duration = Duration::from_secs(600);
+
     #[test]
     fn a_node_that_failed_answers_at_once_and_says_why() {
         let links = Links::new();
         links.disconnected(1, Error::unreachable("agent-not-listening").into());
-        let begun = Instant::now();
-        let fault = links.client(1).err().expect("no client");
-        assert_eq!(fault.key, "agent-not-listening");
-        assert!(begun.elapsed() < Duration::from_millis(500));
+        for answer in [links.client_now(1), links.client_within(1, LONG)] {
+            assert_eq!(answer.err().expect("no client").key, "agent-not-listening");
+        }
         assert_eq!(links.state(1).0, NodeStatus::Shutdown);
+    }
+
+    #[test]
+    fn who_does_not_wait_hears_that_the_first_connection_is_being_made() {
+        let links = Links::new();
+        for answer in [links.client_now(1), links.client_within(1, Duration::ZERO)] {
+            assert_eq!(answer.err().expect("no client").key, "node-not-yet-connected");
+        }
     }
 
     #[test]
     fn the_first_connection_is_waited_for_until_it_fails() {
         let links = Arc::new(Links::new());
         let other = Arc::clone(&links);
-        let waiting = std::thread::spawn(move || other.client(7).err().map(|fault| fault.key));
+        let waiting =
+            std::thread::spawn(move || other.client_within(7, LONG).err().map(|fault| fault.key));
         std::thread::sleep(Duration::from_millis(50));
         links.disconnected(7, Error::unreachable("node-link-noise").into());
         assert_eq!(waiting.join().expect("join").as_deref(), Some("node-link-noise"));

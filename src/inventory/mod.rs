@@ -4,11 +4,12 @@
 //!   pools.rs   resource pools            first_start.rs  what a fresh installation begins with
 //!   nodes.rs   nodes as people see them  facts.rs        what a node said of itself → rows
 //!   links.rs   who is connected, last samples            keeper.rs  keeps the link to each node's agent
-//!   attendants.rs  what is done on each node that arrives
+//!   attendants.rs  what is done on each node that arrives  clients.rs   the way to a node's agent
 //!   ssh_access.rs  who signs in to which node by ssh     ssh_keys.rs  their keys on the nodes
 //! ```
 
 mod attendants;
+mod clients;
 mod facts;
 mod fan_out;
 mod first_start;
@@ -28,6 +29,7 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub use attendants::{Duty, Problem};
+pub use clients::{Answering, FIRST_CONNECTION};
 pub use fan_out::side_by_side;
 pub use keeper::{NodeAgent, Way};
 pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
@@ -37,7 +39,6 @@ use ssh_keys::SshProblems;
 pub use ssh_keys::{FoundKey, FoundKeys};
 
 use crate::error::{Error, Fault, Result};
-use crate::node::client::NodeClient;
 use crate::node::protocol::{Event, Sample};
 use crate::store::{Store, Topic};
 use attendants::Attendants;
@@ -240,19 +241,6 @@ impl Inventory {
     pub fn storage_for(&self, node_id: i64, role: StorageRole) -> Result<String> {
         self.inner.store.read(|conn| storage_in(conn, node_id, role))
     }
-    /// The link to a node's agent. While the very first connection is being made it waits a few
-    /// seconds for it, otherwise it answers at once.
-    ///
-    /// # Errors
-    /// `node-unreachable` naming the node.
-    pub fn client(&self, node_id: i64) -> Result<NodeClient> {
-        self.inner.links.client(node_id).or_else(|fault| {
-            let node = self.node_by_id(node_id)?;
-            let error = Error::unreachable("node-unreachable").arg("name", node.name);
-            Err(error.because(Error::from(fault)))
-        })
-    }
-
     /// What agents tell on their own accord, with the id of their node.
     pub fn events(&self) -> broadcast::Receiver<(i64, Event)> {
         self.inner.links.events()

@@ -10,7 +10,7 @@ use std::sync::{MutexGuard, PoisonError};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::store::ssh_grants;
-use super::{Duty, Inventory, Node, side_by_side};
+use super::{Duty, FIRST_CONNECTION, Inventory, Node, side_by_side};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{AuthorizedKey, InstalledKey};
 use crate::store::Topic;
@@ -86,7 +86,7 @@ impl Inventory {
     /// Makes the keys on a node what the rows say.
     fn apply_ssh(&self, node_id: i64) -> Result<()> {
         let wanted = self.inner.store.read(|conn| ssh_grants::wanted(conn, node_id))?;
-        let client = self.client(node_id)?;
+        let client = self.client_now(node_id)?;
         let mut problems = BTreeMap::new();
         for (system_user, keys) in plan(&wanted, &client.list_ssh_keys()?) {
             match client.set_ssh_keys(&system_user, keys) {
@@ -109,7 +109,9 @@ impl Inventory {
     pub fn found_ssh_keys(&self, nodes: &[Node]) -> Result<FoundKeys> {
         let names = self.inner.store.read(ssh_grants::user_names)?;
         let work = nodes.iter().map(|node| (node.id, ()));
-        let answers = side_by_side(work, |node, ()| self.client(node)?.list_ssh_keys());
+        let answers = side_by_side(work, |node, ()| {
+            self.client_within(node, FIRST_CONNECTION)?.list_ssh_keys()
+        });
         let FoundKeys { keys: mut found, mut silent } = FoundKeys::default();
         for (node, (_, answer)) in nodes.iter().zip(answers) {
             match answer {

@@ -50,7 +50,7 @@ impl Networks {
     /// Makes the default network on a /24 that nothing on this machine uses.
     pub(super) fn make_default(&self) -> Result<()> {
         let node = self.inner.inventory.local_node()?;
-        let used = self.inner.inventory.client(node.id)?.used_prefixes()?;
+        let used = self.inner.inventory.client_now(node.id)?.used_prefixes()?;
         self.inner.store.write(|tx| {
             if store::networks::default(tx)?.is_some() {
                 return Ok(());

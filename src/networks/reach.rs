@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Lease, Network, Networks, Subnet, SwitchKind, store};
 use crate::error::{Kind, Result};
-use crate::inventory::{Duty, side_by_side};
+use crate::inventory::{Duty, FIRST_CONNECTION, side_by_side};
 use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 
 /// What a node refused is tried again after this time.
@@ -52,7 +52,7 @@ impl Networks {
             Ok((network, subnets, leases))
         })?;
         self.check_usable(&network)?;
-        let client = self.inner.inventory.client(node_id)?;
+        let client = self.inner.inventory.client_within(node_id, FIRST_CONNECTION)?;
         client.ensure_network(spec(&network, &subnets, &leases))
     }
 
@@ -63,7 +63,10 @@ impl Networks {
         }
         let turn = self.turn(node_id);
         let _turn = lock(&turn);
-        self.inner.inventory.client(node_id)?.reserve(network, hosts(leases))
+        self.inner
+            .inventory
+            .client_within(node_id, FIRST_CONNECTION)?
+            .reserve(network, hosts(leases))
     }
 
     /// Tells a node that reservations are no more; they must be gone from the rows.
@@ -73,7 +76,10 @@ impl Networks {
         }
         let turn = self.turn(node_id);
         let _turn = lock(&turn);
-        self.inner.inventory.client(node_id)?.release(network, hosts(leases))
+        self.inner
+            .inventory
+            .client_within(node_id, FIRST_CONNECTION)?
+            .release(network, hosts(leases))
     }
 
     fn turn(&self, node_id: i64) -> Arc<Mutex<()>> {
@@ -106,7 +112,7 @@ impl Networks {
         self.on_all_nodes(|node| {
             let turn = self.turn(node);
             let _turn = lock(&turn);
-            self.inner.inventory.client(node)?.remove_network(network)?;
+            self.inner.inventory.client_within(node, FIRST_CONNECTION)?.remove_network(network)?;
             lock(&self.inner.problems).remove(&(node, network));
             Ok(())
         })
@@ -138,7 +144,7 @@ impl Networks {
     /// Takes networks away that no row knows: left by a database that was put back, perhaps. Rows are
     /// there before a node learns of a network and go after it, so that none is taken by mistake.
     fn remove_strays(&self, node: i64) -> Result<()> {
-        let client = self.inner.inventory.client(node)?;
+        let client = self.inner.inventory.client_now(node)?;
         for uuid in client.list_networks()? {
             let turn = self.turn(node);
             let _turn = lock(&turn);

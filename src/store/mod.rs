@@ -29,6 +29,7 @@ use tokio::sync::broadcast;
 
 use crate::error::{Context, Error, Kind, Result};
 
+pub use held::outside_transaction;
 pub use news::{Changed, Topic, Topics};
 
 /// How long a reader or the writer waits for a lock held by another process (a backup, the CLI).
@@ -146,6 +147,7 @@ impl Store {
     /// `change` fails.
     pub fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         let mut conn = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = held::Writing::begin();
         let inner = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // What other processes did before this change: none of them can write until it is over.
         self.inner.news.note_strangers(data_version(&inner)?);

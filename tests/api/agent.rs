@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::support::{SMALL, Server, Site, empty_image, wait_until};
 
+const TEMPLATES: &str = "/api/v1.0/education/template/";
 const LIMIT: Duration = Duration::from_secs(60);
 
 struct Agent {
@@ -153,4 +154,42 @@ fn a_batch_on_an_agent_that_was_stopped_fails_and_says_why() {
     let says_why =
         |item: &Value| item["reason"].as_str().is_some_and(|why| why.contains("连接已断开"));
     assert!(failed.iter().all(says_why), "{row:#}");
+}
+
+/// While the first connection after a start is being made, requests wait for the node, and changes for nobody: a debug
+/// build panics when a transaction waits, and the server's log must hold no panic.
+#[test]
+fn what_waits_for_a_silent_node_holds_no_other_change() {
+    let agent = Agent::start();
+    let mut server = Server::with().env("CARREL_AGENT_SOCKET", agent.socket().display()).start();
+    let site = Site::of(&server, SMALL);
+    let image = site.upload("tiny", &empty_image());
+    let template = site.template("tiny", &image);
+    let other = site.template("other", &image);
+    let classroom = site.classroom("room");
+    let group = site.deploy("class", &classroom, &template, 2);
+    server.stop();
+    agent.signal(Signal::SIGSTOP);
+    server.start_again();
+    let admin = server.admin();
+    let deletions = [
+        (TEMPLATES, json!({"templates": [{"uuid": other, "name": "other"}]})),
+        ("/api/v1.0/education/desktop/", json!({"desktops": [{"uuid": group, "name": "class"}]})),
+    ];
+    thread::scope(|scope| {
+        let deleting = deletions.map(|(path, body)| {
+            let admin = admin.clone();
+            scope.spawn(move || admin.delete(path).json(&body).send())
+        });
+        for name in ["a", "b", "c"] {
+            let body = json!({"name": name, "desc": ""});
+            admin.post("/api/v1.0/resource_mgr/resource_pools").json(&body).send().data();
+        }
+        for answer in deleting {
+            let answer = answer.join().expect("an answer");
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            assert_eq!(answer.json()["data"]["error"], "node-unreachable", "{}", answer.body);
+        }
+    });
+    agent.signal(Signal::SIGCONT);
 }

@@ -15,6 +15,7 @@ use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, restored, seats};
 use crate::desktops::templates;
 use crate::error::{Kind, Result};
+use crate::inventory::FIRST_CONNECTION;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::operations::{Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, nothing};
@@ -49,7 +50,7 @@ pub(in crate::desktops) fn register(desktops: &Desktops) {
 impl Desktops {
     /// One look at a node. What could not be mended is tried again at the next one.
     pub(super) fn reconcile(&self, node: i64) -> Result<Report> {
-        let client = self.inventory.client(node)?;
+        let client = self.inventory.client_now(node)?;
         // What an operation finishes between the two looks is not in the list of domains yet.
         let mut held = self.operations.locked()?;
         let asked = Instant::now();
@@ -60,7 +61,7 @@ impl Desktops {
         };
         // Read after the node was asked; see the module's text.
         held.extend(self.operations.locked()?);
-        let known = self.store.read(|conn| actual::known(conn, node))?;
+        let known = self.store.read(|conn| actual::known(conn, node, &found.owners()))?;
         let plan = plan(node, &found, &known, &held);
         let mut report = match self.store.read(|conn| restored::restored_at(conn, node))? {
             Some(at) => self.set_aside(node, at, &client, &plan, &found.domains.states)?,
@@ -152,7 +153,10 @@ fn publish(desktops: &Desktops, args: &PublishArgs, _: &Execution) -> Result<()>
         Ok((node, templates::store::published_on(conn, node)?))
     })?;
     match wanted.remove(&args.template) {
-        Some(layers) => desktops.inventory.client(node)?.publish_template(args.template, layers),
+        Some(layers) => desktops
+            .inventory
+            .client_within(node, FIRST_CONNECTION)?
+            .publish_template(args.template, layers),
         None => Ok(()),
     }
 }

@@ -11,8 +11,9 @@ use crate::node::protocol::{DomainList, DomainState, FileKind, StoredFile, Templ
 /// What rows know.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// Desktops and templates, by uuid.
+    /// Desktops and templates of the node, and those of others of which something was found there.
     pub domains: HashMap<Uuid, KnownDomain>,
+    /// Those of the files that were found.
     pub layers: HashSet<Uuid>,
     /// What desktops of the node's templates are to get.
     pub published: HashMap<Uuid, TemplateLayers>,
@@ -25,6 +26,15 @@ pub struct Found {
     pub files: Vec<StoredFile>,
     /// What desktops of its templates get.
     pub published: BTreeMap<Uuid, TemplateLayers>,
+}
+
+impl Found {
+    /// Whom the domains and files may belong to.
+    pub fn owners(&self) -> Vec<Uuid> {
+        let domains = self.domains.states.iter().map(|domain| domain.uuid);
+        let unreadable = self.domains.unreadable.iter().map(|(uuid, _)| *uuid);
+        domains.chain(unreadable).chain(self.files.iter().map(|file| file.uuid)).collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

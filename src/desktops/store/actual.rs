@@ -66,16 +66,19 @@ pub fn set_gone(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Every owner of domains and files that rows know, and what is to be published on this node.
-pub fn known(conn: &Connection, node: i64) -> Result<Known> {
+/// What rows know of a node and of what was found there: the owners of domains and files, and what is to be published.
+pub fn known(conn: &Connection, node: i64, found: &[Uuid]) -> Result<Known> {
+    let found = super::json_uuids(found)?;
     let mut known =
         Known { published: templates::store::published_on(conn, node)?, ..Known::default() };
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.node_id, d.state, g.uuid, g.sys_restore, g.data_restore \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
-         UNION ALL SELECT uuid, node_id, state, NULL, 0, 0 FROM templates",
+         WHERE d.node_id = ?1 OR d.uuid IN (SELECT value FROM json_each(?2)) \
+         UNION ALL SELECT uuid, node_id, state, NULL, 0, 0 FROM templates \
+         WHERE node_id = ?1 OR uuid IN (SELECT value FROM json_each(?2))",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![node, found])?;
     while let Some(row) = rows.next()? {
         let stage: String = row.get(2)?;
         let domain = KnownDomain {
@@ -87,10 +90,12 @@ pub fn known(conn: &Connection, node: i64) -> Result<Known> {
         known.domains.insert(rows::uuid(row, 0)?, domain);
     }
     let mut statement = conn.prepare_cached(
-        "SELECT uuid FROM base_images UNION SELECT uuid FROM template_layers \
-         UNION SELECT uuid FROM template_exports UNION SELECT layer FROM layer_copies",
+        "SELECT f.value FROM json_each(?1) f WHERE f.value IN (SELECT uuid FROM base_images) \
+         OR f.value IN (SELECT uuid FROM template_layers) \
+         OR f.value IN (SELECT uuid FROM template_exports) \
+         OR f.value IN (SELECT layer FROM layer_copies)",
     )?;
-    let layers = statement.query_map([], |row| rows::uuid(row, 0))?;
+    let layers = statement.query_map([found], |row| rows::uuid(row, 0))?;
     known.layers = layers.collect::<rusqlite::Result<_>>()?;
     Ok(known)
 }

@@ -13,6 +13,7 @@ use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateDisk, TemplateState, Templates, ready};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::images;
+use crate::inventory::FIRST_CONNECTION;
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, FileKind, StoredFile};
 use crate::operations::{
@@ -81,7 +82,7 @@ impl Templates {
     /// What does not fit names its field; nothing was changed then.
     pub fn change(&self, actor: &Actor, uuid: Uuid, change: &Change) -> Result<SubmittedOperation> {
         let node_id = self.find(uuid)?.node_id;
-        self.inventory.client(node_id)?;
+        self.inventory.client_within(node_id, FIRST_CONNECTION)?;
         let node = self.inventory.node_by_id(node_id)?;
         if let Some(memory_mib) = change.memory_mib {
             check_memory(&node, memory_mib)?;

@@ -13,7 +13,7 @@ use super::store::{self, Layer};
 use super::{Classify, Power, Template, TemplateDisk, TemplateState, Templates, ready};
 use crate::error::{Error, Result};
 use crate::images::{self, BaseImage, ImageState};
-use crate::inventory::{Node, StorageRole};
+use crate::inventory::{FIRST_CONNECTION, Node, StorageRole};
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
 use crate::operations::{
@@ -155,7 +155,7 @@ impl Templates {
             let error = Error::conflict("template-on-other-node").arg("field", "pool_uuid");
             error.arg("name", &source.name).arg("pool", &pool.name)
         })?;
-        self.inventory.client(site.node.id)?;
+        self.inventory.client_within(site.node.id, FIRST_CONNECTION)?;
         site.storages = self.storages(site.node.id)?;
         let uuid = Uuid::new_v4();
         let submitted = self.operations.submit(actor, |tx| {
@@ -210,7 +210,7 @@ impl Templates {
         let node = node.ok_or_else(|| {
             Error::conflict("pool-without-node").arg("field", "pool_uuid").arg("name", &pool.name)
         })?;
-        self.inventory.client(node.id)?;
+        self.inventory.client_within(node.id, FIRST_CONNECTION)?;
         let storages = self.storages(node.id)?;
         Ok(Site { pool_id: pool.id, node, subnet, storages })
     }

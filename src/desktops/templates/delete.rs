@@ -1,13 +1,12 @@
 //! Deleting templates with their domain, layers and address.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Template, TemplateState, Templates, flatten, save, store};
 use crate::desktops::machines;
 use crate::error::{Error, Fault, Result};
+use crate::inventory::{Answering, FIRST_CONNECTION};
 use crate::node::protocol::{ItemResult, Progress};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
@@ -18,9 +17,6 @@ const KIND: &str = "template-delete";
 
 /// Users of a template that a refusal names.
 const NAMED_USERS: usize = 5;
-
-/// By node, that it answers or why not.
-type Links = HashMap<i64, Result<(), Fault>>;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
@@ -40,11 +36,11 @@ impl Templates {
     /// Of single templates `template-unknown`, `template-in-use`, `template-in-the-works`,
     /// `template-being-downloaded`, `node-unreachable`.
     pub fn delete(&self, actor: &Actor, templates: &[Uuid]) -> Result<BatchSubmission> {
-        let links = self.links_of(templates)?;
+        let answering = self.answering(templates)?;
         self.operations.submit_batch(
             actor,
             templates,
-            |tx, batch| batch.admit(|uuid| self.admit_deletion(tx, &links, uuid)),
+            |tx, batch| batch.admit(|uuid| self.admit_deletion(tx, &answering, uuid)),
             |tx, admitted| {
                 let Admitted { uuids, things: templates, title, refused } = admitted;
                 let (nodes, total) = (store::count_by_node(tx, &uuids)?, uuids.len() as u64);
@@ -57,13 +53,12 @@ impl Templates {
 
     /// Whether the nodes of these templates answer. Asked before the transaction: a node that is being connected is
     /// waited for, and meanwhile nobody else could write.
-    fn links_of(&self, templates: &[Uuid]) -> Result<Links> {
+    fn answering(&self, templates: &[Uuid]) -> Result<Answering> {
         let nodes = self.store.read(|conn| store::nodes_of(conn, templates))?;
-        let link = |node| (node, self.inventory.client(node).map(drop).map_err(Fault::from));
-        Ok(nodes.into_iter().map(link).collect())
+        Ok(self.inventory.answering_within(nodes, FIRST_CONNECTION))
     }
 
-    fn admit_deletion(&self, tx: &Tx<'_>, links: &Links, uuid: Uuid) -> Result<String> {
+    fn admit_deletion(&self, tx: &Tx<'_>, answering: &Answering, uuid: Uuid) -> Result<String> {
         let template = store::find(tx, uuid)?;
         let (users, count) = store::users(tx, template.id, NAMED_USERS)?;
         if count > 0 {
@@ -74,9 +69,7 @@ impl Templates {
             return Err(Error::busy("template-being-downloaded").arg("name", &template.name));
         }
         // Refused before anything changes when its node cannot be asked.
-        if let Some(Err(fault)) = links.get(&template.node_id) {
-            return Err(fault.clone().into());
-        }
+        answering.of(template.node_id).unwrap_or(Ok(()))?;
         for kind in [save::KIND, flatten::KIND] {
             self.operations.unschedule(tx, kind, uuid)?;
         }

@@ -1,20 +1,16 @@
 //! Downloading a template: one self-contained file of its system disk, made for one download.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::downloads::Ticket;
 use super::machine::watched;
 use super::store::{self, Export};
 use super::{Templates, ready};
 use crate::error::{Context, Error, Result};
-use crate::inventory::Duty;
+use crate::inventory::FIRST_CONNECTION;
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
 use crate::operations::{
@@ -27,27 +23,6 @@ const KIND: &str = "template-export";
 const TICKET_LIFE: Duration = Duration::from_secs(3600);
 /// How long a download waits for its file before it says so.
 pub const PATIENCE: Duration = Duration::from_secs(1800);
-/// Bytes of randomness in a ticket.
-const TICKET_BYTES: usize = 32;
-
-/// Tickets for downloads, each good for one. They end with the server.
-#[derive(Default)]
-pub struct Tickets(Mutex<Issued>);
-
-#[derive(Default)]
-struct Issued {
-    /// Files whose ticket is about to be issued, or was taken for a download that goes on.
-    wanted: HashSet<Uuid>,
-    tickets: HashMap<String, Ticket>,
-}
-
-struct Ticket {
-    export: Uuid,
-    operation: Uuid,
-    name: String,
-    until: Instant,
-}
-
 /// A file to be downloaded. It is removed when this is dropped.
 pub struct Download {
     /// A safe file name.
@@ -77,10 +52,10 @@ impl Templates {
     /// `template-unknown`, `template-in-the-works`, `template-broken`, `node-unreachable`
     pub fn export(&self, actor: &Actor, uuid: Uuid) -> Result<(String, SubmittedOperation)> {
         let node_id = self.find(uuid)?.node_id;
-        self.inventory.client(node_id)?;
+        self.inventory.client_within(node_id, FIRST_CONNECTION)?;
         let storage = self.storages(node_id)?.system;
         let export = Uuid::new_v4();
-        self.tickets.announce(export);
+        self.downloads.announce(export);
         let submitted = self.operations.submit_with(actor, |tx| {
             let template = ready(tx, uuid)?;
             let layers = store::version_layers(tx, &template, template.version, node_id)?;
@@ -98,12 +73,11 @@ impl Templates {
             let new = NewOperation::new(KIND, &args, uuid, &template.name)?.locking_only([export]);
             Ok((template.name, new))
         });
-        let until = Instant::now() + TICKET_LIFE;
-        let issued = submitted.map(|(name, operation)| {
-            let ticket = Ticket { export, operation: operation.0, name, until };
-            (self.tickets.issue(ticket), operation)
+        let issued = submitted.and_then(|(name, operation)| {
+            let ticket = Ticket { export, operation: operation.0, name };
+            Ok((self.downloads.issue(ticket, TICKET_LIFE)?, operation))
         });
-        self.tickets.forget(export);
+        self.downloads.forget(export);
         issued
     }
 
@@ -112,7 +86,8 @@ impl Templates {
     /// # Errors
     /// `download-unknown` for a ticket that was used or is void, and why the file could not be made.
     pub async fn download(&self, ticket: &str) -> Result<Download> {
-        let ticket = self.tickets.take(ticket)?;
+        let ticket =
+            self.downloads.take(ticket).ok_or_else(|| Error::not_found("download-unknown"))?;
         let mut download = Download {
             file_name: file_name(&ticket.name),
             stream: None,
@@ -129,37 +104,18 @@ impl Templates {
         let open = move || {
             let _inside = runtime.enter();
             let export = templates.store.read(|conn| store::export(conn, ticket.export))?;
-            templates.inventory.client(export.node_id)?.send(export.layer())
+            templates
+                .inventory
+                .client_within(export.node_id, FIRST_CONNECTION)?
+                .send(export.layer())
         };
         let stream = tokio::task::spawn_blocking(open).await.context("open a download")??;
         download.stream = Some(stream);
         Ok(download)
     }
 
-    /// From now on, on every node that arrives, ends saves that were abandoned, and throws away unused layers and
-    /// downloads that nobody fetches, these also hourly. Within the runtime; returns at once.
-    pub fn start(&self) {
-        let templates = self.clone();
-        self.inventory.attend(Duty::LeftSaves, move |node| templates.end_left_saves(node));
-        let templates = self.clone();
-        self.inventory.attend(Duty::UnusedLayers, move |node| {
-            templates.remove_left_exports(node).and(templates.remove_unused_layers_on(node))
-        });
-    }
-
-    /// Files that nobody can fetch any more.
-    pub(super) fn remove_left_exports(&self, node_id: i64) -> Result<()> {
-        let busy = self.operations.locked()?;
-        for export in self.store.read(|conn| store::exports_of_node(conn, node_id))? {
-            if !self.tickets.knows(export.uuid) && !busy.contains(&export.uuid) {
-                self.remove_export(export.uuid)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The file, then its row.
-    fn remove_export(&self, uuid: Uuid) -> Result<()> {
+    pub(super) fn remove_export(&self, uuid: Uuid) -> Result<()> {
         let export = match self.store.read(|conn| store::export(conn, uuid)) {
             Ok(export) => export,
             Err(error) if error.key() == "download-unknown" => return Ok(()),
@@ -170,50 +126,11 @@ impl Templates {
     }
 }
 
-impl Tickets {
-    fn lock(&self) -> MutexGuard<'_, Issued> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn announce(&self, export: Uuid) {
-        self.lock().wanted.insert(export);
-    }
-
-    fn forget(&self, export: Uuid) {
-        self.lock().wanted.remove(&export);
-    }
-
-    fn issue(&self, ticket: Ticket) -> String {
-        let mut bytes = [0_u8; TICKET_BYTES];
-        rand::rng().fill(&mut bytes);
-        let text = URL_SAFE_NO_PAD.encode(bytes);
-        self.lock().tickets.insert(text.clone(), ticket);
-        text
-    }
-
-    fn take(&self, text: &str) -> Result<Ticket> {
-        let mut issued = self.lock();
-        let ticket = issued.tickets.remove(text);
-        let ticket = ticket.filter(|ticket| ticket.until > Instant::now());
-        let ticket = ticket.ok_or_else(|| Error::not_found("download-unknown"))?;
-        issued.wanted.insert(ticket.export);
-        Ok(ticket)
-    }
-
-    /// Whether somebody may still fetch this file.
-    fn knows(&self, export: Uuid) -> bool {
-        let mut issued = self.lock();
-        issued.tickets.retain(|_, ticket| ticket.until > Instant::now());
-        issued.wanted.contains(&export)
-            || issued.tickets.values().any(|ticket| ticket.export == export)
-    }
-}
-
 impl Drop for Download {
     fn drop(&mut self) {
         // Ends the reading, so that the node may delete the file.
         self.stream = None;
-        self.templates.tickets.forget(self.export);
+        self.templates.downloads.forget(self.export);
         let (templates, export) = (self.templates.clone(), self.export);
         let removed = std::thread::Builder::new().name("download ended".into()).spawn(move || {
             if let Err(error) = templates.remove_export(export) {
@@ -228,11 +145,11 @@ impl Drop for Download {
 
 fn copy(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     // Resumed after a restart, or its client came and went: nobody could fetch the file.
-    if !templates.tickets.knows(args.export) {
+    if !templates.downloads.knows(args.export) {
         return Err(Error::not_found("download-unknown"));
     }
     let export = templates.store.read(|conn| store::export(conn, args.export))?;
-    let client = templates.inventory.client(export.node_id)?;
+    let client = templates.inventory.client_within(export.node_id, FIRST_CONNECTION)?;
     let from = LayerRef {
         uuid: args.from,
         kind: LayerKind::TemplateVersion,

@@ -1,12 +1,10 @@
-//! Keeps chains of layers short, and removes layers on which nothing stands any more.
+//! Keeps chains of layers short. `tidy` removes the layers on which nothing stands any more.
 //!
 //! ```text
 //!   before:  base ◄─ 1 ◄─ … ◄─ 8 (version 8)        ◄─ desktops, the template's working disk
 //!   after:   base ◄─ 1 ◄─ … ◄─ 8                    ◄─ desktops until their next restore
 //!            copy (version 8)                       ◄─ desktops after it, the template's working disk
 //! ```
-
-use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -69,47 +67,9 @@ impl Templates {
         })?;
         Ok(())
     }
-
-    /// Removes layers that are below no version and no working disk, and on which no desktop stands. The
-    /// node knows the latter; layers in use stay for the next time.
-    pub(super) fn remove_unused_layers(&self, template: &Template) -> Result<()> {
-        let layers = self.store.read(|conn| {
-            let layers = store::placed_layers(conn, template)?;
-            let disks = store::disks(conn, template.id)?;
-            let working = disks.iter().map(|disk| disk.top);
-            let published = tops(&layers, template.version).map(|placed| placed.layer.uuid);
-            let needed: HashSet<Uuid> = working
-                .chain(published)
-                .flat_map(|top| store::chain(&layers, top))
-                .map(|placed| placed.layer.uuid)
-                .collect();
-            let unused = |placed: &PlacedLayer| !needed.contains(&placed.layer.uuid);
-            Ok(layers.iter().filter(|placed| unused(placed)).cloned().collect::<Vec<_>>())
-        })?;
-        if layers.is_empty() {
-            return Ok(());
-        }
-        let refs = layers.iter().map(PlacedLayer::layer_ref).collect();
-        let results = self.client_of(template)?.remove_layers(refs)?;
-        let gone: Vec<Uuid> =
-            results.iter().filter(|item| item.result.is_ok()).map(|item| item.uuid).collect();
-        self.store.write(|tx| store::delete_layers(tx, &gone))
-    }
-
-    /// Of all templates on the node that nobody works on; the first error.
-    pub(super) fn remove_unused_layers_on(&self, node_id: i64) -> Result<()> {
-        let busy = self.operations.locked()?;
-        let templates = self.store.read(|conn| store::on_node(conn, node_id))?;
-        let idle = templates.iter().filter(|template| {
-            template.state == TemplateState::Ready && !busy.contains(&template.uuid)
-        });
-        let removed: Vec<Result<()>> =
-            idle.map(|template| self.remove_unused_layers(template)).collect();
-        removed.into_iter().collect()
-    }
 }
 
-fn tops(layers: &[PlacedLayer], version: u32) -> impl Iterator<Item = &PlacedLayer> {
+pub(super) fn tops(layers: &[PlacedLayer], version: u32) -> impl Iterator<Item = &PlacedLayer> {
     layers.iter().filter(move |placed| placed.layer.version == Some(version))
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Template, Templates, store};
 use crate::desktops::spec::{Plan, Restore, Storages};
 use crate::error::{Error, Result};
-use crate::inventory::StorageRole;
+use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
@@ -17,7 +17,7 @@ use crate::operations::Execution;
 
 impl Templates {
     pub(super) fn client_of(&self, template: &Template) -> Result<NodeClient> {
-        self.inventory.client(template.node_id)
+        self.inventory.client_within(template.node_id, FIRST_CONNECTION)
     }
 
     /// The template's storages on a node.
@@ -103,7 +103,7 @@ impl Templates {
         if layers.is_empty() {
             return Ok(());
         }
-        all_done(self.inventory.client(node_id)?.remove_layers(layers)?)
+        all_done(self.inventory.client_within(node_id, FIRST_CONNECTION)?.remove_layers(layers)?)
     }
 
     /// Asks the node how much its disks take, and keeps it: lists do not ask.

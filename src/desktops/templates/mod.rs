@@ -14,13 +14,15 @@
 //!   create.rs  making one, also as a copy      change.rs   attributes and disks
 //!   power.rs   starting, stopping, editing     delete.rs   removing all of it
 //!   save.rs    the next version                export.rs   downloading the system disk
-//!   flatten.rs short chains, unused layers     machine.rs  its own domain on its node
+//!   flatten.rs short chains                    downloads.rs  who may fetch which file
+//!   tidy.rs    what is needed no more          machine.rs  its own domain on its node
 //!   layers.rs  rows of layers in the making
 //! ```
 
 mod change;
 mod create;
 mod delete;
+mod downloads;
 mod export;
 mod flatten;
 mod layers;
@@ -30,6 +32,7 @@ mod power;
 mod save;
 pub mod store;
 mod template;
+mod tidy;
 
 use std::sync::Arc;
 
@@ -38,7 +41,7 @@ use uuid::Uuid;
 
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewTemplate, Place};
-pub use export::{Download, Tickets};
+pub use export::Download;
 pub use limits::{MEMORY_LEAST, MEMORY_LIMIT_GIB, SIZE_LIMIT, VCPU_LIMIT};
 pub use power::TemplatePowerAction;
 pub use store::{TemplateLine, VersionCopy};
@@ -46,11 +49,12 @@ pub use template::{Classify, Power, Template, TemplateDisk, TemplateState, devic
 
 use crate::error::{Error, Result};
 use crate::images::Images;
-use crate::inventory::{Inventory, Node};
+use crate::inventory::{FIRST_CONNECTION, Inventory, Node};
 use crate::networks::Networks;
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
 use crate::store::{Store, Tx};
+use downloads::Downloads;
 
 /// The templates of this installation. Cheap to clone.
 #[derive(Clone)]
@@ -61,7 +65,7 @@ pub struct Templates {
     networks: Networks,
     images: Images,
     runtime: Handle,
-    tickets: Arc<Tickets>,
+    downloads: Arc<Downloads>,
 }
 
 /// A node with the disks of a template's newest version that are on it.
@@ -82,9 +86,9 @@ impl Templates {
         networks: Networks,
         images: Images,
     ) -> Self {
-        let tickets = Arc::default();
+        let downloads = Arc::default();
         let runtime = Handle::current();
-        let templates = Self { store, operations, inventory, networks, images, runtime, tickets };
+        let templates = Self { store, operations, inventory, networks, images, runtime, downloads };
         create::register(&templates);
         power::register(&templates);
         save::register(&templates);
@@ -133,7 +137,9 @@ impl Templates {
         if !template.power.is_on() {
             return Err(Error::conflict("template-not-running").arg("name", template.name));
         }
-        self.inventory.client(template.node_id)?.send_ctrl_alt_del(uuid)?;
+        self.inventory
+            .client_within(template.node_id, FIRST_CONNECTION)?
+            .send_ctrl_alt_del(uuid)?;
         Ok(template)
     }
 }
