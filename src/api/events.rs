@@ -32,7 +32,7 @@ use crate::error::Result;
 use crate::identity::{Caller, Permission};
 use crate::node::protocol::Event;
 use crate::store::visible::Visible;
-use crate::store::{Changed, Topics};
+use crate::store::{Changed, NodeId, Topics};
 
 /// Changes are gathered this long before they are sent.
 const GATHER: Duration = Duration::from_millis(200);
@@ -66,7 +66,7 @@ struct TopicChanged {
 /// There are new figures of a node; whoever shows some asks for them.
 #[derive(Debug, Serialize, JsonSchema)]
 struct NodeSampled {
-    node_id: i64,
+    node_id: NodeId,
 }
 
 fn open<'r>(
@@ -99,7 +99,7 @@ struct Events {
     presence: Presence,
     changes: Receiver<Changed>,
     updates: Receiver<Uuid>,
-    nodes: Receiver<(i64, Event)>,
+    nodes: Receiver<(NodeId, Event)>,
     topics: Topics,
     operations: BTreeSet<Uuid>,
     due: Option<Instant>,

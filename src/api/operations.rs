@@ -13,6 +13,7 @@ use super::{App, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::operations::{Item, Operation};
+use crate::store::NodeId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/operations";
@@ -92,7 +93,7 @@ struct CancelledItem {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "OperationPart")]
 struct PartView {
-    node_id: i64,
+    node_id: NodeId,
     node_name: String,
     /// Queued, running, or how it ended.
     #[schemars(with = "words::OperationState")]

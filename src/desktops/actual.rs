@@ -21,7 +21,7 @@ use super::store::actual;
 use super::templates::{self, Power};
 use crate::error::{Fault, Result, logged};
 use crate::node::protocol::{DomainList, DomainState, Event, OwnerKind, PowerState};
-use crate::store::Tx;
+use crate::store::{NodeId, Tx};
 
 /// At most one write in this time.
 const GATHER: Duration = Duration::from_millis(100);
@@ -71,7 +71,7 @@ impl Desktops {
     /// Follows events and snapshots until the server ends.
     pub(super) async fn track(
         self,
-        mut events: Receiver<(i64, Event)>,
+        mut events: Receiver<(NodeId, Event)>,
         mut snapshots: UnboundedReceiver<Snapshot>,
     ) {
         let mut tracker = Tracker {
@@ -108,7 +108,7 @@ impl Tracker {
         Some(self.last_write.map_or_else(Instant::now, |last| last + GATHER))
     }
 
-    fn take(&mut self, node: i64, event: Event) {
+    fn take(&mut self, node: NodeId, event: Event) {
         match event {
             Event::Domain(state) => {
                 self.heard.insert(state.uuid, Instant::now());

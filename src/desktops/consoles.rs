@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::node::client::OpenCall;
 use crate::operations::Actor;
+use crate::store::NodeId;
 use crate::store::visible::Visible;
 
 /// How long a ticket waits to be used.
@@ -42,7 +43,7 @@ pub struct Ticket {
     pub name: String,
     /// Row of the education group that the desktop belongs to.
     pub education_group: Option<i64>,
-    node_id: i64,
+    node_id: NodeId,
     pub holder: Holder,
 }
 
@@ -50,7 +51,7 @@ pub struct Ticket {
 struct Where {
     name: String,
     education_group: Option<i64>,
-    node_id: i64,
+    node_id: NodeId,
     power: Power,
 }
 

@@ -16,6 +16,7 @@ use crate::node::cancel::CancelFlag;
 use crate::node::client::Watch;
 use crate::node::protocol::{DomainSpec, ItemResult, NicSpec, OwnerKind};
 use crate::operations::Execution;
+use crate::store::NodeId;
 
 impl Desktops {
     /// Defines the domains of these desktops as their rows say, with the disks that are missing. How it went for each
@@ -42,14 +43,14 @@ impl Desktops {
 
     /// Removes what a node that failed has made of these desktops, if it answers; else the reconciler does when it is
     /// back.
-    pub(super) fn remove_left(&self, node: i64, desktops: Vec<Uuid>) {
+    pub(super) fn remove_left(&self, node: NodeId, desktops: Vec<Uuid>) {
         let flag = CancelFlag::new();
         let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
         let client = self.inventory.client_within(node, FIRST_CONNECTION);
         let removed = client.and_then(|client| client.remove_domains(desktops, &mut watch));
         if let Err(error) = removed.and_then(first_failure) {
             tracing::warn!(
-                node.id = node,
+                node.id = node.number(),
                 error = error.detail(),
                 "left to the next look at the node"
             );
@@ -93,7 +94,7 @@ impl Desktops {
         &self,
         desktops: &[Uuid],
         execution: &Execution,
-        tell: impl Fn(i64, Uuid, &[Lease]) -> Result<()> + Sync,
+        tell: impl Fn(NodeId, Uuid, &[Lease]) -> Result<()> + Sync,
     ) -> Result<ByNode> {
         let by_node = self.store.read(|conn| {
             let mut leases: HashMap<Uuid, Lease> = self
@@ -102,7 +103,7 @@ impl Desktops {
                 .into_iter()
                 .map(|lease| (lease.owner, lease))
                 .collect();
-            let mut by_node: HashMap<i64, Vec<Lease>> = HashMap::new();
+            let mut by_node: HashMap<NodeId, Vec<Lease>> = HashMap::new();
             for (node, uuids) in seats::nodes_of(conn, desktops)? {
                 let part = uuids.iter().filter_map(|uuid| leases.remove(uuid));
                 by_node.insert(node, part.collect());
@@ -123,10 +124,10 @@ impl Desktops {
         &self,
         conn: &Connection,
         desktops: &[Uuid],
-    ) -> Result<HashMap<i64, Vec<DomainSpec>>> {
+    ) -> Result<HashMap<NodeId, Vec<DomainSpec>>> {
         let mut makings =
             Makings { desktops: self, conn, layers: HashMap::new(), storages: HashMap::new() };
-        let mut specs: HashMap<i64, Vec<DomainSpec>> = HashMap::new();
+        let mut specs: HashMap<NodeId, Vec<DomainSpec>> = HashMap::new();
         for build in seats::builds(conn, desktops)? {
             specs.entry(build.node_id).or_default().push(makings.spec(&build)?);
         }
@@ -144,7 +145,7 @@ impl Desktops {
 }
 
 /// How it went for each node.
-pub(super) type ByNode = Vec<(i64, Result<()>)>;
+pub(super) type ByNode = Vec<(NodeId, Result<()>)>;
 
 pub(super) fn first_failure(items: impl IntoIterator<Item = ItemResult>) -> Result<()> {
     items.into_iter().try_for_each(|item| item.result.map_err(Error::from))
@@ -155,8 +156,8 @@ struct Makings<'a> {
     desktops: &'a Desktops,
     conn: &'a Connection,
     /// By template, version and node.
-    layers: HashMap<(Uuid, u32, i64), Vec<DiskLayer>>,
-    storages: HashMap<i64, Storages>,
+    layers: HashMap<(Uuid, u32, NodeId), Vec<DiskLayer>>,
+    storages: HashMap<NodeId, Storages>,
 }
 
 impl Makings<'_> {
@@ -198,7 +199,7 @@ impl Makings<'_> {
         Ok(plan.spec())
     }
 
-    fn storages_of(&self, node: i64) -> Result<Storages> {
+    fn storages_of(&self, node: NodeId) -> Result<Storages> {
         Ok(Storages {
             system: storage_in(self.conn, node, StorageRole::DesktopSystem)?,
             data: storage_in(self.conn, node, StorageRole::DesktopData)?,

@@ -21,7 +21,7 @@ use crate::node::cancel::cancelled;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::Execution;
-use crate::store::{Changed, Store, Topic};
+use crate::store::{Changed, NodeId, Store, Topic};
 
 /// How long an operation waits at most until the lists show what it has done. What events did not tell by then, the
 /// next look at the node corrects.
@@ -32,7 +32,7 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 pub struct Machine {
     pub uuid: Uuid,
     pub name: String,
-    pub node_id: i64,
+    pub node_id: NodeId,
 }
 
 /// How it went for each machine.
@@ -70,14 +70,14 @@ pub fn carry_out(
     inventory: &Inventory,
     execution: &Execution,
     machines: &[Machine],
-    call: impl Fn(&NodeClient, i64, Vec<Uuid>, &mut Watch<'_>) -> Result<Vec<ItemResult>> + Sync,
+    call: impl Fn(&NodeClient, NodeId, Vec<Uuid>, &mut Watch<'_>) -> Result<Vec<ItemResult>> + Sync,
 ) -> Outcomes {
-    let mut by_node: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+    let mut by_node: BTreeMap<NodeId, Vec<Uuid>> = BTreeMap::new();
     for machine in machines {
         by_node.entry(machine.node_id).or_default().push(machine.uuid);
     }
     let mut of_things: HashMap<Uuid, Result<(), Fault>> = HashMap::new();
-    let mut of_nodes: HashMap<i64, Fault> = HashMap::new();
+    let mut of_nodes: HashMap<NodeId, Fault> = HashMap::new();
     for (node, result) in nodes::each_item(inventory, execution, by_node, call) {
         match result {
             Ok(items) => of_things.extend(items.into_iter().map(|item| (item.uuid, item.result))),

@@ -6,15 +6,16 @@ use crate::node::cancel::cancelled;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, Progress};
 use crate::operations::Execution;
+use crate::store::NodeId;
 
 /// Calls each node with its part of the work, all at the same time. A node that does not answer fails its own
 /// part only. Every part is so many things, for the progress.
 pub fn each<T: Send, R: Send>(
     inventory: &Inventory,
     execution: &Execution,
-    work: impl IntoIterator<Item = (i64, Vec<T>)>,
-    call: impl Fn(&NodeClient, i64, Vec<T>, &mut Watch<'_>) -> Result<R> + Sync,
-) -> Vec<(i64, Result<R>)> {
+    work: impl IntoIterator<Item = (NodeId, Vec<T>)>,
+    call: impl Fn(&NodeClient, NodeId, Vec<T>, &mut Watch<'_>) -> Result<R> + Sync,
+) -> Vec<(NodeId, Result<R>)> {
     parts(inventory, execution, work, call, |node, _| execution.part_ends(node, Ok(())))
 }
 
@@ -22,20 +23,20 @@ pub fn each<T: Send, R: Send>(
 pub fn each_item<T: Send>(
     inventory: &Inventory,
     execution: &Execution,
-    work: impl IntoIterator<Item = (i64, Vec<T>)>,
-    call: impl Fn(&NodeClient, i64, Vec<T>, &mut Watch<'_>) -> Result<Vec<ItemResult>> + Sync,
-) -> Vec<(i64, Result<Vec<ItemResult>>)> {
+    work: impl IntoIterator<Item = (NodeId, Vec<T>)>,
+    call: impl Fn(&NodeClient, NodeId, Vec<T>, &mut Watch<'_>) -> Result<Vec<ItemResult>> + Sync,
+) -> Vec<(NodeId, Result<Vec<ItemResult>>)> {
     parts(inventory, execution, work, call, |node, items| end_of_items(execution, node, items))
 }
 
 fn parts<T: Send, R: Send>(
     inventory: &Inventory,
     execution: &Execution,
-    work: impl IntoIterator<Item = (i64, Vec<T>)>,
-    call: impl Fn(&NodeClient, i64, Vec<T>, &mut Watch<'_>) -> Result<R> + Sync,
-    ends: impl Fn(i64, &R) + Sync,
-) -> Vec<(i64, Result<R>)> {
-    let one = |node: i64, part: Vec<T>| -> Result<R> {
+    work: impl IntoIterator<Item = (NodeId, Vec<T>)>,
+    call: impl Fn(&NodeClient, NodeId, Vec<T>, &mut Watch<'_>) -> Result<R> + Sync,
+    ends: impl Fn(NodeId, &R) + Sync,
+) -> Vec<(NodeId, Result<R>)> {
+    let one = |node: NodeId, part: Vec<T>| -> Result<R> {
         let client = inventory.client_within(node, FIRST_CONNECTION)?;
         let mut progress = |progress: Progress| execution.part_progress(node, progress.done);
         let mut watch = Watch { progress: &mut progress, cancel: execution.cancel_flag() };
@@ -45,7 +46,7 @@ fn parts<T: Send, R: Send>(
             _ => error,
         })
     };
-    let work: Vec<(i64, Vec<T>)> = work.into_iter().collect();
+    let work: Vec<(NodeId, Vec<T>)> = work.into_iter().collect();
     // All of them first: the whole does not grow while it goes on.
     work.iter().for_each(|(node, part)| execution.part_begins(*node, part.len() as u64));
     let results = side_by_side(work, |node, part| {
@@ -65,7 +66,7 @@ fn parts<T: Send, R: Send>(
     results
 }
 
-fn end_of_items(execution: &Execution, node: i64, items: &[ItemResult]) {
+fn end_of_items(execution: &Execution, node: NodeId, items: &[ItemResult]) {
     let faults: Vec<&Fault> = items.iter().filter_map(|item| item.result.as_ref().err()).collect();
     execution.part_progress(node, (items.len() - faults.len()) as u64);
     let stopped = faults.iter().find(|fault| fault.kind == Kind::Cancelled);
@@ -79,6 +80,6 @@ fn end_of_items(execution: &Execution, node: i64, items: &[ItemResult]) {
 }
 
 /// Fails with the first failure among the nodes.
-pub fn all<R>(results: Vec<(i64, Result<R>)>) -> Result<Vec<R>> {
+pub fn all<R>(results: Vec<(NodeId, Result<R>)>) -> Result<Vec<R>> {
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -17,7 +17,7 @@ use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
 use crate::store::visible::Visible;
-use crate::store::{Topic, Tx};
+use crate::store::{NodeId, Topic, Tx};
 
 /// What people do with desktops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,7 +265,7 @@ fn submission(
     let locks = desktops.clone();
     let total = locks.len() as u64;
     let nodes = seats::nodes_of(tx, &desktops)?.into_iter().map(|(node, part)| (node, part.len()));
-    let nodes: Vec<(i64, usize)> = nodes.collect();
+    let nodes: Vec<(NodeId, usize)> = nodes.collect();
     let args = PowerArgs { action, desktops, refused };
     let new = NewOperation::new(action.kind(), &args, subject, &title)?;
     Ok(new.locking_only(locks).counting_to(total).on(nodes))

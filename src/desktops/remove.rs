@@ -12,6 +12,7 @@ use crate::inventory::{Answering, FIRST_CONNECTION};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
+use crate::store::NodeId;
 use crate::store::visible::Visible;
 
 const DELETE_GROUPS: &str = "desktop-groups-delete";
@@ -130,12 +131,12 @@ impl Desktops {
     }
 
     /// Which of these nodes answer. Asked before the transaction: a node that is being connected is waited for.
-    fn answering(&self, nodes: impl IntoIterator<Item = i64>) -> Answering {
+    fn answering(&self, nodes: impl IntoIterator<Item = NodeId>) -> Answering {
         self.inventory.answering_within(nodes, FIRST_CONNECTION)
     }
 
     /// What is on a node that does not answer cannot be deleted: it would come back with the node.
-    fn require_link(&self, answering: &Answering, node: i64) -> Result<()> {
+    fn require_link(&self, answering: &Answering, node: NodeId) -> Result<()> {
         // Desktops may have been added a moment ago, on further nodes.
         answering.of(node).unwrap_or_else(|| self.inventory.client_now(node).map(drop))
     }

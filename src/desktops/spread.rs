@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::store::NodeId;
 
 /// A node that desktops can be put on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub ip: String,
     /// Memory that is free now, in MiB.
     pub free_mib: u64,
@@ -16,7 +17,7 @@ pub struct Room {
 /// Desktops for a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub count: u32,
 }
 
@@ -70,12 +71,16 @@ mod tests {
     fn rooms(free: &[u64]) -> Vec<Room> {
         let rooms = free.iter().zip(1..);
         rooms
-            .map(|(free, id)| Room { node_id: id, ip: format!("10.0.0.{id}"), free_mib: *free })
+            .map(|(free, id)| Room {
+                node_id: NodeId::new(id),
+                ip: format!("10.0.0.{id}"),
+                free_mib: *free,
+            })
             .collect()
     }
 
     fn counts(shares: &[Share]) -> Vec<(i64, u32)> {
-        shares.iter().map(|share| (share.node_id, share.count)).collect()
+        shares.iter().map(|share| (share.node_id.number(), share.count)).collect()
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::node::protocol::{LayerKind, LayerRef, Progress};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
-use crate::store::now;
+use crate::store::{NodeId, now};
 
 /// Message key of the operation's title too.
 const KIND: &str = "image-add";
@@ -28,7 +28,7 @@ pub struct NewImage {
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
     image: Uuid,
-    node_id: i64,
+    node_id: NodeId,
     storage: String,
     /// The layer's hash, when the upload is stored as it came.
     sha256: Option<String>,
@@ -215,7 +215,7 @@ fn distribute(images: &Images, args: &Args, execution: &Execution) -> Result<()>
     });
     for (node, copied) in results {
         if let Err(error) = copied {
-            tracing::warn!(image.uuid = %image.uuid, node.id = node, error = error.detail(), "image not copied");
+            tracing::warn!(image.uuid = %image.uuid, node.id = node.number(), error = error.detail(), "image not copied");
             execution.part_ends(node, Err(Fault::from(&error)));
         }
     }

@@ -8,6 +8,7 @@ use crate::inventory::{FIRST_CONNECTION, Node, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
+use crate::store::NodeId;
 
 /// Takes the bytes that were carried, and of how many.
 pub type Told<'a> = dyn FnMut(u64, u64) + Send + 'a;
@@ -80,7 +81,7 @@ impl Images {
     pub(super) fn note(
         &self,
         layer: &LayerRef,
-        node_id: i64,
+        node_id: NodeId,
         state: CopyState,
         path: &str,
     ) -> Result<()> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::store;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::store::Tx;
+use crate::store::{NodeId, Tx};
 
 /// How a copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl CopyState {
 #[derive(Debug, Clone)]
 pub struct LayerCopy {
     pub layer: Uuid,
-    pub node_id: i64,
+    pub node_id: NodeId,
     /// Path of the storage.
     pub storage: String,
     /// Of the file, as the node told it; empty before that.
@@ -74,14 +74,14 @@ pub fn note_copy(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
 }
 
 /// The copy on a node, when it is there and whole.
-pub fn ready_copy(conn: &Connection, layer: Uuid, node_id: i64) -> Result<Option<LayerCopy>> {
+pub fn ready_copy(conn: &Connection, layer: Uuid, node_id: NodeId) -> Result<Option<LayerCopy>> {
     let copies = store::copies(conn, &[layer])?;
     let ready = |copy: &LayerCopy| copy.node_id == node_id && copy.state == CopyState::Ready;
     Ok(copies.into_iter().find(ready))
 }
 
 /// Ids of the nodes on which the copy is whole.
-pub fn ready_nodes(conn: &Connection, layer: Uuid) -> Result<HashSet<i64>> {
+pub fn ready_nodes(conn: &Connection, layer: Uuid) -> Result<HashSet<NodeId>> {
     let ready = |copy: &LayerCopy| copy.state == CopyState::Ready;
     Ok(store::copies(conn, &[layer])?.into_iter().filter(ready).map(|copy| copy.node_id).collect())
 }

@@ -8,7 +8,7 @@ use super::{BaseImage, ImageState};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, json, unsigned, uuid};
-use crate::store::{Store, Topic, Tx, now, unique};
+use crate::store::{NodeId, Store, Topic, Tx, now, unique};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
      b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
@@ -191,7 +191,7 @@ pub fn copy_put(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
     Ok(())
 }
 
-pub fn copies_remove(tx: &Tx<'_>, layers: &[Uuid], node_id: i64) -> Result<()> {
+pub fn copies_remove(tx: &Tx<'_>, layers: &[Uuid], node_id: NodeId) -> Result<()> {
     tx.changed(Topic::Images);
     let mut statement =
         tx.prepare_cached("DELETE FROM layer_copies WHERE layer = ?1 AND node_id = ?2")?;

@@ -9,6 +9,7 @@ use super::{ImageState, Images};
 use crate::error::{Kind, Result};
 use crate::inventory::Duty;
 use crate::node::protocol::FileKind;
+use crate::store::NodeId;
 
 impl Images {
     pub(super) fn uploads_under_way(&self) -> MutexGuard<'_, HashSet<Uuid>> {
@@ -21,19 +22,19 @@ impl Images {
         self.inventory.attend(Duty::LeftUploads, move |node| images.discard_left(node));
     }
 
-    fn discard_left(&self, node_id: i64) -> Result<()> {
+    fn discard_left(&self, node_id: NodeId) -> Result<()> {
         let client = self.inventory.client_now(node_id)?;
         for file in client.list_files()? {
             if file.kind != FileKind::Upload || self.is_wanted(file.uuid, node_id)? {
                 continue;
             }
-            tracing::info!(upload.uuid = %file.uuid, node.id = node_id, "unfinished upload discarded");
+            tracing::info!(upload.uuid = %file.uuid, node.id = node_id.number(), "unfinished upload discarded");
             client.discard(file.uuid, file.storage)?;
         }
         Ok(())
     }
 
-    fn is_wanted(&self, upload: Uuid, node_id: i64) -> Result<bool> {
+    fn is_wanted(&self, upload: Uuid, node_id: NodeId) -> Result<bool> {
         if self.uploads_under_way().contains(&upload)
             || self.transfers.is_under_way(upload, node_id)
         {

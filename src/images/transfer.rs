@@ -21,6 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::node::cancel::{CancelFlag, cancelled};
 use crate::node::client::{NodeClient, OpenCall};
 use crate::node::protocol::{LayerRef, Reply};
+use crate::store::NodeId;
 
 /// Transfers from one node at a time: more would only share its disk and its link.
 const FROM_ONE: usize = 2;
@@ -40,15 +41,15 @@ pub struct Transfers {
 #[derive(Default)]
 struct Waiting {
     /// By layer and node that gets it.
-    turns: HashMap<(Uuid, i64), Arc<Turns<()>>>,
+    turns: HashMap<(Uuid, NodeId), Arc<Turns<()>>>,
     /// By node that sends.
-    sources: HashMap<i64, Arc<Semaphore>>,
+    sources: HashMap<NodeId, Arc<Semaphore>>,
 }
 
 /// The right to bring a layer to a node.
 pub struct Turn {
     transfers: Transfers,
-    at: (Uuid, i64),
+    at: (Uuid, NodeId),
     held: Option<OwnedMutexGuard<()>>,
 }
 
@@ -56,7 +57,7 @@ pub struct Turn {
 pub struct Transfer<'a> {
     /// As it lies on the source.
     pub layer: LayerRef,
-    pub from: (i64, &'a NodeClient),
+    pub from: (NodeId, &'a NodeClient),
     pub to: &'a NodeClient,
     /// Storage that it goes to, as an upload with the layer's uuid.
     pub storage: String,
@@ -75,7 +76,7 @@ impl Transfers {
     ///
     /// # Errors
     /// Of kind [`crate::error::Kind::Cancelled`].
-    pub fn turn(&self, layer: Uuid, node: i64, cancel: &CancelFlag) -> Result<Turn> {
+    pub fn turn(&self, layer: Uuid, node: NodeId, cancel: &CancelFlag) -> Result<Turn> {
         let at = (layer, node);
         let turn = Arc::clone(self.waiting().turns.entry(at).or_default());
         let held = self.runtime.block_on(async {
@@ -91,7 +92,7 @@ impl Transfers {
     }
 
     /// Whether somebody brings this layer to this node.
-    pub fn is_under_way(&self, layer: Uuid, node: i64) -> bool {
+    pub fn is_under_way(&self, layer: Uuid, node: NodeId) -> bool {
         self.waiting().turns.contains_key(&(layer, node))
     }
 

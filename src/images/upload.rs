@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::OpenCall;
 use crate::node::units::human;
+use crate::store::NodeId;
 
 /// The first bytes of a qcow2 file.
 const QCOW2: &[u8] = b"QFI\xfb";
@@ -37,7 +38,7 @@ pub struct Upload {
     /// The image to be.
     uuid: Uuid,
     under_way: UnderWay,
-    node_id: i64,
+    node_id: NodeId,
     storage: String,
     stream: OpenCall,
     head: Vec<u8>,
@@ -46,7 +47,7 @@ pub struct Upload {
 /// An upload that is whole, but not yet looked at.
 pub struct Arrived {
     pub uuid: Uuid,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub storage: String,
     /// Bytes.
     pub size: u64,

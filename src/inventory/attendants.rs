@@ -21,7 +21,7 @@ use tokio::time::sleep_until;
 
 use super::NodeStatus;
 use crate::error::{Context, Error, Fault, Result};
-use crate::store::now;
+use crate::store::{NodeId, now};
 
 /// Pause after a failure, doubled up to the maximum.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ pub struct Problem {
     pub since: i64,
 }
 
-type Work = dyn Fn(i64) -> Result<()> + Send + Sync;
+type Work = dyn Fn(NodeId) -> Result<()> + Send + Sync;
 
 /// The attendants of all nodes. Cheap to clone.
 #[derive(Clone)]
@@ -97,7 +97,7 @@ pub struct Attendants {
 }
 
 struct Inner {
-    status: Box<dyn Fn(i64) -> NodeStatus + Send + Sync>,
+    status: Box<dyn Fn(NodeId) -> NodeStatus + Send + Sync>,
     /// Called when problems of a node came, changed or went.
     told: Box<dyn Fn() + Send + Sync>,
     retry_first: Duration,
@@ -109,7 +109,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     works: BTreeMap<Duty, Arc<Work>>,
-    nodes: HashMap<i64, Attended>,
+    nodes: HashMap<NodeId, Attended>,
 }
 
 /// What an attendant knows of its node.
@@ -150,14 +150,14 @@ enum Next {
 impl Attendants {
     /// `status` says how a node is, `told` is called from a thread of its own when problems changed.
     pub fn new(
-        status: impl Fn(i64) -> NodeStatus + Send + Sync + 'static,
+        status: impl Fn(NodeId) -> NodeStatus + Send + Sync + 'static,
         told: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self::with_retry(status, told, RETRY_FIRST)
     }
 
     fn with_retry(
-        status: impl Fn(i64) -> NodeStatus + Send + Sync + 'static,
+        status: impl Fn(NodeId) -> NodeStatus + Send + Sync + 'static,
         told: impl Fn() + Send + Sync + 'static,
         retry_first: Duration,
     ) -> Self {
@@ -172,13 +172,13 @@ impl Attendants {
 
     /// From now on this is how the duty is done, on a thread of its own that may block. It is due on every node
     /// that is here already.
-    pub fn attend(&self, duty: Duty, work: impl Fn(i64) -> Result<()> + Send + Sync + 'static) {
+    pub fn attend(&self, duty: Duty, work: impl Fn(NodeId) -> Result<()> + Send + Sync + 'static) {
         self.state().works.insert(duty, Arc::new(work));
         self.ask_all(duty);
     }
 
     /// The node is here, or can do again what it could not: everything is due. Within the runtime.
-    pub fn arrived(&self, node: i64) {
+    pub fn arrived(&self, node: NodeId) {
         let mut state = self.state();
         let State { works, nodes } = &mut *state;
         let attended = nodes.entry(node).or_default();
@@ -202,7 +202,7 @@ impl Attendants {
     }
 
     /// The node is none of ours any more: its attendant leaves.
-    pub fn forget(&self, node: i64) {
+    pub fn forget(&self, node: NodeId) {
         let mut state = self.state();
         if let Some(attended) = state.nodes.get_mut(&node) {
             attended.is_gone = true;
@@ -217,7 +217,7 @@ impl Attendants {
 
     /// The duty is to be done on the node after a pause, or once more if it is being done then. Returns at once. A
     /// node that is not here has it done when it arrives.
-    pub fn ask_after(&self, duty: Duty, node: i64, pause: Duration) {
+    pub fn ask_after(&self, duty: Duty, node: NodeId, pause: Duration) {
         if let Some(attended) = self.state().nodes.get_mut(&node) {
             attended.turns.entry(duty).or_default().ask(Instant::now() + pause);
             attended.wake.notify_one();
@@ -236,7 +236,7 @@ impl Attendants {
     ///
     /// # Errors
     /// What the duty failed with; `None` when the node is not here or went away: it is done when the node arrives.
-    pub fn ask_and_wait(&self, duty: Duty, node: i64) -> Option<Result<()>> {
+    pub fn ask_and_wait(&self, duty: Duty, node: NodeId) -> Option<Result<()>> {
         let mut state = self.state();
         let attended = state.nodes.get_mut(&node)?;
         let turn = attended.turns.entry(duty).or_default();
@@ -257,14 +257,14 @@ impl Attendants {
     }
 
     /// What could not be done on the node, in the order of the duties.
-    pub fn problems(&self, node: i64) -> Vec<Problem> {
+    pub fn problems(&self, node: NodeId) -> Vec<Problem> {
         let state = self.state();
         let turns = state.nodes.get(&node).into_iter().flat_map(|attended| attended.turns.values());
         turns.filter_map(|turn| turn.problem.clone()).collect()
     }
 
     /// The life of an attendant.
-    async fn stay(self, node: i64) {
+    async fn stay(self, node: NodeId) {
         loop {
             match self.next(node) {
                 Next::Leave => return,
@@ -278,7 +278,7 @@ impl Attendants {
         }
     }
 
-    fn next(&self, node: i64) -> Next {
+    fn next(&self, node: NodeId) -> Next {
         let mut state = self.state();
         let State { works, nodes } = &mut *state;
         let Some(attended) = nodes.get_mut(&node) else { return Next::Leave };
@@ -303,7 +303,7 @@ impl Attendants {
     }
 
     /// On a thread of its own: nodes that hang must not use up those of requests.
-    async fn run(&self, node: i64, duty: Duty, work: Arc<Work>) {
+    async fn run(&self, node: NodeId, duty: Duty, work: Arc<Work>) {
         let (sender, ended) = oneshot::channel::<()>();
         let attendants = self.clone();
         let run = move || {
@@ -324,7 +324,7 @@ impl Attendants {
     }
 
     /// Whether the node's problems are others now.
-    fn end(&self, node: i64, duty: Duty, result: Result<()>) -> bool {
+    fn end(&self, node: NodeId, duty: Duty, result: Result<()>) -> bool {
         let can_be_done = duty.can_be_done((self.inner.status)(node));
         let mut state = self.state();
         let Some(turn) = state.nodes.get_mut(&node).and_then(|node| node.turns.get_mut(&duty))
@@ -343,7 +343,7 @@ impl Attendants {
             // It is done when the node arrives; why it is away is no problem of this duty.
             Err(error) if !can_be_done => {
                 tracing::info!(
-                    node.id = node,
+                    node.id = node.number(),
                     duty = duty.word(),
                     error = error.detail(),
                     "the node went away"
@@ -352,7 +352,7 @@ impl Attendants {
             }
             Err(error) => {
                 tracing::warn!(
-                    node.id = node,
+                    node.id = node.number(),
                     duty = duty.word(),
                     error = error.detail(),
                     "not done on a node"

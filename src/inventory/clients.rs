@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use super::Inventory;
 use crate::error::{Error, Fault, Result};
 use crate::node::client::NodeClient;
-use crate::store::outside_transaction;
+use crate::store::{NodeId, outside_transaction};
 
 /// How long requests and operations wait for the first connection after the start of the server.
 pub const FIRST_CONNECTION: Duration = Duration::from_secs(5);
 
 /// By node, that it answered or why not.
-pub struct Answering(HashMap<i64, Result<(), Fault>>);
+pub struct Answering(HashMap<NodeId, Result<(), Fault>>);
 
 impl Answering {
     /// # Errors
     /// `node-unreachable` naming the node. `None` for one that was not asked.
-    pub fn of(&self, node_id: i64) -> Option<Result<()>> {
+    pub fn of(&self, node_id: NodeId) -> Option<Result<()>> {
         self.0.get(&node_id).map(|link| link.clone().map_err(Error::from))
     }
 }
@@ -30,7 +30,7 @@ impl Inventory {
     ///
     /// # Errors
     /// `node-unreachable` naming the node, also while its first connection is being made.
-    pub fn client_now(&self, node_id: i64) -> Result<NodeClient> {
+    pub fn client_now(&self, node_id: NodeId) -> Result<NodeClient> {
         self.inner.links.client_now(node_id).or_else(|fault| self.unreachable(node_id, fault))
     }
 
@@ -39,7 +39,7 @@ impl Inventory {
     ///
     /// # Errors
     /// `node-unreachable` naming the node.
-    pub fn client_within(&self, node_id: i64, patience: Duration) -> Result<NodeClient> {
+    pub fn client_within(&self, node_id: NodeId, patience: Duration) -> Result<NodeClient> {
         outside_transaction("waiting for a node");
         let client = self.inner.links.client_within(node_id, patience);
         client.or_else(|fault| self.unreachable(node_id, fault))
@@ -48,7 +48,7 @@ impl Inventory {
     /// Which of these nodes answer, as [`Inventory::client_within`] for all of them together.
     pub fn answering_within(
         &self,
-        nodes: impl IntoIterator<Item = i64>,
+        nodes: impl IntoIterator<Item = NodeId>,
         patience: Duration,
     ) -> Answering {
         let deadline = Instant::now() + patience;
@@ -59,7 +59,7 @@ impl Inventory {
         Answering(nodes.into_iter().map(link).collect())
     }
 
-    fn unreachable(&self, node_id: i64, fault: Fault) -> Result<NodeClient> {
+    fn unreachable(&self, node_id: NodeId, fault: Fault) -> Result<NodeClient> {
         let node = self.node_by_id(node_id)?;
         let error = Error::unreachable("node-unreachable").arg("name", node.name);
         Err(error.because(Error::from(fault)))

@@ -8,10 +8,11 @@ use super::{Inventory, store};
 use crate::error::Result;
 use crate::node::client::NodeClient;
 use crate::node::protocol::{NicFacts, NodeFacts};
+use crate::store::NodeId;
 
 impl Inventory {
     /// Asks the node what it is and writes it down.
-    pub(super) fn take_facts(&self, node: i64, client: &NodeClient) -> Result<()> {
+    pub(super) fn take_facts(&self, node: NodeId, client: &NodeClient) -> Result<()> {
         let facts = client.describe()?;
         let sample = client.sample()?;
         self.inner.store.write(|tx| {

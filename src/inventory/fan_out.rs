@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
+use crate::store::NodeId;
 
 /// Nodes at the same time. Whatever hangs ends by the patience of its calls.
 const AT_ONCE: usize = 64;
@@ -12,11 +13,11 @@ const AT_ONCE: usize = 64;
 /// Does each node's part of the work on a thread of its own; of many nodes the last begin when the first have ended.
 /// What fails, or panics, fails for its node only. Results come in the order of the work. Blocks until all are done.
 pub fn side_by_side<T: Send, R: Send>(
-    work: impl IntoIterator<Item = (i64, T)>,
-    each: impl Fn(i64, T) -> Result<R> + Sync,
-) -> Vec<(i64, Result<R>)> {
+    work: impl IntoIterator<Item = (NodeId, T)>,
+    each: impl Fn(NodeId, T) -> Result<R> + Sync,
+) -> Vec<(NodeId, Result<R>)> {
     let parts: VecDeque<_> = work.into_iter().enumerate().collect();
-    let nodes: Vec<i64> = parts.iter().map(|(_, (node, _))| *node).collect();
+    let nodes: Vec<NodeId> = parts.iter().map(|(_, (node, _))| *node).collect();
     let count = parts.len().min(AT_ONCE);
     let (parts, each) = (&Mutex::new(parts), &each);
     let take = || parts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -47,19 +48,26 @@ mod tests {
     #[test]
     fn nodes_work_at_the_same_time_and_fail_by_themselves() {
         let together = Barrier::new(3);
-        let results = side_by_side([(7, 1), (8, 2), (9, 3)], |node, part| {
-            together.wait();
-            if node == 8 { Err(Error::internal("broken")) } else { Ok(part * 10) }
-        });
-        let told: Vec<_> = results.into_iter().map(|(node, result)| (node, result.ok())).collect();
+        let results = side_by_side(
+            [(7, 1), (8, 2), (9, 3)].map(|(node, part)| (NodeId::new(node), part)),
+            |node, part| {
+                together.wait();
+                if node == NodeId::new(8) { Err(Error::internal("broken")) } else { Ok(part * 10) }
+            },
+        );
+        let told: Vec<_> =
+            results.into_iter().map(|(node, result)| (node.number(), result.ok())).collect();
         assert_eq!(told, [(7, Some(10)), (8, None), (9, Some(30))]);
     }
 
     #[test]
     fn more_nodes_than_threads_all_have_their_turn() {
-        let results = side_by_side((0..200).map(|node| (node, node)), |_, part| Ok(part));
+        let results =
+            side_by_side((0..200).map(|node| (NodeId::new(node), node)), |_, part| Ok(part));
         assert!(
-            results.iter().all(|(node, result)| result.as_ref().is_ok_and(|part| part == node))
+            results
+                .iter()
+                .all(|(node, result)| result.as_ref().is_ok_and(|part| *part == node.number()))
         );
         assert_eq!(results.len(), 200);
     }

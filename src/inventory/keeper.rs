@@ -18,7 +18,7 @@ use crate::node::client::NodeClient;
 use crate::node::link;
 use crate::node::local::{connect_socket, start_in_process};
 use crate::node::protocol::{AgentConfig, Event};
-use crate::store::{Changed, Topic};
+use crate::store::{Changed, NodeId, Topic};
 
 /// Pause before a lost link is opened again, doubled up to the maximum.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
@@ -66,7 +66,7 @@ impl Inventory {
 struct Keepers {
     inventory: Inventory,
     local: NodeAgent,
-    running: HashMap<i64, (NodeAgent, JoinHandle<()>)>,
+    running: HashMap<NodeId, (NodeAgent, JoinHandle<()>)>,
 }
 
 impl Keepers {
@@ -116,8 +116,8 @@ impl Keepers {
     }
 
     /// Its row does not say how to reach it.
-    fn refuse(&self, node: i64, why: Error) {
-        tracing::error!(node.id = node, error = why.detail(), "node cannot be connected");
+    fn refuse(&self, node: NodeId, why: Error) {
+        tracing::error!(node.id = node.number(), error = why.detail(), "node cannot be connected");
         self.inventory.inner.links.disconnected(node, why.into());
         let inventory = self.inventory.clone();
         tokio::spawn(async move { save_status(&inventory, node).await });
@@ -126,13 +126,13 @@ impl Keepers {
 
 struct Keeper {
     inventory: Inventory,
-    node: i64,
+    node: NodeId,
     way: Way,
     config: AgentConfig,
 }
 
 impl Keeper {
-    fn new(inventory: Inventory, node: i64, agent: NodeAgent) -> Self {
+    fn new(inventory: Inventory, node: NodeId, agent: NodeAgent) -> Self {
         let NodeAgent { way, libvirt_uri, virt_type, storages } = agent;
         let installation = inventory.installation();
         let config = AgentConfig { installation, libvirt_uri, virt_type, storages };
@@ -155,7 +155,7 @@ impl Keeper {
                 Err(error) => error.into(),
             };
             tracing::warn!(
-                node.id = self.node,
+                node.id = self.node.number(),
                 error = why.detail,
                 retry_ms = pause.as_millis(),
                 "node not connected"
@@ -179,14 +179,14 @@ impl Keeper {
         let hypervisor = on_thread(move || {
             // A node that cannot say what it is may still work: what was known of it stays.
             if let Err(error) = inventory.take_facts(node, &asked) {
-                tracing::warn!(node.id = node, error = error.detail(), "facts not taken");
+                tracing::warn!(node.id = node.number(), error = error.detail(), "facts not taken");
             }
             // Asking it for something is the one sure way to learn whether the hypervisor answers.
             Ok(asked.list_domains().err().map(Fault::from))
         })
         .await?;
         tracing::info!(
-            node.id = self.node,
+            node.id = self.node.number(),
             hypervisor = hypervisor.as_ref().map_or("up", |why| why.detail.as_str()),
             "node connected"
         );
@@ -225,7 +225,11 @@ impl Keeper {
             let again = inventory.clone();
             let asked = on_thread(move || again.take_facts(node, &again.client_now(node)?)).await;
             if let Err(error) = asked {
-                tracing::warn!(node.id = node, error = error.detail(), "facts not refreshed");
+                tracing::warn!(
+                    node.id = node.number(),
+                    error = error.detail(),
+                    "facts not refreshed"
+                );
             }
             inventory.inner.attendants.arrived(node);
         });
@@ -237,7 +241,7 @@ impl Keeper {
 }
 
 /// Writes the status into the node's row, for lists and for the console's events.
-async fn save_status(inventory: &Inventory, node: i64) {
+async fn save_status(inventory: &Inventory, node: NodeId) {
     let inventory = inventory.clone();
     let saved = on_thread(move || {
         let (status, fault) = inventory.inner.links.state(node);
@@ -249,7 +253,7 @@ async fn save_status(inventory: &Inventory, node: i64) {
     if let Err(error) = saved.await
         && error.kind() != Kind::Cancelled
     {
-        tracing::error!(node.id = node, error = error.detail(), "status not written");
+        tracing::error!(node.id = node.number(), error = error.detail(), "status not written");
     }
 }
 

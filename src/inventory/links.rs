@@ -11,6 +11,7 @@ use crate::error::{Error, Fault};
 use crate::node::client::NodeClient;
 use crate::node::link;
 use crate::node::protocol::{Event, Sample};
+use crate::store::NodeId;
 
 /// Events that a slow listener may be behind; then it compares the whole state instead. Each domain is told when its
 /// node connects: 50 nodes with 200 each may do so at once, and listeners write to the database meanwhile. An event
@@ -18,10 +19,10 @@ use crate::node::protocol::{Event, Sample};
 const EVENTS_KEPT: usize = 16_384;
 
 pub struct Links {
-    nodes: Mutex<HashMap<i64, Live>>,
+    nodes: Mutex<HashMap<NodeId, Live>>,
     /// Signalled when a node's first connection succeeded or failed.
     settled: Condvar,
-    events: broadcast::Sender<(i64, Event)>,
+    events: broadcast::Sender<(NodeId, Event)>,
 }
 
 /// A node's link as it is now.
@@ -53,16 +54,16 @@ impl Links {
         Self { nodes: Mutex::default(), settled: Condvar::new(), events }
     }
 
-    fn nodes(&self) -> MutexGuard<'_, HashMap<i64, Live>> {
+    fn nodes(&self) -> MutexGuard<'_, HashMap<NodeId, Live>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn client_now(&self, node: i64) -> Result<NodeClient, Fault> {
+    pub fn client_now(&self, node: NodeId) -> Result<NodeClient, Fault> {
         self.nodes().entry(node).or_default().client().unwrap_or_else(|| Err(not_yet()))
     }
 
     /// Waits for the first connection, at most so long.
-    pub fn client_within(&self, node: i64, patience: Duration) -> Result<NodeClient, Fault> {
+    pub fn client_within(&self, node: NodeId, patience: Duration) -> Result<NodeClient, Fault> {
         let deadline = Instant::now() + patience;
         let mut nodes = self.nodes();
         loop {
@@ -78,7 +79,7 @@ impl Links {
         }
     }
 
-    pub fn connected(&self, node: i64, client: NodeClient, hypervisor: Option<Fault>) {
+    pub fn connected(&self, node: NodeId, client: NodeClient, hypervisor: Option<Fault>) {
         let mut nodes = self.nodes();
         let live = nodes.entry(node).or_default();
         live.client = Some(client);
@@ -88,7 +89,7 @@ impl Links {
         self.settled.notify_all();
     }
 
-    pub fn disconnected(&self, node: i64, why: Fault) {
+    pub fn disconnected(&self, node: NodeId, why: Fault) {
         let mut nodes = self.nodes();
         *nodes.entry(node).or_default() = Live { link: Some(why), ..Live::default() };
         drop(nodes);
@@ -96,7 +97,7 @@ impl Links {
     }
 
     /// The node is none of ours any more: its link ends.
-    pub fn forget(&self, node: i64) {
+    pub fn forget(&self, node: NodeId) {
         let live = self.nodes().remove(&node);
         if let Some(client) = live.and_then(|live| live.client) {
             client.close();
@@ -104,24 +105,24 @@ impl Links {
         self.settled.notify_all();
     }
 
-    pub fn set_hypervisor(&self, node: i64, why_down: Option<Fault>) {
+    pub fn set_hypervisor(&self, node: NodeId, why_down: Option<Fault>) {
         self.nodes().entry(node).or_default().hypervisor = why_down;
     }
 
-    pub fn set_sample(&self, node: i64, sample: Arc<Sample>) {
+    pub fn set_sample(&self, node: NodeId, sample: Arc<Sample>) {
         self.nodes().entry(node).or_default().sample = Some(sample);
     }
 
-    pub fn sample(&self, node: i64) -> Option<Arc<Sample>> {
+    pub fn sample(&self, node: NodeId) -> Option<Arc<Sample>> {
         self.nodes().get(&node)?.sample.clone()
     }
 
-    pub fn why_down(&self, node: i64) -> Option<Fault> {
+    pub fn why_down(&self, node: NodeId) -> Option<Fault> {
         self.state(node).1
     }
 
     /// Status and, when it is not active, the reason.
-    pub fn state(&self, node: i64) -> (NodeStatus, Option<Fault>) {
+    pub fn state(&self, node: NodeId) -> (NodeStatus, Option<Fault>) {
         let nodes = self.nodes();
         let Some(live) = nodes.get(&node) else {
             return (NodeStatus::Shutdown, Some(not_yet()));
@@ -137,11 +138,11 @@ impl Links {
         }
     }
 
-    pub fn events(&self) -> broadcast::Receiver<(i64, Event)> {
+    pub fn events(&self) -> broadcast::Receiver<(NodeId, Event)> {
         self.events.subscribe()
     }
 
-    pub fn announce(&self, node: i64, event: Event) {
+    pub fn announce(&self, node: NodeId, event: Event) {
         // Nobody listening is fine.
         let _ = self.events.send((node, event));
     }
@@ -161,17 +162,20 @@ mod tests {
     #[test]
     fn a_node_that_failed_answers_at_once_and_says_why() {
         let links = Links::new();
-        links.disconnected(1, Error::unreachable("agent-not-listening").into());
-        for answer in [links.client_now(1), links.client_within(1, LONG)] {
+        links.disconnected(NodeId::new(1), Error::unreachable("agent-not-listening").into());
+        for answer in [links.client_now(NodeId::new(1)), links.client_within(NodeId::new(1), LONG)]
+        {
             assert_eq!(answer.err().expect("no client").key, "agent-not-listening");
         }
-        assert_eq!(links.state(1).0, NodeStatus::Shutdown);
+        assert_eq!(links.state(NodeId::new(1)).0, NodeStatus::Shutdown);
     }
 
     #[test]
     fn who_does_not_wait_hears_that_the_first_connection_is_being_made() {
         let links = Links::new();
-        for answer in [links.client_now(1), links.client_within(1, Duration::ZERO)] {
+        for answer in
+            [links.client_now(NodeId::new(1)), links.client_within(NodeId::new(1), Duration::ZERO)]
+        {
             assert_eq!(answer.err().expect("no client").key, "node-not-yet-connected");
         }
     }
@@ -180,10 +184,11 @@ mod tests {
     fn the_first_connection_is_waited_for_until_it_fails() {
         let links = Arc::new(Links::new());
         let other = Arc::clone(&links);
-        let waiting =
-            std::thread::spawn(move || other.client_within(7, LONG).err().map(|fault| fault.key));
+        let waiting = std::thread::spawn(move || {
+            other.client_within(NodeId::new(7), LONG).err().map(|fault| fault.key)
+        });
         std::thread::sleep(Duration::from_millis(50));
-        links.disconnected(7, Error::unreachable("node-link-noise").into());
+        links.disconnected(NodeId::new(7), Error::unreachable("node-link-noise").into());
         assert_eq!(waiting.join().expect("join").as_deref(), Some("node-link-noise"));
     }
 }

@@ -40,7 +40,7 @@ pub use ssh_keys::{FoundKey, FoundKeys};
 
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{Event, Sample};
-use crate::store::{Store, Topic};
+use crate::store::{NodeId, Store, Topic};
 use attendants::Attendants;
 use links::Links;
 
@@ -134,7 +134,7 @@ impl NodeStatus {
 /// A machine. Memory in bytes.
 #[derive(Debug, Clone)]
 pub struct Node {
-    pub id: i64,
+    pub id: NodeId,
     pub uuid: Uuid,
     pub name: String,
     pub pool_id: i64,
@@ -213,7 +213,7 @@ impl Inventory {
         self.inner.store.read(|conn| store::nodes::find(conn, uuid))
     }
 
-    pub fn node_by_id(&self, id: i64) -> Result<Node> {
+    pub fn node_by_id(&self, id: NodeId) -> Result<Node> {
         self.inner.store.read(|conn| store::nodes::by_id(conn, id))
     }
 
@@ -238,22 +238,22 @@ impl Inventory {
     ///
     /// # Errors
     /// `node-without-storage` when the node was never connected.
-    pub fn storage_for(&self, node_id: i64, role: StorageRole) -> Result<String> {
+    pub fn storage_for(&self, node_id: NodeId, role: StorageRole) -> Result<String> {
         self.inner.store.read(|conn| storage_in(conn, node_id, role))
     }
     /// What agents tell on their own accord, with the id of their node.
-    pub fn events(&self) -> broadcast::Receiver<(i64, Event)> {
+    pub fn events(&self) -> broadcast::Receiver<(NodeId, Event)> {
         self.inner.links.events()
     }
 
     /// From now on does the duty in this way on each node: when it arrives, when asked, and again after a failure. It
     /// runs on a thread of its own and may block. Within the runtime; returns at once.
-    pub fn attend(&self, duty: Duty, work: impl Fn(i64) -> Result<()> + Send + Sync + 'static) {
+    pub fn attend(&self, duty: Duty, work: impl Fn(NodeId) -> Result<()> + Send + Sync + 'static) {
         self.inner.attendants.attend(duty, work);
     }
 
     /// The duty is to be done on the node after a pause. Returns at once.
-    pub fn ask_after(&self, duty: Duty, node: i64, pause: Duration) {
+    pub fn ask_after(&self, duty: Duty, node: NodeId, pause: Duration) {
         self.inner.attendants.ask_after(duty, node, pause);
     }
 
@@ -263,22 +263,22 @@ impl Inventory {
     }
 
     /// The newest figures of a node, while it is connected.
-    pub fn sample(&self, node_id: i64) -> Option<Arc<Sample>> {
+    pub fn sample(&self, node_id: NodeId) -> Option<Arc<Sample>> {
         self.inner.links.sample(node_id)
     }
 
     /// Whether agent and hypervisor answer.
-    pub fn is_up(&self, node_id: i64) -> bool {
+    pub fn is_up(&self, node_id: NodeId) -> bool {
         self.why_down(node_id).is_none()
     }
 
     /// Whether the agent answers, whatever its hypervisor does.
-    pub fn is_linked(&self, node_id: i64) -> bool {
+    pub fn is_linked(&self, node_id: NodeId) -> bool {
         self.inner.links.state(node_id).0 != NodeStatus::Shutdown
     }
 
     /// Why the agent or the hypervisor does not answer.
-    pub fn why_down(&self, node_id: i64) -> Option<Fault> {
+    pub fn why_down(&self, node_id: NodeId) -> Option<Fault> {
         self.inner.links.why_down(node_id)
     }
 }
@@ -301,7 +301,7 @@ fn attendants(store: &Store, links: &Arc<Links>) -> Attendants {
 ///
 /// # Errors
 /// `node-without-storage` when the node was never connected.
-pub fn storage_in(conn: &Connection, node_id: i64, role: StorageRole) -> Result<String> {
+pub fn storage_in(conn: &Connection, node_id: NodeId, role: StorageRole) -> Result<String> {
     let storages = store::facts::storages(conn, &[node_id])?;
     let found = storages.into_iter().find(|storage| storage.has(role));
     match found {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Inventory, Node, NodeStatus, Pool, Problem, StorageRole, store};
 use crate::error::{Error, Result};
 use crate::node::protocol::Sample;
+use crate::store::NodeId;
 use crate::store::list::{ListQuery, Page};
 
 /// A network card.
@@ -15,7 +16,7 @@ use crate::store::list::{ListQuery, Page};
 pub struct Nic {
     pub id: i64,
     pub uuid: Uuid,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub name: String,
     pub mac: String,
     /// Mbit/s, 0 when unknown.
@@ -46,7 +47,7 @@ pub struct Address {
 pub struct StorageUse {
     pub id: i64,
     pub uuid: Uuid,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub path: String,
     /// Numbers of [`StorageRole`].
     pub roles: Vec<u8>,
@@ -109,7 +110,7 @@ impl Inventory {
 
     /// Three queries for all of them together.
     fn details(&self, nodes: Vec<Node>) -> Result<Vec<NodeDetail>> {
-        let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
+        let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         let (mut usage, nics, storages) = self.inner.store.read(|conn| {
             let usage = store::nodes::usage(conn, &ids)?;
             let nics = store::facts::nics(conn, &ids)?;
@@ -158,8 +159,8 @@ impl Inventory {
     }
 }
 
-fn by_node<T>(things: Vec<T>, node: impl Fn(&T) -> i64) -> HashMap<i64, Vec<T>> {
-    let mut groups: HashMap<i64, Vec<T>> = HashMap::new();
+fn by_node<T>(things: Vec<T>, node: impl Fn(&T) -> NodeId) -> HashMap<NodeId, Vec<T>> {
+    let mut groups: HashMap<NodeId, Vec<T>> = HashMap::new();
     for thing in things {
         groups.entry(node(&thing)).or_default().push(thing);
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::store::ssh_grants;
 use super::{Duty, Inventory};
 use crate::error::{Error, Result};
+use crate::store::NodeId;
 use crate::store::list::{ListQuery, Page};
 
 /// Longest name of a system user (useradd(8)).
@@ -16,7 +17,7 @@ const NAME_LIMIT: usize = 32;
 #[derive(Debug, Clone)]
 pub struct SshGrant {
     pub uuid: Uuid,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub node_uuid: Uuid,
     pub node_name: String,
     pub node_ip: String,

@@ -13,13 +13,13 @@ use super::store::ssh_grants;
 use super::{Duty, FIRST_CONNECTION, Inventory, Node, side_by_side};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::{AuthorizedKey, InstalledKey};
-use crate::store::Topic;
+use crate::store::{NodeId, Topic};
 
 /// Key of the error of a pass in which the node refused the keys of some system users.
 const REFUSED: &str = "ssh-keys-refused";
 
 /// Why the keys of system users are not on their nodes.
-pub type SshProblems = HashMap<i64, BTreeMap<String, Fault>>;
+pub type SshProblems = HashMap<NodeId, BTreeMap<String, Fault>>;
 
 /// A key that was found on a node.
 #[derive(Debug, Clone)]
@@ -61,13 +61,13 @@ impl Inventory {
     }
 
     /// Why the keys of a system user could not be put on a node.
-    pub fn ssh_problem(&self, node_id: i64, system_user: &str) -> Option<Fault> {
+    pub fn ssh_problem(&self, node_id: NodeId, system_user: &str) -> Option<Fault> {
         self.ssh_problems().get(&node_id)?.get(system_user).cloned()
     }
 
     /// Makes the keys of the system user what the grants say, and gives what the node has against it. `None` also when
     /// the node is away.
-    pub(super) fn refusal(&self, node_id: i64, system_user: &str) -> Option<Error> {
+    pub(super) fn refusal(&self, node_id: NodeId, system_user: &str) -> Option<Error> {
         match self.inner.attendants.ask_and_wait(Duty::SshKeys, node_id)? {
             Ok(()) => None,
             Err(error) if error.kind() == Kind::NodeUnreachable => None,
@@ -84,7 +84,7 @@ impl Inventory {
     }
 
     /// Makes the keys on a node what the rows say.
-    fn apply_ssh(&self, node_id: i64) -> Result<()> {
+    fn apply_ssh(&self, node_id: NodeId) -> Result<()> {
         let wanted = self.inner.store.read(|conn| ssh_grants::wanted(conn, node_id))?;
         let client = self.client_now(node_id)?;
         let mut problems = BTreeMap::new();

@@ -15,8 +15,8 @@ pub use figures::{DiskUse, NodeFigures, TopData};
 use crate::error::Result;
 use crate::inventory::Inventory;
 use crate::node::protocol::{Event, Sample};
-use crate::store::Store;
 use crate::store::visible::Visible;
+use crate::store::{NodeId, Store};
 
 /// How long samples stay in memory. Charts of the first page average over less than a minute.
 const KEEP: Duration = Duration::from_secs(5 * 60);
@@ -45,7 +45,7 @@ pub struct Monitor {
 struct Inner {
     store: Store,
     inventory: Inventory,
-    history: Mutex<HashMap<i64, History>>,
+    history: Mutex<HashMap<NodeId, History>>,
 }
 
 impl Monitor {
@@ -69,7 +69,7 @@ impl Monitor {
         });
     }
 
-    fn keep(&self, node: i64, sample: Arc<Sample>) {
+    fn keep(&self, node: NodeId, sample: Arc<Sample>) {
         let now = Instant::now();
         let mut all = self.history();
         let history = all.entry(node).or_default();
@@ -83,7 +83,7 @@ impl Monitor {
 
     /// The samples of a node that came within this period, oldest first; the newest one when the
     /// period is shorter than the pause between two.
-    fn samples(&self, node: i64, period: Duration) -> Vec<Arc<Sample>> {
+    fn samples(&self, node: NodeId, period: Duration) -> Vec<Arc<Sample>> {
         let now = Instant::now();
         let all = self.history();
         let Some(history) = all.get(&node) else {
@@ -97,7 +97,7 @@ impl Monitor {
         }
     }
 
-    fn history(&self) -> MutexGuard<'_, HashMap<i64, History>> {
+    fn history(&self) -> MutexGuard<'_, HashMap<NodeId, History>> {
         self.inner.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

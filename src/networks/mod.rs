@@ -38,7 +38,7 @@ pub use switches::{NewSwitch, SwitchEdit};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::Inventory;
 use crate::operations::Operations;
-use crate::store::Store;
+use crate::store::{NodeId, Store};
 
 /// How a switch reaches the world; the word is document 002's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,9 +138,9 @@ struct Inner {
     operations: Operations,
     /// One at a time tells a node about its networks, so that no older list of reservations
     /// replaces a newer one.
-    telling: Mutex<HashMap<i64, Arc<Mutex<()>>>>,
+    telling: Mutex<HashMap<NodeId, Arc<Mutex<()>>>>,
     /// What a node refused, by node and network.
-    problems: Mutex<HashMap<(i64, Uuid), Fault>>,
+    problems: Mutex<HashMap<(NodeId, Uuid), Fault>>,
 }
 
 impl Networks {

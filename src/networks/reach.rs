@@ -9,6 +9,7 @@ use super::{Lease, Network, Networks, Subnet, SwitchKind, store};
 use crate::error::{Kind, Result};
 use crate::inventory::{Duty, FIRST_CONNECTION, side_by_side};
 use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
+use crate::store::NodeId;
 
 /// What a node refused is tried again after this time.
 const RETRY: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ impl Networks {
     /// # Errors
     /// `network-unknown`, `network-without-uplink`, `node-unreachable`, and what the node answers. It is tried again
     /// until the node has it.
-    pub fn ensure_on(&self, node_id: i64, network: Uuid) -> Result<()> {
+    pub fn ensure_on(&self, node_id: NodeId, network: Uuid) -> Result<()> {
         let result = self.ensure_noted(node_id, network);
         if result.is_err() {
             self.inner.inventory.ask_after(Duty::Networks, node_id, RETRY);
@@ -31,7 +32,7 @@ impl Networks {
         result
     }
 
-    fn ensure_noted(&self, node_id: i64, network: Uuid) -> Result<()> {
+    fn ensure_noted(&self, node_id: NodeId, network: Uuid) -> Result<()> {
         let turn = self.turn(node_id);
         let _turn = lock(&turn);
         let result = self.ensure_in_turn(node_id, network);
@@ -44,7 +45,7 @@ impl Networks {
         result
     }
 
-    fn ensure_in_turn(&self, node_id: i64, network: Uuid) -> Result<()> {
+    fn ensure_in_turn(&self, node_id: NodeId, network: Uuid) -> Result<()> {
         let (network, subnets, leases) = self.inner.store.read(|conn| {
             let network = store::networks::find(conn, network)?;
             let subnets = store::subnets::of_network(conn, network.id)?;
@@ -57,7 +58,7 @@ impl Networks {
     }
 
     /// Tells a node about reservations that were just made. They must be committed.
-    pub fn announce(&self, node_id: i64, network: Uuid, leases: &[Lease]) -> Result<()> {
+    pub fn announce(&self, node_id: NodeId, network: Uuid, leases: &[Lease]) -> Result<()> {
         if leases.is_empty() {
             return Ok(());
         }
@@ -70,7 +71,7 @@ impl Networks {
     }
 
     /// Tells a node that reservations are no more; they must be gone from the rows.
-    pub fn withdraw(&self, node_id: i64, network: Uuid, leases: &[Lease]) -> Result<()> {
+    pub fn withdraw(&self, node_id: NodeId, network: Uuid, leases: &[Lease]) -> Result<()> {
         if leases.is_empty() {
             return Ok(());
         }
@@ -82,7 +83,7 @@ impl Networks {
             .release(network, hosts(leases))
     }
 
-    fn turn(&self, node_id: i64) -> Arc<Mutex<()>> {
+    fn turn(&self, node_id: NodeId) -> Arc<Mutex<()>> {
         Arc::clone(lock(&self.inner.telling).entry(node_id).or_default())
     }
 
@@ -95,7 +96,7 @@ impl Networks {
         self.on_all_nodes(|node| match self.ensure_on(node, network.uuid) {
             Err(error) if error.kind() == Kind::NodeUnreachable => {
                 tracing::warn!(
-                    node.id = node,
+                    node.id = node.number(),
                     network = network.name,
                     error = error.detail(),
                     "network waits for its node"
@@ -119,7 +120,7 @@ impl Networks {
     }
 
     /// On all nodes side by side; the first error.
-    fn on_all_nodes(&self, work: impl Fn(i64) -> Result<()> + Sync) -> Result<()> {
+    fn on_all_nodes(&self, work: impl Fn(NodeId) -> Result<()> + Sync) -> Result<()> {
         let nodes = self.inner.inventory.nodes()?;
         let done = side_by_side(nodes.iter().map(|node| (node.id, ())), |node, ()| work(node));
         done.into_iter().try_for_each(|(_, result)| result)
@@ -132,7 +133,7 @@ impl Networks {
     }
 
     /// Everything that can be told is; the first error.
-    fn tell(&self, node: i64) -> Result<()> {
+    fn tell(&self, node: NodeId) -> Result<()> {
         let default = self.make_default_if_missing(node);
         let networks = self.inner.store.read(store::networks::all)?;
         let networks = networks.into_iter().filter(|network| network.kind == SwitchKind::Nat);
@@ -143,13 +144,13 @@ impl Networks {
 
     /// Takes networks away that no row knows: left by a database that was put back, perhaps. Rows are
     /// there before a node learns of a network and go after it, so that none is taken by mistake.
-    fn remove_strays(&self, node: i64) -> Result<()> {
+    fn remove_strays(&self, node: NodeId) -> Result<()> {
         let client = self.inner.inventory.client_now(node)?;
         for uuid in client.list_networks()? {
             let turn = self.turn(node);
             let _turn = lock(&turn);
             if self.inner.store.read(|conn| store::networks::maybe(conn, uuid))?.is_none() {
-                tracing::warn!(node.id = node, network.uuid = %uuid, "removing a network without owner");
+                tracing::warn!(node.id = node.number(), network.uuid = %uuid, "removing a network without owner");
                 client.remove_network(uuid)?;
             }
         }
@@ -157,7 +158,7 @@ impl Networks {
     }
 
     /// Only this machine's agent can tell which addresses are in use.
-    fn make_default_if_missing(&self, node: i64) -> Result<()> {
+    fn make_default_if_missing(&self, node: NodeId) -> Result<()> {
         if self.lacks_default()? && self.inner.inventory.local_node()?.id == node {
             self.make_default()?;
             // Others that arrived before did not hear of it.
@@ -166,7 +167,7 @@ impl Networks {
         Ok(())
     }
 
-    fn ensure_unless_deleted(&self, node: i64, network: Uuid) -> Result<()> {
+    fn ensure_unless_deleted(&self, node: NodeId, network: Uuid) -> Result<()> {
         match self.ensure_noted(node, network) {
             Err(error) if error.key() == "network-unknown" => Ok(()),
             other => other,

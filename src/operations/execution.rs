@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::{Actor, Item, State};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::cancel::{CancelFlag, cancelled};
+use crate::store::NodeId;
 
 /// What an action is given to work with.
 pub struct Execution {
@@ -33,25 +34,25 @@ impl Execution {
     }
 
     /// A node begins with its part, of `total` things. The progress of the whole is the sum of its parts.
-    pub fn part_begins(&self, node: i64, total: u64) {
+    pub fn part_begins(&self, node: NodeId, total: u64) {
         self.progress.begin(node, total);
     }
 
-    pub fn part_progress(&self, node: i64, done: u64) {
+    pub fn part_progress(&self, node: NodeId, done: u64) {
         self.progress.advance(node, done);
     }
 
-    pub fn part_ends(&self, node: i64, result: Result<(), Fault>) {
+    pub fn part_ends(&self, node: NodeId, result: Result<(), Fault>) {
         self.progress.end(node, result);
     }
 
     /// A node did some of the things of its part; the fault is the first of those that were not done.
-    pub fn part_ends_partly(&self, node: i64, fault: Fault) {
+    pub fn part_ends_partly(&self, node: NodeId, fault: Fault) {
         self.progress.end_partly(node, fault);
     }
 
     /// Why nodes did nothing of their part, also before a restart.
-    pub fn failed_parts(&self) -> BTreeMap<i64, Fault> {
+    pub fn failed_parts(&self) -> BTreeMap<NodeId, Fault> {
         let parts = self.progress.told().parts.into_iter();
         let failed = parts.filter(|(_, part)| part.state != State::Partly);
         failed.filter_map(|(node, part)| Some((node, part.fault?))).collect()

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::store::NodeId;
 use uuid::Uuid;
 
 /// What a kind of operation spends its time on. Work of one lane runs beside that of the others.
@@ -36,16 +37,16 @@ impl Lane {
 /// Where running operations are.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    running: HashMap<Uuid, (Lane, Vec<i64>)>,
+    running: HashMap<Uuid, (Lane, Vec<NodeId>)>,
     in_all: HashMap<Lane, usize>,
-    of_node: HashMap<(Lane, i64), usize>,
+    of_node: HashMap<(Lane, NodeId), usize>,
 }
 
 impl Lanes {
     /// Takes a place, if there is one in the lane and on each of the nodes.
-    pub fn enter(&mut self, uuid: Uuid, lane: Lane, nodes: &[i64]) -> bool {
+    pub fn enter(&mut self, uuid: Uuid, lane: Lane, nodes: &[NodeId]) -> bool {
         let (in_all, of_node) = lane.width();
-        let on = |node: &i64| self.of_node.get(&(lane, *node)).copied().unwrap_or(0);
+        let on = |node: &NodeId| self.of_node.get(&(lane, *node)).copied().unwrap_or(0);
         if self.in_all.get(&lane).copied().unwrap_or(0) >= in_all
             || nodes.iter().any(|node| on(node) >= of_node)
         {
@@ -76,7 +77,7 @@ impl Lanes {
 mod tests {
     use super::*;
 
-    fn fill(lanes: &mut Lanes, lane: Lane, nodes: &[i64]) -> Vec<Uuid> {
+    fn fill(lanes: &mut Lanes, lane: Lane, nodes: &[NodeId]) -> Vec<Uuid> {
         let mut entered = Vec::new();
         loop {
             let uuid = Uuid::new_v4();
@@ -92,18 +93,21 @@ mod tests {
         let mut lanes = Lanes::default();
         assert_eq!(fill(&mut lanes, Lane::Guests, &[]).len(), 64);
         assert_eq!(fill(&mut lanes, Lane::Copy, &[]).len(), 8);
-        assert!(lanes.enter(Uuid::new_v4(), Lane::Quick, &[1]));
+        assert!(lanes.enter(Uuid::new_v4(), Lane::Quick, &[NodeId::new(1)]));
     }
 
     #[test]
     fn a_full_node_does_not_hold_up_another() {
         let mut lanes = Lanes::default();
-        let on_both = fill(&mut lanes, Lane::Build, &[1, 2]);
+        let on_both = fill(&mut lanes, Lane::Build, &[NodeId::new(1), NodeId::new(2)]);
         assert_eq!(on_both.len(), 4);
-        assert!(!lanes.enter(Uuid::new_v4(), Lane::Build, &[2, 3]));
-        assert!(lanes.enter(Uuid::new_v4(), Lane::Build, &[3]));
+        assert!(!lanes.enter(Uuid::new_v4(), Lane::Build, &[NodeId::new(2), NodeId::new(3)]));
+        assert!(lanes.enter(Uuid::new_v4(), Lane::Build, &[NodeId::new(3)]));
         lanes.leave(on_both[0]);
-        assert!(lanes.enter(Uuid::new_v4(), Lane::Build, &[2, 3]), "the place is given back");
+        assert!(
+            lanes.enter(Uuid::new_v4(), Lane::Build, &[NodeId::new(2), NodeId::new(3)]),
+            "the place is given back"
+        );
         lanes.leave(Uuid::new_v4());
     }
 }

@@ -50,6 +50,7 @@ pub use saga::{Action, Saga, nothing};
 pub use store::locks::holders;
 
 use crate::error::{Error, Fault, Kind, Result};
+use crate::store::NodeId;
 
 /// Who asked.
 #[derive(Debug, Clone)]
@@ -135,7 +136,7 @@ impl Item {
 /// What one node has to do in an operation.
 #[derive(Debug, Clone)]
 pub struct Part {
-    pub node_id: i64,
+    pub node_id: NodeId,
     /// As the node was called when the operation began.
     pub node_name: String,
     /// `Queued`, `Running` or one of the ends.
@@ -242,7 +243,7 @@ impl NewOperation {
     }
 
     /// Where it works, and on how many things of each node: it waits for a place on each.
-    pub fn on(mut self, nodes: impl IntoIterator<Item = (i64, usize)>) -> Self {
+    pub fn on(mut self, nodes: impl IntoIterator<Item = (NodeId, usize)>) -> Self {
         self.parts.extend(nodes.into_iter().map(|(node, total)| Part::of(node, total as u64)));
         self
     }

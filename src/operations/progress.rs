@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Part, State};
 use crate::error::{Fault, Kind};
+use crate::store::NodeId;
 
 /// Progress is told at most this often per operation.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -19,7 +20,7 @@ pub(super) struct Told {
     pub done: u64,
     pub total: u64,
     /// By node.
-    pub parts: BTreeMap<i64, Part>,
+    pub parts: BTreeMap<NodeId, Part>,
 }
 
 /// The advance of one running operation.
@@ -75,21 +76,21 @@ impl Progress {
     }
 
     /// A node begins with its part, of so many things.
-    pub fn begin(&self, node: i64, total: u64) {
+    pub fn begin(&self, node: NodeId, total: u64) {
         self.part(node, true, |part| {
             (part.state, part.done, part.total, part.fault) = (State::Running, 0, total, None);
         });
     }
 
-    pub fn advance(&self, node: i64, done: u64) {
+    pub fn advance(&self, node: NodeId, done: u64) {
         self.part(node, false, |part| part.done = done.min(part.total));
     }
 
-    pub fn end(&self, node: i64, result: Result<(), Fault>) {
+    pub fn end(&self, node: NodeId, result: Result<(), Fault>) {
         self.part(node, true, |part| part.end(result));
     }
 
-    pub fn end_partly(&self, node: i64, fault: Fault) {
+    pub fn end_partly(&self, node: NodeId, fault: Fault) {
         self.part(node, true, |part| (part.state, part.fault) = (State::Partly, Some(fault)));
     }
 
@@ -101,7 +102,7 @@ impl Progress {
         }
     }
 
-    fn part(&self, node: i64, must: bool, change: impl FnOnce(&mut Part)) {
+    fn part(&self, node: NodeId, must: bool, change: impl FnOnce(&mut Part)) {
         self.change(must, |inner| {
             change(inner.told.parts.entry(node).or_insert_with(|| Part::of(node, 0)));
             let total: u64 = inner.told.parts.values().map(|part| part.total).sum();
@@ -126,7 +127,7 @@ impl Progress {
 }
 
 impl Part {
-    pub(super) fn of(node_id: i64, total: u64) -> Self {
+    pub(super) fn of(node_id: NodeId, total: u64) -> Self {
         let (node_name, state) = (String::new(), State::Queued);
         Self { node_id, node_name, state, done: 0, total, fault: None }
     }
@@ -152,15 +153,15 @@ mod tests {
     #[test]
     fn the_whole_is_the_sum_of_its_parts() {
         let progress = Progress::new(|| ());
-        progress.begin(1, 10);
-        progress.begin(2, 30);
+        progress.begin(NodeId::new(1), 10);
+        progress.begin(NodeId::new(2), 30);
         let whole = || (progress.told().done, progress.told().total);
         assert_eq!(whole(), (0, 40));
-        progress.advance(2, 20);
-        progress.advance(1, 5);
+        progress.advance(NodeId::new(2), 20);
+        progress.advance(NodeId::new(1), 5);
         assert_eq!(whole(), (25, 40), "neither part hides the other");
-        progress.end(1, Ok(()));
-        progress.end(2, Err(Error::unreachable("node-unreachable").into()));
+        progress.end(NodeId::new(1), Ok(()));
+        progress.end(NodeId::new(2), Err(Error::unreachable("node-unreachable").into()));
         assert_eq!(whole(), (30, 40));
         let states: Vec<State> = progress.told().parts.values().map(|part| part.state).collect();
         assert_eq!(states, [State::Succeeded, State::Failed]);
@@ -169,9 +170,9 @@ mod tests {
     #[test]
     fn parts_without_an_end_end_as_the_whole() {
         let progress = Progress::new(|| ());
-        progress.begin(1, 1);
-        progress.end(1, Ok(()));
-        progress.begin(2, 1);
+        progress.begin(NodeId::new(1), 1);
+        progress.end(NodeId::new(1), Ok(()));
+        progress.begin(NodeId::new(2), 1);
         progress.end_all(Some(&crate::node::cancel::cancelled().into()));
         let states: Vec<State> = progress.told().parts.values().map(|part| part.state).collect();
         assert_eq!(states, [State::Succeeded, State::Cancelled]);

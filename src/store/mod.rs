@@ -9,6 +9,7 @@ pub mod files;
 #[cfg(debug_assertions)]
 mod guard;
 mod held;
+mod ids;
 pub mod list;
 pub mod lock;
 mod migrations;
@@ -30,6 +31,7 @@ use tokio::sync::broadcast;
 use crate::error::{Context, Error, Kind, Result};
 
 pub use held::outside_transaction;
+pub use ids::NodeId;
 pub use news::{Changed, Topic, Topics};
 
 /// How long a reader or the writer waits for a lock held by another process (a backup, the CLI).

@@ -77,8 +77,8 @@ pub fn word<T>(
 }
 
 /// Numbers for `IN (…)`: they need no quoting. An empty list matches nothing.
-pub fn in_numbers(ids: impl IntoIterator<Item = i64>) -> String {
-    let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
+pub fn in_numbers(ids: impl IntoIterator<Item: Into<i64>>) -> String {
+    let ids: Vec<String> = ids.into_iter().map(|id| id.into().to_string()).collect();
     format!("({})", ids.join(","))
 }
 

@@ -196,6 +196,42 @@ fn no_document_is_known_outside_its_folder() {
     complain("the api's documents", wrong);
 }
 
+/// Rows that have a type for their number (`store/ids.rs`): the type and what its values are called.
+const IDS: [(&str, &[&str]); 1] = [("NodeId", &["node", "node_id", "nodes"])];
+
+/// The name that a line gives to a value of type `i64`, or to many of them.
+fn name_of_number(before: &str) -> Option<&str> {
+    const AROUND: [&str; 5] = ["&", "&[", "Option<", "Vec<", "HashSet<"];
+    let mut before = before;
+    while let Some(inner) = AROUND.iter().find_map(|around| before.strip_suffix(around)) {
+        before = inner;
+    }
+    let name = before.strip_suffix(": ")?;
+    name.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
+}
+
+/// A number is made an id where it comes in, so that no function can be given the id of another thing.
+#[test]
+fn ids_have_types() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let code = source.code();
+        for (at, _) in code.match_indices("i64") {
+            let Some(name) = name_of_number(&code[..at]) else { continue };
+            for (id, _) in IDS.iter().filter(|(_, names)| names.contains(&name)) {
+                wrong.push(format!("{}: {name} is no {id}", source.path));
+            }
+        }
+        let is_door = source.is_store() || source.is_test() || source.room == "api";
+        for (id, _) in IDS.iter().filter(|_| !is_door) {
+            if code.contains(&format!("{id}::new(")) {
+                wrong.push(format!("{} makes a {id} of a number", source.path));
+            }
+        }
+    }
+    complain("ids that are bare numbers, or made in the middle", wrong);
+}
+
 #[test]
 fn files_hold_one_thing() {
     let long = sources().into_iter().filter(|source| source.text.lines().count() > FILE_LIMIT);

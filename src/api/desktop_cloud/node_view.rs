@@ -11,6 +11,7 @@ use crate::inventory::{
     Address, Nic, Node, NodeDetail, NodeStatus, Problem, StorageRole, StorageUse,
 };
 use crate::networks::netmask_of;
+use crate::store::NodeId;
 
 const GIB: f64 = (1u64 << 30) as f64;
 const NIC_UP: u8 = 2;
@@ -19,7 +20,7 @@ const NIC_DOWN: u8 = 1;
 /// A node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NodeView {
-    id: i64,
+    id: NodeId,
     uuid: Uuid,
     name: String,
     hostname: String,

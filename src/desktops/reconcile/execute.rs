@@ -19,6 +19,7 @@ use crate::inventory::FIRST_CONNECTION;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::operations::{Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, nothing};
+use crate::store::NodeId;
 
 const REMAKE: &str = "desktops-remake";
 const CORRECT: &str = "desktops-correct";
@@ -49,7 +50,7 @@ pub(in crate::desktops) fn register(desktops: &Desktops) {
 
 impl Desktops {
     /// One look at a node. What could not be mended is tried again at the next one.
-    pub(super) fn reconcile(&self, node: i64) -> Result<Report> {
+    pub(super) fn reconcile(&self, node: NodeId) -> Result<Report> {
         let client = self.inventory.client_now(node)?;
         // What an operation finishes between the two looks is not in the list of domains yet.
         let mut held = self.operations.locked()?;
@@ -116,10 +117,10 @@ fn unless_busy(submitted: Result<()>) -> Result<()> {
 }
 
 /// Removes what belongs to nobody.
-fn remove(node: i64, client: &NodeClient, plan: &Plan) -> Result<Report> {
+fn remove(node: NodeId, client: &NodeClient, plan: &Plan) -> Result<Report> {
     let mut report = Report::default();
     if !plan.remove.is_empty() {
-        tracing::warn!(node.id = node, domains = ?plan.remove, "removing domains that no row knows");
+        tracing::warn!(node.id = node.number(), domains = ?plan.remove, "removing domains that no row knows");
         let flag = CancelFlag::new();
         let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
         first_failure(client.remove_domains(plan.remove.clone(), &mut watch)?)?;
@@ -129,12 +130,12 @@ fn remove(node: i64, client: &NodeClient, plan: &Plan) -> Result<Report> {
         let paths: Vec<&str> = plan.files.iter().map(|file| file.path.as_str()).collect();
         match client.remove_files(plan.files.clone()) {
             Ok(()) => {
-                tracing::warn!(node.id = node, ?paths, "removed files that no row knows");
+                tracing::warn!(node.id = node.number(), ?paths, "removed files that no row knows");
                 report.removed_files = plan.files.len();
             }
             // A disk stands on it that was set aside, or one made after a backup that was restored.
             Err(error) if error.key() == "layer-in-use" => {
-                tracing::debug!(node.id = node, ?paths, error = error.detail(), "in use");
+                tracing::debug!(node.id = node.number(), ?paths, error = error.detail(), "in use");
             }
             Err(error) => return Err(error),
         }

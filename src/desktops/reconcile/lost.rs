@@ -13,6 +13,7 @@ use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{DomainState, PowerAction};
 use crate::operations::{Actor, audit};
+use crate::store::NodeId;
 
 const DOMAIN: &str = "log-lost-domain";
 const FILE: &str = "log-lost-file";
@@ -23,7 +24,7 @@ impl Desktops {
     /// that appears from now on is of this database. After a failure or a kill the next look does the rest.
     pub(super) fn set_aside(
         &self,
-        node: i64,
+        node: NodeId,
         at: i64,
         client: &NodeClient,
         plan: &Plan,
@@ -32,7 +33,7 @@ impl Desktops {
         let names: HashMap<Uuid, &str> =
             domains.iter().map(|domain| (domain.uuid, domain.owner.name.as_str())).collect();
         if !plan.remove.is_empty() || !plan.files.is_empty() {
-            tracing::warn!(node.id = node, domains = ?plan.remove, files = plan.files.len(),
+            tracing::warn!(node.id = node.number(), domains = ?plan.remove, files = plan.files.len(),
                 "setting aside what was made after the restored backup");
             let flag = CancelFlag::new();
             let mut watch = Watch { progress: &mut |_| (), cancel: &flag };

@@ -27,6 +27,7 @@ pub use plan::{Known, KnownDomain};
 use super::Desktops;
 use crate::error::Result;
 use crate::inventory::Duty;
+use crate::store::NodeId;
 
 /// After a domain vanished: an operation that removed it has let go of it by then.
 const SOON: Duration = Duration::from_secs(2);
@@ -39,7 +40,7 @@ impl Desktops {
         self.inventory.attend(Duty::Domains, move |node| {
             let report = desktops.reconcile(node)?;
             if !report.is_empty() {
-                tracing::info!(node.id = node, ?report, "node mended");
+                tracing::info!(node.id = node.number(), ?report, "node mended");
             }
             Ok(())
         });
@@ -51,7 +52,7 @@ impl Desktops {
     }
 
     /// Looks at a node in a moment.
-    pub(super) fn look_soon(&self, node: i64) {
+    pub(super) fn look_soon(&self, node: NodeId) {
         self.inventory.ask_after(Duty::Domains, node, SOON);
     }
 

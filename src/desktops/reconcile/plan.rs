@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Held;
 use crate::desktops::spec::Restore;
 use crate::node::protocol::{DomainList, DomainState, FileKind, StoredFile, TemplateLayers};
+use crate::store::NodeId;
 
 /// What rows know.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl Found {
 
 #[derive(Debug, Clone, Copy)]
 pub struct KnownDomain {
-    pub node_id: i64,
+    pub node_id: NodeId,
     /// Not being made or deleted.
     pub is_ready: bool,
     /// Desktop group; `None` for a template's own.
@@ -62,7 +63,7 @@ pub struct Plan {
 }
 
 /// Compares a node with the rows.
-pub fn plan(node: i64, found: &Found, known: &Known, held: &Held) -> Plan {
+pub fn plan(node: NodeId, found: &Found, known: &Known, held: &Held) -> Plan {
     let Found { domains: DomainList { states, unreadable }, files, .. } = found;
     let readable: HashSet<Uuid> = states.iter().map(|domain| domain.uuid).collect();
     // What cannot be read is somebody's: neither it nor its disks are touched, nor made anew.
@@ -99,7 +100,7 @@ pub fn plan(node: i64, found: &Found, known: &Known, held: &Held) -> Plan {
     }
 }
 
-fn differing(node: i64, domains: &[DomainState], known: &Known, held: &Held) -> Vec<Uuid> {
+fn differing(node: NodeId, domains: &[DomainState], known: &Known, held: &Held) -> Vec<Uuid> {
     let differs = |domain: &&DomainState| {
         let Some(row) = known.domains.get(&domain.uuid) else { return false };
         // While its group is changed the nodes are being told.
@@ -136,7 +137,7 @@ mod tests {
     use crate::error::{Error, Fault};
     use crate::node::protocol::{DiskRole, LayerKind, LayerRef, Owner, OwnerKind, PowerState};
 
-    const NODE: i64 = 1;
+    const NODE: NodeId = NodeId::new(1);
 
     fn domain(uuid: Uuid) -> DomainState {
         DomainState {
@@ -166,7 +167,7 @@ mod tests {
         StoredFile { storage: "/s".into(), kind, uuid, path: uuid.to_string() }
     }
 
-    fn row(node_id: i64, is_ready: bool, is_template: bool) -> KnownDomain {
+    fn row(node_id: NodeId, is_ready: bool, is_template: bool) -> KnownDomain {
         let group = (!is_template).then(Uuid::new_v4);
         KnownDomain { node_id, is_ready, group, restore: Restore { system: true, data: false } }
     }
@@ -222,7 +223,7 @@ mod tests {
         let mut known = Known::default();
         known.domains.insert(missing, row(NODE, true, false));
         known.domains.insert(Uuid::new_v4(), row(NODE, false, false));
-        known.domains.insert(Uuid::new_v4(), row(2, true, false));
+        known.domains.insert(Uuid::new_v4(), row(NodeId::new(2), true, false));
         known.domains.insert(Uuid::new_v4(), row(NODE, true, true));
         assert_eq!(plan(NODE, &found(&[], &[]), &known, &Held::new()).remake, [missing]);
         assert!(plan(NODE, &found(&[], &[]), &known, &Held::from([missing])).remake.is_empty());
@@ -232,7 +233,7 @@ mod tests {
     fn a_domain_of_another_nodes_row_is_not_removed() {
         let elsewhere = Uuid::new_v4();
         let mut known = Known::default();
-        known.domains.insert(elsewhere, row(2, true, false));
+        known.domains.insert(elsewhere, row(NodeId::new(2), true, false));
         assert!(
             plan(NODE, &found(&[domain(elsewhere)], &[]), &known, &Held::new()).remove.is_empty()
         );

@@ -10,7 +10,7 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::{self, Power};
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::DomainState;
-use crate::store::{Topic, Tx, rows};
+use crate::store::{NodeId, Topic, Tx, rows};
 
 /// Writes a desktop's state if it differs.
 ///
@@ -67,7 +67,7 @@ pub fn set_gone(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 }
 
 /// What rows know of a node and of what was found there: the owners of domains and files, and what is to be published.
-pub fn known(conn: &Connection, node: i64, found: &[Uuid]) -> Result<Known> {
+pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     let found = super::json_uuids(found)?;
     let mut known =
         Known { published: templates::store::published_on(conn, node)?, ..Known::default() };

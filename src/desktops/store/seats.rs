@@ -14,7 +14,7 @@ use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Topic, Tx, now};
+use crate::store::{NodeId, Store, Topic, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
@@ -65,7 +65,7 @@ static DESKTOPS: Listing = Listing {
 pub struct NewSeat {
     pub uuid: Uuid,
     pub name: String,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub seat: u32,
     pub version: u32,
 }
@@ -125,7 +125,7 @@ pub struct Seat {
     pub group: Uuid,
     /// Row of the education group.
     pub education_group: Option<i64>,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub stage: Stage,
     pub power: Power,
 }
@@ -172,7 +172,7 @@ pub fn of_group(conn: &Connection, group: Uuid) -> Result<Vec<Seat>> {
 }
 
 /// The nodes on which these groups have desktops.
-pub fn nodes_of_groups(conn: &Connection, groups: &[Uuid]) -> Result<Vec<i64>> {
+pub fn nodes_of_groups(conn: &Connection, groups: &[Uuid]) -> Result<Vec<NodeId>> {
     let mut statement = conn.prepare_cached(
         "SELECT DISTINCT d.node_id FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          WHERE g.uuid IN (SELECT value FROM json_each(?1))",
@@ -291,7 +291,7 @@ pub struct Build {
     pub group: Uuid,
     pub template: Uuid,
     pub version: u32,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub vcpu: u32,
     pub memory_mib: u64,
     pub sys_restore: bool,
@@ -332,8 +332,8 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
 }
 
 /// Which of these desktops are on which node.
-pub fn by_node<'a>(seats: impl IntoIterator<Item = &'a Seat>) -> HashMap<i64, Vec<Uuid>> {
-    let mut nodes: HashMap<i64, Vec<Uuid>> = HashMap::new();
+pub fn by_node<'a>(seats: impl IntoIterator<Item = &'a Seat>) -> HashMap<NodeId, Vec<Uuid>> {
+    let mut nodes: HashMap<NodeId, Vec<Uuid>> = HashMap::new();
     for seat in seats {
         nodes.entry(seat.node_id).or_default().push(seat.uuid);
     }
@@ -341,6 +341,6 @@ pub fn by_node<'a>(seats: impl IntoIterator<Item = &'a Seat>) -> HashMap<i64, Ve
 }
 
 /// Where each of these desktops is, by node.
-pub fn nodes_of(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<i64, Vec<Uuid>>> {
+pub fn nodes_of(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<NodeId, Vec<Uuid>>> {
     Ok(by_node(&seats(conn, desktops)?))
 }

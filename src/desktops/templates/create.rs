@@ -415,7 +415,11 @@ impl Templates {
             let network = lease.network_uuid;
             if let Err(error) = self.networks.withdraw(node_id, network, &[lease]) {
                 // The node learns of it when it is told its networks again.
-                tracing::warn!(node.id = node_id, error = error.detail(), "address not withdrawn");
+                tracing::warn!(
+                    node.id = node_id.number(),
+                    error = error.detail(),
+                    "address not withdrawn"
+                );
             }
         }
         Ok(())

@@ -5,9 +5,10 @@ use uuid::Uuid;
 use super::{Templates, store};
 use crate::error::Result;
 use crate::images::{self, CopyState, LayerCopy};
+use crate::store::NodeId;
 
 /// A layer that is about to be made.
-pub(super) fn new_copy(layer: Uuid, node_id: i64, storage: &str) -> LayerCopy {
+pub(super) fn new_copy(layer: Uuid, node_id: NodeId, storage: &str) -> LayerCopy {
     LayerCopy {
         layer,
         node_id,
@@ -19,7 +20,7 @@ pub(super) fn new_copy(layer: Uuid, node_id: i64, storage: &str) -> LayerCopy {
 
 impl Templates {
     /// The files of these layers are there.
-    pub(super) fn note_made(&self, node_id: i64, layers: &[store::PlacedLayer]) -> Result<()> {
+    pub(super) fn note_made(&self, node_id: NodeId, layers: &[store::PlacedLayer]) -> Result<()> {
         self.store.write(|tx| {
             for placed in layers {
                 let made = LayerCopy {

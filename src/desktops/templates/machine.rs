@@ -14,6 +14,7 @@ use crate::node::protocol::{
     DiskRole, DomainSpec, ItemResult, LayerRef, NicSpec, OwnerKind, Progress, TemplateLayers,
 };
 use crate::operations::Execution;
+use crate::store::NodeId;
 
 impl Templates {
     pub(super) fn client_of(&self, template: &Template) -> Result<NodeClient> {
@@ -21,7 +22,7 @@ impl Templates {
     }
 
     /// The template's storages on a node.
-    pub(super) fn storages(&self, node_id: i64) -> Result<Storages> {
+    pub(super) fn storages(&self, node_id: NodeId) -> Result<Storages> {
         Ok(Storages {
             system: self.inventory.storage_for(node_id, StorageRole::TemplateSystem)?,
             data: self.inventory.storage_for(node_id, StorageRole::TemplateData)?,
@@ -99,7 +100,7 @@ impl Templates {
     }
 
     /// Removes files of layers; absent ones count as removed.
-    pub(super) fn remove_files(&self, node_id: i64, layers: Vec<LayerRef>) -> Result<()> {
+    pub(super) fn remove_files(&self, node_id: NodeId, layers: Vec<LayerRef>) -> Result<()> {
         if layers.is_empty() {
             return Ok(());
         }

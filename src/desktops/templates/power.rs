@@ -13,7 +13,7 @@ use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
 };
-use crate::store::{Topic, Tx};
+use crate::store::{NodeId, Topic, Tx};
 
 /// What people do to machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ fn run(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> 
 fn switch_on(
     templates: &Templates,
     action: PowerAction,
-    (client, node): (&NodeClient, i64),
+    (client, node): (&NodeClient, NodeId),
     part: &[&Template],
     watch: &mut Watch<'_>,
 ) -> Result<Vec<ItemResult>> {
@@ -173,7 +173,7 @@ fn switch_on(
 
 fn define(
     templates: &Templates,
-    (client, node): (&NodeClient, i64),
+    (client, node): (&NodeClient, NodeId),
     part: &[&Template],
     watch: &mut Watch<'_>,
 ) -> Result<Vec<ItemResult>> {

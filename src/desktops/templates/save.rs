@@ -24,7 +24,7 @@ use crate::node::protocol::{FrozenDisk, PowerAction};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
-use crate::store::{Tx, now};
+use crate::store::{NodeId, Tx, now};
 
 pub(super) const KIND: &str = "template-save";
 
@@ -92,7 +92,7 @@ impl Templates {
     }
 
     /// Ends the saves that were abandoned while this node did not answer; the first error.
-    pub(super) fn end_left_saves(&self, node_id: i64) -> Result<()> {
+    pub(super) fn end_left_saves(&self, node_id: NodeId) -> Result<()> {
         let busy = self.operations.locked()?;
         let templates = self.store.read(|conn| store::on_node(conn, node_id))?;
         let left = templates

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::desktops::machines::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{DiskRole, PowerState};
+use crate::store::NodeId;
 
 /// What a template is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub struct Template {
     pub classify: Classify,
     pub pool_id: i64,
     /// Where its own domain is.
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub network_id: i64,
     pub subnet_id: i64,
     pub vcpu: u32,

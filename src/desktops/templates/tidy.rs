@@ -10,6 +10,7 @@ use super::store::{self, PlacedLayer};
 use super::{Template, TemplateState, Templates};
 use crate::error::Result;
 use crate::inventory::Duty;
+use crate::store::NodeId;
 
 impl Templates {
     /// From now on, on every node that arrives, ends saves that were abandoned, and throws away unused layers and
@@ -24,7 +25,7 @@ impl Templates {
     }
 
     /// Files that nobody can fetch any more: their tickets are void, or ended with an earlier server.
-    fn remove_left_exports(&self, node_id: i64) -> Result<()> {
+    fn remove_left_exports(&self, node_id: NodeId) -> Result<()> {
         let busy = self.operations.locked()?;
         for export in self.store.read(|conn| store::exports_of_node(conn, node_id))? {
             if !self.downloads.knows(export.uuid) && !busy.contains(&export.uuid) {
@@ -61,7 +62,7 @@ impl Templates {
     }
 
     /// Of all templates on the node that nobody works on; the first error.
-    fn remove_unused_layers_on(&self, node_id: i64) -> Result<()> {
+    fn remove_unused_layers_on(&self, node_id: NodeId) -> Result<()> {
         let busy = self.operations.locked()?;
         let templates = self.store.read(|conn| store::on_node(conn, node_id))?;
         let idle = templates.iter().filter(|template| {

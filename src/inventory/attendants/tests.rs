@@ -2,10 +2,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::*;
+use crate::store::NodeId;
 
 /// Attendants of nodes that are all up, but for those in `away`; `told` is sent at each change of problems.
-fn attendants(told: mpsc::Sender<()>) -> (Attendants, Arc<Mutex<HashMap<i64, NodeStatus>>>) {
-    let states: Arc<Mutex<HashMap<i64, NodeStatus>>> = Arc::default();
+fn attendants(told: mpsc::Sender<()>) -> (Attendants, Arc<Mutex<HashMap<NodeId, NodeStatus>>>) {
+    let states: Arc<Mutex<HashMap<NodeId, NodeStatus>>> = Arc::default();
     let read = Arc::clone(&states);
     let status =
         move |node| read.lock().expect("states").get(&node).copied().unwrap_or(NodeStatus::Active);
@@ -44,20 +45,20 @@ async fn a_node_that_hangs_holds_no_other() {
     let (sender, done) = mpsc::channel();
     let (held, sender) = (gate.clone(), Mutex::new(sender));
     attendants.attend(Duty::Networks, move |node| {
-        if node == 1 {
+        if node == NodeId::new(1) {
             held.pass();
         }
         sender.lock().expect("sender").send(node).expect("send");
         Ok(())
     });
-    attendants.arrived(1);
-    attendants.arrived(2);
+    attendants.arrived(NodeId::new(1));
+    attendants.arrived(NodeId::new(2));
     let wait = move || (done.recv().expect("node 2"), done);
     let (first, done) = tokio::task::spawn_blocking(wait).await.expect("join");
-    assert_eq!(first, 2);
+    assert_eq!(first, NodeId::new(2));
     gate.open();
     let second = tokio::task::spawn_blocking(move || done.recv()).await.expect("join");
-    assert_eq!(second, Ok(1));
+    assert_eq!(second, Ok(NodeId::new(1)));
 }
 
 #[tokio::test]
@@ -74,7 +75,7 @@ async fn the_duties_of_a_node_are_done_in_turn_and_in_their_order() {
             Ok(())
         });
     }
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let take = move || (0..3).map(|_| done.recv().expect("done")).collect::<Vec<_>>();
     let taken = tokio::task::spawn_blocking(take).await.expect("join");
     assert_eq!(taken, [(Duty::Networks, 0), (Duty::SshKeys, 0), (Duty::LeftUploads, 0)]);
@@ -90,21 +91,21 @@ async fn what_is_asked_for_while_it_is_done_is_done_once_more() {
         held.pass();
         Ok(())
     });
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
     let rounds = tokio::task::spawn_blocking(move || {
         begun.recv().expect("the first round");
         // It has begun: all of these are served by one more round.
-        asked.ask_after(Duty::Networks, 1, Duration::ZERO);
+        asked.ask_after(Duty::Networks, NodeId::new(1), Duration::ZERO);
         asked.ask_all(Duty::Networks);
         let waiting = {
             let asked = asked.clone();
-            thread::spawn(move || asked.ask_and_wait(Duty::Networks, 1))
+            thread::spawn(move || asked.ask_and_wait(Duty::Networks, NodeId::new(1)))
         };
         gate.open();
         assert!(matches!(waiting.join().expect("join"), Some(Ok(()))));
         // A round of its own, so that nothing is under way any more.
-        assert!(matches!(asked.ask_and_wait(Duty::Networks, 1), Some(Ok(()))));
+        assert!(matches!(asked.ask_and_wait(Duty::Networks, NodeId::new(1)), Some(Ok(()))));
         begun.try_iter().count()
     });
     // The second for the three, the third for the last; the second may have begun before the thread asked.
@@ -122,11 +123,11 @@ async fn an_arrival_while_it_works_is_not_missed() {
         held.pass();
         Ok(())
     });
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let first = move || begun.recv().map(|()| begun);
     let begun = tokio::task::spawn_blocking(first).await.expect("join").expect("begun");
     // More than any channel of arrivals ever kept.
-    (0..1000).for_each(|_| attendants.arrived(1));
+    (0..1000).for_each(|_| attendants.arrived(NodeId::new(1)));
     gate.open();
     tokio::task::spawn_blocking(move || begun.recv()).await.expect("join").expect("once more");
 }
@@ -151,16 +152,17 @@ async fn a_failure_is_a_problem_until_it_succeeds() {
         others.fetch_add(1, Ordering::SeqCst);
         Ok(())
     });
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let seen = tokio::task::spawn_blocking(move || {
-        let problems = || attendants.problems(1).into_iter().map(|problem| problem.fault.key);
+        let problems =
+            || attendants.problems(NodeId::new(1)).into_iter().map(|problem| problem.fault.key);
         // One news of each failure; the third attempt waits at the gate.
         told.recv().expect("failed");
         told.recv().expect("panicked");
         let shown: Vec<String> = problems().collect();
         gate.open();
         told.recv().expect("done");
-        assert!(matches!(attendants.ask_and_wait(Duty::LeftUploads, 1), Some(Ok(()))));
+        assert!(matches!(attendants.ask_and_wait(Duty::LeftUploads, NodeId::new(1)), Some(Ok(()))));
         (shown, problems().count())
     });
     assert_eq!(seen.await.expect("join"), (vec!["internal".to_owned()], 0));
@@ -176,16 +178,17 @@ async fn a_node_that_is_not_here_is_not_asked_and_not_waited_for() {
         sender.lock().expect("sender").send(()).expect("send");
         Ok(())
     });
-    let set = |status| states.lock().expect("states").insert(1, status);
+    let set = |status| states.lock().expect("states").insert(NodeId::new(1), status);
     // Its agent answers, its hypervisor does not.
     set(NodeStatus::Error);
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
-    let waited = tokio::task::spawn_blocking(move || asked.ask_and_wait(Duty::Networks, 1));
+    let waited =
+        tokio::task::spawn_blocking(move || asked.ask_and_wait(Duty::Networks, NodeId::new(1)));
     assert!(waited.await.expect("join").is_none());
     assert!(done.try_recv().is_err());
     set(NodeStatus::Active);
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     tokio::task::spawn_blocking(move || done.recv()).await.expect("join").expect("on arrival");
 }
 
@@ -199,11 +202,12 @@ async fn who_waits_for_a_node_hears_that_it_went() {
         inside.pass();
         Ok(())
     });
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
-    let waited = tokio::task::spawn_blocking(move || asked.ask_and_wait(Duty::SshKeys, 1));
+    let waited =
+        tokio::task::spawn_blocking(move || asked.ask_and_wait(Duty::SshKeys, NodeId::new(1)));
     tokio::task::spawn_blocking(move || gate.pass()).await.expect("join");
-    states.lock().expect("states").insert(1, NodeStatus::Shutdown);
+    states.lock().expect("states").insert(NodeId::new(1), NodeStatus::Shutdown);
     attendants.left();
     assert!(waited.await.expect("join").is_none());
     held.open();
@@ -213,15 +217,15 @@ async fn who_waits_for_a_node_hears_that_it_went() {
 async fn the_attendant_of_a_node_that_is_gone_leaves() {
     let attendants = quiet();
     attendants.attend(Duty::Networks, |_| Ok(()));
-    attendants.arrived(1);
+    attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
-    let done = move || asked.ask_and_wait(Duty::Networks, 1);
+    let done = move || asked.ask_and_wait(Duty::Networks, NodeId::new(1));
     assert!(matches!(tokio::task::spawn_blocking(done).await.expect("join"), Some(Ok(()))));
-    attendants.forget(1);
-    while attendants.state().nodes.contains_key(&1) {
+    attendants.forget(NodeId::new(1));
+    while attendants.state().nodes.contains_key(&NodeId::new(1)) {
         tokio::task::yield_now().await;
     }
-    assert!(attendants.problems(1).is_empty());
+    assert!(attendants.problems(NodeId::new(1)).is_empty());
 }
 
 #[test]

@@ -3,17 +3,22 @@
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use uuid::Uuid;
 
 use crate::error::Result;
 use crate::inventory::{Address, Nic, StorageUse};
 use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
-use crate::store::{Topic, Tx, now, rows};
+use crate::store::{NodeId, Topic, Tx, now, rows};
 
 /// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that
 /// this machine got before its host name was known gives way to it; a name that somebody gave stays.
-pub fn save_node(tx: &Tx<'_>, id: i64, facts: &NodeFacts, address: Option<Ipv4Addr>) -> Result<()> {
+pub fn save_node(
+    tx: &Tx<'_>,
+    id: NodeId,
+    facts: &NodeFacts,
+    address: Option<Ipv4Addr>,
+) -> Result<()> {
     tx.changed(Topic::Nodes);
     let versions = [
         facts.os.clone(),
@@ -50,7 +55,7 @@ fn labelled(label: &str, version: &str) -> String {
 }
 
 /// Makes the rows of cards and addresses equal to what is there.
-pub fn save_nics(tx: &Tx<'_>, node: i64, nics: &[&NicFacts]) -> Result<()> {
+pub fn save_nics(tx: &Tx<'_>, node: NodeId, nics: &[&NicFacts]) -> Result<()> {
     tx.changed(Topic::Nodes);
     for nic in nics {
         let dns: Vec<String> = nic.dns.iter().map(Ipv4Addr::to_string).collect();
@@ -104,7 +109,7 @@ fn save_addresses(tx: &Tx<'_>, nic: i64, addresses: &[(Ipv4Addr, u8)]) -> Result
 }
 
 /// The address by which the node is known serves management and images until told otherwise.
-fn mark_main_address(tx: &Tx<'_>, node: i64) -> Result<()> {
+fn mark_main_address(tx: &Tx<'_>, node: NodeId) -> Result<()> {
     for column in ["is_manage", "is_image"] {
         tx.execute(
             &format!(
@@ -125,11 +130,11 @@ fn forget(
     tx: &Tx<'_>,
     select: &str,
     delete: &str,
-    parent: i64,
+    parent: impl ToSql,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<()> {
     let mut statement = tx.prepare_cached(select)?;
-    let found = statement.query_map([parent], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found = statement.query_map([&parent], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let found: Vec<(i64, String)> = found.collect::<rusqlite::Result<_>>()?;
     for (id, _) in found.into_iter().filter(|(_, name)| !wanted(name)) {
         tx.prepare_cached(delete)?.execute([id])?;
@@ -138,7 +143,7 @@ fn forget(
 }
 
 /// Makes the rows of storages equal to what is there; roles that nobody holds go to the first.
-pub fn save_storages(tx: &Tx<'_>, node: i64, storages: &[StorageFacts]) -> Result<()> {
+pub fn save_storages(tx: &Tx<'_>, node: NodeId, storages: &[StorageFacts]) -> Result<()> {
     tx.changed(Topic::Nodes);
     let known: HashSet<&str> = storages.iter().map(|storage| storage.path.as_str()).collect();
     let select = "SELECT id, path FROM storages WHERE node_id=?1";
@@ -173,7 +178,7 @@ const fn first_roles(position: usize, count: usize) -> &'static str {
     }
 }
 
-fn give_out_roles(tx: &Tx<'_>, node: i64) -> Result<()> {
+fn give_out_roles(tx: &Tx<'_>, node: NodeId) -> Result<()> {
     let storages = storages(tx, &[node])?;
     let Some(first) = storages.first() else { return Ok(()) };
     let held: HashSet<u8> = storages.iter().flat_map(|s| s.roles.iter().copied()).collect();
@@ -190,7 +195,7 @@ fn give_out_roles(tx: &Tx<'_>, node: i64) -> Result<()> {
 }
 
 /// Storages of these nodes, in the order in which they were set up.
-pub fn storages(conn: &Connection, nodes: &[i64]) -> Result<Vec<StorageUse>> {
+pub fn storages(conn: &Connection, nodes: &[NodeId]) -> Result<Vec<StorageUse>> {
     let nodes = rows::in_numbers(nodes.iter().copied());
     let mut statement = conn.prepare(&format!(
         "SELECT id, uuid, node_id, path, roles, total, used FROM storages \
@@ -212,7 +217,7 @@ pub fn storages(conn: &Connection, nodes: &[i64]) -> Result<Vec<StorageUse>> {
 }
 
 /// Network cards of these nodes with their addresses, in two queries.
-pub fn nics(conn: &Connection, nodes: &[i64]) -> Result<Vec<Nic>> {
+pub fn nics(conn: &Connection, nodes: &[NodeId]) -> Result<Vec<Nic>> {
     let nodes = rows::in_numbers(nodes.iter().copied());
     let mut by_nic: HashMap<i64, Vec<Address>> = HashMap::new();
     let mut statement = conn.prepare(&format!(

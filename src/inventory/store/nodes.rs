@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, rows, unique};
+use crate::store::{NodeId, Store, Topic, Tx, now, rows, unique};
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
@@ -41,7 +41,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<Node> {
     found.ok_or_else(|| Error::not_found("node-unknown").arg("uuid", uuid))
 }
 
-pub fn by_id(conn: &Connection, id: i64) -> Result<Node> {
+pub fn by_id(conn: &Connection, id: NodeId) -> Result<Node> {
     let found = one(conn, "n.id = ?1", id)?;
     found.ok_or_else(|| Error::not_found("node-unknown").arg("uuid", id))
 }
@@ -67,7 +67,7 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
     Ok(conn.prepare_cached(&sql)?.query_row([value], node).optional()?)
 }
 
-fn many(conn: &Connection, condition: &str, value: i64) -> Result<Vec<Node>> {
+fn many(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Vec<Node>> {
     let sql = format!("SELECT {COLUMNS} FROM nodes n WHERE {condition} ORDER BY n.id");
     let mut statement = conn.prepare_cached(&sql)?;
     let nodes = statement.query_map([value], node)?;
@@ -81,17 +81,17 @@ pub fn insert(
     role: NodeRole,
     is_local: bool,
     ip: &str,
-) -> Result<i64> {
+) -> Result<NodeId> {
     tx.changed(Topic::Nodes);
     tx.execute(
         "INSERT INTO nodes (uuid, name, pool_id, role, is_local, ip, created_at) \
          VALUES (?1,?2,?3,?4,?5,?6,?7)",
         params![Uuid::new_v4().to_string(), name, pool, role.number(), is_local, ip, now()],
     )?;
-    Ok(tx.last_insert_rowid())
+    Ok(NodeId::new(tx.last_insert_rowid()))
 }
 
-pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
+pub fn rename(tx: &Tx<'_>, id: NodeId, name: &str, role: NodeRole) -> Result<()> {
     tx.changed(Topic::Nodes);
     let updated = tx.execute(
         "UPDATE nodes SET name=?2, role=?3, updated_at=?4 WHERE id=?1",
@@ -101,7 +101,7 @@ pub fn rename(tx: &Tx<'_>, id: i64, name: &str, role: NodeRole) -> Result<()> {
 }
 
 /// A node's id, whether it is this machine, and what its row says of its agent.
-pub type RowAgent = (i64, bool, Result<Option<NodeAgent>>);
+pub type RowAgent = (NodeId, bool, Result<Option<NodeAgent>>);
 
 /// How the agent of each node is reached, and whether it is this machine's: `None` by the settings. One that cannot be
 /// read is an error of that node only.
@@ -121,7 +121,7 @@ pub fn agents(conn: &Connection) -> Result<Vec<RowAgent>> {
 /// Writes how the node is; nothing is written when it is so already.
 pub fn save_status(
     tx: &Tx<'_>,
-    id: i64,
+    id: NodeId,
     status: NodeStatus,
     fault: Option<&Fault>,
 ) -> Result<bool> {
@@ -143,7 +143,7 @@ pub fn forget_status(tx: &Tx<'_>) -> Result<()> {
 }
 
 /// What runs on these nodes, in one pass over each of the two tables.
-pub fn usage(conn: &Connection, ids: &[i64]) -> Result<HashMap<i64, Usage>> {
+pub fn usage(conn: &Connection, ids: &[NodeId]) -> Result<HashMap<NodeId, Usage>> {
     let ids = rows::in_numbers(ids.iter().copied());
     let mut statement = conn.prepare(&format!(
         "SELECT node_id, sum(machines), sum(running), sum(vcpus), sum(memory) FROM ( \

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::inventory::SshGrant;
 use crate::node::protocol::AuthorizedKey;
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, rows, unique};
+use crate::store::{NodeId, Store, Topic, Tx, now, rows, unique};
 
 static GRANTS: Listing = Listing {
     select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
@@ -41,7 +41,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<SshGrant> {
 
 /// # Errors
 /// `ssh-grant-exists`
-pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: i64, system_user: &str, user: i64) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: NodeId, system_user: &str, user: i64) -> Result<()> {
     tx.changed(Topic::SshGrants | Topic::SshAccess);
     let inserted = tx.execute(
         "INSERT INTO ssh_grants (uuid, node_id, system_user, user_id, created_at) VALUES (?1,?2,?3,?4,?5)",
@@ -57,7 +57,7 @@ pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 }
 
 /// System users of a node and the keys that should stand there.
-pub fn wanted(conn: &Connection, node: i64) -> Result<Vec<(String, AuthorizedKey)>> {
+pub fn wanted(conn: &Connection, node: NodeId) -> Result<Vec<(String, AuthorizedKey)>> {
     let mut statement = conn.prepare_cached(
         "SELECT g.system_user, u.uuid, k.key FROM ssh_grants g \
          JOIN users u ON u.id = g.user_id AND u.enabled = 1 AND u.awaits IS NULL \

@@ -10,7 +10,7 @@ use crate::error::{Fault, Result};
 use crate::operations::progress::Told;
 use crate::operations::{Actor, Item, State};
 use crate::store::rows::{self, to_json};
-use crate::store::{Topic, Tx, now};
+use crate::store::{NodeId, Topic, Tx, now};
 
 /// What decides whether an operation may start now.
 pub struct Open {
@@ -21,7 +21,7 @@ pub struct Open {
     pub cancel: bool,
     pub run_at: Option<i64>,
     /// Where it works, as far as its submission said.
-    pub nodes: Vec<i64>,
+    pub nodes: Vec<NodeId>,
 }
 
 /// What the engine needs to go on with an operation.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use crate::operations::audit;
 use crate::operations::dispatcher::start_ready;
-use crate::store::{Topic, Tx};
+use crate::store::{NodeId, Topic, Tx};
 
 const COMMITTED: &str = "test-committed";
 const PARTS: &str = "test-parts";
@@ -22,10 +22,10 @@ static PARTS_ACTIONS: [Action<Diary, Args>; 1] = [Action::new(
     "parts",
     |_, args, execution| {
         let lost = || Err(Error::unreachable("node-unreachable").into());
-        execution.part_begins(1, 3);
-        execution.part_begins(2, 5);
-        execution.part_ends(1, if args.fail { lost() } else { Ok(()) });
-        execution.part_ends(2, lost());
+        execution.part_begins(NodeId::new(1), 3);
+        execution.part_begins(NodeId::new(2), 5);
+        execution.part_ends(NodeId::new(1), if args.fail { lost() } else { Ok(()) });
+        execution.part_ends(NodeId::new(2), lost());
         execution.some_part()
     },
     |d, _, _| say(d, "undo parts"),
@@ -53,7 +53,11 @@ fn bench() -> Bench {
 
 fn submit(bench: &Bench, kind: &'static str, args: &Args) -> Uuid {
     let new = NewOperation::new(kind, args, Uuid::new_v4(), "thing").expect("new");
-    bench.operations.submit(&Actor::system(), |_| Ok(new.on([(1, 3)]))).expect("submit").0
+    bench
+        .operations
+        .submit(&Actor::system(), |_| Ok(new.on([(NodeId::new(1), 3)])))
+        .expect("submit")
+        .0
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {
@@ -96,7 +100,7 @@ fn a_node_that_fails_makes_it_partly_done_and_all_of_them_undo_it() {
     let partly = bench.end(submit(&bench, PARTS, &Args::default()));
     assert_eq!(partly.state, State::Partly);
     let parts: Vec<_> =
-        partly.parts.iter().map(|p| (p.node_id, p.state, p.done, p.total)).collect();
+        partly.parts.iter().map(|p| (p.node_id.number(), p.state, p.done, p.total)).collect();
     assert_eq!(parts, [(1, State::Succeeded, 3, 3), (2, State::Failed, 0, 5)]);
     assert_eq!(partly.parts[1].fault.as_ref().expect("why").key, "node-unreachable");
     assert!(bench.diary.lines().is_empty(), "no good node's work is undone");

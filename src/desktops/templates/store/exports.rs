@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::store::{Topic, Tx, now, rows};
+use crate::store::{NodeId, Topic, Tx, now, rows};
 
 /// A self-contained copy of a system disk.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct Export {
     /// Also the layer's.
     pub uuid: Uuid,
     pub template_id: i64,
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub storage: String,
 }
 
@@ -39,7 +39,7 @@ pub fn export(conn: &Connection, uuid: Uuid) -> Result<Export> {
     found.ok_or_else(|| Error::not_found("download-unknown"))
 }
 
-pub fn exports_of_node(conn: &Connection, node_id: i64) -> Result<Vec<Export>> {
+pub fn exports_of_node(conn: &Connection, node_id: NodeId) -> Result<Vec<Export>> {
     exports_where(conn, "node_id = ?1", &node_id)
 }
 

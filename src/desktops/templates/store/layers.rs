@@ -10,7 +10,7 @@ use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::Template;
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
-use crate::store::{Topic, Tx, now, rows};
+use crate::store::{NodeId, Topic, Tx, now, rows};
 
 /// A layer of a template's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn version_layers(
     conn: &Connection,
     template: &Template,
     version: u32,
-    node_id: i64,
+    node_id: NodeId,
 ) -> Result<Vec<DiskLayer>> {
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.role, d.position, l.size, l.uuid, c.storage \
@@ -82,7 +82,7 @@ pub fn version_layers(
 }
 
 /// Nodes that have every layer of the template's newest version.
-pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<HashSet<i64>> {
+pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<HashSet<NodeId>> {
     let mut statement = conn.prepare_cached(
         "SELECT c.node_id FROM template_layers l JOIN layer_copies c ON c.layer = l.uuid AND c.state = 'ready' \
          WHERE l.template_id = ?1 AND l.version = ?2 GROUP BY c.node_id HAVING count(*) = \
@@ -94,7 +94,7 @@ pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<Hash
 
 /// What desktops of each template on a node are to get: the layers of its newest version. Without templates that are
 /// being worked on, or of which a layer is missing.
-pub fn published_on(conn: &Connection, node_id: i64) -> Result<HashMap<Uuid, TemplateLayers>> {
+pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, TemplateLayers>> {
     let mut statement = conn.prepare_cached(
         "SELECT t.uuid, t.version, d.uuid, l.uuid, c.storage \
          FROM templates t JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \

@@ -11,9 +11,9 @@ use crate::desktops::templates::template::{Template, TemplateDisk};
 use crate::error::{Fault, Result};
 use crate::images::CopyState;
 use crate::node::protocol::DiskRole;
-use crate::store::Store;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
+use crate::store::{NodeId, Store};
 
 static TEMPLATES: Listing = Listing {
     select: "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
@@ -158,7 +158,7 @@ fn disks_of(conn: &Connection, ids: &str) -> Result<HashMap<i64, Vec<TemplateDis
 /// A disk of a template's newest version on a node.
 #[derive(Debug, Clone)]
 pub struct VersionCopy {
-    pub node_id: i64,
+    pub node_id: NodeId,
     pub disk: Uuid,
     pub role: DiskRole,
     pub storage: String,
@@ -188,7 +188,7 @@ pub fn version_copies(conn: &Connection, template: &Template) -> Result<Vec<Vers
 }
 
 /// The nodes on which desktops of a template are.
-pub fn nodes_with_desktops(conn: &Connection, template_id: i64) -> Result<Vec<i64>> {
+pub fn nodes_with_desktops(conn: &Connection, template_id: i64) -> Result<Vec<NodeId>> {
     let mut statement = conn.prepare_cached(
         "SELECT DISTINCT d.node_id FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          WHERE g.template_id = ?1",

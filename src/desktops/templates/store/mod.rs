@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::template::{Classify, Power, Template, TemplateDisk, TemplateState};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::DiskRole;
-use crate::store::{Topic, Tx, now, rows};
+use crate::store::{NodeId, Topic, Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
      t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, t.fault, \
@@ -28,7 +28,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<Template> {
     found.ok_or_else(|| Error::not_found("template-unknown").arg("uuid", uuid))
 }
 
-pub fn on_node(conn: &Connection, node_id: i64) -> Result<Vec<Template>> {
+pub fn on_node(conn: &Connection, node_id: NodeId) -> Result<Vec<Template>> {
     let sql = format!("SELECT {COLUMNS} FROM templates t WHERE t.node_id = ?1 ORDER BY t.id");
     rows::all(conn, &sql, [node_id], template)
 }
@@ -54,7 +54,7 @@ pub fn on_since(conn: &Connection, templates: &[Uuid]) -> Result<HashMap<Uuid, O
 }
 
 /// How many of these templates each node has.
-pub fn count_by_node(conn: &Connection, templates: &[Uuid]) -> Result<Vec<(i64, usize)>> {
+pub fn count_by_node(conn: &Connection, templates: &[Uuid]) -> Result<Vec<(NodeId, usize)>> {
     let mut statement = conn.prepare_cached(
         "SELECT node_id, count(*) FROM templates \
          WHERE uuid IN (SELECT value FROM json_each(?1)) GROUP BY node_id",
@@ -63,12 +63,12 @@ pub fn count_by_node(conn: &Connection, templates: &[Uuid]) -> Result<Vec<(i64, 
         .query_map([crate::desktops::store::json_uuids(templates)?], |row| {
             Ok((row.get(0)?, rows::unsigned(row, 1)?))
         })?
-        .collect::<rusqlite::Result<Vec<(i64, u64)>>>()?;
+        .collect::<rusqlite::Result<Vec<(NodeId, u64)>>>()?;
     Ok(nodes.into_iter().map(|(node, count)| (node, count as usize)).collect())
 }
 
 /// Ids of the nodes on which these templates are, each once.
-pub fn nodes_of(conn: &Connection, templates: &[Uuid]) -> Result<Vec<i64>> {
+pub fn nodes_of(conn: &Connection, templates: &[Uuid]) -> Result<Vec<NodeId>> {
     let mut statement = conn.prepare_cached(
         "SELECT DISTINCT t.node_id FROM json_each(?1) w JOIN templates t ON t.uuid = w.value",
     )?;
