@@ -1,9 +1,12 @@
 //! Who is signed in, for the console: the session, its password, the first administrator.
 
+use std::collections::BTreeMap;
+
 use rocket::http::{Cookie, SameSite};
 use rocket::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::answer::{Data, Done};
 use super::call::Call;
@@ -11,7 +14,7 @@ use super::endpoint::{Endpoint, get, post, put};
 use super::input::NoInput;
 use super::{App, SESSION_COOKIE, words};
 use crate::error::Result;
-use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, SignedIn};
+use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, ScopedRole, SignedIn};
 
 /// Where signing in at an identity provider begins.
 pub const AT_PROVIDER: &str = "/api/v1.0/identity/oidc/begin";
@@ -56,6 +59,8 @@ struct SessionView {
 struct ScopeView {
     /// `id` in the list of education groups.
     group_id: i64,
+    group_uuid: Uuid,
+    group_name: String,
     #[schemars(with = "Vec<words::Permission>")]
     permissions: Vec<&'static str>,
 }
@@ -96,17 +101,11 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         roles: caller.roles.clone(),
     });
     let permissions = caller.map(Caller::anywhere).unwrap_or_default();
-    let scopes = caller.into_iter().flat_map(|caller| {
-        caller.within.iter().map(|(group, held)| {
-            let only_there = held.iter().filter(|permission| !caller.may(**permission));
-            let permissions = only_there.map(|permission| permission.word()).collect();
-            ScopeView { group_id: *group, permissions }
-        })
-    });
+    let scopes = caller.map(|caller| scopes(app, caller)).transpose()?.unwrap_or_default();
     Ok(Data(SessionView {
         user,
         permissions: permissions.iter().map(|permission| permission.word()).collect(),
-        scopes: scopes.collect(),
+        scopes,
         setup_needed: app.identity.needs_setup()?,
         registration: app.identity.policy()?.registration,
         sign_in: SignInView {
@@ -118,6 +117,25 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         },
         version: env!("CARGO_PKG_VERSION"),
     }))
+}
+
+/// What somebody may do within education groups and not everywhere.
+fn scopes(app: &App, caller: &Caller) -> Result<Vec<ScopeView>> {
+    if caller.within.is_empty() {
+        return Ok(Vec::new());
+    }
+    let roles = app.identity.user_of(caller)?.scoped;
+    let groups: BTreeMap<i64, &ScopedRole> = roles.iter().map(|r| (r.group_id, r)).collect();
+    let scope = |(id, role): (i64, &ScopedRole)| {
+        let held = caller.within.get(&id)?.iter().filter(|one| !caller.may(**one));
+        Some(ScopeView {
+            group_id: id,
+            group_uuid: role.group,
+            group_name: role.group_name.clone(),
+            permissions: held.map(|permission| permission.word()).collect(),
+        })
+    };
+    Ok(groups.into_iter().filter_map(scope).collect())
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -6,4 +6,5 @@ mod support;
 mod identity;
 mod page;
 mod provider;
+mod scopes;
 mod story;

@@ -2311,6 +2311,9 @@ export interface components {
              * @description `id` in the list of education groups.
              */
             group_id: number;
+            /** Format: uuid */
+            group_uuid: string;
+            group_name: string;
             permissions: components["schemas"]["Permission"][];
         };
         /** @description The ways to sign in. */

@@ -8,6 +8,8 @@ import { guessOsType, nameOfFile } from './osType'
 import { desktopState, templateState } from './state'
 import { randomPassword } from './password'
 import { byArea, sourcesOf } from './permissions'
+import { isOffered } from './rowAction'
+import { withScopes } from './scopes'
 
 describe('names', () => {
   test('are numbered with leading zeros from the start on', () => {
@@ -141,5 +143,33 @@ describe('browsers and programs', () => {
     expect(agentName(edge)).toBe('Edge · Windows')
     expect(agentName('curl/8.5.0')).toBe('curl/8.5.0')
     expect(agentName('')).toBe('')
+  })
+})
+
+describe('actions of a row', () => {
+  const rights = { mayEverywhere: () => false, mayIn: (_: string, group?: string | null) => group === 'ours' }
+  const action = { key: 'start', label: '', run: () => {}, needs: 'desktops.power' as const }
+  const rows = [{ group: 'ours' }, { group: 'theirs' }]
+
+  test('are offered where the permission is held', () => {
+    const within = ({ group }: { group: string }) => group
+    expect(rows.map((row) => isOffered({ ...action, within }, row, rights))).toEqual([true, false])
+    expect(rows.map((row) => isOffered(action, row, rights))).toEqual([false, false])
+    expect(rows.map((row) => isOffered({ ...action, needs: undefined }, row, rights))).toEqual([true, true])
+    const when = () => false
+    expect(isOffered({ ...action, within, when }, rows[0]!, rights)).toBe(false)
+  })
+})
+
+describe('roles', () => {
+  test('hold everywhere unless they are given for education groups', () => {
+    const scopes = { teacher: ['a', 'b'], operator: [], gone: ['c'] }
+    expect(withScopes(['normal', 'operator', 'teacher'], scopes)).toEqual({
+      roles: ['normal', 'operator'],
+      scoped_roles: [
+        { role: 'teacher', group_uuid: 'a' },
+        { role: 'teacher', group_uuid: 'b' },
+      ],
+    })
   })
 })

@@ -15,7 +15,20 @@ export interface RowAction<T> {
   divided?: boolean
   /** Left out for those who may not. */
   needs?: Permission
+  /** The education group in which the permission is needed; left out, it is needed everywhere. */
+  within?: (row: T) => string | null | undefined
   /** Left out where it makes no sense. */
   when?: (row: T) => boolean
   run: (rows: T[]) => unknown
+}
+
+interface Rights {
+  mayEverywhere: (permission: Permission) => boolean
+  mayIn: (permission: Permission, group: string | null | undefined) => boolean
+}
+
+/** Whether an action is offered for a row. */
+export function isOffered<T>({ needs, within, when }: RowAction<T>, row: T, rights: Rights): boolean {
+  const allowed = !needs || (within ? rights.mayIn(needs, within(row)) : rights.mayEverywhere(needs))
+  return allowed && (when?.(row) ?? true)
 }

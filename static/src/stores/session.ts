@@ -44,5 +44,14 @@ export const useSession = defineStore('session', () => {
   /** Nothing is offered that the server would refuse. */
   const may = (permission: Permission): boolean => current.value.permissions.includes(permission)
 
-  return { current, known, may, load, signIn, signOut, forget }
+  /** For what is in this education group; everywhere when it is not said. */
+  const mayIn = (permission: Permission, group: string | null | undefined): boolean =>
+    mayEverywhere(permission) ||
+    current.value.scopes.some(({ group_uuid, permissions }) => group_uuid === group && permissions.includes(permission))
+
+  /** Also outside of the education groups for which roles are held. */
+  const mayEverywhere = (permission: Permission): boolean =>
+    may(permission) && !current.value.scopes.some(({ permissions }) => permissions.includes(permission))
+
+  return { current, known, may, mayEverywhere, mayIn, load, signIn, signOut, forget }
 })

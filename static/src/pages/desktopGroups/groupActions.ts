@@ -38,6 +38,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     }
   }
 
+  const room = ({ group }: DesktopGroup) => group
   const actions = computed<RowAction<DesktopGroup>[]>(() => [
     {
       key: 'open',
@@ -48,6 +49,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'start',
       needs: 'desktops.power',
+      within: room,
       label: t('power.start'),
       icon: VideoPlay,
       main: true,
@@ -58,6 +60,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'stop',
       needs: 'desktops.power',
+      within: room,
       label: t('power.stop'),
       icon: SwitchButton,
       bulk: true,
@@ -67,6 +70,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'reboot',
       needs: 'desktops.power',
+      within: room,
       label: t('power.reboot'),
       icon: Refresh,
       bulk: true,
@@ -76,6 +80,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'active',
       needs: 'desktops.manage',
+      within: room,
       label: t('deskgroup.activate'),
       icon: CircleCheck,
       divided: true,
@@ -86,6 +91,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'inactive',
       needs: 'desktops.manage',
+      within: room,
       label: t('deskgroup.deactivate'),
       icon: Hide,
       bulk: true,
@@ -95,6 +101,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'edit',
       needs: 'desktops.manage',
+      within: room,
       label: t('common.edit'),
       icon: Edit,
       when: free,
@@ -106,6 +113,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     {
       key: 'delete',
       needs: 'desktops.manage',
+      within: room,
       label: t('common.delete'),
       icon: Delete,
       danger: true,

@@ -28,10 +28,12 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
     return run(() => desktops.power(verb, group.value!, rows), { ask })
   }
 
+  const room = () => group.value?.group
   const actions = computed<RowAction<Desktop>[]>(() => [
     {
       key: 'console',
       needs: 'desktops.console',
+      within: room,
       label: t('console.open'),
       icon: Monitor,
       main: true,
@@ -41,6 +43,7 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
     {
       key: 'start',
       needs: 'desktops.power',
+      within: room,
       label: t('power.start'),
       icon: VideoPlay,
       main: true,
@@ -51,6 +54,7 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
     {
       key: 'stop',
       needs: 'desktops.power',
+      within: room,
       label: t('power.stop'),
       icon: SwitchButton,
       bulk: true,
@@ -60,6 +64,7 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
     {
       key: 'reboot',
       needs: 'desktops.power',
+      within: room,
       label: t('power.reboot'),
       icon: Refresh,
       bulk: true,
@@ -69,6 +74,7 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
     {
       key: 'delete',
       needs: 'desktops.manage',
+      within: room,
       label: t('common.delete'),
       icon: Delete,
       danger: true,
