@@ -153,10 +153,12 @@ fn figures_are_told_to_open_pages() {
     let server = Server::start();
     let admin = server.admin();
     let events = admin.get("/api/v1.0/events").follow();
-    let data = events.wait_from(0, Duration::from_secs(20), |line| {
+    let node = events.wait_from(0, Duration::from_secs(20), |line| {
         let data: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
-        data.get("cpu_percent").is_some().then_some(data)
+        data.get("node_id").cloned()
     });
-    let data = data.expect("a sample");
-    assert!(data["memory_total"].as_u64() > Some(0), "{data}");
+    assert!(node.is_some_and(|node| node.is_i64()), "a sample of a node");
+    // Whoever hears of it and asks is shown it.
+    let top = admin.post(TOP).json(&json!({"statis_period": 15})).send();
+    assert_ne!(top.documented("vdi.index.top-data")["memory_util"], json!([]));
 }
