@@ -7,6 +7,11 @@ export const bytes = (value: number, locale: string): string =>
 
 export const rate = (value: number, locale: string): string => `${prettyBytes(value, { locale })}/s`
 
+/** How much of something is done. No task counts a million things: such numbers are bytes. */
+export function amount(done: number, total: number, locale: string): string {
+  return total < 1 << 20 ? `${done} / ${total}` : `${bytes(done, locale)} / ${bytes(total, locale)}`
+}
+
 /** A percentage that the server sends as text or number, between 0 and 100. */
 export const percent = (value: string | number | null | undefined): number =>
   Math.min(100, Math.max(0, Math.round(Number(value ?? 0) * 10) / 10))

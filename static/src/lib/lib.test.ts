@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
 import { agentName } from './agent'
 import { isNetmask, rangeSize, suggestRange } from './address'
-import { bytes, hours, moment, percent } from './format'
+import { amount, bytes, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
 import { desktopState, templateState } from './state'
@@ -79,6 +79,11 @@ describe('figures', () => {
 
   test('sizes are in the unit of the server', () => {
     expect(bytes(3 * 1024 ** 3, 'en')).toBe('3 GB')
+  })
+
+  test('how much is done is a count, or bytes', () => {
+    expect(amount(3, 40, 'en')).toBe('3 / 40')
+    expect(amount(1024 ** 3, 3 * 1024 ** 3, 'en')).toBe('1 GB / 3 GB')
   })
 
   test('times', () => {
