@@ -13,7 +13,8 @@
 //!
 //! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -340,18 +341,35 @@ impl Storage {
         for path in own_files(&self.root.join("tmp"), "")? {
             files::remove_if_there(&path)?;
         }
+        // Folders of domains whose first disk was not placed any more: without a file nobody else would find them.
+        for folder in own_entries(&self.desktops(), "", FileType::is_dir)? {
+            match fs::remove_dir(&folder) {
+                Err(cause) if cause.kind() != ErrorKind::DirectoryNotEmpty => {
+                    return Err(cause).context(format_args!("remove {}", folder.display()));
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 }
 
 /// The files of a folder that have a name of the layout's with this ending.
 fn own_files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    own_entries(folder, ending, FileType::is_file)
+}
+
+fn own_entries(
+    folder: &Path,
+    ending: &str,
+    is_kind: impl Fn(&FileType) -> bool,
+) -> Result<Vec<PathBuf>> {
     let doing = || format!("look into {}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).context(doing())? {
         let entry = entry.context(doing())?;
         let is_own = entry.file_name().to_str().is_some_and(|name| named(name, ending).is_some());
-        if is_own && entry.file_type().context(doing())?.is_file() {
+        if is_own && is_kind(&entry.file_type().context(doing())?) {
             found.push(entry.path());
         }
     }

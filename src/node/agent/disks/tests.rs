@@ -308,9 +308,16 @@ fn a_folder_that_was_there_before_keeps_what_is_in_it() {
             std::os::unix::fs::chown(&path, Some(1234), None).unwrap();
         }
     }
+    let domain = |name: &str| root.join("desktops").join(name);
+    let (begun, whole) = (domain(&Uuid::new_v4().to_string()), domain(&Uuid::new_v4().to_string()));
+    for folder in [&begun, &whole, &domain("mine")] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    fs::write(whole.join("disk"), "x").unwrap();
     let paths = [root.to_str().unwrap().to_owned()];
     let _disks = Disks::open_for(&paths, Uuid::new_v4()).unwrap();
-    assert!(!left.exists(), "what an agent left is thrown away");
+    assert!(!left.exists() && !begun.exists(), "what an agent left is thrown away");
+    assert!(whole.join("disk").exists() && domain("mine").exists());
     for path in theirs {
         let mode = fs::metadata(root.join(path)).expect(path).permissions().mode();
         assert_ne!(mode & 0o200, 0, "{path} was taken for a layer");
