@@ -7,18 +7,27 @@ use super::assets::CONFIRM_PATH;
 use super::language::Language;
 use crate::error::{Error, Result};
 use crate::identity::{Confirmation, Letter};
+use crate::store::UserId;
 
 /// Sends the mail that a registered account waits for. The receiver is told whether it was sent; when
 /// not, the account waits for an administrator.
-pub fn confirm(app: &App, user_id: i64) -> Result<Receiver<bool>> {
+pub fn confirm(app: &App, user_id: UserId) -> Result<Receiver<bool>> {
     let (told, outcome) = channel();
     let identity = app.identity.clone();
     let done = move |sent: Result<()>| {
         if let Err(error) = &sent {
-            tracing::warn!(user.id = user_id, error = error.detail(), "a mail was not sent");
+            tracing::warn!(
+                user.id = user_id.number(),
+                error = error.detail(),
+                "a mail was not sent"
+            );
         }
         if let Err(error) = identity.end_confirmation(user_id, sent.is_ok()) {
-            tracing::error!(user.id = user_id, error = error.detail(), "note how a mail went");
+            tracing::error!(
+                user.id = user_id.number(),
+                error = error.detail(),
+                "note how a mail went"
+            );
         }
         // Whoever asked may have gone.
         let _ = told.send(sent.is_ok());

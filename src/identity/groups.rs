@@ -7,6 +7,7 @@ use super::roles::may_grant;
 use super::store::groups;
 use super::{Authority, Identity};
 use crate::error::{Error, Result};
+use crate::store::UserId;
 use crate::store::list::{ListQuery, Page};
 
 /// Longest name and description, in characters.
@@ -48,7 +49,7 @@ impl Identity {
     }
 
     /// Groups of a user, by number.
-    pub fn memberships(&self, user_id: i64) -> Result<Vec<GroupMembership>> {
+    pub fn memberships(&self, user_id: UserId) -> Result<Vec<GroupMembership>> {
         self.store.read(|conn| groups::memberships(conn, user_id))
     }
 

@@ -10,7 +10,7 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::now;
+use crate::store::{UserId, now};
 
 /// Longest name, in characters.
 const NAME_LIMIT: usize = 64;
@@ -22,7 +22,7 @@ const KEYS_LIMIT: u32 = 200;
 pub struct ApiKey {
     /// `<name in lower case>_<n>` (document 001).
     pub id: String,
-    pub user_id: i64,
+    pub user_id: UserId,
     pub user_name: String,
     pub name: String,
     /// What was asked for when it was made or changed.
@@ -87,7 +87,7 @@ impl Identity {
     }
 
     /// Keys of a user, the oldest first.
-    pub fn keys_of(&self, user_id: i64) -> Result<Vec<ApiKey>> {
+    pub fn keys_of(&self, user_id: UserId) -> Result<Vec<ApiKey>> {
         self.store.read(|conn| keys::of_user(conn, user_id))
     }
 

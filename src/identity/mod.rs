@@ -62,8 +62,8 @@ use lockout::Subject;
 use std::sync::Arc;
 
 use crate::settings::Settings;
-use crate::store::Store;
 use crate::store::visible::Visible;
+use crate::store::{Store, UserId};
 
 /// What somebody showed to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub enum Via {
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    pub user_id: i64,
+    pub user_id: UserId,
     pub uuid: String,
     pub name: String,
     pub full_name: String,
@@ -146,12 +146,12 @@ impl Authority<'_> {
         permissions.iter().copied().find(|one| !has(one))
     }
 
-    fn is(&self, user_id: i64) -> bool {
+    fn is(&self, user_id: UserId) -> bool {
         matches!(self, Self::Caller(caller) if caller.user_id == user_id)
     }
 
     /// An API key of this user: it must not become more than it is by changing whose it is.
-    fn is_key_of(&self, user_id: i64) -> bool {
+    fn is_key_of(&self, user_id: UserId) -> bool {
         matches!(self, Self::Caller(caller) if caller.user_id == user_id && caller.session_id().is_none())
     }
 }

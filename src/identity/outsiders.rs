@@ -9,7 +9,7 @@ use super::users::{AccountChange, email_address, insert, is_free, update, user_n
 use super::{Authority, Identity, NewAccount, Source, User};
 use crate::error::{Error, Kind, Result};
 use crate::settings::RoleMap;
-use crate::store::Tx;
+use crate::store::{Tx, UserId};
 
 /// Longest full name, in characters.
 const TEXT_LIMIT: usize = 100;
@@ -126,7 +126,7 @@ fn name_taken(outsider: &Outsider) -> Error {
 }
 
 /// The address, unless it is none or somebody else's.
-fn free_email(tx: &Tx<'_>, outsider: &Outsider, name: &str, own: Option<i64>) -> Option<String> {
+fn free_email(tx: &Tx<'_>, outsider: &Outsider, name: &str, own: Option<UserId>) -> Option<String> {
     let given = outsider.email.as_deref().filter(|email| !email.is_empty())?;
     let email = email_address(given).ok();
     let free = email.filter(|email| is_free(tx, name, Some(email), own).is_ok());

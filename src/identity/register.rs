@@ -20,7 +20,7 @@ use super::token::{self, Token};
 use super::users::{Awaits, User, default_roles, email_address, insert, user_name};
 use super::{Authority, Identity, NewAccount};
 use crate::error::{Error, Kind, Result};
-use crate::store::now;
+use crate::store::{UserId, now};
 
 /// How long the link is good, in seconds.
 const LINK_TIME: i64 = 24 * 60 * 60;
@@ -89,7 +89,7 @@ impl Identity {
     }
 
     /// A new link for a user whose mail is to be sent; `None` when there is none to be sent.
-    pub fn begin_confirmation(&self, user_id: i64) -> Result<Option<Confirmation>> {
+    pub fn begin_confirmation(&self, user_id: UserId) -> Result<Option<Confirmation>> {
         let token = Token::random()?;
         self.store.write(|tx| {
             let language = confirmations::queued(tx, user_id)?;
@@ -105,12 +105,12 @@ impl Identity {
     }
 
     /// Users whose mail is not known to be sent.
-    pub fn pending_confirmations(&self) -> Result<Vec<i64>> {
+    pub fn pending_confirmations(&self) -> Result<Vec<UserId>> {
         self.store.read(confirmations::all_queued)
     }
 
     /// Notes whether the mail was sent. Without it the account waits for an administrator.
-    pub fn end_confirmation(&self, user_id: i64, is_sent: bool) -> Result<()> {
+    pub fn end_confirmation(&self, user_id: UserId, is_sent: bool) -> Result<()> {
         self.store.write(|tx| {
             confirmations::unqueue(tx, user_id)?;
             let user = users::by_id(tx, user_id)?;

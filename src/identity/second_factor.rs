@@ -17,7 +17,7 @@ use super::token;
 use super::users::{not_oneself, touchable, unknown};
 use super::{Authority, Caller, Identity, Password, Source, User};
 use crate::error::{Error, Result};
-use crate::store::{Tx, now};
+use crate::store::{Tx, UserId, now};
 
 /// Shown by the app above the code.
 const ISSUER: &str = "Carrel";
@@ -152,7 +152,7 @@ impl Identity {
     /// # Errors
     /// `user-unknown`, `user-has-more-rights`, `second-factor-off`; `own-account`: a session that was
     /// left open must not be enough to take one's own off
-    pub fn remove_second_factor(&self, by: Authority<'_>, id: i64) -> Result<User> {
+    pub fn remove_second_factor(&self, by: Authority<'_>, id: UserId) -> Result<User> {
         self.store.write(|tx| {
             let user = has_one(touchable(tx, by, id)?)?;
             not_oneself(by, &user)?;

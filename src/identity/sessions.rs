@@ -6,14 +6,14 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::now;
+use crate::store::{UserId, now};
 
 /// A session, without what signs in with it.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
     pub id: i64,
     pub uuid: String,
-    pub user_id: i64,
+    pub user_id: UserId,
     pub user_name: String,
     pub address: Option<String>,
     /// The browser or program, as it named itself.
@@ -25,7 +25,7 @@ pub struct SessionInfo {
 
 impl Identity {
     /// Sessions of a user that go on, the latest used first.
-    pub fn sessions_of(&self, user_id: i64) -> Result<Vec<SessionInfo>> {
+    pub fn sessions_of(&self, user_id: UserId) -> Result<Vec<SessionInfo>> {
         self.store.read(|conn| sessions::of_user(conn, user_id, now()))
     }
 

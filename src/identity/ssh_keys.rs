@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Identity;
 use super::store::ssh_keys;
 use crate::error::{Error, Result};
-use crate::store::now;
+use crate::store::{UserId, now};
 
 /// Longest name, in characters.
 const NAME_LIMIT: usize = 64;
@@ -29,7 +29,7 @@ pub struct SshKey {
 
 impl Identity {
     /// Keys of a user, the oldest first.
-    pub fn ssh_keys(&self, user_id: i64) -> Result<Vec<SshKey>> {
+    pub fn ssh_keys(&self, user_id: UserId) -> Result<Vec<SshKey>> {
         self.store.read(|conn| ssh_keys::of_user(conn, user_id))
     }
 
@@ -37,7 +37,7 @@ impl Identity {
     ///
     /// # Errors
     /// `ssh-key-wrong`, `ssh-key-private`, `ssh-key-weak`, `ssh-key-exists`, `too-many-keys`
-    pub fn add_ssh_key(&self, user_id: i64, name: &str, line: &str) -> Result<SshKey> {
+    pub fn add_ssh_key(&self, user_id: UserId, name: &str, line: &str) -> Result<SshKey> {
         let parsed = parse(line)?;
         let name = match (name.trim(), parsed.comment().trim()) {
             ("", "") => parsed.algorithm().to_string(),
@@ -67,7 +67,7 @@ impl Identity {
 
     /// # Errors
     /// `ssh-key-unknown`, also for that of somebody else
-    pub fn delete_ssh_key(&self, user_id: i64, uuid: Uuid) -> Result<SshKey> {
+    pub fn delete_ssh_key(&self, user_id: UserId, uuid: Uuid) -> Result<SshKey> {
         self.store.write(|tx| {
             let keys = ssh_keys::of_user(tx, user_id)?;
             let found = keys.into_iter().find(|key| key.uuid == uuid);

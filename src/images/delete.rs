@@ -11,7 +11,7 @@ use crate::node::protocol::LayerKind;
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
 };
-use crate::store::Tx;
+use crate::store::{PoolId, Tx};
 
 const KIND: &str = "image-delete";
 
@@ -50,7 +50,7 @@ impl Images {
     }
 }
 
-fn admit(tx: &Tx<'_>, pool_id: i64, uuid: Uuid) -> Result<String> {
+fn admit(tx: &Tx<'_>, pool_id: PoolId, uuid: Uuid) -> Result<String> {
     let image = store::find(tx, uuid)?;
     if image.pool_id != pool_id {
         return Err(Error::not_found("image-unknown").arg("uuid", uuid));

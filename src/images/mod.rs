@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::inventory::Inventory;
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
-use crate::store::{Store, now};
+use crate::store::{PoolId, Store, now};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageState {
@@ -69,7 +69,7 @@ pub struct BaseImage {
     pub id: i64,
     /// Also its layer's.
     pub uuid: Uuid,
-    pub pool_id: i64,
+    pub pool_id: PoolId,
     pub name: String,
     pub os_type: String,
     /// Of the file as it was uploaded.
@@ -167,7 +167,7 @@ impl Images {
 
 fn require_free_name(
     conn: &Connection,
-    pool_id: i64,
+    pool_id: PoolId,
     name: &str,
     except: Option<Uuid>,
 ) -> Result<()> {

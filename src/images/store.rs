@@ -8,7 +8,7 @@ use super::{BaseImage, ImageState};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, json, unsigned, uuid};
-use crate::store::{NodeId, Store, Topic, Tx, now, unique};
+use crate::store::{NodeId, PoolId, Store, Topic, Tx, now, unique};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
      b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
@@ -84,7 +84,7 @@ fn uuid_list(uuids: &[Uuid]) -> Result<String> {
     serde_json::to_string(&texts).map_err(Error::internal)
 }
 
-pub fn uuid_of_name(conn: &Connection, pool_id: i64, name: &str) -> Result<Option<Uuid>> {
+pub fn uuid_of_name(conn: &Connection, pool_id: PoolId, name: &str) -> Result<Option<Uuid>> {
     let mut statement =
         conn.prepare_cached("SELECT uuid FROM base_images WHERE pool_id = ?1 AND name = ?2")?;
     Ok(statement.query_row(params![pool_id, name], |row| uuid(row, 0)).optional()?)

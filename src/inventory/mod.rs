@@ -40,7 +40,7 @@ pub use ssh_keys::{FoundKey, FoundKeys};
 
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{Event, Sample};
-use crate::store::{NodeId, Store, Topic};
+use crate::store::{NodeId, PoolId, Store, Topic};
 use attendants::Attendants;
 use links::Links;
 
@@ -50,7 +50,7 @@ pub const DEFAULT_NAME: &str = "default";
 /// A resource pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
-    pub id: i64,
+    pub id: PoolId,
     pub uuid: Uuid,
     pub name: String,
     pub desc: Option<String>,
@@ -137,7 +137,7 @@ pub struct Node {
     pub id: NodeId,
     pub uuid: Uuid,
     pub name: String,
-    pub pool_id: i64,
+    pub pool_id: PoolId,
     pub role: NodeRole,
     pub ip: String,
     /// Empty until the node has been connected once, as the other facts.
@@ -223,7 +223,7 @@ impl Inventory {
     }
 
     /// The nodes of a pool on which desktops can run, oldest first.
-    pub fn compute_nodes(&self, pool_id: i64) -> Result<Vec<Node>> {
+    pub fn compute_nodes(&self, pool_id: PoolId) -> Result<Vec<Node>> {
         let nodes = self.inner.store.read(|conn| store::nodes::in_pool(conn, pool_id))?;
         Ok(nodes.into_iter().filter(|node| node.role.computes()).collect())
     }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::store::ssh_grants;
 use super::{Duty, Inventory};
 use crate::error::{Error, Result};
-use crate::store::NodeId;
 use crate::store::list::{ListQuery, Page};
+use crate::store::{NodeId, UserId};
 
 /// Longest name of a system user (useradd(8)).
 const NAME_LIMIT: usize = 32;
@@ -39,7 +39,7 @@ impl Inventory {
     /// # Errors
     /// `node-unknown`, `ssh-grant-exists`, `name-character` for what can be no system user. A node that
     /// refuses (`system-user-unknown`, …) keeps no grant; one that is away gets it when it is back.
-    pub fn grant_ssh(&self, node: Uuid, system_user: &str, user_id: i64) -> Result<SshGrant> {
+    pub fn grant_ssh(&self, node: Uuid, system_user: &str, user_id: UserId) -> Result<SshGrant> {
         let system_user = system_user_name(system_user)?;
         let node = self.node(node)?;
         let uuid = Uuid::new_v4();

@@ -3,6 +3,7 @@
 pub use super::store::audit::{close, list, older, operation_ended, write, write_in_tx};
 
 use crate::error::Fault;
+use crate::store::UserId;
 
 /// A line to be written.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Entry<'a> {
 pub struct Line {
     pub id: i64,
     pub at: i64,
-    pub user_id: Option<i64>,
+    pub user_id: Option<UserId>,
     pub user_name: String,
     pub user_ip: Option<String>,
     pub action: String,

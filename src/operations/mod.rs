@@ -50,13 +50,13 @@ pub use saga::{Action, Saga, nothing};
 pub use store::locks::holders;
 
 use crate::error::{Error, Fault, Kind, Result};
-use crate::store::NodeId;
+use crate::store::{NodeId, UserId};
 
 /// Who asked.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// Empty for the server itself.
-    pub user_id: Option<i64>,
+    pub user_id: Option<UserId>,
     pub name: String,
     pub address: Option<IpAddr>,
     pub request_id: String,

@@ -67,4 +67,6 @@ macro_rules! ids {
 
 ids! {
     NodeId: "a node";
+    PoolId: "a resource pool";
+    UserId: "a user";
 }

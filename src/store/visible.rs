@@ -1,5 +1,6 @@
 //! What of the rows somebody may see and reach: the one place that makes an SQL condition of it.
 
+use crate::store::UserId;
 use serde_json::json;
 
 /// What somebody may see and reach of things that belong to education groups.
@@ -11,7 +12,7 @@ pub enum Visible {
     Within {
         groups: Vec<i64>,
         /// And of operations those that this user began.
-        owner: Option<i64>,
+        owner: Option<UserId>,
     },
 }
 

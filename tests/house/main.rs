@@ -197,7 +197,11 @@ fn no_document_is_known_outside_its_folder() {
 }
 
 /// Rows that have a type for their number (`store/ids.rs`): the type and what its values are called.
-const IDS: [(&str, &[&str]); 1] = [("NodeId", &["node", "node_id", "nodes"])];
+const IDS: [(&str, &[&str]); 3] = [
+    ("NodeId", &["node", "node_id", "nodes"]),
+    ("PoolId", &["pool", "pool_id", "pools"]),
+    ("UserId", &["user", "user_id", "users"]),
+];
 
 /// The name that a line gives to a value of type `i64`, or to many of them.
 fn name_of_number(before: &str) -> Option<&str> {

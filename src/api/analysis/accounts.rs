@@ -13,6 +13,7 @@ use crate::api::input::NoInput;
 use crate::api::session::{self, Login};
 use crate::error::{Error, Message, Result};
 use crate::identity::{AccountChange, Lifetime, Password};
+use crate::store::UserId;
 
 pub const PATH: &str = "/account/";
 
@@ -55,7 +56,7 @@ fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<Data<TokenView
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct UserView {
-    id: i64,
+    id: UserId,
     username: String,
     email: String,
     role_list: Vec<String>,

@@ -11,6 +11,7 @@ use crate::api::endpoint::{Endpoint, delete, get, patch};
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::identity::{AccountChange, Permission, User};
+use crate::store::UserId;
 use crate::store::list::ListQuery;
 
 const PATH: &str = "/account/manager";
@@ -47,8 +48,9 @@ struct DeleteInput {
 }
 
 fn remove(app: &App, call: &mut Call, input: DeleteInput) -> Result<Data<usize>> {
-    let mut ids: Vec<i64> = Vec::with_capacity(input.ids.len());
+    let mut ids: Vec<UserId> = Vec::with_capacity(input.ids.len());
     for Id(id) in input.ids {
+        let id = UserId::new(id);
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -56,7 +58,8 @@ fn remove(app: &App, call: &mut Call, input: DeleteInput) -> Result<Data<usize>>
     if ids.is_empty() {
         return Err(Error::bad_input("batch-empty").arg("field", "ids"));
     }
-    let name = |id: &i64| app.identity.user(*id).map_or_else(|_| id.to_string(), |user| user.name);
+    let name =
+        |id: &UserId| app.identity.user(*id).map_or_else(|_| id.to_string(), |user| user.name);
     let names: Vec<String> = ids.iter().take(NAMED).map(name).collect();
     let more = ids.len().saturating_sub(NAMED);
     let names = names.join(", ");
@@ -75,7 +78,7 @@ struct ListInput {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct UserView {
-    id: i64,
+    id: UserId,
     username: String,
     email: String,
     /// Whether one can sign in.
@@ -129,7 +132,7 @@ struct UpdateInput {
 
 fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Data<bool>> {
     call.about(input.userid.to_string());
-    let user = app.identity.user(input.userid)?;
+    let user = app.identity.user(UserId::new(input.userid))?;
     call.about(&user.name);
     let change = AccountChange {
         roles: input.role,

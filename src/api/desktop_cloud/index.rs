@@ -18,7 +18,7 @@ use crate::identity::Permission;
 use crate::monitor::{DiskUse, NodeFigures, Statistic, TopData};
 use crate::operations::audit;
 use crate::store::list::Page;
-use crate::store::now;
+use crate::store::{UserId, now};
 
 /// Seconds that the charts average over.
 const PERIOD: std::ops::Range<u64> = 2..60;
@@ -53,7 +53,7 @@ struct LogInput {
 #[derive(Debug, Serialize, JsonSchema)]
 struct LogLine {
     id: i64,
-    user_id: Option<i64>,
+    user_id: Option<UserId>,
     user_name: String,
     user_ip: Option<String>,
     /// What was done, in the reader's language.

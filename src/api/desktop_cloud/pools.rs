@@ -13,6 +13,7 @@ use crate::api::{App, input, time};
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::inventory::{NewPool, Pool, PoolLine};
+use crate::store::PoolId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/resource_mgr/resource_pools";
@@ -55,7 +56,7 @@ struct EditInput {
 /// A resource pool.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PoolView {
-    id: i64,
+    id: PoolId,
     uuid: Uuid,
     name: String,
     desc: Option<String>,

@@ -12,6 +12,7 @@ use crate::api::endpoint::{Endpoint, delete, get, post};
 use crate::api::input;
 use crate::error::{Error, Result};
 use crate::identity::{AccountChange, NewAccount, Password, Permission, Permissions, User};
+use crate::store::UserId;
 use crate::store::list::{PAGE_LIMIT, PAGE_SIZE};
 
 const PATH: &str = "/api/user";
@@ -57,7 +58,7 @@ struct GetInput {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct UserView {
-    id: i64,
+    id: UserId,
     mail: String,
     username: String,
     nickname: String,

@@ -12,6 +12,7 @@ use crate::api::input::NoInput;
 use crate::api::{App, time, words};
 use crate::error::Result;
 use crate::identity::{ApiKey, NewApiKey, Permission};
+use crate::store::UserId;
 use crate::store::list::Page;
 
 const ALL: &str = "/api/v1.0/identity/key";
@@ -50,7 +51,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 struct KeyView {
     id: String,
     name: String,
-    user_id: i64,
+    user_id: UserId,
     user_name: String,
     /// What it was made for.
     #[schemars(with = "Vec<words::Permission>")]

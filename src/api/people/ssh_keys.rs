@@ -14,6 +14,7 @@ use crate::api::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::{Permission, SshKey};
 use crate::inventory::{FoundKey, FoundKeys, SshGrant};
+use crate::store::UserId;
 use crate::store::list::Page;
 
 const OWN: &str = "/api/v1.0/identity/own/ssh_key";
@@ -201,7 +202,7 @@ fn list_of_user(app: &App, call: &mut Call, _: NoInput) -> Result<Data<Vec<KeyVi
     keys_of(app, app.identity.user_by_uuid(&call.uuid("user_uuid")?.to_string())?.id)
 }
 
-fn keys_of(app: &App, user: i64) -> Result<Data<Vec<KeyView>>> {
+fn keys_of(app: &App, user: UserId) -> Result<Data<Vec<KeyView>>> {
     Ok(Data(app.identity.ssh_keys(user)?.into_iter().map(Into::into).collect()))
 }
 
@@ -218,7 +219,7 @@ fn add_to_user(app: &App, call: &mut Call, input: KeyInput) -> Result<Data<KeyVi
     add(app, call, user.id, &input)
 }
 
-fn add(app: &App, call: &mut Call, user: i64, input: &KeyInput) -> Result<Data<KeyView>> {
+fn add(app: &App, call: &mut Call, user: UserId, input: &KeyInput) -> Result<Data<KeyView>> {
     let key = app.identity.add_ssh_key(user, &input.name, &input.key)?;
     call.about(format!("{} {}", app.identity.user(user)?.name, key.fingerprint));
     Ok(Data(key.into()))
@@ -236,7 +237,7 @@ fn delete_of_user(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
     remove(app, call, user.id)
 }
 
-fn remove(app: &App, call: &mut Call, user: i64) -> Result<Done> {
+fn remove(app: &App, call: &mut Call, user: UserId) -> Result<Done> {
     let uuid = call.uuid("key_uuid")?;
     call.about(uuid.to_string());
     let key = app.identity.delete_ssh_key(user, uuid)?;

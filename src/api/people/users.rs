@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::identity::{
     AccountChange, GroupMembership, NewAccount, Password, Permission, ScopedRole, User,
 };
+use crate::store::UserId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/identity/user";
@@ -68,7 +69,7 @@ struct ListInput {
 /// A user.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct UserView {
-    id: i64,
+    id: UserId,
     uuid: String,
     name: String,
     email: Option<String>,

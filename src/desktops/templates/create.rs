@@ -19,7 +19,7 @@ use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
 };
-use crate::store::{Tx, now};
+use crate::store::{PoolId, Tx, now};
 
 const CREATE: &str = "template-create";
 const COPY: &str = "template-copy";
@@ -277,7 +277,7 @@ struct DiskPlan {
 }
 
 struct Site {
-    pool_id: i64,
+    pool_id: PoolId,
     node: Node,
     subnet: Subnet,
     storages: crate::desktops::spec::Storages,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::desktops::machines::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{DiskRole, PowerState};
-use crate::store::NodeId;
+use crate::store::{NodeId, PoolId};
 
 /// What a template is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub struct Template {
     pub desc: String,
     pub os_type: String,
     pub classify: Classify,
-    pub pool_id: i64,
+    pub pool_id: PoolId,
     /// Where its own domain is.
     pub node_id: NodeId,
     pub network_id: i64,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
-use crate::store::Tx;
+use crate::store::{Tx, UserId};
 
 /// What is known of one account or address. Times are Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +47,17 @@ pub fn forget(tx: &Tx<'_>, key: &str) -> Result<()> {
 }
 
 /// Whether the user signed in from this address before.
-pub fn is_known(conn: &Connection, user: i64, address: &str) -> Result<bool> {
+pub fn is_known(conn: &Connection, user: UserId, address: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM known_addresses WHERE user_id = ?1 AND address = ?2";
     Ok(conn.prepare_cached(sql)?.exists(params![user, address])?)
 }
 
 /// Notes that the user signed in from this address; forgets those not seen since `before`.
-pub fn know(tx: &Tx<'_>, user: i64, address: &str, now: i64, before: i64) -> Result<()> {
-    tx.execute("DELETE FROM known_addresses WHERE user_id = ?1 AND last_at < ?2", [user, before])?;
+pub fn know(tx: &Tx<'_>, user: UserId, address: &str, now: i64, before: i64) -> Result<()> {
+    tx.execute(
+        "DELETE FROM known_addresses WHERE user_id = ?1 AND last_at < ?2",
+        params![user, before],
+    )?;
     let sql =
         "INSERT OR REPLACE INTO known_addresses (user_id, address, last_at) VALUES (?1,?2,?3)";
     tx.execute(sql, params![user, address, now])?;

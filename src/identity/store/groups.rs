@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::identity::permission::{Permission, Permissions};
 use crate::identity::{Group, GroupMembership};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, unique};
+use crate::store::{Store, Topic, Tx, UserId, now, unique};
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
      (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
@@ -72,7 +72,7 @@ pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
-pub fn memberships(conn: &Connection, user: i64) -> Result<Vec<GroupMembership>> {
+pub fn memberships(conn: &Connection, user: UserId) -> Result<Vec<GroupMembership>> {
     let mut statement = conn.prepare_cached(
         "SELECT g.id, g.name, m.is_primary FROM user_group_members m JOIN user_groups g ON g.id = m.group_id \
          WHERE m.user_id = ?1 ORDER BY g.id",
@@ -83,7 +83,7 @@ pub fn memberships(conn: &Connection, user: i64) -> Result<Vec<GroupMembership>>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn set_memberships(tx: &Tx<'_>, user: i64, memberships: &[GroupMembership]) -> Result<()> {
+pub fn set_memberships(tx: &Tx<'_>, user: UserId, memberships: &[GroupMembership]) -> Result<()> {
     tx.changed(Topic::Users | Topic::UserGroups | Topic::Rights);
     tx.execute("DELETE FROM user_group_members WHERE user_id = ?1", [user])?;
     let mut insert = tx.prepare_cached(

@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{ApiKey, Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx};
+use crate::store::{Store, Topic, Tx, UserId};
 
 const SELECT: &str = concat!(
     "k.id, k.user_id, k.name, k.groups, k.created_at, k.expires_at, k.last_used_at, k.last_used_ip, ",
@@ -93,7 +93,7 @@ fn one_caller(
     Ok(row.optional()?)
 }
 
-pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<ApiKey>> {
+pub fn of_user(conn: &Connection, user: UserId) -> Result<Vec<ApiKey>> {
     let sql = format!(
         "SELECT {SELECT} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.user_id = ?1 \
          ORDER BY k.created_at, k.id"
@@ -114,14 +114,14 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<ApiKey> {
 
 /// # Errors
 /// `key-unknown`, also for a key of somebody else
-pub fn find(conn: &Connection, user: i64, id: &str) -> Result<ApiKey> {
+pub fn find(conn: &Connection, user: UserId, id: &str) -> Result<ApiKey> {
     match by_id(conn, id) {
         Ok(key) if key.user_id != user => Err(Error::not_found("key-unknown").arg("name", id)),
         other => other,
     }
 }
 
-pub fn count(conn: &Connection, user: i64) -> Result<u32> {
+pub fn count(conn: &Connection, user: UserId) -> Result<u32> {
     let sql = "SELECT count(*) FROM api_keys WHERE user_id = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
 }
@@ -173,7 +173,7 @@ pub fn delete(tx: &Tx<'_>, id: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn delete_of_user(tx: &Tx<'_>, user: i64) -> Result<usize> {
+pub fn delete_of_user(tx: &Tx<'_>, user: UserId) -> Result<usize> {
     tx.changed(Topic::ApiKeys | Topic::Rights);
     Ok(tx.execute("DELETE FROM api_keys WHERE user_id = ?1", [user])?)
 }

@@ -3,13 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
-use crate::store::Tx;
+use crate::store::{Tx, UserId};
 
 /// A change that was begun by signing in with the old password.
 #[derive(Debug)]
 pub struct Row {
     pub code_hash: Vec<u8>,
-    pub user_id: i64,
+    pub user_id: UserId,
     pub remembered: bool,
     pub expires_at: i64,
 }

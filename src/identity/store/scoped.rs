@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
 use crate::identity::{ScopedRole, Within};
-use crate::store::{Topic, Tx};
+use crate::store::{Topic, Tx, UserId};
 
 /// The roles that user `u` holds within education groups, as JSON.
 macro_rules! scoped_of_u {
@@ -47,7 +47,7 @@ pub fn group(conn: &Connection, uuid: Uuid) -> Result<i64> {
 }
 
 /// Gives a user these roles, by rows of role and education group, instead of those they had.
-pub fn set(tx: &Tx<'_>, user: i64, roles: &[(i64, i64)]) -> Result<()> {
+pub fn set(tx: &Tx<'_>, user: UserId, roles: &[(i64, i64)]) -> Result<()> {
     tx.changed(Topic::Users | Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM scoped_roles WHERE user_id = ?1", [user])?;
     let mut insert = tx.prepare_cached(

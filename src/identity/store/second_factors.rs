@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
-use crate::store::{Topic, Tx};
+use crate::store::{Topic, Tx, UserId};
 
 /// A second factor, confirmed or not.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Row {
     pub confirmed_at: Option<i64>,
 }
 
-pub fn find(conn: &Connection, user: i64) -> Result<Option<Row>> {
+pub fn find(conn: &Connection, user: UserId) -> Result<Option<Row>> {
     let sql = "SELECT secret, confirmed_at FROM second_factors WHERE user_id = ?1";
     let row = conn
         .prepare_cached(sql)?
@@ -22,7 +22,7 @@ pub fn find(conn: &Connection, user: i64) -> Result<Option<Row>> {
 }
 
 /// Begins anew: whatever was there and not confirmed is of no use any more.
-pub fn begin(tx: &Tx<'_>, user: i64, secret: &[u8]) -> Result<()> {
+pub fn begin(tx: &Tx<'_>, user: UserId, secret: &[u8]) -> Result<()> {
     tx.changed(Topic::Users);
     tx.execute(
         "INSERT OR REPLACE INTO second_factors (user_id, secret) VALUES (?1,?2)",
@@ -31,29 +31,29 @@ pub fn begin(tx: &Tx<'_>, user: i64, secret: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub fn confirm(tx: &Tx<'_>, user: i64, now: i64) -> Result<()> {
+pub fn confirm(tx: &Tx<'_>, user: UserId, now: i64) -> Result<()> {
     tx.changed(Topic::Users);
     let sql = "UPDATE second_factors SET confirmed_at = ?2 WHERE user_id = ?1";
-    tx.execute(sql, [user, now])?;
+    tx.execute(sql, params![user, now])?;
     Ok(())
 }
 
 /// Notes that the code of this step was used; `false` when it, or a later one, was used before.
-pub fn use_step(tx: &Tx<'_>, user: i64, step: i64) -> Result<bool> {
+pub fn use_step(tx: &Tx<'_>, user: UserId, step: i64) -> Result<bool> {
     tx.changed(Topic::Users);
     let sql = "UPDATE second_factors SET last_step = ?2 WHERE user_id = ?1 AND last_step < ?2";
-    Ok(tx.execute(sql, [user, step])? == 1)
+    Ok(tx.execute(sql, params![user, step])? == 1)
 }
 
 /// Takes the second factor off, with its recovery codes; `false` when there was none.
-pub fn delete(tx: &Tx<'_>, user: i64) -> Result<bool> {
+pub fn delete(tx: &Tx<'_>, user: UserId) -> Result<bool> {
     tx.changed(Topic::Users);
     tx.execute("DELETE FROM recovery_codes WHERE user_id = ?1", [user])?;
     Ok(tx.execute("DELETE FROM second_factors WHERE user_id = ?1", [user])? == 1)
 }
 
 /// Puts these recovery codes in the place of all earlier ones.
-pub fn set_recovery(tx: &Tx<'_>, user: i64, hashes: &[Vec<u8>]) -> Result<()> {
+pub fn set_recovery(tx: &Tx<'_>, user: UserId, hashes: &[Vec<u8>]) -> Result<()> {
     tx.execute("DELETE FROM recovery_codes WHERE user_id = ?1", [user])?;
     let sql = "INSERT INTO recovery_codes (user_id, code_hash) VALUES (?1,?2)";
     let mut insert = tx.prepare_cached(sql)?;
@@ -64,12 +64,12 @@ pub fn set_recovery(tx: &Tx<'_>, user: i64, hashes: &[Vec<u8>]) -> Result<()> {
 }
 
 /// Uses up a recovery code; `false` when there is no such one.
-pub fn take_recovery(tx: &Tx<'_>, user: i64, hash: &[u8]) -> Result<bool> {
+pub fn take_recovery(tx: &Tx<'_>, user: UserId, hash: &[u8]) -> Result<bool> {
     let sql = "DELETE FROM recovery_codes WHERE user_id = ?1 AND code_hash = ?2";
     Ok(tx.execute(sql, params![user, hash])? == 1)
 }
 
-pub fn count_recovery(conn: &Connection, user: i64) -> Result<u32> {
+pub fn count_recovery(conn: &Connection, user: UserId) -> Result<u32> {
     let sql = "SELECT count(*) FROM recovery_codes WHERE user_id = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
 use crate::identity::{Caller, SessionInfo, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx};
+use crate::store::{Store, Topic, Tx, UserId};
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -32,13 +32,13 @@ pub fn page(store: &Store, query: &ListQuery) -> Result<Page<SessionInfo>> {
     LISTING.page(store, query, info)
 }
 
-pub fn of_user(conn: &Connection, user: i64, now: i64) -> Result<Vec<SessionInfo>> {
+pub fn of_user(conn: &Connection, user: UserId, now: i64) -> Result<Vec<SessionInfo>> {
     let sql = format!(
         "SELECT {SELECT} FROM sessions s JOIN users u ON u.id = s.user_id \
          WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.last_seen_at DESC, s.id DESC"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([user, now], info)?;
+    let rows = statement.query_map(params![user, now], info)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -123,7 +123,7 @@ fn one_caller(
 #[derive(Debug)]
 pub struct NewRow {
     pub token_hash: Vec<u8>,
-    pub user_id: i64,
+    pub user_id: UserId,
     pub address: Option<String>,
     /// The browser or program, as it named itself.
     pub user_agent: String,
@@ -183,7 +183,7 @@ pub fn end_by_id(tx: &Tx<'_>, id: i64) -> Result<()> {
 }
 
 /// Ends all sessions of a user but the given one; says how many.
-pub fn end_all(tx: &Tx<'_>, user: i64, but: Option<i64>) -> Result<usize> {
+pub fn end_all(tx: &Tx<'_>, user: UserId, but: Option<i64>) -> Result<usize> {
     let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
     let ended = tx.execute(sql, params![user, but])?;
     Ok(tx.changed_rows(ended, Topic::Sessions | Topic::Rights))

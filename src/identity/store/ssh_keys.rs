@@ -6,9 +6,9 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::identity::SshKey;
 use crate::store::rows::uuid;
-use crate::store::{Topic, Tx, unique};
+use crate::store::{Topic, Tx, UserId, unique};
 
-pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<SshKey>> {
+pub fn of_user(conn: &Connection, user: UserId) -> Result<Vec<SshKey>> {
     let mut statement = conn.prepare_cached(
         "SELECT uuid, name, key, fingerprint, created_at FROM ssh_keys WHERE user_id = ?1 ORDER BY id",
     )?;
@@ -24,12 +24,12 @@ pub fn of_user(conn: &Connection, user: i64) -> Result<Vec<SshKey>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn count(conn: &Connection, user: i64) -> Result<u32> {
+pub fn count(conn: &Connection, user: UserId) -> Result<u32> {
     let sql = "SELECT count(*) FROM ssh_keys WHERE user_id = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
 }
 
-pub fn insert(tx: &Tx<'_>, user: i64, key: &SshKey) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, user: UserId, key: &SshKey) -> Result<()> {
     tx.changed(Topic::SshKeys | Topic::SshAccess);
     let inserted = tx.execute(
         "INSERT INTO ssh_keys (uuid, user_id, name, key, fingerprint, created_at) VALUES (?1,?2,?3,?4,?5,?6)",

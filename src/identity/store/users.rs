@@ -10,7 +10,7 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
-use crate::store::{Store, Topic, Tx, unique};
+use crate::store::{Store, Topic, Tx, UserId, unique};
 
 /// Codes of the roles of user `u`.
 macro_rules! roles_of_u {
@@ -107,7 +107,7 @@ fn one(conn: &Connection, condition: &str, value: &str) -> Result<Option<User>> 
     Ok(conn.prepare_cached(&sql)?.query_row([value], user).optional()?)
 }
 
-pub fn by_id(conn: &Connection, id: i64) -> Result<Option<User>> {
+pub fn by_id(conn: &Connection, id: UserId) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([id], user).optional()?)
 }
@@ -145,7 +145,7 @@ pub fn insert(
     account: &NewAccount,
     hash: Option<&StoredPassword>,
     now: i64,
-) -> Result<i64> {
+) -> Result<UserId> {
     tx.changed(Topic::Users);
     let inserted = tx.execute(
         "INSERT INTO users (uuid, name, lookalike, email, full_name, phone, department, enabled, awaits, \
@@ -169,7 +169,7 @@ pub fn insert(
         ],
     );
     unique(inserted, || taken(&account.name))?;
-    Ok(tx.last_insert_rowid())
+    Ok(UserId::new(tx.last_insert_rowid()))
 }
 
 /// Writes what may change of an account, but not its password, roles and groups.
@@ -204,7 +204,7 @@ fn taken(name: &str) -> Error {
     Error::conflict("user-exists").arg("name", name)
 }
 
-pub fn set_roles(tx: &Tx<'_>, id: i64, roles: &[i64]) -> Result<()> {
+pub fn set_roles(tx: &Tx<'_>, id: UserId, roles: &[i64]) -> Result<()> {
     let wanted = serde_json::to_string(roles).map_err(Error::internal)?;
     let taken = tx.execute(
         "DELETE FROM user_roles WHERE user_id = ?1 \
@@ -220,7 +220,7 @@ pub fn set_roles(tx: &Tx<'_>, id: i64, roles: &[i64]) -> Result<()> {
     Ok(())
 }
 
-pub fn set_granted(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+pub fn set_granted(tx: &Tx<'_>, id: UserId, permissions: &Permissions) -> Result<()> {
     tx.changed(Topic::Users | Topic::Rights);
     tx.execute("DELETE FROM user_permissions WHERE user_id = ?1", [id])?;
     let sql = "INSERT INTO user_permissions (user_id, permission) VALUES (?1,?2)";
@@ -232,18 +232,18 @@ pub fn set_granted(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()
 }
 
 /// Whether a user has a way into a node by ssh.
-pub fn signs_in_to_nodes(conn: &Connection, id: i64) -> Result<bool> {
+pub fn signs_in_to_nodes(conn: &Connection, id: UserId) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM ssh_grants WHERE user_id = ?1")?.exists([id])?)
 }
 
-pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: UserId) -> Result<()> {
     tx.changed(GONE);
     tx.execute("DELETE FROM users WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// A forced change that was begun with the old password is over.
-pub fn set_password(tx: &Tx<'_>, id: i64, hash: &StoredPassword, now: i64) -> Result<()> {
+pub fn set_password(tx: &Tx<'_>, id: UserId, hash: &StoredPassword, now: i64) -> Result<()> {
     tx.changed(Topic::Users);
     tx.execute("DELETE FROM password_resets WHERE user_id = ?1", [id])?;
     tx.execute(
@@ -253,13 +253,13 @@ pub fn set_password(tx: &Tx<'_>, id: i64, hash: &StoredPassword, now: i64) -> Re
     Ok(())
 }
 
-pub fn set_force_reset(tx: &Tx<'_>, id: i64, force: bool) -> Result<()> {
+pub fn set_force_reset(tx: &Tx<'_>, id: UserId, force: bool) -> Result<()> {
     tx.changed(Topic::Users);
     tx.execute("UPDATE users SET force_reset = ?2 WHERE id = ?1", params![id, force])?;
     Ok(())
 }
 
-pub fn signed_in(tx: &Tx<'_>, id: i64, now: i64) -> Result<()> {
+pub fn signed_in(tx: &Tx<'_>, id: UserId, now: i64) -> Result<()> {
     tx.changed(Topic::Users);
     tx.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", params![id, now])?;
     Ok(())

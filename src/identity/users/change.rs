@@ -16,7 +16,7 @@ use crate::identity::roles::{ScopedRole, may_grant, may_grant_within};
 use crate::identity::store::{groups, roles, scoped, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
 use crate::store::text::lookalike;
-use crate::store::{Tx, now};
+use crate::store::{Tx, UserId, now};
 
 /// Longest full name, phone number or department, in characters.
 const TEXT_LIMIT: usize = 100;
@@ -124,7 +124,12 @@ impl Identity {
     /// # Errors
     /// As of [`Identity::add_user`], and `user-unknown`, `user-has-more-rights`, `last-administrator`,
     /// `own-account` for switching oneself off
-    pub fn change_user(&self, by: Authority<'_>, id: i64, change: AccountChange) -> Result<User> {
+    pub fn change_user(
+        &self,
+        by: Authority<'_>,
+        id: UserId,
+        change: AccountChange,
+    ) -> Result<User> {
         let found = self.user(id)?;
         let about = [found.name.as_str(), found.email.as_deref().unwrap_or_default()];
         let hash = match &change.password {
@@ -189,7 +194,7 @@ impl Identity {
     ///
     /// # Errors
     /// `user-unknown`, `user-has-more-rights`, `last-administrator`, `own-account`
-    pub fn delete_user(&self, by: Authority<'_>, id: i64) -> Result<User> {
+    pub fn delete_user(&self, by: Authority<'_>, id: UserId) -> Result<User> {
         self.store.write(|tx| remove(tx, by, id))
     }
 
@@ -197,7 +202,7 @@ impl Identity {
     ///
     /// # Errors
     /// As of [`Identity::delete_user`]
-    pub fn delete_users(&self, by: Authority<'_>, ids: &[i64]) -> Result<Vec<User>> {
+    pub fn delete_users(&self, by: Authority<'_>, ids: &[UserId]) -> Result<Vec<User>> {
         self.store.write(|tx| ids.iter().map(|id| remove(tx, by, *id)).collect())
     }
 
@@ -318,7 +323,7 @@ fn grant(
 fn grant_within(
     tx: &Tx<'_>,
     by: Authority<'_>,
-    user: i64,
+    user: UserId,
     wanted: &[(String, Uuid)],
 ) -> Result<()> {
     let give = |(code, group): &(String, Uuid)| {
@@ -329,7 +334,12 @@ fn grant_within(
     scoped::set(tx, user, &wanted.iter().map(give).collect::<Result<Vec<_>>>()?)
 }
 
-fn join(tx: &Tx<'_>, by: Authority<'_>, user: i64, memberships: &[GroupMembership]) -> Result<()> {
+fn join(
+    tx: &Tx<'_>,
+    by: Authority<'_>,
+    user: UserId,
+    memberships: &[GroupMembership],
+) -> Result<()> {
     for membership in memberships {
         may_grant(by, &groups::find(tx, membership.group_id)?.permissions)?;
     }
@@ -341,7 +351,7 @@ fn join(tx: &Tx<'_>, by: Authority<'_>, user: i64, memberships: &[GroupMembershi
 pub(in crate::identity) fn touchable(
     conn: &Connection,
     by: Authority<'_>,
-    id: i64,
+    id: UserId,
 ) -> Result<User> {
     let user = users::by_id(conn, id)?.ok_or_else(|| unknown(id))?;
     if by.is_key_of(id) {
@@ -361,7 +371,7 @@ pub(in crate::identity) fn touchable(
     }
 }
 
-fn remove(tx: &Tx<'_>, by: Authority<'_>, id: i64) -> Result<User> {
+fn remove(tx: &Tx<'_>, by: Authority<'_>, id: UserId) -> Result<User> {
     let user = touchable(tx, by, id)?;
     not_oneself(by, &user)?;
     users::delete(tx, id)?;
@@ -389,7 +399,7 @@ pub(in crate::identity) fn is_free(
     conn: &Connection,
     name: &str,
     email: Option<&str>,
-    but: Option<i64>,
+    but: Option<UserId>,
 ) -> Result<()> {
     let other = |found: Option<User>| found.filter(|user| Some(user.id) != but);
     if let Some(user) = other(users::by_login(conn, name)?) {

@@ -12,7 +12,7 @@ use super::store::{failures, sessions, users};
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::now;
+use crate::store::{UserId, now};
 
 pub use change::{AccountChange, NewAccount};
 pub(super) use change::{
@@ -77,7 +77,7 @@ impl Awaits {
 /// An account.
 #[derive(Debug, Clone)]
 pub struct User {
-    pub id: i64,
+    pub id: UserId,
     pub uuid: String,
     pub name: String,
     pub email: Option<String>,
@@ -132,7 +132,7 @@ impl Identity {
 
     /// # Errors
     /// `user-unknown`
-    pub fn user(&self, id: i64) -> Result<User> {
+    pub fn user(&self, id: UserId) -> Result<User> {
         self.store.read(|conn| users::by_id(conn, id))?.ok_or_else(|| unknown(id))
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus, Usage};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{NodeId, Store, Topic, Tx, now, rows, unique};
+use crate::store::{NodeId, PoolId, Store, Topic, Tx, now, rows, unique};
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
@@ -58,7 +58,7 @@ pub fn all(conn: &Connection) -> Result<Vec<Node>> {
     many(conn, "n.id > ?1", 0)
 }
 
-pub fn in_pool(conn: &Connection, pool: i64) -> Result<Vec<Node>> {
+pub fn in_pool(conn: &Connection, pool: PoolId) -> Result<Vec<Node>> {
     many(conn, "n.pool_id = ?1", pool)
 }
 
@@ -77,7 +77,7 @@ fn many(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resu
 pub fn insert(
     tx: &Tx<'_>,
     name: &str,
-    pool: i64,
+    pool: PoolId,
     role: NodeRole,
     is_local: bool,
     ip: &str,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::inventory::{Pool, PoolLine};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, rows, unique};
+use crate::store::{PoolId, Store, Topic, Tx, now, rows, unique};
 
 const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
 
@@ -34,7 +34,7 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<PoolLine>> {
     POOLS.page(store, query, pool_line)
 }
 
-pub fn line(conn: &Connection, id: i64) -> Result<PoolLine> {
+pub fn line(conn: &Connection, id: PoolId) -> Result<PoolLine> {
     let sql = format!("SELECT {} FROM pools p WHERE p.id=?1", POOLS.select);
     Ok(conn.prepare_cached(&sql)?.query_row([id], pool_line)?)
 }
@@ -53,7 +53,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<Pool> {
     found.ok_or_else(|| Error::not_found("pool-unknown").arg("uuid", uuid))
 }
 
-pub fn by_id(conn: &Connection, id: i64) -> Result<Pool> {
+pub fn by_id(conn: &Connection, id: PoolId) -> Result<Pool> {
     let found = one(conn, "p.id = ?1", id)?;
     found.ok_or_else(|| Error::not_found("pool-unknown").arg("uuid", id))
 }
@@ -67,17 +67,17 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
     Ok(conn.prepare_cached(&sql)?.query_row([value], pool).optional()?)
 }
 
-pub fn insert(tx: &Tx<'_>, name: &str, desc: Option<&str>, default: bool) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, name: &str, desc: Option<&str>, default: bool) -> Result<PoolId> {
     tx.changed(Topic::Pools);
     let inserted = tx.execute(
         "INSERT INTO pools (uuid, name, desc, is_default, created_at) VALUES (?1,?2,?3,?4,?5)",
         params![Uuid::new_v4().to_string(), name, desc, default, now()],
     );
     unique(inserted, || taken(name))?;
-    Ok(tx.last_insert_rowid())
+    Ok(PoolId::new(tx.last_insert_rowid()))
 }
 
-pub fn update(tx: &Tx<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()> {
+pub fn update(tx: &Tx<'_>, id: PoolId, name: &str, desc: Option<&str>) -> Result<()> {
     tx.changed(Topic::Pools);
     let updated = tx.execute(
         "UPDATE pools SET name=?2, desc=?3, updated_at=?4 WHERE id=?1",
@@ -87,14 +87,14 @@ pub fn update(tx: &Tx<'_>, id: i64, name: &str, desc: Option<&str>) -> Result<()
     Ok(())
 }
 
-pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: PoolId) -> Result<()> {
     tx.changed(Topic::Pools);
     tx.execute("DELETE FROM pools WHERE id=?1", [id])?;
     Ok(())
 }
 
 /// Names of what is in a pool: nodes, base images, templates, desktop groups.
-pub fn contents(conn: &Connection, id: i64) -> Result<Vec<String>> {
+pub fn contents(conn: &Connection, id: PoolId) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(
         "SELECT name FROM nodes WHERE pool_id=?1 UNION ALL \
          SELECT name FROM base_images WHERE pool_id=?1 UNION ALL \

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::inventory::SshGrant;
 use crate::node::protocol::AuthorizedKey;
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{NodeId, Store, Topic, Tx, now, rows, unique};
+use crate::store::{NodeId, Store, Topic, Tx, UserId, now, rows, unique};
 
 static GRANTS: Listing = Listing {
     select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
@@ -41,7 +41,13 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<SshGrant> {
 
 /// # Errors
 /// `ssh-grant-exists`
-pub fn insert(tx: &Tx<'_>, uuid: Uuid, node: NodeId, system_user: &str, user: i64) -> Result<()> {
+pub fn insert(
+    tx: &Tx<'_>,
+    uuid: Uuid,
+    node: NodeId,
+    system_user: &str,
+    user: UserId,
+) -> Result<()> {
     tx.changed(Topic::SshGrants | Topic::SshAccess);
     let inserted = tx.execute(
         "INSERT INTO ssh_grants (uuid, node_id, system_user, user_id, created_at) VALUES (?1,?2,?3,?4,?5)",
