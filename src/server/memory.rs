@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rocket::tokio::{self, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 /// Arenas that all threads share. With 5,000 desktops known, two instead of one per thread save 13 MiB.
 #[cfg(target_env = "gnu")]
