@@ -25,8 +25,8 @@ use crate::inventory::{FIRST_CONNECTION, Node, Pool};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
-use crate::store::Tx;
 use crate::store::visible::Visible;
+use crate::store::{SubnetId, Tx};
 
 /// Desktops made by one request; a class room has dozens.
 pub const AT_ONCE: u32 = 1_000;
@@ -217,7 +217,7 @@ impl Desktops {
         tx: &Tx<'_>,
         group: &DesktopGroup,
         template: &Template,
-        subnet_id: i64,
+        subnet_id: SubnetId,
         shares: &[Share],
     ) -> Result<Vec<Uuid>> {
         for share in shares {

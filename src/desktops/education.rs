@@ -9,8 +9,8 @@ use super::reach::Reach;
 use super::{Desktops, store};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::now;
 use crate::store::visible::Visible;
+use crate::store::{NetworkId, SubnetId, now};
 
 /// Most terminals of a group; more is a slip of the pen.
 const TERMINALS: u32 = 65_536;
@@ -129,7 +129,7 @@ impl Desktops {
         conn: &Connection,
         network: Uuid,
         subnet: Uuid,
-    ) -> Result<(i64, i64)> {
+    ) -> Result<(NetworkId, SubnetId)> {
         let network = self.networks.find_in(conn, network)?;
         let subnet = self.networks.subnet_in(conn, subnet)?;
         if subnet.network_id != network.id {

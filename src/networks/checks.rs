@@ -3,6 +3,7 @@
 use super::switches::in_use;
 use super::{Network, Plan, store};
 use crate::error::{Error, Result};
+use crate::store::SubnetId;
 
 /// # Errors
 /// `network-is-default`, `network-has-users`
@@ -22,7 +23,7 @@ pub(super) fn check(
     conn: &rusqlite::Connection,
     network: &Network,
     plan: &Plan,
-    but: Option<i64>,
+    but: Option<SubnetId>,
 ) -> Result<()> {
     plan.check()?;
     let mut others = store::subnets::of_network(conn, network.id)?;
@@ -32,5 +33,5 @@ pub(super) fn check(
         let error = Error::conflict("subnet-gateway-taken").arg("field", "gateway");
         return Err(error.arg("address", plan.gateway));
     }
-    plan.check_apart(network.kind, &store::subnets::of_other_nat(conn, network.id)?)
+    plan.check_apart(network.kind, &store::subnets::of_other_nat(conn, Some(network.id))?)
 }

@@ -51,7 +51,7 @@ impl Networks {
             let id = store::networks::insert(tx, uuid, switch.id, &values, false)?;
             if let Some(plan) = &new.subnet {
                 plan.check()?;
-                plan.check_apart(switch.kind, &store::subnets::of_other_nat(tx, id)?)?;
+                plan.check_apart(switch.kind, &store::subnets::of_other_nat(tx, Some(id))?)?;
                 store::subnets::insert(tx, id, Uuid::new_v4(), plan)?;
             }
             let written = store::networks::find(tx, uuid)?;

@@ -57,7 +57,7 @@ impl Networks {
             }
             let switch = store::switches::default(tx)?;
             let switch = switch.ok_or_else(|| Error::internal("there is no default switch"))?;
-            let own = store::subnets::of_other_nat(tx, 0)?;
+            let own = store::subnets::of_other_nat(tx, None)?;
             let own = own.iter().map(|(_, subnet)| (subnet.start, subnet.prefix));
             let plan = plan(choose(used.iter().copied().chain(own))?);
             let values = Values { name: DEFAULT_NAME, desc: None, vlan: None };

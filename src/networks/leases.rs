@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Networks, Subnet, store};
 use crate::error::{Error, Result};
-use crate::store::Tx;
+use crate::store::{SubnetId, Tx};
 
 /// Tries for a MAC that nobody has, out of four thousand million.
 const MAC_TRIES: usize = 16;
@@ -19,7 +19,7 @@ const MAC_TRIES: usize = 16;
 pub struct Lease {
     pub owner: Uuid,
     pub network_uuid: Uuid,
-    pub subnet_id: i64,
+    pub subnet_id: SubnetId,
     pub address: Ipv4Addr,
     /// `52:54:…` in small letters.
     pub mac: String,
@@ -33,7 +33,7 @@ impl Networks {
     pub fn reserve(
         &self,
         tx: &Tx<'_>,
-        subnet_id: i64,
+        subnet_id: SubnetId,
         owner: Uuid,
         wanted: Option<Ipv4Addr>,
     ) -> Result<Lease> {
@@ -52,7 +52,12 @@ impl Networks {
     ///
     /// # Errors
     /// `subnet-full`, with how many are free.
-    pub fn reserve_many(&self, tx: &Tx<'_>, subnet_id: i64, owners: &[Uuid]) -> Result<Vec<Lease>> {
+    pub fn reserve_many(
+        &self,
+        tx: &Tx<'_>,
+        subnet_id: SubnetId,
+        owners: &[Uuid],
+    ) -> Result<Vec<Lease>> {
         let subnet = store::subnets::by_id(tx, subnet_id)?;
         let addresses = free(tx, &subnet, owners.len())?;
         let pairs = owners.iter().zip(addresses);
@@ -137,7 +142,7 @@ mod tests {
     use crate::store::Store;
 
     /// A network with one subnet of six addresses, one of which is the gateway's.
-    fn fixture() -> (tempfile::TempDir, Store, Networks, i64) {
+    fn fixture() -> (tempfile::TempDir, Store, Networks, SubnetId) {
         let dir = tempfile::tempdir().expect("temp dir");
         let store = Store::open(&dir.path().join("test.db")).expect("store");
         let inventory = Inventory::open(store.clone()).expect("inventory");

@@ -38,7 +38,7 @@ pub use switches::{NewSwitch, SwitchEdit};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::Inventory;
 use crate::operations::Operations;
-use crate::store::{NodeId, Store};
+use crate::store::{NetworkId, NodeId, Store, SubnetId, SwitchId};
 
 /// How a switch reaches the world; the word is document 002's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl SwitchKind {
 /// A virtual switch.
 #[derive(Debug, Clone)]
 pub struct Switch {
-    pub id: i64,
+    pub id: SwitchId,
     pub uuid: Uuid,
     pub name: String,
     pub kind: SwitchKind,
@@ -86,11 +86,11 @@ pub struct Switch {
 /// A data network.
 #[derive(Debug, Clone)]
 pub struct Network {
-    pub id: i64,
+    pub id: NetworkId,
     pub uuid: Uuid,
     pub name: String,
     pub desc: Option<String>,
-    pub switch_id: i64,
+    pub switch_id: SwitchId,
     pub switch_uuid: Uuid,
     pub switch_name: String,
     pub kind: SwitchKind,
@@ -104,9 +104,9 @@ pub struct Network {
 /// A range of addresses in a data network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
-    pub id: i64,
+    pub id: SubnetId,
     pub uuid: Uuid,
-    pub network_id: i64,
+    pub network_id: NetworkId,
     pub network_uuid: Uuid,
     pub name: String,
     pub start: Ipv4Addr,

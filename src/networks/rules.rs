@@ -153,6 +153,7 @@ fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{NetworkId, SubnetId};
     use uuid::Uuid;
 
     fn plan(start: &str, end: &str, gateway: &str) -> Plan {
@@ -170,9 +171,9 @@ mod tests {
     fn row(name: &str, start: &str, end: &str, gateway: &str) -> Subnet {
         let plan = plan(start, end, gateway);
         Subnet {
-            id: 1,
+            id: SubnetId::new(1),
             uuid: Uuid::nil(),
-            network_id: 1,
+            network_id: NetworkId::new(1),
             network_uuid: Uuid::nil(),
             name: name.into(),
             start: plan.start,

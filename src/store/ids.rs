@@ -66,7 +66,10 @@ macro_rules! ids {
 }
 
 ids! {
+    NetworkId: "a data network";
     NodeId: "a node";
     PoolId: "a resource pool";
+    SubnetId: "a subnet";
+    SwitchId: "a virtual switch";
     UserId: "a user";
 }

@@ -197,9 +197,12 @@ fn no_document_is_known_outside_its_folder() {
 }
 
 /// Rows that have a type for their number (`store/ids.rs`): the type and what its values are called.
-const IDS: [(&str, &[&str]); 3] = [
+const IDS: [(&str, &[&str]); 6] = [
+    ("NetworkId", &["network", "network_id", "networks"]),
     ("NodeId", &["node", "node_id", "nodes"]),
     ("PoolId", &["pool", "pool_id", "pools"]),
+    ("SubnetId", &["subnet", "subnet_id", "subnets"]),
+    ("SwitchId", &["switch", "switch_id", "switches"]),
     ("UserId", &["user", "user_id", "users"]),
 ];
 

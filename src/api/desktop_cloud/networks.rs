@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::networks::{Network, NetworkEdit, NewNetwork};
 use crate::operations::BatchSubmission;
+use crate::store::NetworkId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/resource_mgr/data_networks";
@@ -72,7 +73,7 @@ struct EditInput {
 /// A data network.
 #[derive(Debug, Serialize, JsonSchema)]
 struct NetworkView {
-    id: i64,
+    id: NetworkId,
     uuid: Uuid,
     name: String,
     desc: Option<String>,

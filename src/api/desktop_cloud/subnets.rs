@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::identity::Permission;
 use crate::networks::{Plan, Subnet, SubnetEdit, address_of, cidr, netmask_of, prefix_of};
 use crate::operations::BatchSubmission;
+use crate::store::SubnetId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/resource_mgr/data_networks/{data_network_uuid}/sub_networks";
@@ -92,7 +93,7 @@ struct EditInput {
 /// A subnet.
 #[derive(Debug, Serialize, JsonSchema)]
 struct SubnetView {
-    id: i64,
+    id: SubnetId,
     uuid: Uuid,
     name: String,
     netmask: Ipv4Addr,

@@ -13,6 +13,7 @@ use crate::api::{App, input, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::networks::{NewSwitch, Switch, SwitchEdit, SwitchKind};
+use crate::store::SwitchId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/resource_mgr/vswitchs";
@@ -77,7 +78,7 @@ struct Uplink {
 /// A virtual switch.
 #[derive(Debug, Serialize, JsonSchema)]
 struct SwitchView {
-    id: i64,
+    id: SwitchId,
     uuid: Uuid,
     name: String,
     /// nat: a network of its own on each node, behind the node's address; flat, vlan: bridged

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, Topic, Tx, unique};
+use crate::store::{NetworkId, Store, SubnetId, Topic, Tx, unique};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";
@@ -42,7 +42,7 @@ static GROUPS: Listing = Listing {
 };
 
 /// Row ids of a network and a subnet of it.
-pub type NetworkIds = (i64, i64);
+pub type NetworkIds = (NetworkId, SubnetId);
 
 pub fn insert(
     tx: &Tx<'_>,

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{PoolId, Store, Topic, Tx, now, unique};
+use crate::store::{NetworkId, PoolId, Store, SubnetId, Topic, Tx, now, unique};
 
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
@@ -66,7 +66,7 @@ pub struct NewGroup<'a> {
     pub template_id: i64,
     pub pool_id: PoolId,
     /// Network and subnet.
-    pub network: (i64, i64),
+    pub network: (NetworkId, SubnetId),
     pub vcpu: u32,
     pub memory_mib: u64,
     pub restore: Restore,

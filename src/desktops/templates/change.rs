@@ -19,7 +19,7 @@ use crate::node::protocol::{DiskRole, FileKind, StoredFile};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
-use crate::store::Tx;
+use crate::store::{NetworkId, SubnetId, Tx};
 
 const KIND: &str = "template-change";
 
@@ -57,8 +57,8 @@ struct Args {
 struct Before {
     name: String,
     desc: String,
-    network_id: i64,
-    subnet_id: i64,
+    network_id: NetworkId,
+    subnet_id: SubnetId,
     address: Option<Ipv4Addr>,
     vcpu: u32,
     memory_mib: u64,
@@ -347,7 +347,12 @@ fn old_name(tx: &Tx<'_>, template: &Template, before: &Before) -> Result<String>
 impl Templates {
     /// Gives network and subnet: those from before, with the address from before or another one. Where that subnet
     /// is gone or full by now, the template stays where it is.
-    fn take_back(&self, tx: &Tx<'_>, template: &Template, before: &Before) -> Result<(i64, i64)> {
+    fn take_back(
+        &self,
+        tx: &Tx<'_>,
+        template: &Template,
+        before: &Before,
+    ) -> Result<(NetworkId, SubnetId)> {
         let old = (before.network_id, before.subnet_id);
         let now = self.networks.lease(tx, template.uuid)?.map(|lease| lease.address);
         if template.subnet_id == before.subnet_id && now == before.address {

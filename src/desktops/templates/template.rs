@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::desktops::machines::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{DiskRole, PowerState};
-use crate::store::{NodeId, PoolId};
+use crate::store::{NetworkId, NodeId, PoolId, SubnetId};
 
 /// What a template is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,8 +111,8 @@ pub struct Template {
     pub pool_id: PoolId,
     /// Where its own domain is.
     pub node_id: NodeId,
-    pub network_id: i64,
-    pub subnet_id: i64,
+    pub network_id: NetworkId,
+    pub subnet_id: SubnetId,
     pub vcpu: u32,
     pub memory_mib: u64,
     pub base_image: Uuid,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Lease, Subnet};
-use crate::store::{Topic, Tx, rows};
+use crate::store::{NetworkId, SubnetId, Topic, Tx, rows};
 
 /// Addresses of a subnet's range that cannot be given out: reserved ones and the gateways of all
 /// subnets of the network.
@@ -32,7 +32,7 @@ pub fn gaps(conn: &Connection, subnet: &Subnet, limit: usize) -> Result<Vec<(u32
     Ok(gaps.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn is_taken(conn: &Connection, network: i64, address: Ipv4Addr) -> Result<bool> {
+pub fn is_taken(conn: &Connection, network: NetworkId, address: Ipv4Addr) -> Result<bool> {
     let mut statement =
         conn.prepare_cached("SELECT 1 FROM addresses WHERE network_id=?1 AND address=?2")?;
     Ok(statement.exists(params![network, number(address)])?)
@@ -67,7 +67,7 @@ pub fn of_owners(conn: &Connection, owners: &[Uuid]) -> Result<Vec<Lease>> {
     Ok(leases.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn of_network(conn: &Connection, network: i64) -> Result<Vec<Lease>> {
+pub fn of_network(conn: &Connection, network: NetworkId) -> Result<Vec<Lease>> {
     let sql = format!("{LEASES} WHERE a.network_id = ?1 ORDER BY a.address");
     let mut statement = conn.prepare_cached(&sql)?;
     let leases = statement.query_map([network], lease)?;
@@ -75,7 +75,7 @@ pub fn of_network(conn: &Connection, network: i64) -> Result<Vec<Lease>> {
 }
 
 /// All reserved addresses of a subnet.
-pub fn of_subnet(conn: &Connection, subnet: i64) -> Result<Vec<Ipv4Addr>> {
+pub fn of_subnet(conn: &Connection, subnet: SubnetId) -> Result<Vec<Ipv4Addr>> {
     let mut statement =
         conn.prepare_cached("SELECT address FROM addresses WHERE subnet_id=?1 ORDER BY address")?;
     let addresses = statement.query_map([subnet], |row| ip(row, 0))?;

@@ -7,7 +7,7 @@ use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Network, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, rows, unique};
+use crate::store::{NetworkId, Store, SwitchId, Topic, Tx, now, rows, unique};
 
 static NETWORKS: Listing = Listing {
     select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid, s.name, s.kind, n.vlan, \
@@ -69,10 +69,10 @@ fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Resul
 pub fn insert(
     tx: &Tx<'_>,
     uuid: Uuid,
-    switch: i64,
+    switch: SwitchId,
     values: &Values<'_>,
     is_default: bool,
-) -> Result<i64> {
+) -> Result<NetworkId> {
     tx.changed(Topic::Networks);
     let inserted = tx.execute(
         "INSERT INTO networks (uuid, name, desc, switch_id, vlan, is_default, created_at) \
@@ -80,7 +80,7 @@ pub fn insert(
         params![uuid.to_string(), values.name, values.desc, switch, values.vlan, is_default, now()],
     );
     unique(inserted, || taken(values.name))?;
-    Ok(tx.last_insert_rowid())
+    Ok(NetworkId::new(tx.last_insert_rowid()))
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &Values<'_>) -> Result<()> {
@@ -114,7 +114,7 @@ pub fn is_free_name(conn: &Connection, name: &str, but: Uuid) -> Result<bool> {
 /// Whether another network of the switch has this VLAN.
 pub fn vlan_user(
     conn: &Connection,
-    switch: i64,
+    switch: SwitchId,
     vlan: u16,
     but: Option<Uuid>,
 ) -> Result<Option<String>> {
@@ -126,7 +126,7 @@ pub fn vlan_user(
 }
 
 /// Names of the templates and groups that use a network.
-pub fn users(conn: &Connection, id: i64) -> Result<Vec<String>> {
+pub fn users(conn: &Connection, id: NetworkId) -> Result<Vec<String>> {
     super::subnets::names_of(conn, "network_id", id)
 }
 

@@ -2,14 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::{ip, number};
 use crate::error::{Error, Result};
 use crate::networks::{Plan, Subnet};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, rows, unique};
+use crate::store::{NetworkId, Store, SubnetId, Topic, Tx, now, rows, unique};
 
 static SUBNETS: Listing = Listing {
     select: "t.id, t.uuid, t.network_id, n.uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
@@ -40,18 +40,18 @@ pub fn maybe(conn: &Connection, uuid: Uuid) -> Result<Option<Subnet>> {
     one(conn, "t.uuid = ?1", uuid.to_string())
 }
 
-pub fn by_id(conn: &Connection, id: i64) -> Result<Subnet> {
+pub fn by_id(conn: &Connection, id: SubnetId) -> Result<Subnet> {
     let found = one(conn, "t.id = ?1", id)?;
     found.ok_or_else(|| Error::not_found("subnet-unknown").arg("uuid", id))
 }
 
-fn one(conn: &Connection, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Subnet>> {
+fn one(conn: &Connection, condition: &str, value: impl ToSql) -> Result<Option<Subnet>> {
     let sql = format!("SELECT {} FROM {} WHERE {condition}", SUBNETS.select, SUBNETS.from);
     Ok(conn.prepare_cached(&sql)?.query_row([value], subnet).optional()?)
 }
 
 /// The subnets of a network, oldest first.
-pub fn of_network(conn: &Connection, network: i64) -> Result<Vec<Subnet>> {
+pub fn of_network(conn: &Connection, network: NetworkId) -> Result<Vec<Subnet>> {
     let sql = format!(
         "SELECT {} FROM {} WHERE t.network_id = ?1 ORDER BY t.id",
         SUBNETS.select, SUBNETS.from
@@ -61,19 +61,19 @@ pub fn of_network(conn: &Connection, network: i64) -> Result<Vec<Subnet>> {
     Ok(subnets.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The subnets of the NAT networks other than this one, with the names of the networks.
-pub fn of_other_nat(conn: &Connection, network: i64) -> Result<Vec<(String, Subnet)>> {
+/// The subnets of the NAT networks but this one, with the names of the networks.
+pub fn of_other_nat(conn: &Connection, but: Option<NetworkId>) -> Result<Vec<(String, Subnet)>> {
     let sql = format!(
         "SELECT {}, n.name FROM {} JOIN switches s ON s.id = n.switch_id \
-         WHERE s.kind = 'nat' AND n.id <> ?1",
+         WHERE s.kind = 'nat' AND n.id IS NOT ?1",
         SUBNETS.select, SUBNETS.from
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let subnets = statement.query_map([network], |row| Ok((row.get(13)?, subnet(row)?)))?;
+    let subnets = statement.query_map([but], |row| Ok((row.get(13)?, subnet(row)?)))?;
     Ok(subnets.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn insert(tx: &Tx<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, network: NetworkId, uuid: Uuid, plan: &Plan) -> Result<SubnetId> {
     tx.changed(Topic::Networks);
     let inserted = tx.execute(
         "INSERT INTO subnets (uuid, network_id, name, start_ip, end_ip, prefix, gateway, dns1, \
@@ -92,7 +92,7 @@ pub fn insert(tx: &Tx<'_>, network: i64, uuid: Uuid, plan: &Plan) -> Result<i64>
         ],
     );
     unique(inserted, || taken(&plan.name))?;
-    Ok(tx.last_insert_rowid())
+    Ok(SubnetId::new(tx.last_insert_rowid()))
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, plan: &Plan) -> Result<()> {
@@ -123,12 +123,12 @@ pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 }
 
 /// Names of the templates and groups that use a subnet.
-pub fn users(conn: &Connection, id: i64) -> Result<Vec<String>> {
+pub fn users(conn: &Connection, id: SubnetId) -> Result<Vec<String>> {
     names_of(conn, "subnet_id", id)
 }
 
 /// Names of what refers to a network or subnet by this column.
-pub fn names_of(conn: &Connection, column: &'static str, id: i64) -> Result<Vec<String>> {
+pub fn names_of(conn: &Connection, column: &'static str, id: impl ToSql) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT name FROM templates WHERE {column}=?1 UNION ALL \
          SELECT name FROM education_groups WHERE {column}=?1 UNION ALL \

@@ -7,7 +7,7 @@ use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Switch, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, rows, unique};
+use crate::store::{Store, SwitchId, Topic, Tx, now, rows, unique};
 
 static SWITCHES: Listing = Listing {
     select: "s.id, s.uuid, s.name, s.kind, s.desc, s.is_default, \
@@ -34,7 +34,7 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<Switch> {
     found.ok_or_else(|| Error::not_found("switch-unknown").arg("uuid", uuid))
 }
 
-pub fn by_id(conn: &Connection, id: i64) -> Result<Switch> {
+pub fn by_id(conn: &Connection, id: SwitchId) -> Result<Switch> {
     one(conn, "s.id = ?1", id)?.ok_or_else(|| Error::internal("a switch that is not there"))
 }
 
@@ -53,7 +53,7 @@ pub fn insert(
     kind: SwitchKind,
     desc: Option<&str>,
     is_default: bool,
-) -> Result<i64> {
+) -> Result<SwitchId> {
     tx.changed(Topic::Networks);
     let inserted = tx.execute(
         "INSERT INTO switches (uuid, name, kind, desc, is_default, created_at) \
@@ -61,12 +61,12 @@ pub fn insert(
         params![Uuid::new_v4().to_string(), name, kind.word(), desc, is_default, now()],
     );
     unique(inserted, || taken(name))?;
-    Ok(tx.last_insert_rowid())
+    Ok(SwitchId::new(tx.last_insert_rowid()))
 }
 
 pub fn update(
     tx: &Tx<'_>,
-    id: i64,
+    id: SwitchId,
     name: &str,
     kind: SwitchKind,
     desc: Option<&str>,
@@ -80,14 +80,14 @@ pub fn update(
     Ok(())
 }
 
-pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: SwitchId) -> Result<()> {
     tx.changed(Topic::Networks);
     tx.execute("DELETE FROM switches WHERE id=?1", [id])?;
     Ok(())
 }
 
 /// Names of the networks on a switch.
-pub fn users(conn: &Connection, id: i64) -> Result<Vec<String>> {
+pub fn users(conn: &Connection, id: SwitchId) -> Result<Vec<String>> {
     let mut statement =
         conn.prepare_cached("SELECT name FROM networks WHERE switch_id=?1 ORDER BY id")?;
     let names = statement.query_map([id], |row| row.get(0))?;
