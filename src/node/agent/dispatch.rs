@@ -13,7 +13,7 @@ use super::disks::{Arrived, Disks};
 use super::nics;
 use crate::error::{Context, Error, Result};
 use crate::node::cancel::{CancelFlag, cancelled};
-use crate::node::protocol::{Reply, Request};
+use crate::node::protocol::{LayerRef, Reply, Request};
 use crate::node::stream::{BlockingStream, Incoming, Outgoing};
 
 /// Both ends of the call's stream, for requests that have one.
@@ -22,57 +22,9 @@ pub struct Ends {
     pub outgoing: BlockingStream<Outgoing>,
 }
 
-/// What a call costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    Light,
-    /// Reads or writes whole disk images.
-    Heavy,
-    /// Mostly waits, for hours perhaps, and needs no thread.
-    Waiting,
-}
-
-pub fn weight(request: &Request) -> Weight {
-    match request {
-        Request::Console { .. } => Weight::Waiting,
-        Request::Receive { .. }
-        | Request::AdoptImage { .. }
-        | Request::Send { .. }
-        | Request::Flatten { .. }
-        | Request::FreezeDisks { .. }
-        | Request::InspectLayers { hash: true, .. } => Weight::Heavy,
-        Request::InspectLayers { hash: false, .. }
-        | Request::DefineDomains { .. }
-        | Request::RemoveDomains { .. }
-        | Request::Power { .. }
-        | Request::SetAside { .. }
-        | Request::Describe
-        | Request::Sample
-        | Request::ListDomains
-        | Request::SendCtrlAltDel { .. }
-        | Request::Screenshot { .. }
-        | Request::EnsureNetwork { .. }
-        | Request::RemoveNetwork { .. }
-        | Request::ListNetworks
-        | Request::Reserve { .. }
-        | Request::Release { .. }
-        | Request::UsedPrefixes
-        | Request::Discard { .. }
-        | Request::CreateLayer { .. }
-        | Request::PublishTemplate { .. }
-        | Request::ListPublished
-        | Request::RemoveLayers { .. }
-        | Request::ListFiles
-        | Request::RemoveFiles { .. }
-        | Request::ListSshKeys
-        | Request::SetSshKeys { .. }
-        | Request::Doctor => Weight::Light,
-    }
-}
-
-/// Carries out a request that is [`Weight::Light`] or [`Weight::Heavy`], on a thread that may block.
+/// Carries out a request that does not only wait, on a thread that may block.
 pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Result<Reply> {
-    let hypervisor = agent.hypervisor();
+    let (hypervisor, disks) = (agent.hypervisor(), agent.disks());
     match request {
         Request::Describe => agent.describe().map(|facts| Reply::Node(Box::new(facts))),
         Request::Sample => agent.sample().map(|sample| Reply::Sample(Box::new(sample))),
@@ -106,31 +58,17 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         }
         Request::SetAside { at, domains, files } => {
             hypervisor.set_aside(at, &domains, call)?;
-            agent.disks().set_aside_files(at, &files).map(done)
+            disks.set_aside_files(at, &files).map(done)
         }
         Request::RemoveFiles { files } => agent.remove_files(&files).map(done),
-        request => on_disks(agent.disks(), request, call, ends),
-    }
-}
-
-/// Requests that need no hypervisor: they work while libvirt is down.
-fn on_disks(disks: &Disks, request: Request, call: &Call, ends: Ends) -> Result<Reply> {
-    match request {
         Request::Receive { upload, storage, size } => {
-            let mut from = ends.incoming;
-            let Arrived { size, md5, sha256 } =
-                disks.receive(upload, &storage, size, &mut from, call)?;
-            Ok(Reply::Received { size, md5, sha256 })
+            receive(disks, upload, &storage, size, call, ends)
         }
         Request::Discard { upload, storage } => disks.discard(upload, &storage).map(done),
         Request::AdoptImage { upload, layer } => {
             disks.adopt(upload, &layer, call).map(Reply::Image)
         }
-        Request::Send { layer } => {
-            let mut to = ends.outgoing;
-            disks.send(&layer, &mut to, call)?;
-            to.finish().map(done).context("end a stream")
-        }
+        Request::Send { layer } => send(disks, &layer, call, ends).map(done),
         Request::CreateLayer { layer, below, size } => {
             disks.create_layer(&layer, below.as_ref(), size).map(done)
         }
@@ -144,15 +82,34 @@ fn on_disks(disks: &Disks, request: Request, call: &Call, ends: Ends) -> Result<
         Request::RemoveLayers { layers } => disks.remove_layers(&layers).map(Reply::Items),
         Request::ListPublished => disks.list_published().map(Reply::Published),
         Request::ListFiles => disks.list_files().map(Reply::Files),
-        request => Err(Error::internal(format!("not a request for a thread: {request:?}"))),
+        Request::Console { .. } => Err(Error::internal("a console needs no thread")),
     }
+}
+
+fn receive(
+    disks: &Disks,
+    upload: Uuid,
+    storage: &str,
+    size: Option<u64>,
+    call: &Call,
+    ends: Ends,
+) -> Result<Reply> {
+    let mut from = ends.incoming;
+    let Arrived { size, md5, sha256 } = disks.receive(upload, storage, size, &mut from, call)?;
+    Ok(Reply::Received { size, md5, sha256 })
+}
+
+fn send(disks: &Disks, layer: &LayerRef, call: &Call, ends: Ends) -> Result<()> {
+    let mut to = ends.outgoing;
+    disks.send(layer, &mut to, call)?;
+    to.finish().context("end a stream")
 }
 
 fn done(_: ()) -> Reply {
     Reply::Done
 }
 
-/// Carries out a request that is [`Weight::Waiting`].
+/// Carries out a request that only waits.
 pub async fn carry_over(
     agent: Arc<Agent>,
     request: Request,
@@ -160,14 +117,12 @@ pub async fn carry_over(
     incoming: Incoming,
     outgoing: Outgoing,
 ) -> Result<Reply> {
-    match request {
-        Request::Console { domain } => {
-            tokio::select! {
-                outcome = console(agent, domain, incoming, outgoing) => outcome.map(done),
-                () = cancel.cancelled() => Err(cancelled()),
-            }
-        }
-        request => Err(Error::internal(format!("not a request that waits: {request:?}"))),
+    let Request::Console { domain } = request else {
+        return Err(Error::internal(format!("not a request that waits: {request:?}")));
+    };
+    tokio::select! {
+        outcome = console(agent, domain, incoming, outgoing) => outcome.map(done),
+        () = cancel.cancelled() => Err(cancelled()),
     }
 }
 

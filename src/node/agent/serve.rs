@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 
 use super::Agent;
 use super::call::Call;
-use super::dispatch::{self, Weight};
+use super::dispatch;
 use super::keeper::{Keeper, Turn};
 use super::libvirt;
 use crate::error::{Error, Fault, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::link::{self, FrameReader, LastHeard, Outbox, lost};
-use crate::node::protocol::{AgentConfig, Event, Frame, LINK_PATIENCE, Reply, Request};
+use crate::node::protocol::{AgentConfig, Event, Frame, LINK_PATIENCE, Reply, Request, Weight};
 use crate::node::stream::{self, Incoming, Outgoing, StreamHandle};
 
 /// Calls that may wait or run at once; a controller that asks for more has lost count.
@@ -218,7 +218,7 @@ impl Connection {
         let (handle, incoming, outgoing) = stream::open(id, &self.outbox);
         let cancel = CancelFlag::new();
         self.calls().insert(id, Running { cancel: cancel.clone(), stream: handle });
-        let weight = dispatch::weight(&request);
+        let weight = request.weight();
         let behind_bytes = request.answers_with_bytes();
         let permits = if weight == Weight::Heavy { self.heavy.clone() } else { self.light.clone() };
         let (agent, outbox, calls) = (self.agent.clone(), self.outbox.clone(), self.calls.clone());

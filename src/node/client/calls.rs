@@ -295,6 +295,7 @@ fn images(reply: Reply) -> Result<Vec<ImageFacts>> {
     }
 }
 
-fn unexpected(reply: &Reply) -> Error {
+/// A reply that does not answer what was asked.
+pub(super) fn unexpected(reply: &Reply) -> Error {
     Error::internal(format!("an agent answered with {reply:?}"))
 }

@@ -57,7 +57,13 @@ struct Shared {
 }
 
 /// A call without its reply.
-enum Pending {
+struct Pending {
+    /// Whether a reply is one of those that answer the request.
+    answer: fn(&Reply) -> bool,
+    caller: Caller,
+}
+
+enum Caller {
     Blocking(blocking::Sender<Answer>),
     Open { stream: StreamHandle, reply: oneshot::Sender<Result<Reply, Fault>> },
 }
@@ -118,7 +124,7 @@ impl NodeClient {
     /// # Errors
     /// `node-link-lost`, `node-too-slow` for a short request without an answer, and what the agent answers.
     pub fn call(&self, request: Request) -> Result<Reply> {
-        let patience = request.patience();
+        let patience = request.patience().limit();
         let (id, answers) = self.begin(request)?;
         let until = patience.map(|patience| Instant::now() + patience);
         loop {
@@ -171,7 +177,7 @@ impl NodeClient {
 
     fn begin(&self, request: Request) -> Result<(u64, blocking::Receiver<Answer>)> {
         let (sender, answers) = blocking::channel();
-        let id = self.0.0.add(|_| Pending::Blocking(sender))?;
+        let id = self.0.0.add(request.answer(), |_| Caller::Blocking(sender))?;
         self.0.0.start(id, request)?;
         Ok((id, answers))
     }
@@ -182,9 +188,10 @@ impl Shared {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, pending: impl FnOnce(u64) -> Pending) -> Result<u64> {
+    fn add(&self, answer: fn(&Reply) -> bool, caller: impl FnOnce(u64) -> Caller) -> Result<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.calls().as_mut().ok_or_else(lost)?.insert(id, pending(id));
+        let pending = Pending { answer, caller: caller(id) };
+        self.calls().as_mut().ok_or_else(lost)?.insert(id, pending);
         Ok(id)
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
-use super::{NodeClient, Pending, Shared};
+use super::{Caller, NodeClient, Shared};
 use crate::error::{Error, Fault, Result};
 use crate::node::link::lost;
 use crate::node::protocol::{Frame, Reply, Request};
@@ -42,10 +42,10 @@ impl NodeClient {
         let shared: &Arc<Shared> = &self.0.0;
         let (sender, reply) = oneshot::channel();
         let mut ends = None;
-        let id = shared.add(|id| {
+        let id = shared.add(request.answer(), |id| {
             let (stream, incoming, outgoing) = stream::open(id, &shared.outbox);
             ends = Some((incoming, outgoing));
-            Pending::Open { stream, reply: sender }
+            Caller::Open { stream, reply: sender }
         })?;
         shared.start(id, request)?;
         let (incoming, outgoing) = ends.ok_or_else(lost)?;

@@ -9,10 +9,11 @@ use tokio::io::AsyncRead;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-use super::{Answer, Pending, Shared};
+use super::calls::unexpected;
+use super::{Answer, Caller, Pending, Shared};
 use crate::error::Fault;
 use crate::node::link::{FrameReader, LastHeard};
-use crate::node::protocol::{Event, Frame, LINK_PATIENCE, PING_PAUSE};
+use crate::node::protocol::{Event, Frame, LINK_PATIENCE, PING_PAUSE, Reply};
 
 /// What remains to be written when the link ends of our own will, a last `Cancel` perhaps.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -68,8 +69,8 @@ async fn read<R: AsyncRead + Unpin>(
 fn take(shared: &Shared, frame: Frame, events: &UnboundedSender<Event>) -> Result<(), String> {
     match frame {
         Frame::Progress { id, progress } => {
-            if let Some(Pending::Blocking(waiting)) =
-                shared.calls().as_ref().and_then(|calls| calls.get(&id))
+            if let Some(Caller::Blocking(waiting)) =
+                shared.calls().as_ref().and_then(|calls| calls.get(&id)).map(|call| &call.caller)
             {
                 drop(waiting.send(Answer::Progress(progress)));
             }
@@ -96,14 +97,16 @@ fn take(shared: &Shared, frame: Frame, events: &UnboundedSender<Event>) -> Resul
 }
 
 /// Who no longer waits for a reply has dropped the other end.
-fn answer(shared: &Shared, id: u64, result: Result<crate::node::protocol::Reply, Fault>) {
-    match shared.take(id) {
-        Some(Pending::Blocking(waiting)) => drop(waiting.send(Answer::Reply(result))),
-        Some(Pending::Open { stream, reply }) => {
+fn answer(shared: &Shared, id: u64, result: Result<Reply, Fault>) {
+    let Some(Pending { answer, caller }) = shared.take(id) else { return };
+    let result = result
+        .and_then(|reply| if answer(&reply) { Ok(reply) } else { Err(unexpected(&reply).into()) });
+    match caller {
+        Caller::Blocking(waiting) => drop(waiting.send(Answer::Reply(result))),
+        Caller::Open { stream, reply } => {
             drop(reply.send(result));
             drop(stream);
         }
-        None => {}
     }
 }
 
@@ -112,8 +115,8 @@ fn on_stream<T>(
     id: u64,
     act: impl FnOnce(&super::StreamHandle) -> T,
 ) -> Option<T> {
-    match shared.calls().as_ref()?.get(&id)? {
-        Pending::Open { stream, .. } => Some(act(stream)),
-        Pending::Blocking(_) => None,
+    match &shared.calls().as_ref()?.get(&id)?.caller {
+        Caller::Open { stream, .. } => Some(act(stream)),
+        Caller::Blocking(_) => None,
     }
 }

@@ -27,18 +27,19 @@
 
 mod domains;
 mod facts;
+mod requests;
 mod ssh_keys;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use domains::*;
 pub use facts::*;
+pub use requests::*;
 pub use ssh_keys::*;
 
 use crate::error::Fault;
@@ -99,9 +100,6 @@ pub enum Frame {
 /// Seconds without a byte from the agent after which the controller gives a link up.
 pub const LINK_PATIENCE: u64 = 10;
 
-/// Seconds that a short request may take on a busy node before it counts as failed.
-pub const SHORT_PATIENCE: u64 = 60;
-
 /// Seconds between the controller's [`Frame::Ping`]s.
 pub const PING_PAUSE: u64 = 3;
 
@@ -129,165 +127,6 @@ pub struct Progress {
 pub struct ItemResult {
     pub uuid: Uuid,
     pub result: Result<(), Fault>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Request {
-    /// Hardware, versions, NICs and storages → [`Reply::Node`].
-    Describe,
-    /// Current figures → [`Reply::Sample`]. Samples also come by themselves as events.
-    Sample,
-
-    /// All domains that belong to this installation → [`Reply::Domains`].
-    ListDomains,
-    /// Makes or updates domains and their missing disks → [`Reply::Items`]. A running domain keeps
-    /// what it has until its next start.
-    DefineDomains { domains: Vec<DomainSpec> },
-    /// Destroys, undefines and deletes the disks → [`Reply::Items`]. An absent one counts as removed.
-    RemoveDomains { domains: Vec<Uuid> },
-    /// → [`Reply::Items`]
-    Power { action: PowerAction, domains: Vec<Uuid> },
-    /// Ctrl-Alt-Del → [`Reply::Done`]
-    SendCtrlAltDel { domain: Uuid },
-    /// A PNG of the screen, at most `width` pixels wide → [`Reply::Picture`]
-    Screenshot { domain: Uuid, width: u32 },
-    /// A stream both ways: the bytes of the domain's VNC server. [`Reply::Done`] when it ends.
-    Console { domain: Uuid },
-
-    /// Makes or updates a network with its DHCP reservations and starts it → [`Reply::Done`]
-    EnsureNetwork { network: NetworkSpec },
-    /// → [`Reply::Done`]; an absent one counts as removed.
-    RemoveNetwork { network: Uuid },
-    /// All networks that belong to this installation → [`Reply::Networks`]
-    ListNetworks,
-    /// Adds reservations to a network, replacing those of the same MAC or address → [`Reply::Done`]
-    Reserve { network: Uuid, hosts: Vec<DhcpHost> },
-    /// Takes reservations away → [`Reply::Done`]
-    Release { network: Uuid, hosts: Vec<DhcpHost> },
-    /// IPv4 prefixes in use on this machine, for choosing a free one → [`Reply::Prefixes`]
-    UsedPrefixes,
-
-    /// Takes a file from the call's stream into an unfinished upload → [`Reply::Received`].
-    /// `size`: announced length, for an early answer to "does it fit". Nothing is visible as an image
-    /// until [`Request::AdoptImage`].
-    Receive { upload: Uuid, storage: String, size: Option<u64> },
-    /// Throws an unfinished upload away → [`Reply::Done`]
-    Discard { upload: Uuid, storage: String },
-    /// Checks that an upload is a disk image without backing or external data file, turns it into
-    /// qcow2 when it is something else, and gives it its final name → [`Reply::Image`]
-    AdoptImage { upload: Uuid, layer: LayerRef },
-    /// Sends a layer's file down the call's stream → [`Reply::Done`]
-    Send { layer: LayerRef },
-    /// Makes a new layer on top of `below`, `size` bytes large → [`Reply::Done`]
-    CreateLayer { layer: LayerRef, below: Option<LayerRef>, size: u64 },
-    /// Copies a chain into one self-contained layer → [`Reply::Image`]
-    Flatten { from: LayerRef, layer: LayerRef },
-    /// Freezes the working disks of a stopped domain as layers; the domain gets new empty disks
-    /// on top → [`Reply::Images`]
-    FreezeDisks { domain: Uuid, layers: Vec<FrozenDisk> },
-    /// Which layers desktops of a template get at their next restore or creation → [`Reply::Done`].
-    /// Without any layer the template is withdrawn.
-    PublishTemplate { template: Uuid, current: TemplateLayers },
-    /// What `PublishTemplate` published, by template → [`Reply::Published`]
-    ListPublished,
-    /// What a layer is on this node → [`Reply::Images`], in the order asked for; hashes only if
-    /// `hash` is set.
-    InspectLayers { layers: Vec<LayerRef>, hash: bool },
-    /// Deletes layers on which nothing stands and which no template publishes → [`Reply::Items`], by
-    /// the layers' uuid. Layers that stand on each other may come in one request, in any order.
-    RemoveLayers { layers: Vec<LayerRef> },
-    /// Every file in the storages, for finding what has no owner → [`Reply::Files`]
-    ListFiles,
-    /// Undefines domains and moves their disks and these files into the storages' `lost` folders, in one named by
-    /// `at` (Unix seconds) → [`Reply::Done`]. Layers on which something stands stay where they are.
-    SetAside { at: i64, domains: Vec<Uuid>, files: Vec<StoredFile> },
-    /// Deletes files found by `ListFiles` that are no layer, disk or upload of anyone → [`Reply::Done`]
-    RemoveFiles { files: Vec<StoredFile> },
-
-    /// Every ssh key of root and of people's accounts → [`Reply::SshKeys`]
-    ListSshKeys,
-    /// Makes exactly these keys of this installation stand for a system user → [`Reply::Done`]
-    SetSshKeys { system_user: String, keys: Vec<AuthorizedKey> },
-
-    /// What a first hour trips over → [`Reply::Checks`]
-    Doctor,
-}
-
-impl Request {
-    /// How long an answer may take. `None` for work that takes as long as it takes.
-    pub fn patience(&self) -> Option<Duration> {
-        match self {
-            Self::DefineDomains { .. }
-            | Self::RemoveDomains { .. }
-            | Self::SetAside { .. }
-            | Self::Power { .. }
-            | Self::Console { .. }
-            | Self::Receive { .. }
-            | Self::AdoptImage { .. }
-            | Self::Send { .. }
-            | Self::Flatten { .. }
-            | Self::FreezeDisks { .. }
-            | Self::InspectLayers { .. } => None,
-            Self::Describe
-            | Self::Sample
-            | Self::ListDomains
-            | Self::SendCtrlAltDel { .. }
-            | Self::Screenshot { .. }
-            | Self::EnsureNetwork { .. }
-            | Self::RemoveNetwork { .. }
-            | Self::ListNetworks
-            | Self::Reserve { .. }
-            | Self::Release { .. }
-            | Self::UsedPrefixes
-            | Self::Discard { .. }
-            | Self::CreateLayer { .. }
-            | Self::PublishTemplate { .. }
-            | Self::ListPublished
-            | Self::RemoveLayers { .. }
-            | Self::ListFiles
-            | Self::RemoveFiles { .. }
-            | Self::ListSshKeys
-            | Self::SetSshKeys { .. }
-            | Self::Doctor => Some(Duration::from_secs(SHORT_PATIENCE)),
-        }
-    }
-
-    /// Whether the agent answers with bytes before its reply, which then must not overtake them.
-    pub fn answers_with_bytes(&self) -> bool {
-        match self {
-            Self::Send { .. } | Self::Console { .. } => true,
-            Self::DefineDomains { .. }
-            | Self::RemoveDomains { .. }
-            | Self::Power { .. }
-            | Self::Receive { .. }
-            | Self::AdoptImage { .. }
-            | Self::Flatten { .. }
-            | Self::FreezeDisks { .. }
-            | Self::InspectLayers { .. }
-            | Self::SetAside { .. }
-            | Self::Describe
-            | Self::Sample
-            | Self::ListDomains
-            | Self::SendCtrlAltDel { .. }
-            | Self::Screenshot { .. }
-            | Self::EnsureNetwork { .. }
-            | Self::RemoveNetwork { .. }
-            | Self::ListNetworks
-            | Self::Reserve { .. }
-            | Self::Release { .. }
-            | Self::UsedPrefixes
-            | Self::Discard { .. }
-            | Self::CreateLayer { .. }
-            | Self::PublishTemplate { .. }
-            | Self::ListPublished
-            | Self::RemoveLayers { .. }
-            | Self::ListFiles
-            | Self::RemoveFiles { .. }
-            | Self::ListSshKeys
-            | Self::SetSshKeys { .. }
-            | Self::Doctor => false,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

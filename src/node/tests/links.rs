@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tempfile::TempDir;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -24,17 +24,22 @@ async fn mute_agent(mut far: DuplexStream) -> DuplexStream {
     {
         let (mut frames, _) = link::reader(&mut near_end);
         assert!(matches!(frames.next().await, Some(Ok(Frame::Hello { config: Some(_) }))));
-        let mut hello = Vec::new();
-        let (outbox, writing) = link::outbox(&mut hello);
-        outbox.send(&Frame::Hello { config: None }).unwrap();
-        drop(outbox);
-        writing.await.unwrap();
-        far_end.write_all(&hello).await.unwrap();
+        say(&mut far_end, &Frame::Hello { config: None }).await;
     }
     near_end.unsplit(far_end)
 }
 
-async fn mute_link() -> (NodeClient, DuplexStream, UnboundedReceiver<Event>) {
+/// Writes one frame and nothing else.
+pub(super) async fn say<W: AsyncWrite + Unpin>(to: &mut W, frame: &Frame) {
+    let mut bytes = Vec::new();
+    let (outbox, writing) = link::outbox(&mut bytes);
+    outbox.send(frame).unwrap();
+    drop(outbox);
+    writing.await.unwrap();
+    to.write_all(&bytes).await.unwrap();
+}
+
+pub(super) async fn mute_link() -> (NodeClient, DuplexStream, UnboundedReceiver<Event>) {
     let (near, far) = tokio::io::duplex(1 << 20);
     let (sender, events) = unbounded_channel();
     let (client, far) =

@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 
 mod hostile;
 mod links;
+mod requests;
 
 struct Node {
     client: NodeClient,
