@@ -100,6 +100,16 @@ fn one_unreadable_domain_is_one_fault(node: &LabNode, admin: &Client, good: &Val
     let answer = admin.action(INSTANCES, "stop", refused).send();
     assert!(answer.body.contains("newer version of Carrel"), "{}", answer.body);
     assert_eq!(node.virsh(&["dumpxml", "--inactive", &uuid]), before);
+    it_can_be_deleted(node, &admin, newer);
+}
+
+fn it_can_be_deleted(node: &LabNode, admin: &Client, newer: &Value) {
+    let uuid = text(newer, "uuid");
+    let disks = node.data_here().join("storage/desktops").join(&uuid);
+    assert!(disks.exists());
+    power(admin, "delete", &instance_param(RESTORED, "restored", &[newer]));
+    assert!(!node.virsh(&["list", "--all", "--uuid"]).contains(&uuid));
+    assert!(!disks.exists());
 }
 
 fn power(admin: &Client, action: &str, desktops: &Value) {

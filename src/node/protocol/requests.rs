@@ -105,7 +105,7 @@ requests! {
     ListDomains => Short, Light, Domains;
     /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
     DefineDomains { domains: Vec<DomainSpec> } => Long, Light, Items;
-    /// Destroys, undefines and deletes the disks. An absent one counts as removed.
+    /// Destroys, undefines and deletes the disks. An absent one counts as removed; one that cannot be read goes too.
     RemoveDomains { domains: Vec<Uuid> } => Long, Light, Items;
     /// Turns domains on, off or over.
     Power { action: PowerAction, domains: Vec<Uuid> } => Long, Light, Items;

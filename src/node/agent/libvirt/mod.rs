@@ -216,13 +216,22 @@ impl Inner {
     }
 
     fn find_domain(&self, uuid: Uuid) -> Result<Option<(Domain, Metadata)>> {
+        let found = self.find_marked(uuid)?;
+        found.map(|(domain, marked)| Ok((domain, marked.metadata?))).transpose()
+    }
+
+    /// As [`Inner::find_domain`], also one whose metadata cannot be read.
+    ///
+    /// # Errors
+    /// `domain-foreign`
+    fn find_marked(&self, uuid: Uuid) -> Result<Option<(Domain, Marked)>> {
         let found = self.connect()?.lookup_domain_by_uuid(uuid);
         let Some(domain) = optional(found, ErrorNumber::NoDomain, "look for", uuid)? else {
             return Ok(None);
         };
         let marked = metadata::read(&domain, Which::Stored)?;
         match marked.filter(|marked| self.may_be_ours(marked)) {
-            Some(marked) => Ok(Some((domain, marked.metadata?))),
+            Some(marked) => Ok(Some((domain, marked))),
             None => {
                 let name = domain.name().libvirt("ask for the name of", uuid)?;
                 Err(Error::conflict("domain-foreign").arg("object", name))

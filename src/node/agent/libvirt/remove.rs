@@ -13,7 +13,7 @@ use crate::node::protocol::ItemResult;
 
 impl Hypervisor {
     /// Destroys, undefines and deletes the disks. An absent domain counts as removed; disks that one left are deleted
-    /// all the same.
+    /// all the same. One that cannot be read goes too, with what lies in its own folders: it is named by who asks.
     pub fn remove_domains(&self, domains: &[Uuid], call: &Call) -> Vec<ItemResult> {
         let inner = &self.inner;
         batch::run(domains, batch::width(), call, |uuid| *uuid, |uuid| inner.remove(*uuid))
@@ -24,10 +24,10 @@ impl Inner {
     fn remove(&self, uuid: Uuid) -> Result<()> {
         let _off = self.switching_off.set(&[uuid]);
         let _claim = self.claims.hold(uuid);
-        if let Some((domain, metadata)) = self.find_domain(uuid)? {
-            let name = &metadata.spec.owner.name;
-            self.destroy(&domain, name)?;
-            undefine(&domain, name)?;
+        if let Some((domain, _)) = self.find_marked(uuid)? {
+            let name = domain.name().libvirt("ask for the name of", uuid)?;
+            self.destroy(&domain, &name)?;
+            undefine(&domain, &name)?;
         }
         self.disks.remove_overlays(uuid)
     }

@@ -409,7 +409,6 @@ fn one_domain_that_cannot_be_read_is_one_fault_and_is_left_alone() {
     let refused = [
         site.hypervisor.power(PowerAction::Start, &[bad.uuid], &call),
         site.hypervisor.define_domains(std::slice::from_ref(&bad), &call),
-        site.hypervisor.remove_domains(&[bad.uuid], &call),
     ];
     for items in refused {
         assert_eq!(items[0].result.as_ref().unwrap_err().key, "stored-newer");
@@ -426,4 +425,31 @@ fn one_domain_that_cannot_be_read_is_one_fault_and_is_left_alone() {
     rewrite(&domain, |_| "<domain>not a spec</domain>".to_owned());
     site.power(PowerAction::Start, good.uuid);
     assert_eq!(site.hypervisor.list_domains().unwrap().unreadable[0].1.key, "stored-damaged");
+}
+
+#[test]
+fn a_domain_that_cannot_be_read_is_removed_with_its_own_disks_when_that_is_asked_for() {
+    let site = Site::simulated();
+    let (newer, damaged, foreign) =
+        (site.spec("newer", true), site.spec("damaged", true), site.spec("foreign", true));
+    let other = site.other_tool();
+    let all = [&newer, &damaged, &foreign];
+    all.iter().for_each(|spec| site.define(spec));
+    let [of_newer, of_damaged, of_foreign] =
+        all.map(|spec| other.lookup_domain_by_uuid(spec.uuid).unwrap());
+    rewrite(&of_newer, |text| text.replace("\"form\":1", "\"form\":2"));
+    rewrite(&of_damaged, |_| "<domain>not a spec</domain>".to_owned());
+    let mine = site.config.installation.to_string();
+    rewrite(&of_foreign, |text| text.replace(&mine, &Uuid::new_v4().to_string()));
+    of_newer.create().unwrap();
+
+    let wanted = all.map(|spec| spec.uuid);
+    let items = site.hypervisor.remove_domains(&wanted, &Call::unwatched());
+    let keys = items.iter().map(|item| item.result.as_ref().map_err(|fault| fault.key.as_str()));
+    assert_eq!(keys.collect::<Vec<_>>(), [Ok(&()), Ok(&()), Err("domain-foreign")]);
+    let is_there = all.map(|spec| {
+        let overlay = site.disks.overlay_path(&spec.disks[0], spec.uuid).unwrap();
+        (other.lookup_domain_by_uuid(spec.uuid).is_ok(), overlay.exists())
+    });
+    assert_eq!(is_there, [(false, false), (false, false), (true, true)]);
 }
