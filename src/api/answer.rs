@@ -211,17 +211,25 @@ pub struct Batch {
     pub items: Vec<Item>,
 }
 
+impl From<Vec<(Uuid, Result<String>)>> for Batch {
+    /// Each with its name, or why it failed.
+    fn from(results: Vec<(Uuid, Result<String>)>) -> Self {
+        let item = |(uuid, result): (Uuid, Result<String>)| match result {
+            Ok(name) => Item { uuid, name, fault: None },
+            Err(error) => Item { uuid, name: uuid.to_string(), fault: Some(error.into()) },
+        };
+        Self { items: results.into_iter().map(item).collect() }
+    }
+}
+
 impl Batch {
     /// Does `each` for every name and notes how it went.
     pub fn of<T>(
         things: impl IntoIterator<Item = (Uuid, T)>,
         mut each: impl FnMut(Uuid, &T) -> Result<String>,
     ) -> Self {
-        let items = things.into_iter().map(|(uuid, thing)| match each(uuid, &thing) {
-            Ok(name) => Item { uuid, name, fault: None },
-            Err(error) => Item { uuid, name: uuid.to_string(), fault: Some(error.into()) },
-        });
-        Self { items: items.collect() }
+        let results = things.into_iter().map(|(uuid, thing)| (uuid, each(uuid, &thing)));
+        Self::from(results.collect::<Vec<_>>())
     }
 }
 

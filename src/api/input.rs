@@ -13,19 +13,28 @@ use serde_json::{Map, Value};
 
 use super::call::Call;
 use crate::error::{Error, Result};
+use crate::store::list::PAGE_LIMIT;
 
 /// Longest name of anything, in characters.
 pub const NAME_LIMIT: usize = 64;
 /// Longest description, in characters.
 pub const TEXT_LIMIT: usize = 1_000;
 
+/// Things that a list or object of a request may hold: as many as a page of a list shows.
+pub const THINGS_LIMIT: usize = PAGE_LIMIT as usize;
+
 /// Reads `I` out of query and body.
+///
+/// # Errors
+/// `batch-too-large`, and those of [`read`]
 pub fn parse<I: DeserializeOwned>(call: &Call) -> Result<I> {
+    let body = body(call)?;
+    check_size("", body)?;
     let mut fields = Map::new();
     for (name, value) in &call.query {
         fields.insert(name.clone(), Value::String(value.clone()));
     }
-    match body(call)? {
+    match body {
         Value::Null => {}
         Value::Object(given) => fields.extend(given.clone()),
         _ => return Err(Error::bad_input("body-not-an-object")),
@@ -40,6 +49,29 @@ fn body(call: &Call) -> Result<&Value> {
     match &call.body {
         Value::Object(body) => Ok(body.get("param").unwrap_or(&Value::Null)),
         _ => Err(Error::bad_input("body-not-an-object")),
+    }
+}
+
+/// Every list of every request has the same end, whatever it is a list of. `field`: where the value is.
+fn check_size(field: &str, value: &Value) -> Result<()> {
+    let size = match value {
+        Value::Array(things) => things.len(),
+        Value::Object(things) => things.len(),
+        _ => return Ok(()),
+    };
+    if size > THINGS_LIMIT {
+        let error = Error::bad_input("batch-too-large").arg("field", field);
+        return Err(error.arg("limit", THINGS_LIMIT));
+    }
+    match value {
+        Value::Array(things) => things.iter().try_for_each(|thing| check_size(field, thing)),
+        Value::Object(things) => {
+            let dot = if field.is_empty() { "" } else { "." };
+            things
+                .iter()
+                .try_for_each(|(name, thing)| check_size(&format!("{field}{dot}{name}"), thing))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -378,7 +378,7 @@ fn set_stage(desktops: &Desktops, args: &DeployArgs, stage: Stage) -> Result<()>
     desktops.store.write(|tx| {
         seats::set_stage(tx, &args.desktops, stage)?;
         if args.whole_group {
-            groups::set_stage(tx, args.group, stage)?;
+            groups::set_stage(tx, &[args.group], stage)?;
         }
         Ok(())
     })

@@ -140,7 +140,7 @@ impl Desktops {
             self.networks.release(tx, part)?;
             seats::delete(tx, part)
         })?;
-        self.store.write(|tx| whole.iter().try_for_each(|group| groups::delete(tx, *group)))
+        self.store.write(|tx| groups::delete(tx, whole))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Starts, stops and reboots desktops, singly or by groups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::group::{GroupKind, Stage, template_obstacle};
+use super::group::{DesktopGroup, GroupKind, Stage, template_obstacle};
 use super::machines::{Machine, Outcomes, Settling};
 use super::store::{groups, seats};
 use super::templates::{Power, TemplateState};
@@ -121,10 +121,19 @@ impl Desktops {
         action: DesktopPowerAction,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
+        let (named, _) = split(wanted);
+        let (groups, mut seats) = self
+            .store
+            .read(|conn| Ok((groups::by_uuid(conn, &named)?, seats::of_groups(conn, &named)?)))?;
         let (mut uuids, mut refused) = (Vec::new(), Vec::new());
         for (uuid, name) in wanted {
-            match self.meant_by(visible, action, *uuid, name) {
-                Ok(found) => uuids.extend(found),
+            let group = groups::named(&groups, visible, *uuid, name);
+            let found = group.and_then(|group| may_switch(action, group));
+            match found {
+                Ok(()) => {
+                    let seats = seats.remove(uuid).unwrap_or_default().into_iter();
+                    uuids.extend(seats.filter(|seat| is_meant(action, seat)).map(|seat| seat.uuid));
+                }
                 Err(error) if error.kind() == Kind::Internal || wanted.len() == 1 => {
                     return Err(error);
                 }
@@ -140,8 +149,8 @@ impl Desktops {
         if uuids.is_empty() {
             return Ok(BatchSubmission::Refused(refused));
         }
-        let is_meant = |uuid: &Uuid| refused.iter().all(|item| item.uuid != *uuid);
-        let meant: Vec<&Named> = wanted.iter().filter(|(uuid, _)| is_meant(uuid)).collect();
+        let out: HashSet<Uuid> = refused.iter().map(|item| item.uuid).collect();
+        let meant: Vec<&Named> = wanted.iter().filter(|(uuid, _)| !out.contains(uuid)).collect();
         let title =
             meant.iter().take(3).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
         let subject = meant.first().map_or_else(Uuid::nil, |(uuid, _)| *uuid);
@@ -158,28 +167,21 @@ impl Desktops {
             },
         )
     }
+}
 
-    fn meant_by(
-        &self,
-        visible: &Visible,
-        action: DesktopPowerAction,
-        uuid: Uuid,
-        name: &str,
-    ) -> Result<Vec<Uuid>> {
-        self.store.read(|conn| {
-            let group = groups::find_named(conn, visible, uuid, name)?;
-            if action != DesktopPowerAction::Stop
-                && let Some(obstacle) = group.obstacle()
-            {
-                return Err(obstacle);
-            }
-            let all = seats::of_group(conn, uuid)?;
-            let meant = all.into_iter().filter(|seat| match action {
-                DesktopPowerAction::Start | DesktopPowerAction::Stop => true,
-                DesktopPowerAction::Reboot => seat.power.is_on(),
-            });
-            Ok(meant.map(|seat| seat.uuid).collect())
-        })
+/// Whether the group's template lets its desktops be switched so.
+fn may_switch(action: DesktopPowerAction, group: &DesktopGroup) -> Result<()> {
+    match group.obstacle() {
+        Some(obstacle) if action != DesktopPowerAction::Stop => Err(obstacle),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the action has a meaning for a desktop of a group that is switched as a whole.
+fn is_meant(action: DesktopPowerAction, seat: &seats::Seat) -> bool {
+    match action {
+        DesktopPowerAction::Start | DesktopPowerAction::Stop => true,
+        DesktopPowerAction::Reboot => seat.power.is_on(),
     }
 }
 

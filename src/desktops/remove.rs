@@ -1,5 +1,7 @@
 //! Deletes desktops and groups: what runs is switched off, and nothing is left.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -101,26 +103,28 @@ impl Desktops {
             actor,
             &uuids,
             |tx, batch| {
-                batch.admit(|uuid| {
+                let groups = groups::by_uuid(tx, batch.uuids())?;
+                let mut seats = seats::of_groups(tx, batch.uuids())?;
+                batch.admit_noting(|uuid| {
                     let name = names.get(&uuid).copied().unwrap_or_default();
-                    let group = groups::find_named(tx, visible, uuid, name)?;
+                    let group = groups::named(&groups, visible, uuid, name)?;
                     if group.stage != Stage::Ready {
                         let error = Error::busy("desktop-group-busy");
-                        return Err(error.arg("name", group.name));
+                        return Err(error.arg("name", &group.name));
                     }
-                    let nodes = seats::nodes_of_groups(tx, &[uuid])?;
+                    let seats = seats.remove(&uuid).unwrap_or_default();
+                    let nodes: HashSet<NodeId> = seats.iter().map(|seat| seat.node_id).collect();
                     nodes.into_iter().try_for_each(|node| self.require_link(&answering, node))?;
-                    Ok(group.name)
+                    let desktops = seats.into_iter().map(|seat| (seat.uuid, seat.name));
+                    let things: (Named, Vec<Named>) = ((uuid, name.to_owned()), desktops.collect());
+                    Ok((name.to_owned(), things))
                 })
             },
             |tx, admitted| {
-                let Admitted { uuids, things: groups, title, refused } = admitted;
-                let mut desktops = Vec::new();
-                for group in &uuids {
-                    groups::set_stage(tx, *group, Stage::Deleting)?;
-                    let seats = seats::of_group(tx, *group)?;
-                    desktops.extend(seats.into_iter().map(|seat| (seat.uuid, seat.name)));
-                }
+                let Admitted { uuids, things, title, refused } = admitted;
+                groups::set_stage(tx, &uuids, Stage::Deleting)?;
+                let (groups, desktops): (Vec<Named>, Vec<Vec<Named>>) = things.into_iter().unzip();
+                let desktops = desktops.into_iter().flatten().collect();
                 let args = RemoveArgs { groups, desktops, refused };
                 let desktops = args.uuids();
                 seats::set_stage(tx, &desktops, Stage::Deleting)?;
@@ -164,7 +168,7 @@ fn remove_rows(desktops: &Desktops, args: &RemoveArgs, execution: &Execution) ->
 fn back_to_ready(desktops: &Desktops, args: &RemoveArgs, _: &Execution) -> Result<()> {
     desktops.store.write(|tx| {
         seats::set_stage(tx, &args.uuids(), Stage::Ready)?;
-        args.groups().into_iter().try_for_each(|group| groups::set_stage(tx, group, Stage::Ready))
+        groups::set_stage(tx, &args.groups(), Stage::Ready)
     })?;
     desktops.look_again(&args.uuids())
 }

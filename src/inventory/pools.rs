@@ -59,25 +59,39 @@ impl Inventory {
         })
     }
 
-    /// Deletes an empty pool and returns its name.
+    /// Deletes those of these pools that are empty. Says of each its name, or why it stays.
     ///
     /// # Errors
-    /// `pool-unknown`, `pool-is-default`, `pool-not-empty` with the names of what is in it.
-    pub fn delete_pool(&self, uuid: Uuid) -> Result<String> {
+    /// Of single pools `pool-unknown`, `pool-is-default`, `pool-not-empty` with the names of what is in it.
+    pub fn delete_pools(&self, uuids: &[Uuid]) -> Result<Vec<(Uuid, Result<String>)>> {
         self.inner.store.write(|tx| {
-            let pool = store::pools::find(tx, uuid)?;
-            if pool.is_default {
-                return Err(Error::conflict("pool-is-default").arg("name", pool.name));
+            let pools = store::pools::by_uuid(tx, uuids)?;
+            let contents = store::pools::contents(tx, pools.values().map(|pool| pool.id))?;
+            let (mut gone, mut results) = (Vec::new(), Vec::new());
+            for uuid in uuids {
+                let pool = pools.get(uuid).ok_or_else(|| store::pools::unknown(*uuid));
+                let deletable = pool.and_then(|pool| {
+                    check_deletable(pool, contents.get(&pool.id).map_or(&[], Vec::as_slice))?;
+                    gone.push(pool.id);
+                    Ok(pool.name.clone())
+                });
+                results.push((*uuid, deletable));
             }
-            let contents = store::pools::contents(tx, pool.id)?;
-            if !contents.is_empty() {
-                let error = Error::conflict("pool-not-empty").arg("name", pool.name);
-                return Err(error
-                    .arg("count", contents.len())
-                    .arg("users", contents[..contents.len().min(NAMES_SHOWN)].join(", ")));
-            }
-            store::pools::delete(tx, pool.id)?;
-            Ok(pool.name)
+            store::pools::delete(tx, gone)?;
+            Ok(results)
         })
     }
+}
+
+/// `contents`: names of what is in it.
+fn check_deletable(pool: &Pool, contents: &[String]) -> Result<()> {
+    if pool.is_default {
+        return Err(Error::conflict("pool-is-default").arg("name", &pool.name));
+    }
+    if contents.is_empty() {
+        return Ok(());
+    }
+    let shown = contents[..contents.len().min(NAMES_SHOWN)].join(", ");
+    let error = Error::conflict("pool-not-empty").arg("name", &pool.name);
+    Err(error.arg("count", contents.len()).arg("users", shown))
 }

@@ -125,7 +125,5 @@ fn edit(app: &App, call: &mut Call, given: EditInput) -> Result<Data<PoolView>> 
 
 fn remove(app: &App, call: &mut Call, given: Uuids) -> Result<Batch> {
     let uuids = given.about(call, |uuid| Ok(app.inventory.pool(uuid)?.name))?;
-    Ok(Batch::of(uuids.into_iter().map(|uuid| (uuid, ())), |uuid, ()| {
-        app.inventory.delete_pool(uuid)
-    }))
+    Ok(Batch::from(app.inventory.delete_pools(&uuids)?))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::json_uuids;
 use crate::desktops::group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::TemplateState;
@@ -125,9 +126,7 @@ fn taken(name: &str) -> Error {
 
 /// The group of that uuid.
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<DesktopGroup> {
-    let sql = format!("SELECT {SELECT} FROM {FROM} WHERE g.uuid = ?1");
-    let found = rows::first(conn, &sql, [uuid.to_string()], group)?;
-    found.ok_or_else(|| Error::not_found("desktop-group-unknown").arg("uuid", uuid))
+    by_uuid(conn, &[uuid])?.remove(&uuid).ok_or_else(|| unknown(uuid))
 }
 
 /// As [`find`], if the caller may see the group and it is still called so.
@@ -137,17 +136,42 @@ pub fn find_named(
     uuid: Uuid,
     name: &str,
 ) -> Result<DesktopGroup> {
-    let group = find(conn, uuid)?;
-    if !visible.has(group.education_group) {
-        return Err(Error::not_found("desktop-group-unknown").arg("uuid", uuid));
-    }
+    let mut groups = by_uuid(conn, &[uuid])?;
+    named(&groups, visible, uuid, name)?;
+    groups.remove(&uuid).ok_or_else(|| unknown(uuid))
+}
+
+/// Those of these groups that exist, to be looked up.
+pub fn by_uuid(conn: &Connection, groups: &[Uuid]) -> Result<HashMap<Uuid, DesktopGroup>> {
+    let sql =
+        format!("SELECT {SELECT} FROM {FROM} WHERE g.uuid IN (SELECT value FROM json_each(?1))");
+    let found = rows::all(conn, &sql, [json_uuids(groups)?], group)?;
+    Ok(found.into_iter().map(|group| (group.uuid, group)).collect())
+}
+
+/// One of groups that were read together, if the caller may see it and it is still called so.
+///
+/// # Errors
+/// `desktop-group-unknown`, `desktop-group-renamed`
+pub fn named<'a>(
+    groups: &'a HashMap<Uuid, DesktopGroup>,
+    visible: &Visible,
+    uuid: Uuid,
+    name: &str,
+) -> Result<&'a DesktopGroup> {
+    let seen = groups.get(&uuid).filter(|group| visible.has(group.education_group));
+    let group = seen.ok_or_else(|| unknown(uuid))?;
     if group.name != name {
         return Err(Error::conflict("desktop-group-renamed")
             .arg("field", "name")
             .arg("given", name)
-            .arg("name", group.name));
+            .arg("name", &group.name));
     }
     Ok(group)
+}
+
+fn unknown(uuid: Uuid) -> Error {
+    Error::not_found("desktop-group-unknown").arg("uuid", uuid)
 }
 
 /// What can be changed of a group.
@@ -192,19 +216,21 @@ pub fn set_active(tx: &Tx<'_>, uuid: Uuid, active: bool) -> Result<()> {
     Ok(())
 }
 
-pub fn set_stage(tx: &Tx<'_>, uuid: Uuid, stage: Stage) -> Result<()> {
+pub fn set_stage(tx: &Tx<'_>, groups: &[Uuid], stage: Stage) -> Result<()> {
     tx.changed(Topic::DesktopGroups);
     tx.execute(
-        "UPDATE desktop_groups SET state=?2, updated_at=?3 WHERE uuid=?1",
-        params![uuid.to_string(), stage.word(), now()],
+        "UPDATE desktop_groups SET state=?2, updated_at=?3 \
+         WHERE uuid IN (SELECT value FROM json_each(?1))",
+        params![json_uuids(groups)?, stage.word(), now()],
     )?;
     Ok(())
 }
 
-/// Deletes a group that has no desktops any more.
-pub fn delete(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
+/// Deletes groups that have no desktops any more.
+pub fn delete(tx: &Tx<'_>, groups: &[Uuid]) -> Result<()> {
     tx.changed(Topic::DesktopGroups);
-    tx.execute("DELETE FROM desktop_groups WHERE uuid=?1", [uuid.to_string()])?;
+    let sql = "DELETE FROM desktop_groups WHERE uuid IN (SELECT value FROM json_each(?1))";
+    tx.execute(sql, [json_uuids(groups)?])?;
     Ok(())
 }
 

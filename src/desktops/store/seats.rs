@@ -167,8 +167,19 @@ pub fn by_uuid(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<Uuid, Sea
 
 /// All desktops of a group.
 pub fn of_group(conn: &Connection, group: Uuid) -> Result<Vec<Seat>> {
-    let sql = format!("SELECT {SEAT} WHERE g.uuid = ?1 ORDER BY d.seat");
-    collect(conn, &sql, &group.to_string())
+    Ok(of_groups(conn, &[group])?.remove(&group).unwrap_or_default())
+}
+
+/// All desktops of each of these groups that has some.
+pub fn of_groups(conn: &Connection, groups: &[Uuid]) -> Result<HashMap<Uuid, Vec<Seat>>> {
+    let sql = format!(
+        "SELECT {SEAT} WHERE g.uuid IN (SELECT value FROM json_each(?1)) ORDER BY d.group_id, d.seat"
+    );
+    let mut seats: HashMap<Uuid, Vec<Seat>> = HashMap::new();
+    for seat in collect(conn, &sql, &json_uuids(groups)?)? {
+        seats.entry(seat.group).or_default().push(seat);
+    }
+    Ok(seats)
 }
 
 /// The nodes on which these groups have desktops.

@@ -1,11 +1,14 @@
 //! Rows of resource pools.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::inventory::{Pool, PoolLine};
 use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows::in_numbers;
 use crate::store::{PoolId, Store, Topic, Tx, now, rows, unique};
 
 const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
@@ -49,8 +52,19 @@ fn pool_line(row: &Row<'_>) -> rusqlite::Result<PoolLine> {
 }
 
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<Pool> {
-    let found = one(conn, "p.uuid = ?1", uuid.to_string())?;
-    found.ok_or_else(|| Error::not_found("pool-unknown").arg("uuid", uuid))
+    one(conn, "p.uuid = ?1", uuid.to_string())?.ok_or_else(|| unknown(uuid))
+}
+
+pub fn unknown(uuid: Uuid) -> Error {
+    Error::not_found("pool-unknown").arg("uuid", uuid)
+}
+
+/// Those of these pools that exist, to be looked up.
+pub fn by_uuid(conn: &Connection, pools: &[Uuid]) -> Result<HashMap<Uuid, Pool>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM pools p WHERE p.uuid IN (SELECT value FROM json_each(?1))");
+    let found = rows::all(conn, &sql, [rows::to_json(pools)?], |row| Ok(pool(row)?))?;
+    Ok(found.into_iter().map(|pool| (pool.uuid, pool)).collect())
 }
 
 pub fn by_id(conn: &Connection, id: PoolId) -> Result<Pool> {
@@ -87,22 +101,31 @@ pub fn update(tx: &Tx<'_>, id: PoolId, name: &str, desc: Option<&str>) -> Result
     Ok(())
 }
 
-pub fn delete(tx: &Tx<'_>, id: PoolId) -> Result<()> {
-    tx.changed(Topic::Pools);
-    tx.execute("DELETE FROM pools WHERE id=?1", [id])?;
+pub fn delete(tx: &Tx<'_>, pools: impl IntoIterator<Item = PoolId>) -> Result<()> {
+    let sql = format!("DELETE FROM pools WHERE id IN {}", in_numbers(pools));
+    let gone = tx.execute(&sql, [])?;
+    tx.changed_rows(gone, Topic::Pools);
     Ok(())
 }
 
-/// Names of what is in a pool: nodes, base images, templates, desktop groups.
-pub fn contents(conn: &Connection, id: PoolId) -> Result<Vec<String>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT name FROM nodes WHERE pool_id=?1 UNION ALL \
-         SELECT name FROM base_images WHERE pool_id=?1 UNION ALL \
-         SELECT name FROM templates WHERE pool_id=?1 UNION ALL \
-         SELECT name FROM desktop_groups WHERE pool_id=?1",
-    )?;
-    let names = statement.query_map([id], |row| row.get(0))?;
-    Ok(names.collect::<rusqlite::Result<_>>()?)
+/// Names of what is in each of these pools: nodes, base images, templates, desktop groups.
+pub fn contents(
+    conn: &Connection,
+    pools: impl IntoIterator<Item = PoolId>,
+) -> Result<HashMap<PoolId, Vec<String>>> {
+    let sql = format!(
+        "SELECT pool_id, name FROM (SELECT pool_id, name FROM nodes UNION ALL \
+         SELECT pool_id, name FROM base_images UNION ALL SELECT pool_id, name FROM templates UNION ALL \
+         SELECT pool_id, name FROM desktop_groups) WHERE pool_id IN {}",
+        in_numbers(pools)
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut contents: HashMap<PoolId, Vec<String>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        contents.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(contents)
 }
 
 fn pool(row: &Row<'_>) -> rusqlite::Result<Pool> {
