@@ -19,6 +19,7 @@ use super::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::operations::audit::{self, Line};
+use crate::store::LineId;
 use crate::store::list::{ListQuery, SearchType};
 
 const LOG: &str = "log-audit-export";
@@ -147,7 +148,7 @@ struct Export {
     language: Language,
     query: ListQuery,
     /// Number of the line that was sent last.
-    last: Option<i64>,
+    last: Option<LineId>,
 }
 
 impl Export {

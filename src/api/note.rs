@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::App;
 use crate::error::{Error, Fault, Kind, Result};
 use crate::operations::{Actor, audit};
-use crate::store::Tx;
 use crate::store::companion::{self, Companion};
+use crate::store::{LineId, Tx};
 
 /// What is known of the line; a copy is the same line.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ struct State {
     /// Of an answer that is a page and no error.
     fault: Option<Fault>,
     /// Its number, once it is begun.
-    line: Option<i64>,
+    line: Option<LineId>,
 }
 
 impl Note {
@@ -68,7 +68,7 @@ impl Note {
         };
         match is_due {
             true => {
-                let begun = Begun { note: self.clone(), line: Cell::new(0) };
+                let begun = Begun { note: self.clone(), line: Cell::new(None) };
                 companion::with(Rc::new(begun), work)
             }
             false => work(),
@@ -105,7 +105,7 @@ fn is_trifle(actor: &Actor, error: Option<&Error>) -> bool {
 /// A line that goes with the first change.
 struct Begun {
     note: Note,
-    line: Cell<i64>,
+    line: Cell<Option<LineId>>,
 }
 
 impl Companion for Begun {
@@ -116,12 +116,11 @@ impl Companion for Begun {
         };
         let fault = Fault::from(Error::busy("outcome-unknown"));
         let entry = audit::Entry { action, subject: &state.subject, module, fault: Some(&fault) };
-        audit::write_in_tx(tx, actor, &entry)?;
-        self.line.set(tx.last_insert_rowid());
+        self.line.set(Some(audit::write_in_tx(tx, actor, &entry)?));
         Ok(())
     }
 
     fn written(&self) {
-        self.note.lock().line = Some(self.line.get());
+        self.note.lock().line = self.line.get();
     }
 }

@@ -15,6 +15,7 @@ use super::input::NoInput;
 use super::{App, SESSION_COOKIE, words};
 use crate::error::Result;
 use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, ScopedRole, SignedIn};
+use crate::store::EducationGroupId;
 
 /// Where signing in at an identity provider begins.
 pub const AT_PROVIDER: &str = "/api/v1.0/identity/oidc/begin";
@@ -58,7 +59,7 @@ struct SessionView {
 #[derive(Debug, Serialize, JsonSchema)]
 struct ScopeView {
     /// `id` in the list of education groups.
-    group_id: i64,
+    group_id: EducationGroupId,
     group_uuid: Uuid,
     group_name: String,
     #[schemars(with = "Vec<words::Permission>")]
@@ -125,8 +126,9 @@ fn scopes(app: &App, caller: &Caller) -> Result<Vec<ScopeView>> {
         return Ok(Vec::new());
     }
     let roles = app.identity.user_of(caller)?.scoped;
-    let groups: BTreeMap<i64, &ScopedRole> = roles.iter().map(|r| (r.group_id, r)).collect();
-    let scope = |(id, role): (i64, &ScopedRole)| {
+    let groups: BTreeMap<EducationGroupId, &ScopedRole> =
+        roles.iter().map(|r| (r.group_id, r)).collect();
+    let scope = |(id, role): (EducationGroupId, &ScopedRole)| {
         let held = caller.within.get(&id)?.iter().filter(|one| !caller.may(**one));
         Some(ScopeView {
             group_id: id,

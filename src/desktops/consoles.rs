@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::node::client::OpenCall;
 use crate::operations::Actor;
-use crate::store::NodeId;
 use crate::store::visible::Visible;
+use crate::store::{EducationGroupId, NodeId};
 
 /// How long a ticket waits to be used.
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ pub struct Ticket {
     pub screen: Screen,
     pub name: String,
     /// Row of the education group that the desktop belongs to.
-    pub education_group: Option<i64>,
+    pub education_group: Option<EducationGroupId>,
     node_id: NodeId,
     pub holder: Holder,
 }
@@ -50,7 +50,7 @@ pub struct Ticket {
 /// What is needed to reach a screen.
 struct Where {
     name: String,
-    education_group: Option<i64>,
+    education_group: Option<EducationGroupId>,
     node_id: NodeId,
     power: Power,
 }

@@ -10,7 +10,7 @@ use super::{Desktops, store};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
-use crate::store::{NetworkId, SubnetId, now};
+use crate::store::{EducationGroupId, NetworkId, SubnetId, now};
 
 /// Most terminals of a group; more is a slip of the pen.
 const TERMINALS: u32 = 65_536;
@@ -20,7 +20,7 @@ const NAMED: usize = 5;
 /// A row of the list.
 #[derive(Debug, Clone)]
 pub struct EducationGroup {
-    pub id: i64,
+    pub id: EducationGroupId,
     pub uuid: Uuid,
     pub name: String,
     pub desc: String,

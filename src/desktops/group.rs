@@ -6,6 +6,7 @@ use super::spec::Restore;
 use super::templates::TemplateState;
 use crate::error::{Error, Result};
 use crate::node::protocol::DiskRole;
+use crate::store::{DesktopGroupId, EducationGroupId, TemplateId};
 
 /// What a desktop group is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +54,14 @@ impl Stage {
 /// A group as a row of the list.
 #[derive(Debug, Clone)]
 pub struct DesktopGroup {
-    pub id: i64,
+    pub id: DesktopGroupId,
     pub uuid: Uuid,
     pub name: String,
     /// The education group that it belongs to.
     pub group: Option<(Uuid, String)>,
     /// Its row.
-    pub education_group: Option<i64>,
-    pub template_id: i64,
+    pub education_group: Option<EducationGroupId>,
+    pub template_id: TemplateId,
     pub template: Uuid,
     pub template_name: String,
     pub template_state: TemplateState,

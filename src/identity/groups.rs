@@ -7,8 +7,8 @@ use super::roles::may_grant;
 use super::store::groups;
 use super::{Authority, Identity};
 use crate::error::{Error, Result};
-use crate::store::UserId;
 use crate::store::list::{ListQuery, Page};
+use crate::store::{UserGroupId, UserId};
 
 /// Longest name and description, in characters.
 const NAME_LIMIT: usize = 64;
@@ -17,7 +17,7 @@ const TEXT_LIMIT: usize = 1_000;
 /// A group of users.
 #[derive(Debug, Clone)]
 pub struct Group {
-    pub id: i64,
+    pub id: UserGroupId,
     pub uuid: String,
     pub name: String,
     pub description: String,
@@ -29,7 +29,7 @@ pub struct Group {
 /// A user's place in a group.
 #[derive(Debug, Clone)]
 pub struct GroupMembership {
-    pub group_id: i64,
+    pub group_id: UserGroupId,
     pub name: String,
     /// At most one of a user.
     pub is_primary: bool,
@@ -55,7 +55,7 @@ impl Identity {
 
     /// # Errors
     /// `user-group-unknown`
-    pub fn group(&self, id: i64) -> Result<Group> {
+    pub fn group(&self, id: UserGroupId) -> Result<Group> {
         self.store.read(|conn| groups::find(conn, id))
     }
 
@@ -75,7 +75,12 @@ impl Identity {
 
     /// # Errors
     /// `user-group-unknown`, `group-exists`, `grant-beyond-own`
-    pub fn change_group(&self, by: Authority<'_>, id: i64, change: GroupChange) -> Result<Group> {
+    pub fn change_group(
+        &self,
+        by: Authority<'_>,
+        id: UserGroupId,
+        change: GroupChange,
+    ) -> Result<Group> {
         self.store.write(|tx| {
             let group = groups::find(tx, id)?;
             may_grant(by, &group.permissions)?;
@@ -97,7 +102,7 @@ impl Identity {
     ///
     /// # Errors
     /// `user-group-unknown`, `grant-beyond-own`
-    pub fn delete_group(&self, by: Authority<'_>, id: i64) -> Result<Group> {
+    pub fn delete_group(&self, by: Authority<'_>, id: UserGroupId) -> Result<Group> {
         self.store.write(|tx| {
             let group = groups::find(tx, id)?;
             may_grant(by, &group.permissions)?;

@@ -10,7 +10,7 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::{UserId, now};
+use crate::store::{UserGroupId, UserId, now};
 
 /// Longest name, in characters.
 const NAME_LIMIT: usize = 64;
@@ -30,7 +30,7 @@ pub struct ApiKey {
     /// What it can do now: those of `granted` that its owner has.
     pub permissions: Permissions,
     /// Numbers and names of the owner's groups when it was made.
-    pub groups: Vec<(i64, String)>,
+    pub groups: Vec<(UserGroupId, String)>,
     pub created_at: i64,
     pub expires_at: Option<i64>,
     pub last_used_at: Option<i64>,

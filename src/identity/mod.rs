@@ -63,13 +63,13 @@ use std::sync::Arc;
 
 use crate::settings::Settings;
 use crate::store::visible::Visible;
-use crate::store::{Store, UserId};
+use crate::store::{EducationGroupId, SessionId, Store, UserId};
 
 /// What somebody showed to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
     /// Row of the session.
-    Session(i64),
+    Session(SessionId),
     /// Id of the API key.
     Key(String),
 }
@@ -101,7 +101,7 @@ impl Caller {
             return Some(Visible::All);
         }
         let held = self.within.iter().filter(|(_, held)| held.contains(&permission));
-        let groups: Vec<i64> = held.map(|(group, _)| *group).collect();
+        let groups: Vec<EducationGroupId> = held.map(|(group, _)| *group).collect();
         (!groups.is_empty()).then_some(Visible::Within { groups, owner: None })
     }
 
@@ -111,7 +111,7 @@ impl Caller {
     }
 
     /// The session that the request came with; `None` with an API key.
-    pub fn session_id(&self) -> Option<i64> {
+    pub fn session_id(&self) -> Option<SessionId> {
         match self.via {
             Via::Session(id) => Some(id),
             Via::Key(_) => None,
@@ -137,7 +137,11 @@ impl Authority<'_> {
     }
 
     /// As [`Self::lacks`], within an education group.
-    fn lacks_within(&self, group: i64, permissions: &Permissions) -> Option<Permission> {
+    fn lacks_within(
+        &self,
+        group: EducationGroupId,
+        permissions: &Permissions,
+    ) -> Option<Permission> {
         let Self::Caller(caller) = self else { return None };
         let within = caller.within.get(&group);
         let has = |one: &Permission| {

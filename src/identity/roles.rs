@@ -9,6 +9,7 @@ use super::store::roles;
 use super::{Authority, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
+use crate::store::{EducationGroupId, RoleId};
 
 /// Longest code, in characters.
 const CODE_LIMIT: usize = 32;
@@ -16,7 +17,7 @@ const CODE_LIMIT: usize = 32;
 /// A set of permissions with a name.
 #[derive(Debug, Clone)]
 pub struct Role {
-    pub id: i64,
+    pub id: RoleId,
     /// Its name on the wire.
     pub code: String,
     pub description: String,
@@ -28,14 +29,14 @@ pub struct Role {
 }
 
 /// What somebody may do within education groups, by their rows.
-pub type Within = BTreeMap<i64, Permissions>;
+pub type Within = BTreeMap<EducationGroupId, Permissions>;
 
 /// A role that somebody holds for one education group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopedRole {
     pub code: String,
     /// Row, uuid and name of the education group.
-    pub group_id: i64,
+    pub group_id: EducationGroupId,
     pub group: Uuid,
     pub group_name: String,
     /// Those of the role's permissions that mean something within a group.
@@ -58,7 +59,7 @@ impl Identity {
 
     /// # Errors
     /// `role-unknown`
-    pub fn role(&self, id: i64) -> Result<Role> {
+    pub fn role(&self, id: RoleId) -> Result<Role> {
         self.store.read(|conn| roles::find(conn, id))
     }
 
@@ -79,7 +80,7 @@ impl Identity {
     /// # Errors
     /// `role-unknown`, `role-builtin`, `role-exists`, `grant-beyond-own`: also who takes a permission
     /// away must have it.
-    pub fn change_role(&self, by: Authority<'_>, id: i64, change: RoleChange) -> Result<Role> {
+    pub fn change_role(&self, by: Authority<'_>, id: RoleId, change: RoleChange) -> Result<Role> {
         let code = change.code.as_deref().map(role_code).transpose()?;
         self.store.write(|tx| {
             let role = own(roles::find(tx, id)?)?;
@@ -97,7 +98,7 @@ impl Identity {
 
     /// # Errors
     /// `role-unknown`, `role-builtin`, `role-in-use` with the names of the users
-    pub fn delete_role(&self, by: Authority<'_>, id: i64) -> Result<Role> {
+    pub fn delete_role(&self, by: Authority<'_>, id: RoleId) -> Result<Role> {
         self.store.write(|tx| {
             let role = own(roles::find(tx, id)?)?;
             may_grant(by, &role.permissions)?;
@@ -125,7 +126,7 @@ pub(super) fn may_grant(by: Authority<'_>, permissions: &Permissions) -> Result<
 /// As [`may_grant`], for a role within one education group.
 pub(super) fn may_grant_within(
     by: Authority<'_>,
-    group: i64,
+    group: EducationGroupId,
     permissions: &Permissions,
 ) -> Result<()> {
     match by.lacks_within(group, permissions) {

@@ -6,12 +6,12 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::{UserId, now};
+use crate::store::{SessionId, UserId, now};
 
 /// A session, without what signs in with it.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
-    pub id: i64,
+    pub id: SessionId,
     pub uuid: String,
     pub user_id: UserId,
     pub user_name: String,

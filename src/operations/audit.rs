@@ -3,7 +3,7 @@
 pub use super::store::audit::{close, list, older, operation_ended, write, write_in_tx};
 
 use crate::error::Fault;
-use crate::store::UserId;
+use crate::store::{LineId, UserId};
 
 /// A line to be written.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Entry<'a> {
 /// A line as it was written.
 #[derive(Debug, Clone)]
 pub struct Line {
-    pub id: i64,
+    pub id: LineId,
     pub at: i64,
     pub user_id: Option<UserId>,
     pub user_name: String,

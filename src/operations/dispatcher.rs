@@ -13,7 +13,7 @@ use super::runner::{Outcome, Runner};
 use super::store::work::{self, Open};
 use crate::error::{Error, Result};
 use crate::node::cancel::CancelFlag;
-use crate::store::now;
+use crate::store::{OperationId, now};
 
 /// An undo that failed waits this long before it is tried again, doubled up to the maximum.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -101,7 +101,7 @@ pub(super) fn running(inner: &Arc<Inner>, uuid: Uuid, cancelled: bool) -> Runnin
 /// Gives the operation a thread. Without one it waits as before.
 fn spawn(
     inner: &Arc<Inner>,
-    id: i64,
+    id: OperationId,
     uuid: Uuid,
     cancel: CancelFlag,
     progress: Arc<Progress>,
@@ -126,7 +126,7 @@ fn spawn(
 /// have been forgotten for a successor.
 pub(super) fn run(
     inner: &Arc<Inner>,
-    id: i64,
+    id: OperationId,
     cancel: CancelFlag,
     progress: Arc<Progress>,
     pause: Duration,

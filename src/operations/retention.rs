@@ -98,10 +98,10 @@ mod tests {
         };
         store.write(future).expect("a wrong clock");
         drop_old(&store, 1, NOW).expect("drop");
-        let ids: Vec<i64> = left(&store).iter().map(|line| line.id).collect();
+        let ids: Vec<i64> = left(&store).iter().map(|line| line.id.number()).collect();
         assert_eq!(ids, [3, 2, 1]);
         drop_old(&store, 1, NOW + 3 * DAY).expect("drop");
-        let ids: Vec<i64> = left(&store).iter().map(|line| line.id).collect();
+        let ids: Vec<i64> = left(&store).iter().map(|line| line.id.number()).collect();
         assert_eq!(ids, [1]);
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use super::{dispatcher, store};
 use crate::error::{Error, Kind, Result};
 use crate::store::list::ListQuery;
-use crate::store::{Store, now};
+use crate::store::{OperationId, Store, now};
 
 mod batches;
 mod ends;
@@ -324,9 +324,9 @@ fn what_was_unscheduled_when_its_time_came_does_not_run() {
 fn what_ended_after_it_was_listed_does_not_run_again() {
     let bench = Bench::new();
     bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
-    run_listed(&bench.operations, 1).expect("run");
+    run_listed(&bench.operations, OperationId::new(1)).expect("run");
     assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
-    run_listed(&bench.operations, 1).expect("nothing to run");
+    run_listed(&bench.operations, OperationId::new(1)).expect("nothing to run");
     assert_eq!(bench.diary.lines(), ["a", "b", "c"]);
     let log = super::audit::list(&bench.store, &ListQuery::default()).expect("the log");
     assert_eq!(log.count, 1, "it ended once");
@@ -345,7 +345,7 @@ fn run_after(operations: &Operations, uuid: Uuid, meanwhile: impl FnOnce()) -> R
 }
 
 /// Runs what the dispatcher listed a moment ago, whatever became of it since.
-fn run_listed(operations: &Operations, id: i64) -> Result<()> {
+fn run_listed(operations: &Operations, id: OperationId) -> Result<()> {
     let inner = &operations.inner;
     let Running { cancel, progress } = dispatcher::running(inner, Uuid::nil(), false);
     dispatcher::run(inner, id, cancel, progress, Duration::ZERO).map(drop)

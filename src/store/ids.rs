@@ -15,6 +15,9 @@ macro_rules! ids {
         pub struct $name(i64);
 
         impl $name {
+            /// Of a row that is not written yet: rows count from 1.
+            pub const UNWRITTEN: Self = Self(0);
+
             pub const fn new(number: i64) -> Self {
                 Self(number)
             }
@@ -66,10 +69,19 @@ macro_rules! ids {
 }
 
 ids! {
+    DesktopGroupId: "a desktop group";
+    DiskId: "a disk of a template";
+    EducationGroupId: "an education group";
+    LineId: "a line of the audit log";
     NetworkId: "a data network";
     NodeId: "a node";
+    OperationId: "an operation";
     PoolId: "a resource pool";
+    RoleId: "a role";
+    SessionId: "a session";
     SubnetId: "a subnet";
     SwitchId: "a virtual switch";
+    TemplateId: "a template";
+    UserGroupId: "a user group";
     UserId: "a user";
 }

@@ -31,7 +31,10 @@ use tokio::sync::broadcast;
 use crate::error::{Context, Error, Kind, Result};
 
 pub use held::outside_transaction;
-pub use ids::{NetworkId, NodeId, PoolId, SubnetId, SwitchId, UserId};
+pub use ids::{
+    DesktopGroupId, DiskId, EducationGroupId, LineId, NetworkId, NodeId, OperationId, PoolId,
+    RoleId, SessionId, SubnetId, SwitchId, TemplateId, UserGroupId, UserId,
+};
 pub use news::{Changed, Topic, Topics};
 
 /// How long a reader or the writer waits for a lock held by another process (a backup, the CLI).

@@ -1,6 +1,6 @@
 //! What of the rows somebody may see and reach: the one place that makes an SQL condition of it.
 
-use crate::store::UserId;
+use crate::store::{EducationGroupId, UserId};
 use serde_json::json;
 
 /// What somebody may see and reach of things that belong to education groups.
@@ -10,7 +10,7 @@ pub enum Visible {
     All,
     /// What belongs to one of these education groups, by row.
     Within {
-        groups: Vec<i64>,
+        groups: Vec<EducationGroupId>,
         /// And of operations those that this user began.
         owner: Option<UserId>,
     },
@@ -30,7 +30,7 @@ impl Visible {
     }
 
     /// Whether what belongs to this education group, or to none, is among it.
-    pub fn has(&self, group: Option<i64>) -> bool {
+    pub fn has(&self, group: Option<EducationGroupId>) -> bool {
         match self {
             Self::All => true,
             Self::Within { groups, .. } => group.is_some_and(|group| groups.contains(&group)),

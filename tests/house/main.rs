@@ -197,12 +197,21 @@ fn no_document_is_known_outside_its_folder() {
 }
 
 /// Rows that have a type for their number (`store/ids.rs`): the type and what its values are called.
-const IDS: [(&str, &[&str]); 6] = [
+const IDS: [(&str, &[&str]); 15] = [
+    ("DesktopGroupId", &["desktop_group", "desktop_group_id"]),
+    ("DiskId", &["disk", "disk_id", "disks"]),
+    ("EducationGroupId", &["education_group", "education", "education_id"]),
+    ("LineId", &["line", "line_id"]),
     ("NetworkId", &["network", "network_id", "networks"]),
     ("NodeId", &["node", "node_id", "nodes"]),
+    ("OperationId", &["operation", "operation_id", "operations"]),
     ("PoolId", &["pool", "pool_id", "pools"]),
+    ("RoleId", &["role_id", "roles"]),
+    ("SessionId", &["session", "session_id", "sessions"]),
     ("SubnetId", &["subnet", "subnet_id", "subnets"]),
     ("SwitchId", &["switch", "switch_id", "switches"]),
+    ("TemplateId", &["template", "template_id", "templates"]),
+    ("UserGroupId", &["group", "group_id", "groups"]),
     ("UserId", &["user", "user_id", "users"]),
 ];
 

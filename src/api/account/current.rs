@@ -11,6 +11,7 @@ use crate::api::endpoint::{Endpoint, get, patch};
 use crate::api::input::NoInput;
 use crate::error::Result;
 use crate::identity::{AccountChange, GroupMembership, Password, User};
+use crate::store::UserGroupId;
 
 use super::settings::SettingsView;
 
@@ -31,7 +32,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 /// A user group.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct GroupView {
-    pub id: i64,
+    pub id: UserGroupId,
     pub name: String,
 }
 

@@ -10,6 +10,7 @@ use crate::api::endpoint::{Endpoint, get};
 use crate::api::input::NoInput;
 use crate::api::people::permission_words;
 use crate::error::Result;
+use crate::store::RoleId;
 use crate::store::list::{ListQuery, PAGE_LIMIT};
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -20,7 +21,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct RoleView {
-    id: i64,
+    id: RoleId,
     /// Its name.
     code: String,
     /// Permissions.

@@ -21,6 +21,7 @@ use crate::desktops::{
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::operations::{BatchSubmission, SubmittedOperation};
+use crate::store::DesktopGroupId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/education/desktop/";
@@ -156,7 +157,7 @@ struct Filters {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct DesktopGroupView {
-    id: i64,
+    id: DesktopGroupId,
     uuid: Uuid,
     name: String,
     owner: String,

@@ -15,6 +15,7 @@ use crate::api::{App, input, time};
 use crate::desktops::{EducationGroup, EducationGroupChange, NewEducationGroup};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
+use crate::store::EducationGroupId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/education/group/";
@@ -99,7 +100,7 @@ struct Filters {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct EducationGroupView {
-    id: i64,
+    id: EducationGroupId,
     uuid: Uuid,
     name: String,
     desc: String,

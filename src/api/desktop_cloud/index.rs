@@ -18,7 +18,7 @@ use crate::identity::Permission;
 use crate::monitor::{DiskUse, NodeFigures, Statistic, TopData};
 use crate::operations::audit;
 use crate::store::list::Page;
-use crate::store::{UserId, now};
+use crate::store::{LineId, UserId, now};
 
 /// Seconds that the charts average over.
 const PERIOD: std::ops::Range<u64> = 2..60;
@@ -52,7 +52,7 @@ struct LogInput {
 /// A line of the operation log.
 #[derive(Debug, Serialize, JsonSchema)]
 struct LogLine {
-    id: i64,
+    id: LineId,
     user_id: Option<UserId>,
     user_name: String,
     user_ip: Option<String>,

@@ -15,11 +15,12 @@ use crate::desktops::templates::{
 use crate::error::{Error, Fault};
 use crate::images::os_type;
 use crate::node::protocol::{DiskRole, PowerState};
+use crate::store::TemplateId;
 
 /// A template.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TemplateView {
-    id: i64,
+    id: TemplateId,
     uuid: Uuid,
     name: String,
     desc: String,

@@ -12,6 +12,7 @@ use crate::api::input::NoInput;
 use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Group, GroupChange, Permission};
+use crate::store::UserGroupId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/identity/group";
@@ -49,7 +50,7 @@ struct ListInput {
 /// A user group.
 #[derive(Debug, Serialize, JsonSchema)]
 struct GroupView {
-    id: i64,
+    id: UserGroupId,
     uuid: String,
     name: String,
     description: String,
@@ -98,7 +99,7 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Data<GroupVi
 }
 
 fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<GroupView>> {
-    let id = call.number("group_id")?;
+    let id = UserGroupId::new(call.number("group_id")?);
     call.about(app.identity.group(id)?.name);
     let change = GroupChange {
         name: input.name,
@@ -109,7 +110,7 @@ fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<GroupView>>
 }
 
 fn remove(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
-    let id = call.number("group_id")?;
+    let id = UserGroupId::new(call.number("group_id")?);
     call.about(app.identity.group(id)?.name);
     app.identity.delete_group(call.authority()?, id)?;
     Ok(Done)

@@ -12,6 +12,7 @@ use crate::api::input::NoInput;
 use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Permission, Role, RoleChange};
+use crate::store::RoleId;
 use crate::store::list::Page;
 
 const PATH: &str = "/api/v1.0/identity/role";
@@ -65,7 +66,7 @@ struct ListInput {
 /// A role.
 #[derive(Debug, Serialize, JsonSchema)]
 struct RoleView {
-    id: i64,
+    id: RoleId,
     code: String,
     description: String,
     /// Fixed and never deleted.
@@ -133,7 +134,7 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Data<RoleVie
 }
 
 fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<RoleView>> {
-    let id = call.number("role_id")?;
+    let id = RoleId::new(call.number("role_id")?);
     call.about(app.identity.role(id)?.code);
     let description = input.description.map(|text| crate::api::input::text("description", &text));
     let change = RoleChange {
@@ -145,7 +146,7 @@ fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<RoleView>> 
 }
 
 fn remove(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
-    let id = call.number("role_id")?;
+    let id = RoleId::new(call.number("role_id")?);
     call.about(app.identity.role(id)?.code);
     app.identity.delete_role(call.authority()?, id)?;
     Ok(Done)

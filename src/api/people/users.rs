@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::identity::{
     AccountChange, GroupMembership, NewAccount, Password, Permission, ScopedRole, User,
 };
-use crate::store::UserId;
 use crate::store::list::Page;
+use crate::store::{UserGroupId, UserId};
 
 const PATH: &str = "/api/v1.0/identity/user";
 const ONE: &str = "/api/v1.0/identity/user/{user_uuid}";
@@ -158,7 +158,7 @@ fn scoped(roles: Vec<ScopedRoleInput>) -> Vec<(String, Uuid)> {
 /// A user's place in a group.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct MembershipView {
-    id: i64,
+    id: UserGroupId,
     name: String,
     /// At most one of a user.
     primary: bool,
@@ -174,7 +174,7 @@ impl From<GroupMembership> for MembershipView {
 /// The place in a group that a user is to have.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct MembershipInput {
-    id: i64,
+    id: UserGroupId,
     /// At most one of a user.
     #[serde(default)]
     primary: bool,

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{NetworkId, Store, SubnetId, Topic, Tx, unique};
+use crate::store::{EducationGroupId, NetworkId, Store, SubnetId, Topic, Tx, unique};
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";
@@ -170,8 +170,8 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<EducationGroup>> {
 /// Desktop groups and desktops of each group.
 fn counts(
     conn: &Connection,
-    groups: impl Iterator<Item = i64>,
-) -> Result<HashMap<i64, (u64, u64)>> {
+    groups: impl Iterator<Item = EducationGroupId>,
+) -> Result<HashMap<EducationGroupId, (u64, u64)>> {
     let sql = format!(
         "SELECT g.group_id, count(DISTINCT g.id), count(d.id) FROM desktop_groups g \
          LEFT JOIN desktops d ON d.group_id = g.id WHERE g.group_id IN {} GROUP BY g.group_id",

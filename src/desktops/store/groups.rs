@@ -14,7 +14,10 @@ use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{NetworkId, PoolId, Store, SubnetId, Topic, Tx, now, unique};
+use crate::store::{
+    DesktopGroupId, EducationGroupId, NetworkId, PoolId, Store, SubnetId, TemplateId, Topic, Tx,
+    now, unique,
+};
 
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
@@ -64,7 +67,7 @@ pub struct NewGroup<'a> {
     pub name: &'a str,
     pub kind: GroupKind,
     pub education_group: Uuid,
-    pub template_id: i64,
+    pub template_id: TemplateId,
     pub pool_id: PoolId,
     /// Network and subnet.
     pub network: (NetworkId, SubnetId),
@@ -79,9 +82,13 @@ pub struct NewGroup<'a> {
 
 /// # Errors
 /// `education-group-unknown`, also for one that the caller may not see; `desktop-group-name-taken`
-pub fn insert(tx: &Tx<'_>, visible: &Visible, new: &NewGroup<'_>) -> Result<(i64, Uuid)> {
+pub fn insert(
+    tx: &Tx<'_>,
+    visible: &Visible,
+    new: &NewGroup<'_>,
+) -> Result<(DesktopGroupId, Uuid)> {
     tx.changed(Topic::DesktopGroups);
-    let education: Option<i64> = tx
+    let education: Option<EducationGroupId> = tx
         .prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?
         .query_row([new.education_group.to_string()], |row| row.get(0))
         .optional()?;
@@ -117,7 +124,7 @@ pub fn insert(tx: &Tx<'_>, visible: &Visible, new: &NewGroup<'_>) -> Result<(i64
             now()
         ]);
     unique(done, || taken(new.name))?;
-    Ok((tx.last_insert_rowid(), uuid))
+    Ok((DesktopGroupId::new(tx.last_insert_rowid()), uuid))
 }
 
 fn taken(name: &str) -> Error {
@@ -246,7 +253,10 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<DesktopGroup>> {
     })
 }
 
-fn counts(conn: &Connection, groups: impl Iterator<Item = i64>) -> Result<HashMap<i64, Counts>> {
+fn counts(
+    conn: &Connection,
+    groups: impl Iterator<Item = DesktopGroupId>,
+) -> Result<HashMap<DesktopGroupId, Counts>> {
     let sql = format!(
         "SELECT d.group_id, count(*), sum(d.power = 'running'), sum(n.status <> 'active') \
          FROM desktops d JOIN nodes n ON n.id = d.node_id WHERE d.group_id IN {} \
@@ -267,8 +277,8 @@ fn counts(conn: &Connection, groups: impl Iterator<Item = i64>) -> Result<HashMa
 
 fn disks(
     conn: &Connection,
-    templates: impl Iterator<Item = i64>,
-) -> Result<HashMap<i64, Vec<GroupDisk>>> {
+    templates: impl Iterator<Item = TemplateId>,
+) -> Result<HashMap<TemplateId, Vec<GroupDisk>>> {
     let sql = format!(
         "SELECT template_id, role, position, size FROM template_disks WHERE template_id IN {} \
          ORDER BY template_id, position",
@@ -276,7 +286,7 @@ fn disks(
     );
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
-    let mut disks: HashMap<i64, Vec<GroupDisk>> = HashMap::new();
+    let mut disks: HashMap<TemplateId, Vec<GroupDisk>> = HashMap::new();
     while let Some(row) = rows.next()? {
         let disk = GroupDisk {
             role: disk_role(row, 1)?,

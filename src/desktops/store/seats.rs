@@ -14,7 +14,7 @@ use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{NodeId, Store, Topic, Tx, now};
+use crate::store::{DesktopGroupId, EducationGroupId, NodeId, Store, Topic, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
@@ -70,7 +70,7 @@ pub struct NewSeat {
     pub version: u32,
 }
 
-pub fn insert(tx: &Tx<'_>, group_id: i64, seats: &[NewSeat]) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, group_id: DesktopGroupId, seats: &[NewSeat]) -> Result<()> {
     tx.changed(Topic::Desktops);
     let mut statement = tx.prepare_cached(
         "INSERT INTO desktops (uuid, name, group_id, node_id, seat, version, state, created_at) \
@@ -93,7 +93,7 @@ pub fn insert(tx: &Tx<'_>, group_id: i64, seats: &[NewSeat]) -> Result<()> {
 }
 
 /// Seats of a group that are taken, in order.
-pub fn taken(conn: &Connection, group_id: i64) -> Result<Vec<u32>> {
+pub fn taken(conn: &Connection, group_id: DesktopGroupId) -> Result<Vec<u32>> {
     let mut statement =
         conn.prepare_cached("SELECT seat FROM desktops WHERE group_id = ?1 ORDER BY seat")?;
     let seats = statement.query_map([group_id], |row| row.get(0))?;
@@ -124,7 +124,7 @@ pub struct Seat {
     pub name: String,
     pub group: Uuid,
     /// Row of the education group.
-    pub education_group: Option<i64>,
+    pub education_group: Option<EducationGroupId>,
     pub node_id: NodeId,
     pub stage: Stage,
     pub power: Power,

@@ -19,7 +19,7 @@ use crate::node::protocol::{DiskRole, FileKind, StoredFile};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
-use crate::store::{NetworkId, SubnetId, Tx};
+use crate::store::{DiskId, NetworkId, SubnetId, Tx};
 
 const KIND: &str = "template-change";
 
@@ -49,7 +49,7 @@ struct Args {
     template: Uuid,
     before: Before,
     /// Ids of disks that were added.
-    added: Vec<i64>,
+    added: Vec<DiskId>,
 }
 
 /// What an undo goes back to.
@@ -62,7 +62,7 @@ struct Before {
     address: Option<Ipv4Addr>,
     vcpu: u32,
     memory_mib: u64,
-    sizes: Vec<(i64, u64)>,
+    sizes: Vec<(DiskId, u64)>,
 }
 
 pub(super) fn register(templates: &Templates) {
@@ -189,7 +189,7 @@ fn change_disks(
     disks: &[TemplateDisk],
     change: &Change,
     storage: &str,
-) -> Result<Vec<i64>> {
+) -> Result<Vec<DiskId>> {
     let mut added = Vec::new();
     let mut new: Vec<(i64, u64)> = Vec::new();
     for wanted in &change.disks {
@@ -238,10 +238,10 @@ fn add_disk(
     position: u32,
     size: u64,
     storage: &str,
-) -> Result<i64> {
+) -> Result<DiskId> {
     let top = Uuid::new_v4();
     let disk = TemplateDisk {
-        id: 0,
+        id: DiskId::UNWRITTEN,
         uuid: Uuid::new_v4(),
         template_id: template.id,
         role: DiskRole::Data,

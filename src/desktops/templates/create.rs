@@ -19,7 +19,7 @@ use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
 };
-use crate::store::{PoolId, Tx, now};
+use crate::store::{DiskId, PoolId, TemplateId, Tx, now};
 
 const CREATE: &str = "template-create";
 const COPY: &str = "template-copy";
@@ -241,7 +241,7 @@ impl Templates {
         for plan in disks {
             let top = Uuid::new_v4();
             let disk = TemplateDisk {
-                id: 0,
+                id: DiskId::UNWRITTEN,
                 uuid: Uuid::new_v4(),
                 template_id,
                 role: plan.role,
@@ -287,7 +287,7 @@ impl Site {
     /// What the place says of a new template.
     fn template(&self, actor: &Actor) -> Template {
         Template {
-            id: 0,
+            id: TemplateId::UNWRITTEN,
             uuid: Uuid::new_v4(),
             name: String::new(),
             desc: String::new(),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::desktops::machines::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{DiskRole, PowerState};
-use crate::store::{NetworkId, NodeId, PoolId, SubnetId};
+use crate::store::{DiskId, NetworkId, NodeId, PoolId, SubnetId, TemplateId};
 
 /// What a template is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Power {
 /// A template as its row tells it. Sizes in bytes.
 #[derive(Debug, Clone)]
 pub struct Template {
-    pub id: i64,
+    pub id: TemplateId,
     /// Also its domain's.
     pub uuid: Uuid,
     pub name: String,
@@ -151,9 +151,9 @@ impl Template {
 /// A disk of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateDisk {
-    pub id: i64,
+    pub id: DiskId,
     pub uuid: Uuid,
-    pub template_id: i64,
+    pub template_id: TemplateId,
     pub role: DiskRole,
     /// 0 is `vda`.
     pub position: u32,

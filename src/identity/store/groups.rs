@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::identity::permission::{Permission, Permissions};
 use crate::identity::{Group, GroupMembership};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, UserId, now, unique};
+use crate::store::{Store, Topic, Tx, UserGroupId, UserId, now, unique};
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
      (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
@@ -31,21 +31,21 @@ pub fn page(store: &Store, query: &ListQuery) -> Result<Page<Group>> {
 
 /// # Errors
 /// `user-group-unknown`
-pub fn find(conn: &Connection, id: i64) -> Result<Group> {
+pub fn find(conn: &Connection, id: UserGroupId) -> Result<Group> {
     let sql = format!("SELECT {SELECT} FROM user_groups g WHERE g.id = ?1");
     let found = conn.prepare_cached(&sql)?.query_row([id], group).optional()?;
     found.ok_or_else(|| Error::not_found("user-group-unknown").arg("name", id))
 }
 
-pub fn insert(tx: &Tx<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<UserGroupId> {
     tx.changed(Topic::UserGroups);
     let sql = "INSERT INTO user_groups (uuid, name, description, created_at) VALUES (?1,?2,?3,?4)";
     let inserted = tx.execute(sql, params![uuid.to_string(), name, description, now()]);
     unique(inserted, || taken(name))?;
-    Ok(tx.last_insert_rowid())
+    Ok(UserGroupId::new(tx.last_insert_rowid()))
 }
 
-pub fn update(tx: &Tx<'_>, id: i64, name: &str, description: &str) -> Result<()> {
+pub fn update(tx: &Tx<'_>, id: UserGroupId, name: &str, description: &str) -> Result<()> {
     tx.changed(Topic::UserGroups);
     let sql = "UPDATE user_groups SET name = ?2, description = ?3 WHERE id = ?1";
     unique(tx.execute(sql, params![id, name, description]), || taken(name))
@@ -55,7 +55,7 @@ fn taken(name: &str) -> Error {
     Error::conflict("user-group-exists").arg("name", name)
 }
 
-pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+pub fn set_permissions(tx: &Tx<'_>, id: UserGroupId, permissions: &Permissions) -> Result<()> {
     tx.changed(Topic::UserGroups | Topic::Rights);
     tx.execute("DELETE FROM user_group_permissions WHERE group_id = ?1", [id])?;
     let sql = "INSERT INTO user_group_permissions (group_id, permission) VALUES (?1,?2)";
@@ -66,7 +66,7 @@ pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Resul
     Ok(())
 }
 
-pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: UserGroupId) -> Result<()> {
     tx.changed(Topic::Users | Topic::UserGroups | Topic::Rights);
     tx.execute("DELETE FROM user_groups WHERE id = ?1", [id])?;
     Ok(())

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::identity::Role;
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now, unique};
+use crate::store::{RoleId, Store, Topic, Tx, now, unique};
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
      (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
@@ -26,7 +26,7 @@ pub fn page(store: &Store, query: &ListQuery) -> Result<Page<Role>> {
 
 /// # Errors
 /// `role-unknown`
-pub fn find(conn: &Connection, id: i64) -> Result<Role> {
+pub fn find(conn: &Connection, id: RoleId) -> Result<Role> {
     let mut statement =
         conn.prepare_cached(&format!("SELECT {SELECT} FROM roles r WHERE r.id = ?1"))?;
     let found = statement.query_row([id], role).optional()?;
@@ -41,14 +41,14 @@ pub fn by_code(conn: &Connection, code: &str) -> Result<Role> {
     found.ok_or_else(|| Error::bad_input("role-unknown").arg("name", code))
 }
 
-pub fn insert(tx: &Tx<'_>, code: &str, description: &str) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, code: &str, description: &str) -> Result<RoleId> {
     tx.changed(Topic::Roles);
     let sql = "INSERT INTO roles (code, description, created_at) VALUES (?1,?2,?3)";
     unique(tx.execute(sql, params![code, description, now()]), || taken(code))?;
-    Ok(tx.last_insert_rowid())
+    Ok(RoleId::new(tx.last_insert_rowid()))
 }
 
-pub fn update(tx: &Tx<'_>, id: i64, code: &str, description: &str) -> Result<()> {
+pub fn update(tx: &Tx<'_>, id: RoleId, code: &str, description: &str) -> Result<()> {
     tx.changed(Topic::Roles | Topic::Rights);
     let sql = "UPDATE roles SET code = ?2, description = ?3 WHERE id = ?1";
     unique(tx.execute(sql, params![id, code, description]), || taken(code))
@@ -58,7 +58,7 @@ fn taken(code: &str) -> Error {
     Error::conflict("role-exists").arg("name", code)
 }
 
-pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Result<()> {
+pub fn set_permissions(tx: &Tx<'_>, id: RoleId, permissions: &Permissions) -> Result<()> {
     tx.changed(Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM role_permissions WHERE role_id = ?1", [id])?;
     let sql = "INSERT INTO role_permissions (role_id, permission) VALUES (?1,?2)";
@@ -69,14 +69,14 @@ pub fn set_permissions(tx: &Tx<'_>, id: i64, permissions: &Permissions) -> Resul
     Ok(())
 }
 
-pub fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, id: RoleId) -> Result<()> {
     tx.changed(Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM roles WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// Names of some users that have the role.
-pub fn users_of(conn: &Connection, id: i64, limit: u32) -> Result<Vec<String>> {
+pub fn users_of(conn: &Connection, id: RoleId, limit: u32) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(
         "SELECT u.name FROM users u WHERE u.id IN (SELECT user_id FROM user_roles WHERE role_id = ?1 \
          UNION SELECT user_id FROM scoped_roles WHERE role_id = ?1) ORDER BY u.name LIMIT ?2",

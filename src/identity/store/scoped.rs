@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
 use crate::identity::{ScopedRole, Within};
-use crate::store::{Topic, Tx, UserId};
+use crate::store::{EducationGroupId, RoleId, Topic, Tx, UserId};
 
 /// The roles that user `u` holds within education groups, as JSON.
 macro_rules! scoped_of_u {
@@ -22,7 +22,7 @@ pub(super) use scoped_of_u;
 
 /// Reads a column that was selected by [`scoped_of_u`].
 pub fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<ScopedRole>> {
-    type Stored = (String, i64, Uuid, String, Option<String>);
+    type Stored = (String, EducationGroupId, Uuid, String, Option<String>);
     let wrong =
         |cause| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(cause));
     let text: String = row.get(index)?;
@@ -40,14 +40,14 @@ pub fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<ScopedRole>> {
 ///
 /// # Errors
 /// `education-group-unknown`
-pub fn group(conn: &Connection, uuid: Uuid) -> Result<i64> {
+pub fn group(conn: &Connection, uuid: Uuid) -> Result<EducationGroupId> {
     let mut statement = conn.prepare_cached("SELECT id FROM education_groups WHERE uuid = ?1")?;
     let found = statement.query_row([uuid.to_string()], |row| row.get(0)).optional()?;
     found.ok_or_else(|| Error::not_found("education-group-unknown").arg("uuid", uuid))
 }
 
 /// Gives a user these roles, by rows of role and education group, instead of those they had.
-pub fn set(tx: &Tx<'_>, user: UserId, roles: &[(i64, i64)]) -> Result<()> {
+pub fn set(tx: &Tx<'_>, user: UserId, roles: &[(RoleId, EducationGroupId)]) -> Result<()> {
     tx.changed(Topic::Users | Topic::Roles | Topic::Rights);
     tx.execute("DELETE FROM scoped_roles WHERE user_id = ?1", [user])?;
     let mut insert = tx.prepare_cached(

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
 use crate::identity::{Caller, SessionInfo, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, UserId};
+use crate::store::{SessionId, Store, Topic, Tx, UserId};
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -90,7 +90,7 @@ pub fn caller(conn: &Connection, hash: &[u8], now: i64) -> Result<Option<Found>>
 }
 
 /// Whose session this is.
-pub fn caller_of(conn: &Connection, id: i64, now: i64) -> Result<Option<Caller>> {
+pub fn caller_of(conn: &Connection, id: SessionId, now: i64) -> Result<Option<Caller>> {
     Ok(one_caller(conn, "s.id = ?1", id, now)?.map(|found| found.caller))
 }
 
@@ -160,7 +160,7 @@ pub fn insert(tx: &Tx<'_>, row: &NewRow, limit: u32) -> Result<()> {
 }
 
 /// Notes a use, which puts off the end of a sliding session up to `longest` seconds after its begin.
-pub fn seen(tx: &Tx<'_>, id: i64, now: i64, longest: i64) -> Result<()> {
+pub fn seen(tx: &Tx<'_>, id: SessionId, now: i64, longest: i64) -> Result<()> {
     tx.changed(Topic::Sessions);
     tx.prepare_cached(
         "UPDATE sessions SET last_seen_at = ?2, expires_at = CASE slide WHEN 0 THEN expires_at \
@@ -176,14 +176,14 @@ pub fn end(tx: &Tx<'_>, hash: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub fn end_by_id(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn end_by_id(tx: &Tx<'_>, id: SessionId) -> Result<()> {
     tx.changed(Topic::Sessions | Topic::Rights);
     tx.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
     Ok(())
 }
 
 /// Ends all sessions of a user but the given one; says how many.
-pub fn end_all(tx: &Tx<'_>, user: UserId, but: Option<i64>) -> Result<usize> {
+pub fn end_all(tx: &Tx<'_>, user: UserId, but: Option<SessionId>) -> Result<usize> {
     let sql = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
     let ended = tx.execute(sql, params![user, but])?;
     Ok(tx.changed_rows(ended, Topic::Sessions | Topic::Rights))

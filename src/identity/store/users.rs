@@ -10,7 +10,7 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
-use crate::store::{Store, Topic, Tx, UserId, unique};
+use crate::store::{RoleId, Store, Topic, Tx, UserId, unique};
 
 /// Codes of the roles of user `u`.
 macro_rules! roles_of_u {
@@ -204,7 +204,7 @@ fn taken(name: &str) -> Error {
     Error::conflict("user-exists").arg("name", name)
 }
 
-pub fn set_roles(tx: &Tx<'_>, id: UserId, roles: &[i64]) -> Result<()> {
+pub fn set_roles(tx: &Tx<'_>, id: UserId, roles: &[RoleId]) -> Result<()> {
     let wanted = serde_json::to_string(roles).map_err(Error::internal)?;
     let taken = tx.execute(
         "DELETE FROM user_roles WHERE user_id = ?1 \

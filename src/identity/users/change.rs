@@ -16,7 +16,7 @@ use crate::identity::roles::{ScopedRole, may_grant, may_grant_within};
 use crate::identity::store::{groups, roles, scoped, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
 use crate::store::text::lookalike;
-use crate::store::{Tx, UserId, now};
+use crate::store::{RoleId, Tx, UserId, now};
 
 /// Longest full name, phone number or department, in characters.
 const TEXT_LIMIT: usize = 100;
@@ -309,7 +309,7 @@ fn grant(
     by: Authority<'_>,
     codes: &[String],
     granted: &Permissions,
-) -> Result<Vec<i64>> {
+) -> Result<Vec<RoleId>> {
     may_grant(by, granted)?;
     let give = |code: &String| {
         let role = roles::by_code(tx, code)?;

@@ -6,7 +6,7 @@ use crate::error::{Context, Error, Fault, Result};
 use crate::operations::audit::{Entry, Line};
 use crate::operations::{Actor, Item};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, now};
+use crate::store::{LineId, OperationId, Store, Topic, Tx, now};
 
 /// A line's number or an older one.
 const UP_TO: &str = "up_to_id";
@@ -34,10 +34,10 @@ static LINES: Listing = Listing {
 };
 
 pub fn write(store: &Store, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
-    store.write(|tx| write_in_tx(tx, actor, entry))
+    store.write(|tx| write_in_tx(tx, actor, entry).map(drop))
 }
 
-pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<LineId> {
     tx.changed(Topic::Audit);
     let fault = entry.fault.map(public).transpose()?;
     tx.prepare_cached(
@@ -55,11 +55,11 @@ pub fn write_in_tx(tx: &Tx<'_>, actor: &Actor, entry: &Entry<'_>) -> Result<()> 
         fault,
         actor.request_id
     ])?;
-    Ok(())
+    Ok(LineId::new(tx.last_insert_rowid()))
 }
 
 /// Says of a line that was begun who did it to what, and how it went.
-pub fn close(store: &Store, line: i64, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
+pub fn close(store: &Store, line: LineId, actor: &Actor, entry: &Entry<'_>) -> Result<()> {
     let fault = entry.fault.map(public).transpose()?;
     store.write(|tx| {
         tx.changed(Topic::Audit);
@@ -78,7 +78,12 @@ fn public(fault: &Fault) -> Result<String> {
 }
 
 /// What a request started in the background and what failed of it afterwards.
-pub fn operation_ended(tx: &Tx<'_>, actor: &Actor, operation: i64, items: &[Item]) -> Result<()> {
+pub fn operation_ended(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    operation: OperationId,
+    items: &[Item],
+) -> Result<()> {
     let row = tx.query_row(
         "SELECT kind, subject_name, fault, state = 'partly' FROM operations WHERE id=?1",
         [operation],
@@ -118,12 +123,12 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Line>> {
 pub fn older(
     store: &Store,
     query: &ListQuery,
-    before: Option<i64>,
+    before: Option<LineId>,
     limit: u32,
 ) -> Result<Vec<Line>> {
     let mut query = query.clone();
     if let Some(before) = before {
-        query = query.with(UP_TO, before - 1);
+        query = query.with(UP_TO, before.number() - 1);
     }
     LINES.first(store, &query, limit, line)
 }

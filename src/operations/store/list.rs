@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::operations::{Operation, State};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{Store, rows};
+use crate::store::{OperationId, Store, rows};
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at, \
@@ -59,8 +59,8 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Operation>> {
     OPERATIONS.page_with(store, query, numbered, with_parts)
 }
 
-fn with_parts(conn: &Connection, found: Vec<(i64, Operation)>) -> Result<Vec<Operation>> {
-    let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
+fn with_parts(conn: &Connection, found: Vec<(OperationId, Operation)>) -> Result<Vec<Operation>> {
+    let ids: Vec<OperationId> = found.iter().map(|(id, _)| *id).collect();
     let mut parts = parts::of_many(conn, &ids)?;
     let whole =
         |(id, operation)| Operation { parts: parts.remove(&id).unwrap_or_default(), ..operation };
@@ -68,7 +68,7 @@ fn with_parts(conn: &Connection, found: Vec<(i64, Operation)>) -> Result<Vec<Ope
 }
 
 /// With its number and without its parts.
-fn numbered(row: &Row<'_>) -> Result<(i64, Operation)> {
+fn numbered(row: &Row<'_>) -> Result<(OperationId, Operation)> {
     let operation = Operation {
         uuid: rows::uuid(row, "uuid")?,
         kind: row.get("kind")?,

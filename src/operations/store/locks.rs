@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::store::rows::{self, to_json};
-use crate::store::{Topic, Tx, is_duplicate};
+use crate::store::{OperationId, Topic, Tx, is_duplicate};
 
 /// Takes the locks or names the operation that holds one.
-pub fn lock(tx: &Tx<'_>, operation: i64, subjects: &[Uuid]) -> Result<()> {
+pub fn lock(tx: &Tx<'_>, operation: OperationId, subjects: &[Uuid]) -> Result<()> {
     tx.changed(Topic::Operations);
     let mut statement =
         tx.prepare_cached("INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)")?;

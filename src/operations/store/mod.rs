@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::operations::saga::ARGS_VERSION;
 use crate::operations::{Actor, NewOperation, State};
 use crate::store::rows::to_json;
-use crate::store::{Topic, Tx, now};
+use crate::store::{OperationId, Topic, Tx, now};
 
 /// Writes a new operation, with its parts and locks.
 ///
@@ -46,7 +46,7 @@ pub fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
             ARGS_VERSION
         ],
     )?;
-    let id = tx.last_insert_rowid();
+    let id = OperationId::new(tx.last_insert_rowid());
     note_groups(tx, id, &held)?;
     parts::save(tx, id, new.parts.iter())?;
     if state == State::Queued {
@@ -56,7 +56,7 @@ pub fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
 }
 
 /// Notes the education groups of what an operation locks: it says who may see it, also when a thing is gone.
-fn note_groups(tx: &Tx<'_>, id: i64, locks: &str) -> Result<()> {
+fn note_groups(tx: &Tx<'_>, id: OperationId, locks: &str) -> Result<()> {
     let mut insert = tx.prepare_cached(
         "WITH things AS (SELECT value AS uuid FROM json_each(?2)), \
          found AS MATERIALIZED (SELECT g.group_id FROM things t JOIN desktop_groups g ON g.uuid = t.uuid \
@@ -87,7 +87,7 @@ pub fn request_abandon(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
     }
 }
 
-pub fn is_abandoned(conn: &Connection, id: i64) -> Result<bool> {
+pub fn is_abandoned(conn: &Connection, id: OperationId) -> Result<bool> {
     let mut statement = conn.prepare_cached("SELECT abandoned FROM operations WHERE id=?1")?;
     Ok(statement.query_row([id], |row| row.get(0))?)
 }
@@ -107,7 +107,7 @@ pub fn request_cancel(tx: &Tx<'_>, uuid: Uuid) -> Result<State> {
     Ok(state)
 }
 
-pub fn is_cancel_requested(conn: &Connection, id: i64) -> Result<bool> {
+pub fn is_cancel_requested(conn: &Connection, id: OperationId) -> Result<bool> {
     let mut statement = conn.prepare_cached("SELECT cancel FROM operations WHERE id=?1")?;
     Ok(statement.query_row([id], |row| row.get(0))?)
 }

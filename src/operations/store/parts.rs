@@ -7,13 +7,17 @@ use rusqlite::{Connection, Row, params};
 use crate::error::Result;
 use crate::operations::{Part, State};
 use crate::store::rows::{self, to_json};
-use crate::store::{Topic, Tx};
+use crate::store::{OperationId, Topic, Tx};
 
 const SELECT: &str =
     "SELECT operation_id, node_id, node_name, state, done, total, fault FROM operation_parts";
 
 /// Writes parts as they are now. A node keeps the name that it had when its part was first written.
-pub fn save<'a>(tx: &Tx<'_>, operation: i64, parts: impl Iterator<Item = &'a Part>) -> Result<()> {
+pub fn save<'a>(
+    tx: &Tx<'_>,
+    operation: OperationId,
+    parts: impl Iterator<Item = &'a Part>,
+) -> Result<()> {
     tx.changed(Topic::Operations);
     let mut statement = tx.prepare_cached(
         "INSERT INTO operation_parts (operation_id, node_id, node_name, state, done, total, fault) \
@@ -36,18 +40,21 @@ pub fn save<'a>(tx: &Tx<'_>, operation: i64, parts: impl Iterator<Item = &'a Par
 }
 
 /// The parts of an operation, by node.
-pub fn of(conn: &Connection, operation: i64) -> Result<Vec<Part>> {
+pub fn of(conn: &Connection, operation: OperationId) -> Result<Vec<Part>> {
     Ok(of_many(conn, &[operation])?.remove(&operation).unwrap_or_default())
 }
 
 /// The parts of each of these operations that has some.
-pub fn of_many(conn: &Connection, operations: &[i64]) -> Result<HashMap<i64, Vec<Part>>> {
+pub fn of_many(
+    conn: &Connection,
+    operations: &[OperationId],
+) -> Result<HashMap<OperationId, Vec<Part>>> {
     let sql = format!(
         "{SELECT} WHERE operation_id IN (SELECT value FROM json_each(?1)) ORDER BY operation_id, node_id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query([to_json(operations)?])?;
-    let mut parts: HashMap<i64, Vec<Part>> = HashMap::new();
+    let mut parts: HashMap<OperationId, Vec<Part>> = HashMap::new();
     while let Some(row) = rows.next()? {
         parts.entry(row.get("operation_id")?).or_default().push(part(row)?);
     }

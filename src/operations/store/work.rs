@@ -10,11 +10,11 @@ use crate::error::{Fault, Result};
 use crate::operations::progress::Told;
 use crate::operations::{Actor, Item, State};
 use crate::store::rows::{self, to_json};
-use crate::store::{NodeId, Topic, Tx, now};
+use crate::store::{NodeId, OperationId, Topic, Tx, now};
 
 /// What decides whether an operation may start now.
 pub struct Open {
-    pub id: i64,
+    pub id: OperationId,
     pub uuid: Uuid,
     pub kind: String,
     pub state: State,
@@ -26,7 +26,7 @@ pub struct Open {
 
 /// What the engine needs to go on with an operation.
 pub struct Work {
-    pub id: i64,
+    pub id: OperationId,
     pub uuid: Uuid,
     pub kind: String,
     pub args: String,
@@ -61,7 +61,7 @@ pub fn open(conn: &Connection) -> Result<Vec<Open>> {
 }
 
 /// One operation, unless it is over.
-pub fn work(conn: &Connection, id: i64) -> Result<Option<Work>> {
+pub fn work(conn: &Connection, id: OperationId) -> Result<Option<Work>> {
     let sql = "SELECT id, uuid, kind, args, locks, state, action, abandoned, fault, items, owner_id, \
          owner_name, owner_address, request_id, args_version, done, total \
          FROM operations WHERE finished_at IS NULL AND id=?1";
@@ -104,7 +104,7 @@ fn actor(row: &Row<'_>) -> Result<Actor> {
     })
 }
 
-pub fn is_scheduled(conn: &Connection, id: i64) -> Result<bool> {
+pub fn is_scheduled(conn: &Connection, id: OperationId) -> Result<bool> {
     let mut statement =
         conn.prepare_cached("SELECT 1 FROM operations WHERE id=?1 AND state='scheduled'")?;
     Ok(statement.exists([id])?)
@@ -112,7 +112,7 @@ pub fn is_scheduled(conn: &Connection, id: i64) -> Result<bool> {
 
 /// An operation as it is to be found after a kill.
 pub struct Saved<'a> {
-    pub id: i64,
+    pub id: OperationId,
     pub state: State,
     pub action: Option<&'a str>,
     pub fault: Option<&'a Fault>,
@@ -139,14 +139,14 @@ pub fn save(tx: &Tx<'_>, saved: &Saved<'_>) -> Result<()> {
     parts::save(tx, *id, told.parts.values())
 }
 
-pub fn set_queued(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn set_queued(tx: &Tx<'_>, id: OperationId) -> Result<()> {
     tx.changed(Topic::Operations);
     tx.execute("UPDATE operations SET state='queued' WHERE id=?1", [id])?;
     Ok(())
 }
 
 /// Says in the row why the undo does not come to its end.
-pub fn note_stuck(tx: &Tx<'_>, id: i64, fault: &Fault, next_try: i64) -> Result<()> {
+pub fn note_stuck(tx: &Tx<'_>, id: OperationId, fault: &Fault, next_try: i64) -> Result<()> {
     tx.changed(Topic::Operations);
     tx.execute(
         "UPDATE operations SET undo_fault=?2, stuck_since=coalesce(stuck_since, ?3), next_try=?4 \
@@ -157,7 +157,7 @@ pub fn note_stuck(tx: &Tx<'_>, id: i64, fault: &Fault, next_try: i64) -> Result<
 }
 
 /// Lets go of everything. Only one that was abandoned goes on saying why.
-pub fn finish(tx: &Tx<'_>, id: i64) -> Result<()> {
+pub fn finish(tx: &Tx<'_>, id: OperationId) -> Result<()> {
     tx.changed(Topic::Operations);
     tx.execute("DELETE FROM operation_locks WHERE operation_id=?1", [id])?;
     tx.execute(

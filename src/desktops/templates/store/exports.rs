@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::store::{NodeId, Topic, Tx, now, rows};
+use crate::store::{NodeId, TemplateId, Topic, Tx, now, rows};
 
 /// A self-contained copy of a system disk.
 #[derive(Debug, Clone)]
 pub struct Export {
     /// Also the layer's.
     pub uuid: Uuid,
-    pub template_id: i64,
+    pub template_id: TemplateId,
     pub node_id: NodeId,
     pub storage: String,
 }
@@ -44,7 +44,7 @@ pub fn exports_of_node(conn: &Connection, node_id: NodeId) -> Result<Vec<Export>
 }
 
 /// Whether a template is being downloaded.
-pub fn is_exported(conn: &Connection, template_id: i64) -> Result<bool> {
+pub fn is_exported(conn: &Connection, template_id: TemplateId) -> Result<bool> {
     let mut statement =
         conn.prepare_cached("SELECT 1 FROM template_exports WHERE template_id = ?1 LIMIT 1")?;
     Ok(statement.query_row([template_id], |_| Ok(())).optional()?.is_some())

@@ -10,14 +10,14 @@ use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::Template;
 use crate::error::{Error, Result};
 use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
-use crate::store::{NodeId, Topic, Tx, now, rows};
+use crate::store::{DiskId, NodeId, TemplateId, Topic, Tx, now, rows};
 
 /// A layer of a template's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     pub uuid: Uuid,
-    pub template_id: i64,
-    pub disk_id: i64,
+    pub template_id: TemplateId,
+    pub disk_id: DiskId,
     /// `None`: a link of the chain that is no version's top.
     pub version: Option<u32>,
     pub below: Option<Uuid>,
@@ -231,7 +231,14 @@ mod tests {
     use super::*;
 
     fn placed(uuid: Uuid, below: Option<Uuid>) -> PlacedLayer {
-        let layer = Layer { uuid, template_id: 1, disk_id: 1, version: None, below, size: 1 };
+        let layer = Layer {
+            uuid,
+            template_id: TemplateId::new(1),
+            disk_id: DiskId::new(1),
+            version: None,
+            below,
+            size: 1,
+        };
         PlacedLayer { layer, storage: "/s".into(), position: 0 }
     }
 

@@ -13,7 +13,7 @@ use crate::images::CopyState;
 use crate::node::protocol::DiskRole;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
-use crate::store::{NodeId, Store};
+use crate::store::{NodeId, Store, TemplateId};
 
 static TEMPLATES: Listing = Listing {
     select: "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
@@ -135,19 +135,19 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
     Ok(lines)
 }
 
-fn counts(conn: &Connection, sql: &str) -> Result<HashMap<i64, u32>> {
+fn counts(conn: &Connection, sql: &str) -> Result<HashMap<TemplateId, u32>> {
     let mut statement = conn.prepare(sql)?;
     let counted = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(counted.collect::<rusqlite::Result<_>>()?)
 }
 
-fn disks_of(conn: &Connection, ids: &str) -> Result<HashMap<i64, Vec<TemplateDisk>>> {
+fn disks_of(conn: &Connection, ids: &str) -> Result<HashMap<TemplateId, Vec<TemplateDisk>>> {
     let mut statement = conn.prepare(&format!(
         "SELECT id, uuid, template_id, role, position, size, used, top FROM template_disks \
          WHERE template_id IN {ids} ORDER BY template_id, position"
     ))?;
     let mut found = statement.query([])?;
-    let mut disks: HashMap<i64, Vec<TemplateDisk>> = HashMap::new();
+    let mut disks: HashMap<TemplateId, Vec<TemplateDisk>> = HashMap::new();
     while let Some(row) = found.next()? {
         let disk = disk_of(row)?;
         disks.entry(disk.template_id).or_default().push(disk);
@@ -188,7 +188,7 @@ pub fn version_copies(conn: &Connection, template: &Template) -> Result<Vec<Vers
 }
 
 /// The nodes on which desktops of a template are.
-pub fn nodes_with_desktops(conn: &Connection, template_id: i64) -> Result<Vec<NodeId>> {
+pub fn nodes_with_desktops(conn: &Connection, template_id: TemplateId) -> Result<Vec<NodeId>> {
     let mut statement = conn.prepare_cached(
         "SELECT DISTINCT d.node_id FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          WHERE g.template_id = ?1",

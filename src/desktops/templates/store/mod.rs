@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::template::{Classify, Power, Template, TemplateDisk, TemplateState};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::DiskRole;
-use crate::store::{NodeId, Topic, Tx, now, rows};
+use crate::store::{DiskId, NodeId, TemplateId, Topic, Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
      t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, t.fault, \
@@ -78,7 +78,7 @@ pub fn nodes_of(conn: &Connection, templates: &[Uuid]) -> Result<Vec<NodeId>> {
 }
 
 /// The system disk first.
-pub fn disks(conn: &Connection, template_id: i64) -> Result<Vec<TemplateDisk>> {
+pub fn disks(conn: &Connection, template_id: TemplateId) -> Result<Vec<TemplateDisk>> {
     let mut statement = conn.prepare_cached(
         "SELECT id, uuid, template_id, role, position, size, used, top FROM template_disks \
          WHERE template_id = ?1 ORDER BY position",
@@ -102,7 +102,7 @@ pub fn require_free_name(conn: &Connection, name: &str, except: Option<Uuid>) ->
 }
 
 /// Gives the row's id.
-pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<i64> {
+pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<TemplateId> {
     tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO templates (uuid, name, desc, os_type, classify, pool_id, node_id, network_id, \
@@ -126,7 +126,7 @@ pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<i64> {
             template.created_at
         ],
     )?;
-    Ok(tx.last_insert_rowid())
+    Ok(TemplateId::new(tx.last_insert_rowid()))
 }
 
 /// What people may change.
@@ -197,7 +197,7 @@ pub fn set_saved(tx: &Tx<'_>, uuid: Uuid, version: u32) -> Result<()> {
 }
 
 /// All rows of a template but its address.
-pub fn delete(tx: &Tx<'_>, template_id: i64) -> Result<()> {
+pub fn delete(tx: &Tx<'_>, template_id: TemplateId) -> Result<()> {
     tx.changed(Topic::Images | Topic::Templates);
     tx.execute(
         "DELETE FROM layer_copies WHERE layer IN \
@@ -212,7 +212,11 @@ pub fn delete(tx: &Tx<'_>, template_id: i64) -> Result<()> {
 }
 
 /// Names of the desktop groups made of a template, at most `limit`, and how many there are.
-pub fn users(conn: &Connection, template_id: i64, limit: usize) -> Result<(Vec<String>, usize)> {
+pub fn users(
+    conn: &Connection,
+    template_id: TemplateId,
+    limit: usize,
+) -> Result<(Vec<String>, usize)> {
     let mut statement = conn
         .prepare_cached("SELECT name FROM desktop_groups WHERE template_id = ?1 ORDER BY name")?;
     let names = statement.query_map([template_id], |row| row.get(0))?;
@@ -222,7 +226,7 @@ pub fn users(conn: &Connection, template_id: i64, limit: usize) -> Result<(Vec<S
     Ok((names, count))
 }
 
-pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<i64> {
+pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<DiskId> {
     tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO template_disks (uuid, template_id, role, position, size, used, top) \
@@ -237,22 +241,22 @@ pub fn insert_disk(tx: &Tx<'_>, disk: &TemplateDisk) -> Result<i64> {
             disk.top.to_string()
         ],
     )?;
-    Ok(tx.last_insert_rowid())
+    Ok(DiskId::new(tx.last_insert_rowid()))
 }
 
-pub fn set_disk_size(tx: &Tx<'_>, disk_id: i64, size: u64) -> Result<()> {
+pub fn set_disk_size(tx: &Tx<'_>, disk_id: DiskId, size: u64) -> Result<()> {
     tx.changed(Topic::Templates);
     tx.execute("UPDATE template_disks SET size = ?2 WHERE id = ?1", params![disk_id, size as i64])?;
     Ok(())
 }
 
-pub fn set_disk_used(tx: &Tx<'_>, disk_id: i64, used: u64) -> Result<()> {
+pub fn set_disk_used(tx: &Tx<'_>, disk_id: DiskId, used: u64) -> Result<()> {
     tx.changed(Topic::Templates);
     tx.execute("UPDATE template_disks SET used = ?2 WHERE id = ?1", params![disk_id, used as i64])?;
     Ok(())
 }
 
-pub fn set_disk_top(tx: &Tx<'_>, disk_id: i64, top: Uuid) -> Result<()> {
+pub fn set_disk_top(tx: &Tx<'_>, disk_id: DiskId, top: Uuid) -> Result<()> {
     tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE template_disks SET top = ?2 WHERE id = ?1",
@@ -262,7 +266,7 @@ pub fn set_disk_top(tx: &Tx<'_>, disk_id: i64, top: Uuid) -> Result<()> {
 }
 
 /// The disk and its layers' rows.
-pub fn delete_disk(tx: &Tx<'_>, disk_id: i64) -> Result<()> {
+pub fn delete_disk(tx: &Tx<'_>, disk_id: DiskId) -> Result<()> {
     tx.changed(Topic::Images | Topic::Templates);
     tx.execute(
         "DELETE FROM layer_copies WHERE layer IN \
