@@ -31,8 +31,14 @@ struct Args {
     template: Uuid,
     /// The version that is copied.
     version: u32,
-    /// Layers that get a copy, and the copy.
-    copies: Vec<(Uuid, Uuid)>,
+    copies: Vec<Replaced<Uuid>>,
+}
+
+/// A layer, and the copy that takes its place. Rows may hold it as a pair, too.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Replaced<T> {
+    from: T,
+    to: T,
 }
 
 pub(super) fn register(templates: &Templates) {
@@ -53,9 +59,9 @@ impl Templates {
             let layers = store::placed_layers(conn, &template)?;
             Ok((template, layers))
         })?;
-        let copies: Vec<(Uuid, Uuid)> = tops(&layers, template.version)
+        let copies: Vec<Replaced<Uuid>> = tops(&layers, template.version)
             .filter(|top| store::chain(&layers, top.layer.uuid).len() > CHAIN_LIMIT)
-            .map(|top| (top.layer.uuid, Uuid::new_v4()))
+            .map(|top| Replaced { from: top.layer.uuid, to: Uuid::new_v4() })
             .collect();
         if copies.is_empty() {
             return Ok(());
@@ -86,7 +92,7 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
             return Ok(());
         }
         let layers = store::placed_layers(tx, &template)?;
-        for (from, to) in &args.copies {
+        for Replaced { from, to } in &args.copies {
             let Some(old) = layers.iter().find(|placed| placed.layer.uuid == *from) else {
                 return Err(Error::internal(format_args!("layer {from} has gone")));
             };
@@ -99,7 +105,7 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
 }
 
 fn forget_copies(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
-    let copies: Vec<Uuid> = args.copies.iter().map(|(_, to)| *to).collect();
+    let copies: Vec<Uuid> = args.copies.iter().map(|copy| copy.to).collect();
     templates.store.write(|tx| {
         store::delete_layers(tx, &copies)?;
         match store::find_if_there(tx, args.template)? {
@@ -112,15 +118,14 @@ fn forget_copies(templates: &Templates, args: &Args, _: &Execution) -> Result<()
 }
 
 /// Each old layer with its copy.
-fn pairs(
-    templates: &Templates,
-    args: &Args,
-) -> Result<(Template, Vec<(PlacedLayer, PlacedLayer)>)> {
+fn pairs(templates: &Templates, args: &Args) -> Result<(Template, Vec<Replaced<PlacedLayer>>)> {
     templates.store.read(|conn| {
         let template = store::find(conn, args.template)?;
         let layers = store::placed_layers(conn, &template)?;
         let find = |uuid: &Uuid| layers.iter().find(|placed| placed.layer.uuid == *uuid).cloned();
-        let pairs = args.copies.iter().filter_map(|(from, to)| Some((find(from)?, find(to)?)));
+        let pairs = args.copies.iter().filter_map(|Replaced { from, to }| {
+            Some(Replaced { from: find(from)?, to: find(to)? })
+        });
         Ok((template, pairs.collect()))
     })
 }
@@ -128,16 +133,16 @@ fn pairs(
 fn copy(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
     let client = templates.client_of(&template)?;
-    for (from, to) in &pairs {
+    for Replaced { from, to } in &pairs {
         watched(execution, |watch| client.flatten(from.layer_ref(), to.layer_ref(), watch))?;
     }
-    let copies: Vec<PlacedLayer> = pairs.into_iter().map(|(_, to)| to).collect();
+    let copies: Vec<PlacedLayer> = pairs.into_iter().map(|pair| pair.to).collect();
     templates.note_made(template.node_id, &copies)
 }
 
 fn remove_copies(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     let (template, pairs) = pairs(templates, args)?;
-    let copies = pairs.iter().map(|(_, to)| to.layer_ref()).collect();
+    let copies = pairs.iter().map(|pair| pair.to.layer_ref()).collect();
     templates.remove_files(template.node_id, copies)
 }
 
@@ -147,7 +152,7 @@ fn switch(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
         return Ok(());
     }
     templates.store.write(|tx| {
-        for (from, to) in &pairs {
+        for Replaced { from, to } in &pairs {
             store::set_layer_version(tx, from.layer.uuid, None)?;
             store::set_layer_version(tx, to.layer.uuid, Some(args.version))?;
             store::set_disk_top(tx, to.layer.disk_id, to.layer.uuid)?;
@@ -163,7 +168,7 @@ fn switch_back(templates: &Templates, args: &Args, execution: &Execution) -> Res
         return Ok(());
     }
     templates.store.write(|tx| {
-        for (from, to) in &pairs {
+        for Replaced { from, to } in &pairs {
             store::set_layer_version(tx, to.layer.uuid, None)?;
             store::set_layer_version(tx, from.layer.uuid, Some(args.version))?;
             store::set_disk_top(tx, from.layer.disk_id, from.layer.uuid)?;
@@ -192,4 +197,18 @@ fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
     }
     templates.measure(&template, execution)?;
     templates.store.write(|tx| store::set_state(tx, args.template, TemplateState::Ready, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_as_pairs_is_read() {
+        let (template, from, to) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+        let stored =
+            format!(r#"{{"template":"{template}","version":2,"copies":[["{from}","{to}"]]}}"#);
+        let args: Args = serde_json::from_str(&stored).expect("pairs");
+        assert_eq!((args.copies[0].from, args.copies[0].to), (from, to));
+    }
 }
