@@ -208,26 +208,26 @@ pub fn copies(conn: &Connection, layers: &[Uuid]) -> Result<Vec<LayerCopy>> {
 fn copies_with_nodes(conn: &Connection, layers: &[Uuid]) -> Result<Vec<CopyLine>> {
     let wanted = uuid_list(layers)?;
     let mut statement = conn.prepare_cached(
-        "SELECT c.layer, c.node_id, c.storage, c.path, c.state, c.progress, c.fault, n.uuid, \
-         n.name, n.ip FROM json_each(?1) w JOIN layer_copies c ON c.layer = w.value \
+        "SELECT c.layer, c.node_id, c.storage, c.path, c.state, c.progress, c.fault, \
+         n.uuid AS node_uuid, n.name AS node_name, n.ip AS node_ip FROM json_each(?1) w JOIN layer_copies c ON c.layer = w.value \
          JOIN nodes n ON n.id = c.node_id ORDER BY w.key, n.id",
     )?;
     let mut rows = statement.query([wanted])?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next()? {
-        let word: String = row.get(4)?;
+        let word: String = row.get("state")?;
         let copy = LayerCopy {
-            layer: uuid(row, 0)?,
-            node_id: row.get(1)?,
-            storage: row.get(2)?,
-            path: row.get(3)?,
-            state: CopyState::parse(&word, row.get(5)?, json::<Fault>(row, 6)?)?,
+            layer: uuid(row, "layer")?,
+            node_id: row.get("node_id")?,
+            storage: row.get("storage")?,
+            path: row.get("path")?,
+            state: CopyState::parse(&word, row.get("progress")?, json::<Fault>(row, "fault")?)?,
         };
         lines.push(CopyLine {
             copy,
-            node_uuid: uuid(row, 7)?,
-            node_name: row.get(8)?,
-            node_ip: row.get(9)?,
+            node_uuid: uuid(row, "node_uuid")?,
+            node_name: row.get("node_name")?,
+            node_ip: row.get("node_ip")?,
         });
     }
     Ok(lines)

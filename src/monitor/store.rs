@@ -28,19 +28,19 @@ pub fn statistic(conn: &Connection, visible: &Visible) -> Result<Statistic> {
 
 fn all(conn: &Connection) -> Result<Statistic> {
     let mut statement = conn.prepare_cached(
-        "SELECT (SELECT count(*) FROM nodes), \
-         (SELECT count(*) FROM nodes WHERE status='active'), \
-         (SELECT count(*) FROM desktops), \
-         (SELECT count(*) FROM desktops WHERE power IN ('running','paused')), \
-         (SELECT count(*) FROM pools)",
+        "SELECT (SELECT count(*) FROM nodes) AS nodes, \
+         (SELECT count(*) FROM nodes WHERE status='active') AS nodes_active, \
+         (SELECT count(*) FROM desktops) AS desktops, \
+         (SELECT count(*) FROM desktops WHERE power IN ('running','paused')) AS running, \
+         (SELECT count(*) FROM pools) AS pools",
     )?;
     let statistic = statement.query_row([], |row| {
         Ok(Statistic {
-            nodes: rows::unsigned(row, 0)?,
-            nodes_active: rows::unsigned(row, 1)?,
-            desktops: rows::unsigned(row, 2)?,
-            desktops_running: rows::unsigned(row, 3)?,
-            pools: rows::unsigned(row, 4)?,
+            nodes: rows::unsigned(row, "nodes")?,
+            nodes_active: rows::unsigned(row, "nodes_active")?,
+            desktops: rows::unsigned(row, "desktops")?,
+            desktops_running: rows::unsigned(row, "running")?,
+            pools: rows::unsigned(row, "pools")?,
         })
     })?;
     Ok(statistic)

@@ -69,9 +69,10 @@ pub fn unsigned<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static
 /// A value that is kept as one of a set of words.
 pub fn word<T>(
     row: &Row<'_>,
-    index: usize,
+    column: impl RowIndex,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
+    let index = column.idx(row.as_ref())?;
     let word: String = row.get(index)?;
     parse(&word).ok_or_else(|| wrong(index, std::io::Error::other(format!("unknown word {word}"))))
 }
@@ -80,6 +81,15 @@ pub fn word<T>(
 pub fn in_numbers(ids: impl IntoIterator<Item: Into<i64>>) -> String {
     let ids: Vec<String> = ids.into_iter().map(|id| id.into().to_string()).collect();
     format!("({})", ids.join(","))
+}
+
+/// What is said of a column whose value means nothing.
+pub fn unreadable(
+    row: &Row<'_>,
+    column: impl RowIndex,
+    cause: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    column.idx(row.as_ref()).map_or_else(|error| error, |index| wrong(index, cause))
 }
 
 fn wrong(index: usize, cause: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

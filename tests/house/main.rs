@@ -248,6 +248,26 @@ fn ids_have_types() {
     complain("ids that are bare numbers, or made in the middle", wrong);
 }
 
+/// A column that is put between others moves none of those that are read by their names.
+#[test]
+fn wide_rows_are_read_by_name() {
+    const WIDE: usize = 3;
+    let mut wrong = Vec::new();
+    for source in sources().into_iter().filter(|source| source.is_store() && !source.is_test()) {
+        let code = source.code();
+        for opening in ["get(", ">(", "(row, "] {
+            for (at, _) in code.match_indices(opening) {
+                let after = &code[at + opening.len()..];
+                let digits = after.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+                if digits.parse::<usize>().is_ok_and(|column| column >= WIDE) {
+                    wrong.push(format!("{}: column {digits}", source.path));
+                }
+            }
+        }
+    }
+    complain("columns read by their place", wrong);
+}
+
 #[test]
 fn files_hold_one_thing() {
     let long = sources().into_iter().filter(|source| source.text.lines().count() > FILE_LIMIT);

@@ -72,7 +72,7 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     let mut known =
         Known { published: templates::store::published_on(conn, node)?, ..Known::default() };
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.node_id, d.state, g.uuid, g.sys_restore, g.data_restore \
+        "SELECT d.uuid, d.node_id, d.state, g.uuid AS group_uuid, g.sys_restore, g.data_restore \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          WHERE d.node_id = ?1 OR d.uuid IN (SELECT value FROM json_each(?2)) \
          UNION ALL SELECT uuid, node_id, state, NULL, 0, 0 FROM templates \
@@ -80,14 +80,17 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     )?;
     let mut rows = statement.query(params![node, found])?;
     while let Some(row) = rows.next()? {
-        let stage: String = row.get(2)?;
+        let stage: String = row.get("state")?;
         let domain = KnownDomain {
-            node_id: row.get(1)?,
+            node_id: row.get("node_id")?,
             is_ready: stage == Stage::Ready.word(),
-            group: row.get::<_, Option<String>>(3)?.map(|_| rows::uuid(row, 3)).transpose()?,
-            restore: Restore { system: row.get(4)?, data: row.get(5)? },
+            group: row
+                .get::<_, Option<String>>("group_uuid")?
+                .map(|_| rows::uuid(row, "group_uuid"))
+                .transpose()?,
+            restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
         };
-        known.domains.insert(rows::uuid(row, 0)?, domain);
+        known.domains.insert(rows::uuid(row, "uuid")?, domain);
     }
     let mut statement = conn.prepare_cached(
         "SELECT f.value FROM json_each(?1) f WHERE f.value IN (SELECT uuid FROM base_images) \

@@ -258,7 +258,7 @@ fn counts(
     groups: impl Iterator<Item = DesktopGroupId>,
 ) -> Result<HashMap<DesktopGroupId, Counts>> {
     let sql = format!(
-        "SELECT d.group_id, count(*), sum(d.power = 'running'), sum(n.status <> 'active') \
+        "SELECT d.group_id, count(*) AS total, sum(d.power = 'running') AS running, sum(n.status <> 'active') AS unknown \
          FROM desktops d JOIN nodes n ON n.id = d.node_id WHERE d.group_id IN {} \
          GROUP BY d.group_id",
         in_numbers(groups)
@@ -266,11 +266,11 @@ fn counts(
     let mut statement = conn.prepare(&sql)?;
     let counts = statement.query_map([], |row| {
         let counts = Counts {
-            total: rows::unsigned(row, 1)?,
-            running: rows::unsigned(row, 2)?,
-            unknown: rows::unsigned(row, 3)?,
+            total: rows::unsigned(row, "total")?,
+            running: rows::unsigned(row, "running")?,
+            unknown: rows::unsigned(row, "unknown")?,
         };
-        Ok((row.get(0)?, counts))
+        Ok((row.get("group_id")?, counts))
     })?;
     Ok(counts.collect::<rusqlite::Result<_>>()?)
 }
@@ -289,11 +289,11 @@ fn disks(
     let mut disks: HashMap<TemplateId, Vec<GroupDisk>> = HashMap::new();
     while let Some(row) = rows.next()? {
         let disk = GroupDisk {
-            role: disk_role(row, 1)?,
-            position: row.get(2)?,
-            size: rows::unsigned(row, 3)?,
+            role: disk_role(row)?,
+            position: row.get("position")?,
+            size: rows::unsigned(row, "size")?,
         };
-        disks.entry(row.get(0)?).or_default().push(disk);
+        disks.entry(row.get("template_id")?).or_default().push(disk);
     }
     Ok(disks)
 }

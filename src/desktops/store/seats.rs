@@ -130,7 +130,7 @@ pub struct Seat {
     pub power: Power,
 }
 
-const SEAT: &str = "d.uuid, d.name, g.uuid, d.node_id, d.state, d.power, g.group_id \
+const SEAT: &str = "d.uuid, d.name, g.uuid AS group_uuid, d.node_id, d.state, d.power, g.group_id \
      FROM desktops d JOIN desktop_groups g ON g.id = d.group_id";
 
 /// The desktops of these that exist.
@@ -198,13 +198,13 @@ fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
     let mut seats = Vec::new();
     while let Some(row) = rows.next()? {
         seats.push(Seat {
-            uuid: rows::uuid(row, 0)?,
-            name: row.get(1)?,
-            group: rows::uuid(row, 2)?,
-            node_id: row.get(3)?,
-            stage: Stage::parse(&row.get::<_, String>(4)?)?,
-            power: Power::parse(&row.get::<_, String>(5)?)?,
-            education_group: row.get(6)?,
+            uuid: rows::uuid(row, "uuid")?,
+            name: row.get("name")?,
+            group: rows::uuid(row, "group_uuid")?,
+            node_id: row.get("node_id")?,
+            stage: Stage::parse(&row.get::<_, String>("state")?)?,
+            power: Power::parse(&row.get::<_, String>("power")?)?,
+            education_group: row.get("group_id")?,
         });
     }
     Ok(seats)
@@ -315,8 +315,8 @@ pub struct Build {
 /// What the domains of these desktops are made of. A desktop without an address is a defect.
 pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.name, g.uuid, t.uuid, d.version, d.node_id, g.vcpu, g.memory_mib, \
-         g.sys_restore, g.data_restore, a.address, a.mac, n.uuid \
+        "SELECT d.uuid, d.name, g.uuid AS group_uuid, t.uuid AS template, d.version, d.node_id, g.vcpu, g.memory_mib, \
+         g.sys_restore, g.data_restore, a.address, a.mac, n.uuid AS network \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \
          JOIN networks n ON n.id = a.network_id \
@@ -324,19 +324,19 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     )?;
     let builds = statement.query_map([json_uuids(desktops)?], |row| {
         Ok(Build {
-            uuid: rows::uuid(row, 0)?,
-            name: row.get(1)?,
-            group: rows::uuid(row, 2)?,
-            template: rows::uuid(row, 3)?,
-            version: row.get(4)?,
-            node_id: row.get(5)?,
-            vcpu: row.get(6)?,
-            memory_mib: rows::unsigned(row, 7)?,
-            sys_restore: row.get(8)?,
-            data_restore: row.get(9)?,
-            address: super::address(row, 10)?,
-            mac: row.get(11)?,
-            network: rows::uuid(row, 12)?,
+            uuid: rows::uuid(row, "uuid")?,
+            name: row.get("name")?,
+            group: rows::uuid(row, "group_uuid")?,
+            template: rows::uuid(row, "template")?,
+            version: row.get("version")?,
+            node_id: row.get("node_id")?,
+            vcpu: row.get("vcpu")?,
+            memory_mib: rows::unsigned(row, "memory_mib")?,
+            sys_restore: row.get("sys_restore")?,
+            data_restore: row.get("data_restore")?,
+            address: super::address(row, "address")?,
+            mac: row.get("mac")?,
+            network: rows::uuid(row, "network")?,
         })
     })?;
     Ok(builds.collect::<rusqlite::Result<_>>()?)

@@ -10,8 +10,8 @@ use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Topic, Tx, UserGroupId, UserId, now, unique};
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
-     (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id), \
-     (SELECT count(*) FROM user_group_members m WHERE m.group_id = g.id)";
+     (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id) AS permissions, \
+     (SELECT count(*) FROM user_group_members m WHERE m.group_id = g.id) AS members";
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -97,11 +97,11 @@ pub fn set_memberships(tx: &Tx<'_>, user: UserId, memberships: &[GroupMembership
 
 fn group(row: &Row<'_>) -> rusqlite::Result<Group> {
     Ok(Group {
-        id: row.get(0)?,
-        uuid: row.get(1)?,
-        name: row.get(2)?,
-        description: row.get(3)?,
-        permissions: Permission::parse_all(row.get::<_, Option<String>>(4)?.as_deref()),
-        members: row.get(5)?,
+        id: row.get("id")?,
+        uuid: row.get("uuid")?,
+        name: row.get("name")?,
+        description: row.get("description")?,
+        permissions: Permission::parse_all(row.get::<_, Option<String>>("permissions")?.as_deref()),
+        members: row.get("members")?,
     })
 }

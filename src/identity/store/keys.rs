@@ -12,11 +12,11 @@ use crate::store::{Store, Topic, Tx, UserId};
 
 const SELECT: &str = concat!(
     "k.id, k.user_id, k.name, k.groups, k.created_at, k.expires_at, k.last_used_at, k.last_used_ip, ",
-    "(SELECT group_concat(p.permission) FROM api_key_permissions p WHERE p.key_id = k.id), ",
+    "(SELECT group_concat(p.permission) FROM api_key_permissions p WHERE p.key_id = k.id) AS granted, ",
     roles_of_u!(),
-    ", ",
+    " AS roles, ",
     granted_to_u!(),
-    ", u.name"
+    " AS of_owner, u.name AS user_name"
 );
 
 const SCOPED: &str = scoped_of_u!();
@@ -69,21 +69,21 @@ fn one_caller(
     now: i64,
 ) -> Result<Option<Found>> {
     let sql = format!(
-        "SELECT {SELECT}, u.uuid, u.full_name, {SCOPED} FROM api_keys k JOIN users u ON u.id = k.user_id \
+        "SELECT {SELECT}, u.uuid, u.full_name, {SCOPED} AS scoped FROM api_keys k JOIN users u ON u.id = k.user_id \
          WHERE {condition} AND (k.expires_at IS NULL OR k.expires_at > ?2) AND u.enabled = 1 \
          AND u.awaits IS NULL AND (?3 IS NULL OR u.name = ?3 COLLATE NOCASE)"
     );
     let row = conn.prepare_cached(&sql)?.query_row(params![value, now, name], |row| {
         let found = key(row)?;
         // A key can do no more than was asked for, within a group too.
-        let mut scoped = scoped::within(&scoped::read(row, 14)?);
+        let mut scoped = scoped::within(&scoped::read(row, "scoped")?);
         scoped.values_mut().for_each(|held| held.retain(|one| found.granted.contains(one)));
         let caller = Caller {
             user_id: found.user_id,
-            uuid: row.get(12)?,
+            uuid: row.get("uuid")?,
             name: found.user_name,
-            full_name: row.get(13)?,
-            roles: codes(row.get(9)?),
+            full_name: row.get("full_name")?,
+            roles: codes(row.get("roles")?),
             permissions: found.permissions,
             within: scoped,
             via: Via::Key(found.id),
@@ -179,24 +179,24 @@ pub fn delete_of_user(tx: &Tx<'_>, user: UserId) -> Result<usize> {
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
-    let granted = Permission::parse_all(row.get::<_, Option<String>>(8)?.as_deref());
-    let roles = codes(row.get(9)?);
+    let granted = Permission::parse_all(row.get::<_, Option<String>>("granted")?.as_deref());
+    let roles = codes(row.get("roles")?);
     let of_owner = BuiltinRole::effective(
         &roles,
-        Permission::parse_all(row.get::<_, Option<String>>(10)?.as_deref()),
+        Permission::parse_all(row.get::<_, Option<String>>("of_owner")?.as_deref()),
     );
-    let groups: String = row.get(3)?;
+    let groups: String = row.get("groups")?;
     Ok(ApiKey {
-        id: row.get(0)?,
-        user_id: row.get(1)?,
-        user_name: row.get(11)?,
-        name: row.get(2)?,
+        id: row.get("id")?,
+        user_id: row.get("user_id")?,
+        user_name: row.get("user_name")?,
+        name: row.get("name")?,
         permissions: granted.intersection(&of_owner).copied().collect(),
         granted,
         groups: serde_json::from_str(&groups).unwrap_or_default(),
-        created_at: row.get(4)?,
-        expires_at: row.get(5)?,
-        last_used_at: row.get(6)?,
-        last_used_ip: row.get(7)?,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+        last_used_at: row.get("last_used_at")?,
+        last_used_ip: row.get("last_used_ip")?,
     })
 }

@@ -33,10 +33,10 @@ pub fn find(conn: &Connection, token_hash: &[u8], now: i64) -> Result<Option<Row
     )?;
     let row = statement.query_row(params![token_hash, now], |row| {
         Ok(Row {
-            code_hash: row.get(0)?,
-            user_id: row.get(1)?,
-            remembered: row.get(2)?,
-            expires_at: row.get(3)?,
+            code_hash: row.get("code_hash")?,
+            user_id: row.get("user_id")?,
+            remembered: row.get("remembered")?,
+            expires_at: row.get("expires_at")?,
         })
     });
     Ok(row.optional()?)

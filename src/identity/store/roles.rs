@@ -9,9 +9,9 @@ use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{RoleId, Store, Topic, Tx, now, unique};
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
-     (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id), \
+     (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id) AS permissions, \
      (SELECT count(*) FROM (SELECT user_id FROM user_roles u WHERE u.role_id = r.id \
-     UNION SELECT user_id FROM scoped_roles s WHERE s.role_id = r.id))";
+     UNION SELECT user_id FROM scoped_roles s WHERE s.role_id = r.id)) AS users";
 
 static LISTING: Listing = Listing {
     select: SELECT,
@@ -86,15 +86,15 @@ pub fn users_of(conn: &Connection, id: RoleId, limit: u32) -> Result<Vec<String>
 }
 
 fn role(row: &Row<'_>) -> rusqlite::Result<Role> {
-    let code: String = row.get(1)?;
-    let stored = Permission::parse_all(row.get::<_, Option<String>>(4)?.as_deref());
+    let code: String = row.get("code")?;
+    let stored = Permission::parse_all(row.get::<_, Option<String>>("permissions")?.as_deref());
     let permissions = BuiltinRole::parse(&code).map_or(stored, BuiltinRole::permissions);
     Ok(Role {
-        id: row.get(0)?,
+        id: row.get("id")?,
         code,
-        description: row.get(2)?,
-        builtin: row.get(3)?,
+        description: row.get("description")?,
+        builtin: row.get("builtin")?,
         permissions,
-        users: row.get(5)?,
+        users: row.get("users")?,
     })
 }

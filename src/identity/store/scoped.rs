@@ -21,8 +21,9 @@ macro_rules! scoped_of_u {
 pub(super) use scoped_of_u;
 
 /// Reads a column that was selected by [`scoped_of_u`].
-pub fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<ScopedRole>> {
+pub fn read(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<ScopedRole>> {
     type Stored = (String, EducationGroupId, Uuid, String, Option<String>);
+    let index = row.as_ref().column_index(column)?;
     let wrong =
         |cause| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(cause));
     let text: String = row.get(index)?;

@@ -25,7 +25,7 @@ static LISTING: Listing = Listing {
     order: "s.last_seen_at DESC, s.id",
 };
 
-const SELECT: &str = "s.id, s.uuid, s.user_id, u.name, s.address, s.user_agent, s.created_at, \
+const SELECT: &str = "s.id, s.uuid, s.user_id, u.name AS user_name, s.address, s.user_agent, s.created_at, \
      s.last_seen_at, s.expires_at";
 
 pub fn page(store: &Store, query: &ListQuery) -> Result<Page<SessionInfo>> {
@@ -54,15 +54,15 @@ pub fn by_uuid(conn: &Connection, uuid: &str) -> Result<SessionInfo> {
 
 fn info(row: &Row<'_>) -> rusqlite::Result<SessionInfo> {
     Ok(SessionInfo {
-        id: row.get(0)?,
-        uuid: row.get(1)?,
-        user_id: row.get(2)?,
-        user_name: row.get(3)?,
-        address: row.get(4)?,
-        user_agent: row.get(5)?,
-        created_at: row.get(6)?,
-        last_seen_at: row.get(7)?,
-        expires_at: row.get(8)?,
+        id: row.get("id")?,
+        uuid: row.get("uuid")?,
+        user_id: row.get("user_id")?,
+        user_name: row.get("user_name")?,
+        address: row.get("address")?,
+        user_agent: row.get("user_agent")?,
+        created_at: row.get("created_at")?,
+        last_seen_at: row.get("last_seen_at")?,
+        expires_at: row.get("expires_at")?,
     })
 }
 
@@ -74,13 +74,13 @@ pub struct Found {
 }
 
 const CALLER: &str = concat!(
-    "SELECT u.id, u.uuid, u.name, u.full_name, s.id, s.last_seen_at, ",
+    "SELECT u.id, u.uuid, u.name, u.full_name, s.id AS session, s.last_seen_at, ",
     roles_of_u!(),
-    ", ",
+    " AS roles, ",
     granted_to_u!(),
-    ", ",
+    " AS granted, ",
     scoped_of_u!(),
-    " FROM sessions s JOIN users u ON u.id = s.user_id ",
+    " AS scoped FROM sessions s JOIN users u ON u.id = s.user_id ",
     "WHERE s.expires_at > ?2 AND u.enabled = 1 AND u.awaits IS NULL AND ",
 );
 
@@ -102,19 +102,19 @@ fn one_caller(
 ) -> Result<Option<Found>> {
     let sql = format!("{CALLER}{condition}");
     let row = conn.prepare_cached(&sql)?.query_row(params![value, now], |row| {
-        let roles = codes(row.get(6)?);
-        let granted = Permission::parse_all(row.get::<_, Option<String>>(7)?.as_deref());
+        let roles = codes(row.get("roles")?);
+        let granted = Permission::parse_all(row.get::<_, Option<String>>("granted")?.as_deref());
         let caller = Caller {
-            user_id: row.get(0)?,
-            uuid: row.get(1)?,
-            name: row.get(2)?,
-            full_name: row.get(3)?,
+            user_id: row.get("id")?,
+            uuid: row.get("uuid")?,
+            name: row.get("name")?,
+            full_name: row.get("full_name")?,
             permissions: BuiltinRole::effective(&roles, granted),
-            within: scoped::within(&scoped::read(row, 8)?),
+            within: scoped::within(&scoped::read(row, "scoped")?),
             roles,
-            via: Via::Session(row.get(4)?),
+            via: Via::Session(row.get("session")?),
         };
-        Ok(Found { caller, last_seen_at: row.get(5)? })
+        Ok(Found { caller, last_seen_at: row.get("last_seen_at")? })
     });
     Ok(row.optional()?)
 }

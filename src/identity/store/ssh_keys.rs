@@ -14,11 +14,11 @@ pub fn of_user(conn: &Connection, user: UserId) -> Result<Vec<SshKey>> {
     )?;
     let rows = statement.query_map([user], |row| {
         Ok(SshKey {
-            uuid: uuid(row, 0)?,
-            name: row.get(1)?,
-            key: row.get(2)?,
-            fingerprint: row.get(3)?,
-            created_at: row.get(4)?,
+            uuid: uuid(row, "uuid")?,
+            name: row.get("name")?,
+            key: row.get("key")?,
+            fingerprint: row.get("fingerprint")?,
+            created_at: row.get("created_at")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -35,11 +35,11 @@ const COLUMNS: &str = concat!(
     "u.id, u.uuid, u.name, u.email, u.enabled, u.password_changed_at, u.last_login_at, u.password_hash, ",
     "u.full_name, u.phone, u.department, u.awaits, u.force_reset, u.source, u.created_at, ",
     roles_of_u!(),
-    ", ",
+    " AS roles, ",
     granted_to_u!(),
-    ", (SELECT group_concat(up.permission) FROM user_permissions up WHERE up.user_id = u.id), ",
+    " AS given, (SELECT group_concat(up.permission) FROM user_permissions up WHERE up.user_id = u.id) AS granted, ",
     scoped_of_u!(),
-    ", EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)"
+    " AS scoped, EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS second_factor"
 );
 
 static LISTING: Listing = Listing {
@@ -271,28 +271,28 @@ pub fn codes(words: Option<String>) -> Vec<String> {
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    let roles = codes(row.get(15)?);
-    let granted = Permission::parse_all(row.get::<_, Option<String>>(16)?.as_deref());
+    let roles = codes(row.get("roles")?);
+    let granted = Permission::parse_all(row.get::<_, Option<String>>("given")?.as_deref());
     Ok(User {
-        id: row.get(0)?,
-        uuid: row.get(1)?,
-        name: row.get(2)?,
-        email: row.get(3)?,
-        enabled: row.get(4)?,
-        password_changed_at: row.get(5)?,
-        last_login_at: row.get(6)?,
-        password_hash: row.get::<_, Option<String>>(7)?.map(StoredPassword),
-        full_name: row.get(8)?,
-        phone: row.get(9)?,
-        department: row.get(10)?,
-        awaits: row.get::<_, Option<String>>(11)?.as_deref().map(Awaits::parse),
-        force_reset: row.get(12)?,
-        source: Source::parse(&row.get::<_, String>(13)?),
-        created_at: row.get(14)?,
+        id: row.get("id")?,
+        uuid: row.get("uuid")?,
+        name: row.get("name")?,
+        email: row.get("email")?,
+        enabled: row.get("enabled")?,
+        password_changed_at: row.get("password_changed_at")?,
+        last_login_at: row.get("last_login_at")?,
+        password_hash: row.get::<_, Option<String>>("password_hash")?.map(StoredPassword),
+        full_name: row.get("full_name")?,
+        phone: row.get("phone")?,
+        department: row.get("department")?,
+        awaits: row.get::<_, Option<String>>("awaits")?.as_deref().map(Awaits::parse),
+        force_reset: row.get("force_reset")?,
+        source: Source::parse(&row.get::<_, String>("source")?),
+        created_at: row.get("created_at")?,
         permissions: BuiltinRole::effective(&roles, granted),
-        granted: Permission::parse_all(row.get::<_, Option<String>>(17)?.as_deref()),
-        second_factor: row.get(19)?,
-        scoped: scoped::read(row, 18)?,
+        granted: Permission::parse_all(row.get::<_, Option<String>>("granted")?.as_deref()),
+        second_factor: row.get("second_factor")?,
+        scoped: scoped::read(row, "scoped")?,
         roles,
     })
 }

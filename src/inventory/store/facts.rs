@@ -202,15 +202,15 @@ pub fn storages(conn: &Connection, nodes: &[NodeId]) -> Result<Vec<StorageUse>> 
          WHERE node_id IN {nodes} ORDER BY node_id, id"
     ))?;
     let found = statement.query_map([], |row| {
-        let roles: String = row.get(4)?;
+        let roles: String = row.get("roles")?;
         Ok(StorageUse {
-            id: row.get(0)?,
-            uuid: rows::uuid(row, 1)?,
-            node_id: row.get(2)?,
-            path: row.get(3)?,
+            id: row.get("id")?,
+            uuid: rows::uuid(row, "uuid")?,
+            node_id: row.get("node_id")?,
+            path: row.get("path")?,
             roles: roles.split(',').filter_map(|role| role.parse().ok()).collect(),
-            total: rows::unsigned(row, 5)?,
-            used: rows::unsigned(row, 6)?,
+            total: rows::unsigned(row, "total")?,
+            used: rows::unsigned(row, "used")?,
         })
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
@@ -226,29 +226,29 @@ pub fn nics(conn: &Connection, nodes: &[NodeId]) -> Result<Vec<Nic>> {
     ))?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        by_nic.entry(row.get(0)?).or_default().push(address(row)?);
+        by_nic.entry(row.get("nic_id")?).or_default().push(address(row)?);
     }
     let mut statement = conn.prepare(&format!(
         "SELECT id, uuid, node_id, name, mac, speed, is_up, is_physical, gateway, dns, created_at, \
          updated_at FROM nics WHERE node_id IN {nodes} ORDER BY node_id, id"
     ))?;
     let found = statement.query_map([], |row| {
-        let id: i64 = row.get(0)?;
-        let dns: String = row.get(9)?;
+        let id: i64 = row.get("id")?;
+        let dns: String = row.get("dns")?;
         Ok(Nic {
             id,
-            uuid: rows::uuid(row, 1)?,
-            node_id: row.get(2)?,
-            name: row.get(3)?,
-            mac: row.get(4)?,
-            speed: row.get(5)?,
-            is_up: row.get(6)?,
-            is_physical: row.get(7)?,
-            gateway: row.get(8)?,
+            uuid: rows::uuid(row, "uuid")?,
+            node_id: row.get("node_id")?,
+            name: row.get("name")?,
+            mac: row.get("mac")?,
+            speed: row.get("speed")?,
+            is_up: row.get("is_up")?,
+            is_physical: row.get("is_physical")?,
+            gateway: row.get("gateway")?,
             dns: dns.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
             addresses: by_nic.remove(&id).unwrap_or_default(),
-            created_at: row.get(10)?,
-            updated_at: row.get(11)?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
         })
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
@@ -256,10 +256,10 @@ pub fn nics(conn: &Connection, nodes: &[NodeId]) -> Result<Vec<Nic>> {
 
 fn address(row: &Row<'_>) -> rusqlite::Result<Address> {
     Ok(Address {
-        uuid: rows::uuid(row, 1)?,
-        address: row.get(2)?,
-        prefix: row.get(3)?,
-        is_manage: row.get(4)?,
-        is_image: row.get(5)?,
+        uuid: rows::uuid(row, "uuid")?,
+        address: row.get("address")?,
+        prefix: row.get("prefix")?,
+        is_manage: row.get("is_manage")?,
+        is_image: row.get("is_image")?,
     })
 }

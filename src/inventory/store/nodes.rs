@@ -146,7 +146,8 @@ pub fn forget_status(tx: &Tx<'_>) -> Result<()> {
 pub fn usage(conn: &Connection, ids: &[NodeId]) -> Result<HashMap<NodeId, Usage>> {
     let ids = rows::in_numbers(ids.iter().copied());
     let mut statement = conn.prepare(&format!(
-        "SELECT node_id, sum(machines), sum(running), sum(vcpus), sum(memory) FROM ( \
+        "SELECT node_id, sum(machines) AS machines, sum(running) AS running, sum(vcpus) AS vcpus, \
+         sum(memory) AS memory FROM ( \
          SELECT d.node_id AS node_id, count(*) AS machines, \
          sum(d.power IN ('running','paused')) AS running, \
          sum(CASE WHEN d.power IN ('running','paused') THEN g.vcpu ELSE 0 END) AS vcpus, \
@@ -162,42 +163,36 @@ pub fn usage(conn: &Connection, ids: &[NodeId]) -> Result<HashMap<NodeId, Usage>
     ))?;
     let found = statement.query_map([], |row| {
         let usage = Usage {
-            machines: rows::unsigned(row, 1)?,
-            running: rows::unsigned(row, 2)?,
-            running_vcpus: rows::unsigned(row, 3)?,
-            running_memory_mib: rows::unsigned(row, 4)?,
+            machines: rows::unsigned(row, "machines")?,
+            running: rows::unsigned(row, "running")?,
+            running_vcpus: rows::unsigned(row, "vcpus")?,
+            running_memory_mib: rows::unsigned(row, "memory")?,
         };
-        Ok((row.get(0)?, usage))
+        Ok((row.get("node_id")?, usage))
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
-    let role: i64 = row.get(4)?;
-    let status: String = row.get(13)?;
+    let role: i64 = row.get("role")?;
+    let status: String = row.get("status")?;
     Ok(Node {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        pool_id: row.get(3)?,
-        role: NodeRole::parse(role).map_err(|cause| {
-            rusqlite::Error::FromSqlConversionFailure(
-                4,
-                rusqlite::types::Type::Integer,
-                Box::new(cause),
-            )
-        })?,
-        ip: row.get(5)?,
-        hostname: row.get(6)?,
-        cpu_model: row.get(7)?,
-        cpu_count: rows::unsigned(row, 8)?,
-        memory: rows::unsigned(row, 9)?,
-        gpu: row.get(10)?,
-        versions: row.get(11)?,
-        virt_type: row.get(12)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        pool_id: row.get("pool_id")?,
+        role: NodeRole::parse(role).map_err(|cause| rows::unreadable(row, "role", cause))?,
+        ip: row.get("ip")?,
+        hostname: row.get("hostname")?,
+        cpu_model: row.get("cpu_model")?,
+        cpu_count: rows::unsigned(row, "cpu_count")?,
+        memory: rows::unsigned(row, "memory")?,
+        gpu: row.get("gpu")?,
+        versions: row.get("versions")?,
+        virt_type: row.get("virt_type")?,
         status: NodeStatus::parse(&status).unwrap_or(NodeStatus::Shutdown),
-        fault: rows::json(row, 14)?,
-        created_at: row.get(15)?,
-        updated_at: row.get(16)?,
+        fault: rows::json(row, "fault")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }

@@ -16,11 +16,11 @@ const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at,
 static POOLS: Listing = Listing {
     // Each count touches an index and only the rows of the page.
     select: "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at, \
-         (SELECT count(*) FROM nodes n WHERE n.pool_id = p.id), \
+         (SELECT count(*) FROM nodes n WHERE n.pool_id = p.id) AS host_count, \
          (SELECT group_concat(n.name, ', ') FROM nodes n \
-          WHERE n.pool_id = p.id AND n.status <> 'active'), \
+          WHERE n.pool_id = p.id AND n.status <> 'active') AS nodes_down, \
          EXISTS (SELECT 1 FROM nodes n JOIN layer_copies c ON c.node_id = n.id \
-          WHERE n.pool_id = p.id AND c.state = 'copying')",
+          WHERE n.pool_id = p.id AND c.state = 'copying') AS is_copying",
     from: "pools p",
     columns: &[
         Column::integer("id", "p.id"),
@@ -45,9 +45,9 @@ pub fn line(conn: &Connection, id: PoolId) -> Result<PoolLine> {
 fn pool_line(row: &Row<'_>) -> rusqlite::Result<PoolLine> {
     Ok(PoolLine {
         pool: pool(row)?,
-        host_count: rows::unsigned(row, 7)?,
-        nodes_down: row.get(8)?,
-        is_copying: row.get(9)?,
+        host_count: rows::unsigned(row, "host_count")?,
+        nodes_down: row.get("nodes_down")?,
+        is_copying: row.get("is_copying")?,
     })
 }
 
@@ -130,13 +130,13 @@ pub fn contents(
 
 fn pool(row: &Row<'_>) -> rusqlite::Result<Pool> {
     Ok(Pool {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        desc: row.get(3)?,
-        is_default: row.get(4)?,
-        created_at: row.get(5)?,
-        updated_at: row.get(6)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        desc: row.get("desc")?,
+        is_default: row.get("is_default")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }
 

@@ -12,8 +12,9 @@ use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{NodeId, Store, Topic, Tx, UserId, now, rows, unique};
 
 static GRANTS: Listing = Listing {
-    select: "g.uuid, g.node_id, n.uuid, n.name, n.ip, g.system_user, u.name, u.uuid, \
-         (SELECT count(*) FROM ssh_keys k WHERE k.user_id = u.id), g.created_at",
+    select: "g.uuid, g.node_id, n.uuid AS node_uuid, n.name AS node_name, n.ip AS node_ip, g.system_user, \
+         u.name AS user_name, u.uuid AS user_uuid, \
+         (SELECT count(*) FROM ssh_keys k WHERE k.user_id = u.id) AS keys, g.created_at",
     from: "ssh_grants g JOIN nodes n ON n.id = g.node_id JOIN users u ON u.id = g.user_id",
     columns: &[
         Column::exact("uuid", "g.uuid"),
@@ -84,15 +85,15 @@ pub fn user_names(conn: &Connection) -> Result<HashMap<Uuid, String>> {
 
 fn grant(row: &Row<'_>) -> rusqlite::Result<SshGrant> {
     Ok(SshGrant {
-        uuid: rows::uuid(row, 0)?,
-        node_id: row.get(1)?,
-        node_uuid: rows::uuid(row, 2)?,
-        node_name: row.get(3)?,
-        node_ip: row.get(4)?,
-        system_user: row.get(5)?,
-        user_name: row.get(6)?,
-        user_uuid: row.get(7)?,
-        keys: row.get(8)?,
-        created_at: row.get(9)?,
+        uuid: rows::uuid(row, "uuid")?,
+        node_id: row.get("node_id")?,
+        node_uuid: rows::uuid(row, "node_uuid")?,
+        node_name: row.get("node_name")?,
+        node_ip: row.get("node_ip")?,
+        system_user: row.get("system_user")?,
+        user_name: row.get("user_name")?,
+        user_uuid: row.get("user_uuid")?,
+        keys: row.get("keys")?,
+        created_at: row.get("created_at")?,
     })
 }

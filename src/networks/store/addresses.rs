@@ -55,7 +55,7 @@ pub fn insert(
     Ok(statement.execute(values)? == 1)
 }
 
-const LEASES: &str = "SELECT a.owner, n.uuid, a.subnet_id, a.address, a.mac FROM addresses a \
+const LEASES: &str = "SELECT a.owner, n.uuid AS network_uuid, a.subnet_id, a.address, a.mac FROM addresses a \
      JOIN networks n ON n.id = a.network_id";
 
 pub fn of_owners(conn: &Connection, owners: &[Uuid]) -> Result<Vec<Lease>> {
@@ -78,7 +78,7 @@ pub fn of_network(conn: &Connection, network: NetworkId) -> Result<Vec<Lease>> {
 pub fn of_subnet(conn: &Connection, subnet: SubnetId) -> Result<Vec<Ipv4Addr>> {
     let mut statement =
         conn.prepare_cached("SELECT address FROM addresses WHERE subnet_id=?1 ORDER BY address")?;
-    let addresses = statement.query_map([subnet], |row| ip(row, 0))?;
+    let addresses = statement.query_map([subnet], |row| ip(row, "address"))?;
     Ok(addresses.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -92,10 +92,10 @@ pub fn delete(tx: &Tx<'_>, owners: &[Uuid]) -> Result<()> {
 
 fn lease(row: &Row<'_>) -> rusqlite::Result<Lease> {
     Ok(Lease {
-        owner: rows::uuid(row, 0)?,
-        network_uuid: rows::uuid(row, 1)?,
-        subnet_id: row.get(2)?,
-        address: ip(row, 3)?,
-        mac: row.get(4)?,
+        owner: rows::uuid(row, "owner")?,
+        network_uuid: rows::uuid(row, "network_uuid")?,
+        subnet_id: row.get("subnet_id")?,
+        address: ip(row, "address")?,
+        mac: row.get("mac")?,
     })
 }

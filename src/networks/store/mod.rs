@@ -11,19 +11,10 @@ use rusqlite::Row;
 
 use crate::store::rows;
 
-fn ip(row: &Row<'_>, index: usize) -> rusqlite::Result<Ipv4Addr> {
-    Ok(Ipv4Addr::from(rows::unsigned::<u32>(row, index)?))
+fn ip(row: &Row<'_>, column: &str) -> rusqlite::Result<Ipv4Addr> {
+    Ok(Ipv4Addr::from(rows::unsigned::<u32>(row, column)?))
 }
 
 fn number(address: Ipv4Addr) -> u32 {
     u32::from(address)
-}
-
-/// A word of a fixed set that the row must hold.
-fn word<T>(row: &Row<'_>, index: usize, parse: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(index)?;
-    parse(&text).ok_or_else(|| {
-        let what = format!("the word {text} in the database");
-        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, what.into())
-    })
 }

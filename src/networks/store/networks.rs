@@ -3,15 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Network, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{NetworkId, Store, SwitchId, Topic, Tx, now, rows, unique};
 
 static NETWORKS: Listing = Listing {
-    select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid, s.name, s.kind, n.vlan, \
-         n.is_default, (SELECT count(*) FROM subnets t WHERE t.network_id = n.id), n.created_at, \
+    select: "n.id, n.uuid, n.name, n.desc, n.switch_id, s.uuid AS switch_uuid, \
+         s.name AS switch_name, s.kind, n.vlan, n.is_default, \
+         (SELECT count(*) FROM subnets t WHERE t.network_id = n.id) AS subnet_count, n.created_at, \
          n.updated_at",
     from: "networks n JOIN switches s ON s.id = n.switch_id",
     columns: &[
@@ -132,19 +132,19 @@ pub fn users(conn: &Connection, id: NetworkId) -> Result<Vec<String>> {
 
 fn network(row: &Row<'_>) -> rusqlite::Result<Network> {
     Ok(Network {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        desc: row.get(3)?,
-        switch_id: row.get(4)?,
-        switch_uuid: rows::uuid(row, 5)?,
-        switch_name: row.get(6)?,
-        kind: word(row, 7, SwitchKind::parse)?,
-        vlan: row.get(8)?,
-        is_default: row.get(9)?,
-        subnet_count: rows::unsigned(row, 10)?,
-        created_at: row.get(11)?,
-        updated_at: row.get(12)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        desc: row.get("desc")?,
+        switch_id: row.get("switch_id")?,
+        switch_uuid: rows::uuid(row, "switch_uuid")?,
+        switch_name: row.get("switch_name")?,
+        kind: rows::word(row, "kind", SwitchKind::parse)?,
+        vlan: row.get("vlan")?,
+        is_default: row.get("is_default")?,
+        subnet_count: rows::unsigned(row, "subnet_count")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }
 

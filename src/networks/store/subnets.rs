@@ -12,7 +12,7 @@ use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{NetworkId, Store, SubnetId, Topic, Tx, now, rows, unique};
 
 static SUBNETS: Listing = Listing {
-    select: "t.id, t.uuid, t.network_id, n.uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
+    select: "t.id, t.uuid, t.network_id, n.uuid AS network_uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
          t.gateway, t.dns1, t.dns2, t.created_at, t.updated_at",
     from: "subnets t JOIN networks n ON n.id = t.network_id",
     columns: &[
@@ -64,12 +64,12 @@ pub fn of_network(conn: &Connection, network: NetworkId) -> Result<Vec<Subnet>> 
 /// The subnets of the NAT networks but this one, with the names of the networks.
 pub fn of_other_nat(conn: &Connection, but: Option<NetworkId>) -> Result<Vec<(String, Subnet)>> {
     let sql = format!(
-        "SELECT {}, n.name FROM {} JOIN switches s ON s.id = n.switch_id \
+        "SELECT {}, n.name AS network_name FROM {} JOIN switches s ON s.id = n.switch_id \
          WHERE s.kind = 'nat' AND n.id IS NOT ?1",
         SUBNETS.select, SUBNETS.from
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let subnets = statement.query_map([but], |row| Ok((row.get(13)?, subnet(row)?)))?;
+    let subnets = statement.query_map([but], |row| Ok((row.get("network_name")?, subnet(row)?)))?;
     Ok(subnets.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -139,29 +139,27 @@ pub fn names_of(conn: &Connection, column: &'static str, id: impl ToSql) -> Resu
 }
 
 fn subnet(row: &Row<'_>) -> rusqlite::Result<Subnet> {
-    let dns2: Option<String> = row.get(10)?;
     Ok(Subnet {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        network_id: row.get(2)?,
-        network_uuid: rows::uuid(row, 3)?,
-        name: row.get(4)?,
-        start: ip(row, 5)?,
-        end: ip(row, 6)?,
-        prefix: row.get(7)?,
-        gateway: ip(row, 8)?,
-        dns1: address(9, &row.get::<_, String>(9)?)?,
-        dns2: dns2.map(|text| address(10, &text)).transpose()?,
-        created_at: row.get(11)?,
-        updated_at: row.get(12)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        network_id: row.get("network_id")?,
+        network_uuid: rows::uuid(row, "network_uuid")?,
+        name: row.get("name")?,
+        start: ip(row, "start_ip")?,
+        end: ip(row, "end_ip")?,
+        prefix: row.get("prefix")?,
+        gateway: ip(row, "gateway")?,
+        dns1: server(row, "dns1")?,
+        dns2: row.get::<_, Option<String>>("dns2")?.map(|_| server(row, "dns2")).transpose()?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }
 
-fn address(index: usize, text: &str) -> rusqlite::Result<Ipv4Addr> {
-    text.parse().map_err(|cause: std::net::AddrParseError| {
-        let kind = rusqlite::types::Type::Text;
-        rusqlite::Error::FromSqlConversionFailure(index, kind, Box::new(cause))
-    })
+/// A name server, which is kept as text.
+fn server(row: &Row<'_>, column: &str) -> rusqlite::Result<Ipv4Addr> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|cause: std::net::AddrParseError| rows::unreadable(row, column, cause))
 }
 
 fn taken(name: &str) -> Error {

@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::word;
 use crate::error::{Error, Result};
 use crate::networks::{Switch, SwitchKind};
 use crate::store::list::{Column, ListQuery, Listing, Page};
@@ -11,7 +10,7 @@ use crate::store::{Store, SwitchId, Topic, Tx, now, rows, unique};
 
 static SWITCHES: Listing = Listing {
     select: "s.id, s.uuid, s.name, s.kind, s.desc, s.is_default, \
-         (SELECT count(*) FROM networks n WHERE n.switch_id = s.id), s.created_at, s.updated_at",
+         (SELECT count(*) FROM networks n WHERE n.switch_id = s.id) AS network_count, s.created_at, s.updated_at",
     from: "switches s",
     columns: &[
         Column::integer("id", "s.id"),
@@ -96,15 +95,15 @@ pub fn users(conn: &Connection, id: SwitchId) -> Result<Vec<String>> {
 
 fn switch(row: &Row<'_>) -> rusqlite::Result<Switch> {
     Ok(Switch {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        name: row.get(2)?,
-        kind: word(row, 3, SwitchKind::parse)?,
-        desc: row.get(4)?,
-        is_default: row.get(5)?,
-        network_count: rows::unsigned(row, 6)?,
-        created_at: row.get(7)?,
-        updated_at: row.get(8)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        name: row.get("name")?,
+        kind: rows::word(row, "kind", SwitchKind::parse)?,
+        desc: row.get("desc")?,
+        is_default: row.get("is_default")?,
+        network_count: rows::unsigned(row, "network_count")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }
 

@@ -85,9 +85,9 @@ pub fn operation_ended(
     items: &[Item],
 ) -> Result<()> {
     let row = tx.query_row(
-        "SELECT kind, subject_name, fault, state = 'partly' FROM operations WHERE id=?1",
+        "SELECT kind, subject_name, fault, state = 'partly' AS is_partly FROM operations WHERE id=?1",
         [operation],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        |row| Ok((row.get("kind")?, row.get("subject_name")?, row.get("fault")?, row.get("is_partly")?)),
     );
     let (kind, subject, fault, is_partly): (String, String, Option<String>, bool) = row?;
     let fault = match fault.as_deref() {

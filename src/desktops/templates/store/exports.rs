@@ -67,10 +67,10 @@ fn exports_where(
     let mut statement = conn.prepare_cached(&sql)?;
     let found = statement.query_map([value], |row| {
         Ok(Export {
-            uuid: rows::uuid(row, 0)?,
-            template_id: row.get(1)?,
-            node_id: row.get(2)?,
-            storage: row.get(3)?,
+            uuid: rows::uuid(row, "uuid")?,
+            template_id: row.get("template_id")?,
+            node_id: row.get("node_id")?,
+            storage: row.get("storage")?,
         })
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)

@@ -52,7 +52,7 @@ pub fn version_layers(
     node_id: NodeId,
 ) -> Result<Vec<DiskLayer>> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.role, d.position, l.size, l.uuid, c.storage \
+        "SELECT d.uuid AS disk, d.role, d.position, l.size, l.uuid AS layer, c.storage \
          FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
          LEFT JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?3 AND c.state = 'ready' \
          WHERE l.template_id = ?1 AND l.version = ?2 ORDER BY d.position",
@@ -65,14 +65,14 @@ pub fn version_layers(
             .arg("version", version)
     };
     while let Some(row) = rows.next()? {
-        let storage: Option<String> = row.get(5)?;
+        let storage: Option<String> = row.get("storage")?;
         layers.push(DiskLayer {
-            disk: rows::uuid(row, 0)?,
-            role: disk_role(row, 1)?,
-            index: row.get(2)?,
-            size: rows::unsigned(row, 3)?,
+            disk: rows::uuid(row, "disk")?,
+            role: disk_role(row)?,
+            index: row.get("position")?,
+            size: rows::unsigned(row, "size")?,
             layer: LayerRef {
-                uuid: rows::uuid(row, 4)?,
+                uuid: rows::uuid(row, "layer")?,
                 kind: LayerKind::TemplateVersion,
                 storage: storage.ok_or_else(missing)?,
             },
@@ -96,7 +96,7 @@ pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<Hash
 /// being worked on, or of which a layer is missing.
 pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, TemplateLayers>> {
     let mut statement = conn.prepare_cached(
-        "SELECT t.uuid, t.version, d.uuid, l.uuid, c.storage \
+        "SELECT t.uuid AS template, t.version, d.uuid AS disk, l.uuid AS layer, c.storage \
          FROM templates t JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \
          JOIN template_disks d ON d.id = l.disk_id \
          LEFT JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?1 AND c.state = 'ready' \
@@ -105,9 +105,9 @@ pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, 
     let mut rows = statement.query([node_id])?;
     let (mut published, mut incomplete) = (HashMap::new(), HashSet::new());
     while let Some(row) = rows.next()? {
-        let (template, version) = (rows::uuid(row, 0)?, row.get(1)?);
-        let (disk, layer) = (rows::uuid(row, 2)?, rows::uuid(row, 3)?);
-        let Some(storage) = row.get(4)? else {
+        let (template, version) = (rows::uuid(row, "template")?, row.get("version")?);
+        let (disk, layer) = (rows::uuid(row, "disk")?, rows::uuid(row, "layer")?);
+        let Some(storage) = row.get("storage")? else {
             incomplete.insert(template);
             continue;
         };
@@ -124,7 +124,7 @@ pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, 
 /// What the template's own disks stand on, on its node; the system disk first.
 pub fn own_layers(conn: &Connection, template: &Template) -> Result<Vec<DiskLayer>> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.role, d.position, d.size, d.top, c.storage FROM template_disks d \
+        "SELECT d.uuid AS disk, d.role, d.position, d.size, d.top AS layer, c.storage FROM template_disks d \
          JOIN layer_copies c ON c.layer = d.top AND c.node_id = ?2 \
          WHERE d.template_id = ?1 ORDER BY d.position",
     )?;
@@ -132,14 +132,14 @@ pub fn own_layers(conn: &Connection, template: &Template) -> Result<Vec<DiskLaye
     let mut layers = Vec::new();
     while let Some(row) = rows.next()? {
         layers.push(DiskLayer {
-            disk: rows::uuid(row, 0)?,
-            role: disk_role(row, 1)?,
-            index: row.get(2)?,
-            size: rows::unsigned(row, 3)?,
+            disk: rows::uuid(row, "disk")?,
+            role: disk_role(row)?,
+            index: row.get("position")?,
+            size: rows::unsigned(row, "size")?,
             layer: LayerRef {
-                uuid: rows::uuid(row, 4)?,
+                uuid: rows::uuid(row, "layer")?,
                 kind: LayerKind::TemplateVersion,
-                storage: row.get(5)?,
+                storage: row.get("storage")?,
             },
         });
     }
@@ -155,18 +155,18 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
          WHERE l.template_id = ?1 ORDER BY d.position, l.created_at",
     )?;
     let found = statement.query_map(params![template.id, template.node_id], |row| {
-        let below: Option<String> = row.get(4)?;
+        let below: Option<String> = row.get("below")?;
         Ok(PlacedLayer {
             layer: Layer {
-                uuid: rows::uuid(row, 0)?,
-                template_id: row.get(1)?,
-                disk_id: row.get(2)?,
-                version: row.get(3)?,
-                below: below.map(|_| rows::uuid(row, 4)).transpose()?,
-                size: rows::unsigned(row, 5)?,
+                uuid: rows::uuid(row, "uuid")?,
+                template_id: row.get("template_id")?,
+                disk_id: row.get("disk_id")?,
+                version: row.get("version")?,
+                below: below.map(|_| rows::uuid(row, "below")).transpose()?,
+                size: rows::unsigned(row, "size")?,
             },
-            storage: row.get(6)?,
-            position: row.get(7)?,
+            storage: row.get("storage")?,
+            position: row.get("position")?,
         })
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)

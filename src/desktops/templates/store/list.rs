@@ -168,20 +168,20 @@ pub struct VersionCopy {
 /// Where the newest version is.
 pub fn version_copies(conn: &Connection, template: &Template) -> Result<Vec<VersionCopy>> {
     let mut statement = conn.prepare_cached(
-        "SELECT c.node_id, d.uuid, d.role, c.storage, c.state, c.progress, c.fault FROM template_layers l \
+        "SELECT c.node_id, d.uuid AS disk, d.role, c.storage, c.state, c.progress, c.fault FROM template_layers l \
          JOIN template_disks d ON d.id = l.disk_id JOIN layer_copies c ON c.layer = l.uuid \
          WHERE l.template_id = ?1 AND l.version = ?2 ORDER BY c.node_id, d.position",
     )?;
     let mut found = statement.query(rusqlite::params![template.id, template.version])?;
     let mut copies = Vec::new();
     while let Some(row) = found.next()? {
-        let word: String = row.get(4)?;
+        let word: String = row.get("state")?;
         copies.push(VersionCopy {
-            node_id: row.get(0)?,
-            disk: rows::uuid(row, 1)?,
-            role: super::disk_role(row, 2)?,
-            storage: row.get(3)?,
-            state: CopyState::parse(&word, row.get(5)?, rows::json(row, 6)?)?,
+            node_id: row.get("node_id")?,
+            disk: rows::uuid(row, "disk")?,
+            role: super::disk_role(row)?,
+            storage: row.get("storage")?,
+            state: CopyState::parse(&word, row.get("progress")?, rows::json(row, "fault")?)?,
         });
     }
     Ok(copies)

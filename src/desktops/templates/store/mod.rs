@@ -326,14 +326,14 @@ fn template(row: &Row<'_>) -> Result<Template> {
 
 fn disk_of(row: &Row<'_>) -> Result<TemplateDisk> {
     Ok(TemplateDisk {
-        id: row.get(0)?,
-        uuid: rows::uuid(row, 1)?,
-        template_id: row.get(2)?,
-        role: disk_role(row, 3)?,
-        position: row.get(4)?,
-        size: rows::unsigned(row, 5)?,
-        used: rows::unsigned(row, 6)?,
-        top: rows::uuid(row, 7)?,
+        id: row.get("id")?,
+        uuid: rows::uuid(row, "uuid")?,
+        template_id: row.get("template_id")?,
+        role: disk_role(row)?,
+        position: row.get("position")?,
+        size: rows::unsigned(row, "size")?,
+        used: rows::unsigned(row, "used")?,
+        top: rows::uuid(row, "top")?,
     })
 }
 
@@ -347,6 +347,6 @@ pub fn find_if_there(conn: &Connection, uuid: Uuid) -> Result<Option<Template>> 
 }
 
 /// A disk's role that is kept as its word.
-pub fn disk_role(row: &Row<'_>, index: usize) -> rusqlite::Result<DiskRole> {
-    rows::word(row, index, DiskRole::parse)
+pub fn disk_role(row: &Row<'_>) -> rusqlite::Result<DiskRole> {
+    rows::word(row, "role", DiskRole::parse)
 }
