@@ -10,7 +10,7 @@ use super::store::{groups, seats};
 use super::{Desktops, nodes};
 use crate::error::Result;
 use crate::operations::{
-    Action, Actor, Execution, Item, Lane, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::visible::Visible;
 
@@ -94,7 +94,8 @@ impl Desktops {
             };
             let args = RestoreArgs { group: *uuid, old };
             // Nobody may delete a desktop while its domain is written anew: it would appear again.
-            let seats = seats::of_group(tx, *uuid)?.into_iter().map(|seat| seat.uuid);
+            let seats =
+                seats::of_group(tx, *uuid)?.into_iter().map(|seat| Lock::new(seat.uuid, seat.name));
             Ok(NewOperation::new(RESTORE, &args, *uuid, &values.name)?.locking(seats))
         })?;
         Ok(Changed::Running(submitted))

@@ -23,7 +23,7 @@ use super::{Desktops, Named};
 use crate::error::{Error, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, Pool};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, Lock, NewOperation, Saga, SubmittedOperation, nothing,
 };
 use crate::store::visible::Visible;
 use crate::store::{SubnetId, Tx};
@@ -120,9 +120,8 @@ impl Desktops {
             };
             let (_, uuid) = groups::insert(tx, visible, &row)?;
             let group = groups::find(tx, uuid)?;
-            let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
-            let args = DeployArgs { group: uuid, desktops, whole_group: true };
-            Ok((uuid, submission(CREATE_GROUP, &args, &new.name, &shares)?))
+            let seats = self.insert_seats(tx, &group, &template, network.1, &shares)?;
+            Ok((uuid, submission(CREATE_GROUP, &group, seats, &shares)?))
         })
     }
 
@@ -148,9 +147,8 @@ impl Desktops {
             check_template(&template, &pool)?;
             let network = self.network_ids(tx, group.network, group.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
-            let desktops = self.insert_seats(tx, &group, &template, network.1, &shares)?;
-            let args = DeployArgs { group: group.uuid, desktops, whole_group: false };
-            submission(ADD, &args, &group.name, &shares)
+            let seats = self.insert_seats(tx, &group, &template, network.1, &shares)?;
+            submission(ADD, &group, seats, &shares)
         })
     }
 
@@ -219,7 +217,7 @@ impl Desktops {
         template: &Template,
         subnet_id: SubnetId,
         shares: &[Share],
-    ) -> Result<Vec<Uuid>> {
+    ) -> Result<Vec<Lock>> {
         for share in shares {
             // Early and by name: a desktop cannot be made where its template is not.
             templates::store::version_layers(tx, template, template.version, share.node_id)?;
@@ -243,20 +241,22 @@ impl Desktops {
         seats::insert(tx, group.id, &new)?;
         let uuids: Vec<Uuid> = new.iter().map(|seat| seat.uuid).collect();
         self.networks.reserve_many(tx, subnet_id, &uuids)?;
-        Ok(uuids)
+        Ok(new.into_iter().map(|seat| Lock::new(seat.uuid, seat.name)).collect())
     }
 }
 
 fn submission(
     kind: &'static str,
-    args: &DeployArgs,
-    name: &str,
+    group: &DesktopGroup,
+    seats: Vec<Lock>,
     shares: &[Share],
 ) -> Result<NewOperation> {
-    let new = NewOperation::new(kind, args, args.group, name)?;
+    let desktops: Vec<Uuid> = seats.iter().map(|seat| seat.uuid).collect();
+    let total = desktops.len() as u64;
+    let args = DeployArgs { group: group.uuid, desktops, whole_group: kind == CREATE_GROUP };
+    let new = NewOperation::new(kind, &args, group.uuid, &group.name)?;
     let parts = shares.iter().map(|share| (share.node_id, share.count as usize));
-    let new = new.locking(args.desktops.iter().copied()).on(parts);
-    Ok(new.counting_to(args.desktops.len() as u64))
+    Ok(new.locking(seats).on(parts).counting_to(total))
 }
 
 fn check_numbers(new: &NewDesktopGroup) -> Result<()> {

@@ -260,11 +260,10 @@ fn submission(
     admitted: Admitted,
     subject: Uuid,
 ) -> Result<NewOperation> {
-    let Admitted { uuids: desktops, title, refused, .. } = admitted;
+    let Admitted { uuids: desktops, locks, title, refused, .. } = admitted;
     if action == DesktopPowerAction::Stop {
         seats::note_stopping(tx, &desktops)?;
     }
-    let locks = desktops.clone();
     let total = locks.len() as u64;
     let nodes = seats::nodes_of(tx, &desktops)?.into_iter().map(|(node, part)| (node, part.len()));
     let nodes: Vec<(NodeId, usize)> = nodes.collect();

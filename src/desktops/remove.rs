@@ -12,7 +12,8 @@ use super::{Desktops, Named};
 use crate::error::{Error, Result};
 use crate::inventory::{Answering, FIRST_CONNECTION};
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, Lock, NewOperation, Saga,
+    nothing,
 };
 use crate::store::NodeId;
 use crate::store::visible::Visible;
@@ -31,6 +32,11 @@ struct RemoveArgs {
 impl RemoveArgs {
     fn uuids(&self) -> Vec<Uuid> {
         self.desktops.iter().map(|(uuid, _)| *uuid).collect()
+    }
+
+    /// The desktops, to be locked.
+    fn seats(&self) -> Vec<Lock> {
+        self.desktops.iter().map(|(uuid, name)| Lock::new(*uuid, name)).collect()
     }
 
     fn groups(&self) -> Vec<Uuid> {
@@ -81,10 +87,10 @@ impl Desktops {
                 })
             },
             |tx, admitted| {
-                let Admitted { uuids, things: desktops, title, refused } = admitted;
+                let Admitted { uuids, locks, things: desktops, title, refused } = admitted;
                 seats::set_stage(tx, &uuids, Stage::Deleting)?;
                 let args = RemoveArgs { groups: Vec::new(), desktops, refused };
-                Ok(NewOperation::new(DELETE, &args, group.0, &title)?.locking_only(uuids))
+                Ok(NewOperation::new(DELETE, &args, group.0, &title)?.locking_only(locks))
             },
         )
     }
@@ -121,15 +127,15 @@ impl Desktops {
                 })
             },
             |tx, admitted| {
-                let Admitted { uuids, things, title, refused } = admitted;
+                let Admitted { uuids, locks, things, title, refused } = admitted;
                 groups::set_stage(tx, &uuids, Stage::Deleting)?;
                 let (groups, desktops): (Vec<Named>, Vec<Vec<Named>>) = things.into_iter().unzip();
                 let desktops = desktops.into_iter().flatten().collect();
                 let args = RemoveArgs { groups, desktops, refused };
-                let desktops = args.uuids();
+                let (desktops, seats) = (args.uuids(), args.seats());
                 seats::set_stage(tx, &desktops, Stage::Deleting)?;
                 let new = NewOperation::new(DELETE_GROUPS, &args, uuids[0], &title)?;
-                Ok(new.locking_only(uuids).locking(desktops))
+                Ok(new.locking_only(locks).locking(seats))
             },
         )
     }

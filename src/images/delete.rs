@@ -42,9 +42,9 @@ impl Images {
             images,
             |tx, batch| batch.admit(|uuid| admit(tx, pool.id, uuid)),
             |_, admitted| {
-                let Admitted { uuids, things: images, title, refused } = admitted;
+                let Admitted { uuids, locks, things: images, title, refused } = admitted;
                 let args = Args { images, refused };
-                Ok(NewOperation::new(KIND, &args, uuids[0], &title)?.locking_only(uuids))
+                Ok(NewOperation::new(KIND, &args, uuids[0], &title)?.locking_only(locks))
             },
         )
     }

@@ -95,10 +95,10 @@ impl Networks {
             uuids,
             |tx, batch| batch.admit(|uuid| admit(tx, uuid)),
             |_, admitted| {
-                let Admitted { uuids, things: networks, title, refused } = admitted;
+                let Admitted { uuids, locks, things: networks, title, refused } = admitted;
                 let args = Deletion { networks, refused };
                 let new = NewOperation::new("network-delete", &args, uuids[0], &title)?;
-                Ok(new.locking_only(uuids))
+                Ok(new.locking_only(locks))
             },
         )
     }

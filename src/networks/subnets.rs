@@ -111,10 +111,10 @@ impl Networks {
             uuids,
             |tx, batch| batch.admit_noting(|uuid| delete(tx, uuid)),
             |_, admitted| {
-                let Admitted { uuids, things: deleted, title, refused } = admitted;
+                let Admitted { locks, things: deleted, title, refused, .. } = admitted;
                 let change = SubnetDeletion { network: network.uuid, deleted, refused };
                 let new = NewOperation::new("subnet-delete", &change, network.uuid, &title)?;
-                Ok(new.locking(uuids))
+                Ok(new.locking(locks))
             },
         )
     }

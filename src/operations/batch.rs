@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{Actor, Item, NewOperation, Operations, SubmittedOperation, store};
+use super::{Actor, Item, Lock, NewOperation, Operations, SubmittedOperation, store};
 use crate::error::{Error, Kind, Result};
 use crate::store::Tx;
 
@@ -21,7 +21,7 @@ pub enum BatchSubmission {
 pub struct Batch<'t> {
     tx: &'t Tx<'t>,
     uuids: Vec<Uuid>,
-    /// Kind of the operation that works on a thing, and name of its subject.
+    /// Kind of the operation that works on a thing, and name of the thing.
     holders: HashMap<Uuid, (String, String)>,
 }
 
@@ -29,6 +29,8 @@ pub struct Batch<'t> {
 #[derive(Debug)]
 pub struct Admitted<T = (Uuid, String)> {
     pub uuids: Vec<Uuid>,
+    /// The same things, to be locked.
+    pub locks: Vec<Lock>,
     /// In the order of the uuids; with their names unless something else was noted.
     pub things: Vec<T>,
     /// For the operation's title: the name of the first, and how many more there are.
@@ -65,8 +67,7 @@ impl<'t> Batch<'t> {
         mut admit: impl FnMut(Uuid) -> Result<(String, T)>,
     ) -> Result<Admitted<T>> {
         let Self { tx, uuids: wanted, holders } = self;
-        let (mut uuids, mut things, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        let mut first = None;
+        let (mut locks, mut things, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for uuid in wanted {
             let admitted = match holders.get(&uuid) {
                 Some(holder) => Err(held(tx, holder, || admit(uuid))?),
@@ -74,19 +75,20 @@ impl<'t> Batch<'t> {
             };
             match admitted {
                 Ok((name, thing)) => {
-                    first.get_or_insert(name);
-                    uuids.push(uuid);
+                    locks.push(Lock::new(uuid, name));
                     things.push(thing);
                 }
                 Err(error) if error.kind() == Kind::Internal => return Err(error),
                 Err(error) => refused.push(refusal(uuid, &error)),
             }
         }
-        let title = match (first, uuids.len()) {
-            (Some(first), 2..) => format!("{first} (+{})", uuids.len() - 1),
-            (first, _) => first.unwrap_or_default(),
+        let title = match locks.as_slice() {
+            [] => String::new(),
+            [only] => only.name.clone(),
+            [first, more @ ..] => format!("{} (+{})", first.name, more.len()),
         };
-        Ok(Admitted { uuids, things, title, refused })
+        let uuids = locks.iter().map(|lock| lock.uuid).collect();
+        Ok(Admitted { uuids, locks, things, title, refused })
     }
 }
 

@@ -36,6 +36,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,19 @@ impl Operation {
     }
 }
 
+/// A thing that an operation holds, and the name by which a refusal tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    pub uuid: Uuid,
+    pub name: String,
+}
+
+impl Lock {
+    pub fn new(uuid: Uuid, name: impl Into<String>) -> Self {
+        Self { uuid, name: name.into() }
+    }
+}
+
 /// What to do, written together with the rows that it works on.
 #[derive(Debug)]
 pub struct NewOperation {
@@ -191,7 +205,7 @@ pub struct NewOperation {
     args: serde_json::Value,
     subject: Uuid,
     subject_name: String,
-    locks: Vec<Uuid>,
+    locks: Vec<Lock>,
     total: u64,
     run_at: Option<i64>,
     parts: Vec<Part>,
@@ -207,7 +221,7 @@ impl NewOperation {
     ) -> Result<Self> {
         let args = serde_json::to_value(args).map_err(Error::internal)?;
         let subject_name = subject_name.to_owned();
-        let locks = vec![subject];
+        let locks = vec![Lock::new(subject, subject_name.clone())];
         Ok(Self {
             kind,
             args,
@@ -227,17 +241,14 @@ impl NewOperation {
     }
 
     /// Further things that nothing else may change meanwhile; the subject is locked by itself.
-    pub fn locking(mut self, more: impl IntoIterator<Item = Uuid>) -> Self {
-        for uuid in more {
-            if !self.locks.contains(&uuid) {
-                self.locks.push(uuid);
-            }
-        }
+    pub fn locking(mut self, more: impl IntoIterator<Item = Lock>) -> Self {
+        let mut held: HashSet<Uuid> = self.locks.iter().map(|lock| lock.uuid).collect();
+        self.locks.extend(more.into_iter().filter(|lock| held.insert(lock.uuid)));
         self
     }
 
     /// Takes these locks instead of the subject.
-    pub fn locking_only(mut self, locks: impl IntoIterator<Item = Uuid>) -> Self {
+    pub fn locking_only(mut self, locks: impl IntoIterator<Item = Lock>) -> Self {
         self.locks.clear();
         self.locking(locks)
     }

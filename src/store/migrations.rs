@@ -22,6 +22,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0014_scoped_roles.sql")),
     M::up(include_str!("../../assets/migrations/0015_operation_groups.sql")),
     M::up(include_str!("../../assets/migrations/0018_open_operations.sql")),
+    M::up(include_str!("../../assets/migrations/0019_lock_names.sql")),
     // next file goes here
 ];
 
@@ -81,6 +82,31 @@ mod tests {
                 conn.query_row(sql, [uuid], |row| row.get(0)).expect("the row");
             assert_eq!(action.as_deref(), expected, "{kind}");
         }
+    }
+
+    #[test]
+    fn what_was_locked_gets_its_name() {
+        let mut conn = Connection::open_in_memory().expect("open");
+        text::register_lookalike(&conn).expect("functions");
+        Migrations::from_slice(STEPS).to_version(&mut conn, 15).expect("without names");
+        conn.execute_batch(
+            "INSERT INTO switches (id, uuid, name, kind, is_default, created_at) VALUES (1, 's', 's', 'nat', 0, 0); \
+             INSERT INTO networks (uuid, name, switch_id, is_default, created_at) VALUES ('n', 'lab', 1, 0, 0); \
+             INSERT INTO operations (id, uuid, kind, subject, subject_name, args, locks, state, owner_name, created_at, \
+             finished_at) VALUES (1, 'a', 'network-delete', 'n', 'lab (+1)', '{}', '[\"n\",\"gone\"]', 'running', '', 0, \
+             NULL), (2, 'b', 'network-delete', 'n', '', '{}', '[\"n\"]', 'succeeded', '', 0, 0); \
+             INSERT INTO operation_locks (subject, operation_id) VALUES ('n', 1), ('gone', 1)",
+        )
+        .expect("rows");
+        apply(&mut conn).expect("migrate");
+        let text =
+            |sql: &str| conn.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a text");
+        let locks = text(
+            "SELECT group_concat(name) FROM (SELECT name FROM operation_locks ORDER BY subject DESC)",
+        );
+        assert_eq!(locks, "lab,lab (+1)", "its own, else the operation's");
+        let held = text("SELECT lock_names FROM operations WHERE id = 1");
+        assert_eq!(held, r#"["lab","lab (+1)"]"#, "in the order of the locks");
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn restoring_is_changed_only_while_nobody_works_on_a_desktop() {
             [NOBODY, &desktops[1]],
         )
         .expect("an operation");
-    let lock = "INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)";
+    let lock = "INSERT INTO operation_locks (subject, operation_id, name) VALUES (?1, ?2, 'pc002')";
     database.execute(lock, params![desktops[1], database.last_insert_rowid()]).expect("its lock");
     let change = || {
         let body = json!({"uuid": group, "name": "pc", "value": {"name": "pd", "sys_restore": 0}});

@@ -440,8 +440,8 @@ fn hold_both(school: &School) {
     database.execute(insert, [uuid, &other.group, &things]).expect("an operation");
     let id = database.last_insert_rowid();
     for class in [own, other] {
-        let lock = "INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)";
-        database.execute(lock, (&class.desktop.0, id)).expect("a lock");
+        let lock = "INSERT INTO operation_locks (subject, operation_id, name) VALUES (?1, ?2, ?3)";
+        database.execute(lock, (&class.desktop.0, id, &class.desktop.1)).expect("a lock");
         let group = "INSERT INTO operation_groups (operation_id, education_group) VALUES (?1, ?2)";
         database.execute(group, (id, &class.education.0)).expect("a group");
     }

@@ -90,9 +90,9 @@ impl Desktops {
                 let seats = seats::by_uuid(tx, batch.uuids())?;
                 batch.admit(|uuid| ready_name(&seats, uuid))
             },
-            |_, Admitted { uuids, title, .. }| {
-                let args = RemakeArgs { desktops: uuids.clone() };
-                Ok(NewOperation::new(kind, &args, uuids[0], &title)?.locking_only(uuids))
+            |_, Admitted { uuids, locks, title, .. }| {
+                let (first, args) = (uuids[0], RemakeArgs { desktops: uuids });
+                Ok(NewOperation::new(kind, &args, first, &title)?.locking_only(locks))
             },
         );
         unless_busy(submitted.map(drop))

@@ -17,7 +17,7 @@ use crate::inventory::{FIRST_CONNECTION, Node, StorageRole};
 use crate::networks::Subnet;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, Lock, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
 };
 use crate::store::{DiskId, PoolId, TemplateId, Tx, now};
 
@@ -185,10 +185,11 @@ impl Templates {
                 uuid: layer.layer.uuid,
                 storage: layer.layer.storage,
             });
+            let held = Lock::new(source.uuid, source.name);
             let source = Source { template: source.uuid, layers: layers.collect() };
             let args = Args { template: uuid, source: Some(source) };
             let operation = NewOperation::new(COPY, &args, uuid, &template.name)?;
-            Ok(operation.locking([new.source]).counting_to(PERCENT))
+            Ok(operation.locking([held]).counting_to(PERCENT))
         })?;
         Ok((uuid, submitted))
     }

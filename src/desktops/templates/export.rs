@@ -14,7 +14,7 @@ use crate::inventory::FIRST_CONNECTION;
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, Saga, State, SubmittedOperation,
+    Action, Actor, Execution, Lane, Lock, NewOperation, Saga, State, SubmittedOperation,
 };
 
 const KIND: &str = "template-export";
@@ -70,7 +70,8 @@ impl Templates {
                 from_storage: system.layer.storage,
             };
             // The template itself stays free: its layers do not change, and a row keeps it.
-            let new = NewOperation::new(KIND, &args, uuid, &template.name)?.locking_only([export]);
+            let new = NewOperation::new(KIND, &args, uuid, &template.name)?
+                .locking_only([Lock::new(export, template.name.clone())]);
             Ok((template.name, new))
         });
         let issued = submitted.and_then(|(name, operation)| {

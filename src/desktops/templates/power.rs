@@ -109,11 +109,11 @@ impl Templates {
             templates,
             |tx, batch| batch.admit(|uuid| admit(tx, action, uuid)),
             |tx, admitted| {
-                let Admitted { uuids, things: templates, title, refused } = admitted;
+                let Admitted { uuids, locks, things: templates, title, refused } = admitted;
                 let (nodes, total) = (store::count_by_node(tx, &uuids)?, uuids.len() as u64);
                 let args = Args { action, templates, refused };
                 let new = NewOperation::new(action.kind(), &args, uuids[0], &title)?;
-                Ok(new.locking_only(uuids).counting_to(total).on(nodes))
+                Ok(new.locking_only(locks).counting_to(total).on(nodes))
             },
         )
     }

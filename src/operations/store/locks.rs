@@ -6,18 +6,20 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::operations::Lock;
 use crate::store::rows::{self, to_json};
 use crate::store::{OperationId, Topic, Tx, is_duplicate};
 
 /// Takes the locks or names the operation that holds one.
-pub fn lock(tx: &Tx<'_>, operation: OperationId, subjects: &[Uuid]) -> Result<()> {
+pub fn lock(tx: &Tx<'_>, operation: OperationId, locks: &[Lock]) -> Result<()> {
     tx.changed(Topic::Operations);
-    let mut statement =
-        tx.prepare_cached("INSERT INTO operation_locks (subject, operation_id) VALUES (?1, ?2)")?;
-    for subject in subjects {
-        match statement.execute(params![subject.to_string(), operation]) {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO operation_locks (subject, operation_id, name) VALUES (?1, ?2, ?3)",
+    )?;
+    for Lock { uuid, name } in locks {
+        match statement.execute(params![uuid.to_string(), operation, name]) {
             Ok(_) => {}
-            Err(error) if is_duplicate(&error) => return Err(held(tx, *subject)?),
+            Err(error) if is_duplicate(&error) => return Err(held(tx, *uuid)?),
             Err(error) => return Err(error.into()),
         }
     }
@@ -31,19 +33,16 @@ fn held(tx: &Tx<'_>, subject: Uuid) -> Result<Error> {
     }
 }
 
-/// The refusal that names the operation which works on a thing, and that operation's subject.
+/// The refusal that names the thing and the kind of the operation which works on it.
 pub fn in_the_way(kind: &str, name: &str) -> Error {
     Error::busy("operation-in-the-way").arg("operation", kind).arg("name", name)
 }
 
-/// Which of these things are being worked on: kind of the operation and name of its subject. One over several
-/// education groups is named after the thing itself: who asks may see one of the groups only.
+/// Which of these things are being worked on: kind of the operation and name of the thing, never of the operation:
+/// who asks may see only some of what it works on.
 pub fn holders(conn: &Connection, subjects: &[Uuid]) -> Result<HashMap<Uuid, (String, String)>> {
     let mut statement = conn.prepare_cached(
-        "SELECT l.subject, o.kind, CASE \
-         WHEN (SELECT count(*) FROM operation_groups og WHERE og.operation_id = o.id) < 2 THEN o.subject_name \
-         ELSE coalesce((SELECT name FROM desktops WHERE uuid = l.subject), \
-         (SELECT name FROM desktop_groups WHERE uuid = l.subject), l.subject) END \
+        "SELECT l.subject, o.kind, l.name \
          FROM operation_locks l JOIN operations o ON o.id = l.operation_id \
          WHERE l.subject IN (SELECT value FROM json_each(?1))",
     )?;

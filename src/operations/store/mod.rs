@@ -23,11 +23,13 @@ pub fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
     tx.changed(Topic::Operations);
     let uuid = Uuid::new_v4();
     let state = if new.run_at.is_some() { State::Scheduled } else { State::Queued };
-    let held = to_json(&new.locks)?;
+    let (held, names): (Vec<_>, Vec<_>) =
+        new.locks.iter().map(|lock| (lock.uuid, lock.name.as_str())).unzip();
+    let (held, names) = (to_json(&held)?, to_json(&names)?);
     tx.execute(
         "INSERT INTO operations (uuid, kind, subject, subject_name, args, locks, state, owner_id, \
-         owner_name, owner_address, request_id, run_at, created_at, total, args_version) \
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+         owner_name, owner_address, request_id, run_at, created_at, total, args_version, lock_names) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
         params![
             uuid.to_string(),
             new.kind,
@@ -43,7 +45,8 @@ pub fn insert(tx: &Tx<'_>, new: &NewOperation, actor: &Actor) -> Result<Uuid> {
             new.run_at,
             now(),
             new.total as i64,
-            ARGS_VERSION
+            ARGS_VERSION,
+            names
         ],
     )?;
     let id = OperationId::new(tx.last_insert_rowid());

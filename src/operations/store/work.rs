@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::parts;
 use crate::error::{Fault, Result};
 use crate::operations::progress::Told;
-use crate::operations::{Actor, Item, State};
+use crate::operations::{Actor, Item, Lock, State};
 use crate::store::rows::{self, to_json};
 use crate::store::{NodeId, OperationId, Topic, Tx, now};
 
@@ -31,7 +31,7 @@ pub struct Work {
     pub kind: String,
     pub args: String,
     pub args_version: u32,
-    pub locks: Vec<Uuid>,
+    pub locks: Vec<Lock>,
     pub state: State,
     /// Name of the action that it is at; `None` before the first.
     pub action: Option<String>,
@@ -62,7 +62,7 @@ pub fn open(conn: &Connection) -> Result<Vec<Open>> {
 
 /// One operation, unless it is over.
 pub fn work(conn: &Connection, id: OperationId) -> Result<Option<Work>> {
-    let sql = "SELECT id, uuid, kind, args, locks, state, action, abandoned, fault, items, owner_id, \
+    let sql = "SELECT id, uuid, kind, args, locks, lock_names, state, action, abandoned, fault, items, owner_id, \
          owner_name, owner_address, request_id, args_version, done, total \
          FROM operations WHERE finished_at IS NULL AND id=?1";
     let Some(mut work) = rows::first(conn, sql, [id], work_of)? else { return Ok(None) };
@@ -77,7 +77,7 @@ fn work_of(row: &Row<'_>) -> Result<Work> {
         kind: row.get("kind")?,
         args: row.get("args")?,
         args_version: row.get("args_version")?,
-        locks: rows::json(row, "locks")?.unwrap_or_default(),
+        locks: locks(row)?,
         state: State::parse(&row.get::<_, String>("state")?)?,
         action: row.get("action")?,
         abandoned: row.get("abandoned")?,
@@ -90,6 +90,13 @@ fn work_of(row: &Row<'_>) -> Result<Work> {
         },
         actor: actor(row)?,
     })
+}
+
+/// Kept as two lists in the same order.
+fn locks(row: &Row<'_>) -> Result<Vec<Lock>> {
+    let uuids: Vec<Uuid> = rows::json(row, "locks")?.unwrap_or_default();
+    let names: Vec<String> = rows::json(row, "lock_names")?.unwrap_or_default();
+    Ok(uuids.into_iter().zip(names).map(|(uuid, name)| Lock { uuid, name }).collect())
 }
 
 fn actor(row: &Row<'_>) -> Result<Actor> {

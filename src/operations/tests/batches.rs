@@ -33,11 +33,11 @@ fn submit(bench: &Bench, wanted: &[(Uuid, &str)], noted: &mut Vec<usize>) -> Bat
         &uuids,
         |tx, batch| batch.admit_noting(|uuid| admit(tx, uuid)),
         |_, admitted| {
-            let Admitted { uuids, things, title, refused } = admitted;
+            let Admitted { uuids, locks, things, title, refused } = admitted;
             assert!(refused.len() + uuids.len() <= wanted.len());
             noted.extend(things);
             let new = NewOperation::new(KIND, &Args::default(), uuids[0], &title)?;
-            Ok(new.locking_only(uuids))
+            Ok(new.locking_only(locks))
         },
     );
     submitted.expect("submit")
@@ -66,6 +66,11 @@ fn what_is_noted_of_each_thing_reaches_the_operation() {
         (noted, things(&bench)),
         (vec![6], vec!["fifth one".into(), "first".into(), "fourth".into()])
     );
+
+    // It is told of by its own name, whatever the operation that holds it is called.
+    let submitted = submit(&bench, &[(c, "again")], &mut Vec::new());
+    let BatchSubmission::Refused(items) = submitted else { panic!("{submitted:?}") };
+    assert_eq!(items[0].name, "fifth one");
 
     let mut noted = Vec::new();
     let submitted = submit(&bench, &[(b, "unwanted"), (d, "again")], &mut noted);
