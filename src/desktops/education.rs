@@ -10,46 +10,14 @@ use super::{Desktops, store};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
-use crate::store::{EducationGroupId, NetworkId, SubnetId, now};
+use crate::store::{NetworkId, SubnetId, now};
+
+pub use super::store::education::{EducationGroup, NewEducationGroup};
 
 /// Most terminals of a group; more is a slip of the pen.
 const TERMINALS: u32 = 65_536;
 /// Users of a thing that a refusal names.
 const NAMED: usize = 5;
-
-/// A row of the list.
-#[derive(Debug, Clone)]
-pub struct EducationGroup {
-    pub id: EducationGroupId,
-    pub uuid: Uuid,
-    pub name: String,
-    pub desc: String,
-    pub network: Uuid,
-    pub network_name: String,
-    pub subnet: Uuid,
-    pub subnet_name: String,
-    pub subnet_start: Ipv4Addr,
-    pub subnet_end: Ipv4Addr,
-    /// First and last address of the terminals.
-    pub start: Ipv4Addr,
-    pub end: Ipv4Addr,
-    /// Desktop groups.
-    pub desktop_count: u64,
-    /// Desktops in them.
-    pub instance_count: u64,
-    pub created_at: i64,
-    pub updated_at: Option<i64>,
-}
-
-#[derive(Debug)]
-pub struct NewEducationGroup {
-    pub name: String,
-    pub desc: String,
-    pub network: Uuid,
-    pub subnet: Uuid,
-    pub start: Ipv4Addr,
-    pub end: Ipv4Addr,
-}
 
 /// What is `None` stays.
 #[derive(Debug, Default)]

@@ -10,30 +10,11 @@ use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::{UserGroupId, UserId};
 
+pub use super::store::groups::{Group, GroupMembership};
+
 /// Longest name and description, in characters.
 const NAME_LIMIT: usize = 64;
 const TEXT_LIMIT: usize = 1_000;
-
-/// A group of users.
-#[derive(Debug, Clone)]
-pub struct Group {
-    pub id: UserGroupId,
-    pub uuid: String,
-    pub name: String,
-    pub description: String,
-    /// What every member may do.
-    pub permissions: Permissions,
-    pub members: u32,
-}
-
-/// A user's place in a group.
-#[derive(Debug, Clone)]
-pub struct GroupMembership {
-    pub group_id: UserGroupId,
-    pub name: String,
-    /// At most one of a user.
-    pub is_primary: bool,
-}
 
 /// What is to be changed of a group; `None` stays.
 #[derive(Debug, Default)]

@@ -10,32 +10,14 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::{UserGroupId, UserId, now};
+use crate::store::{UserId, now};
+
+pub use super::store::keys::ApiKey;
 
 /// Longest name, in characters.
 const NAME_LIMIT: usize = 64;
 /// Keys of one user.
 const KEYS_LIMIT: u32 = 200;
-
-/// An API key, without what signs in with it.
-#[derive(Debug, Clone)]
-pub struct ApiKey {
-    /// `<name in lower case>_<n>` (document 001).
-    pub id: String,
-    pub user_id: UserId,
-    pub user_name: String,
-    pub name: String,
-    /// What was asked for when it was made or changed.
-    pub granted: Permissions,
-    /// What it can do now: those of `granted` that its owner has.
-    pub permissions: Permissions,
-    /// Numbers and names of the owner's groups when it was made.
-    pub groups: Vec<(UserGroupId, String)>,
-    pub created_at: i64,
-    pub expires_at: Option<i64>,
-    pub last_used_at: Option<i64>,
-    pub last_used_ip: Option<String>,
-}
 
 /// A key to be made.
 #[derive(Debug, Default)]

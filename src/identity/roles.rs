@@ -11,22 +11,10 @@ use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::{EducationGroupId, RoleId};
 
+pub use super::store::roles::Role;
+
 /// Longest code, in characters.
 const CODE_LIMIT: usize = 32;
-
-/// A set of permissions with a name.
-#[derive(Debug, Clone)]
-pub struct Role {
-    pub id: RoleId,
-    /// Its name on the wire.
-    pub code: String,
-    pub description: String,
-    /// Fixed and never deleted.
-    pub builtin: bool,
-    pub permissions: Permissions,
-    /// How many users have it.
-    pub users: u32,
-}
 
 /// What somebody may do within education groups, by their rows.
 pub type Within = BTreeMap<EducationGroupId, Permissions>;

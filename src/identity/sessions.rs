@@ -6,22 +6,9 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
-use crate::store::{SessionId, UserId, now};
+use crate::store::{UserId, now};
 
-/// A session, without what signs in with it.
-#[derive(Debug, Clone)]
-pub struct SessionInfo {
-    pub id: SessionId,
-    pub uuid: String,
-    pub user_id: UserId,
-    pub user_name: String,
-    pub address: Option<String>,
-    /// The browser or program, as it named itself.
-    pub user_agent: String,
-    pub created_at: i64,
-    pub last_seen_at: i64,
-    pub expires_at: i64,
-}
+pub use super::store::sessions::SessionInfo;
 
 impl Identity {
     /// Sessions of a user that go on, the latest used first.

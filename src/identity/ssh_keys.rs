@@ -8,24 +8,14 @@ use super::store::ssh_keys;
 use crate::error::{Error, Result};
 use crate::store::{UserId, now};
 
+pub use super::store::ssh_keys::SshKey;
+
 /// Longest name, in characters.
 const NAME_LIMIT: usize = 64;
 /// Longest key, in bytes: RSA of 16,384 bits.
 const KEY_LIMIT: usize = 8 << 10;
 /// Keys of one user.
 const KEYS_LIMIT: u32 = 50;
-
-/// A user's public key.
-#[derive(Debug, Clone)]
-pub struct SshKey {
-    pub uuid: Uuid,
-    pub name: String,
-    /// Type and base64 body.
-    pub key: String,
-    /// `SHA256:…`, as ssh-keygen(1) shows it.
-    pub fingerprint: String,
-    pub created_at: i64,
-}
 
 impl Identity {
     /// Keys of a user, the oldest first.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::copies::{CopyState, LayerCopy, note_copy};
+use super::copies::{CopyState, LayerCopy};
+use super::store::note_copy;
 use super::upload::Arrived;
 use super::{BaseImage, ImageState, Images, require_free_name, store};
 use crate::error::{Error, Fault, Result};

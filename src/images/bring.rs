@@ -1,6 +1,7 @@
 //! Brings base images to nodes that lack them; their copies' rows tell how it goes.
 
-use super::copies::{CopyState, LayerCopy, note_copy, ready_copy};
+use super::copies::{CopyState, LayerCopy};
+use super::store::{note_copy, ready_copy};
 use super::transfer::{Transfer, Turn};
 use super::{BaseImage, Images, store};
 use crate::error::{Error, Fault, Result};

@@ -1,14 +1,10 @@
 //! Where layers are: of base images and of template versions.
 
-use std::collections::HashSet;
-
-use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::store;
 use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{LayerKind, LayerRef};
-use crate::store::{NodeId, Tx};
+use crate::store::NodeId;
 
 /// How a copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,22 +62,4 @@ impl LayerCopy {
     pub fn layer_ref(&self, kind: LayerKind) -> LayerRef {
         LayerRef { uuid: self.layer, kind, storage: self.storage.clone() }
     }
-}
-
-/// Writes a copy's row, or what has become of it. An empty path leaves the known one.
-pub fn note_copy(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
-    store::copy_put(tx, copy)
-}
-
-/// The copy on a node, when it is there and whole.
-pub fn ready_copy(conn: &Connection, layer: Uuid, node_id: NodeId) -> Result<Option<LayerCopy>> {
-    let copies = store::copies(conn, &[layer])?;
-    let ready = |copy: &LayerCopy| copy.node_id == node_id && copy.state == CopyState::Ready;
-    Ok(copies.into_iter().find(ready))
-}
-
-/// Ids of the nodes on which the copy is whole.
-pub fn ready_nodes(conn: &Connection, layer: Uuid) -> Result<HashSet<NodeId>> {
-    let ready = |copy: &LayerCopy| copy.state == CopyState::Ready;
-    Ok(store::copies(conn, &[layer])?.into_iter().filter(ready).map(|copy| copy.node_id).collect())
 }

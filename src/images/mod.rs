@@ -24,8 +24,8 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 pub use add::NewImage;
-pub use copies::{CopyState, LayerCopy, note_copy, ready_copy, ready_nodes};
-pub use store::ImageLine;
+pub use copies::{CopyState, LayerCopy};
+pub use store::{ImageLine, note_copy, ready_copy, ready_nodes};
 pub use upload::{Arrived, Upload};
 
 use transfer::Transfers;

@@ -1,5 +1,7 @@
 //! Rows of base images and of layers' copies.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -167,7 +169,8 @@ pub fn users(conn: &Connection, image: Uuid, limit: usize) -> Result<(Vec<String
     Ok((names, count))
 }
 
-pub fn copy_put(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
+/// Writes a copy's row, or what has become of it. An empty path leaves the known one.
+pub fn note_copy(tx: &Tx<'_>, copy: &LayerCopy) -> Result<()> {
     tx.changed(Topic::Images);
     let fault = match &copy.state {
         CopyState::Failed(fault) => Some(serde_json::to_string(fault).map_err(Error::internal)?),
@@ -203,6 +206,19 @@ pub fn copies_remove(tx: &Tx<'_>, layers: &[Uuid], node_id: NodeId) -> Result<()
 
 pub fn copies(conn: &Connection, layers: &[Uuid]) -> Result<Vec<LayerCopy>> {
     Ok(copies_with_nodes(conn, layers)?.into_iter().map(|line| line.copy).collect())
+}
+
+/// The copy on a node, when it is there and whole.
+pub fn ready_copy(conn: &Connection, layer: Uuid, node_id: NodeId) -> Result<Option<LayerCopy>> {
+    let copies = copies(conn, &[layer])?;
+    let ready = |copy: &LayerCopy| copy.node_id == node_id && copy.state == CopyState::Ready;
+    Ok(copies.into_iter().find(ready))
+}
+
+/// Ids of the nodes on which the copy is whole.
+pub fn ready_nodes(conn: &Connection, layer: Uuid) -> Result<HashSet<NodeId>> {
+    let ready = |copy: &LayerCopy| copy.state == CopyState::Ready;
+    Ok(copies(conn, &[layer])?.into_iter().filter(ready).map(|copy| copy.node_id).collect())
 }
 
 fn copies_with_nodes(conn: &Connection, layers: &[Uuid]) -> Result<Vec<CopyLine>> {

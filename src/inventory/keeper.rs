@@ -1,18 +1,16 @@
 //! Keeps the link to each node's agent, and passes on what it says.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::store::nodes::RowAgent;
-use super::{Inventory, store};
+use super::{Inventory, NodeAgent, Way, store};
 use crate::error::{Error, Fault, Kind, Result, joined};
 use crate::node::client::NodeClient;
 use crate::node::link;
@@ -23,27 +21,6 @@ use crate::store::{Changed, NodeId, Topic};
 /// Pause before a lost link is opened again, doubled up to the maximum.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-
-/// How a node's agent is reached. The form is also that of the node's row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// It runs inside this process.
-    InProcess,
-    /// It listens on a UNIX socket of this machine.
-    Socket(PathBuf),
-}
-
-/// How a node's agent is reached and what it is told. The form is also that of the node's row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeAgent {
-    pub way: Way,
-    pub libvirt_uri: String,
-    /// `auto`, `kvm` or `qemu`.
-    pub virt_type: String,
-    /// Absolute paths.
-    pub storages: Vec<String>,
-}
 
 impl Inventory {
     /// Connects to the agents of all nodes now and again whenever a link is lost, until the runtime

@@ -8,6 +8,7 @@
 //!   ssh_access.rs  who signs in to which node by ssh     ssh_keys.rs  their keys on the nodes
 //! ```
 
+mod agents;
 mod attendants;
 mod clients;
 mod facts;
@@ -28,11 +29,11 @@ use rusqlite::Connection;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use agents::{NodeAgent, Way};
 pub use attendants::{Duty, Problem};
 pub use clients::{Answering, FIRST_CONNECTION};
 pub use fan_out::side_by_side;
-pub use keeper::{NodeAgent, Way};
-pub use nodes::{Address, Nic, NodeDetail, StorageUse, Usage};
+pub use nodes::{Address, Nic, NodeDetail, StorageUse};
 pub use pools::{NewPool, PoolLine};
 pub use ssh_access::SshGrant;
 use ssh_keys::SshProblems;

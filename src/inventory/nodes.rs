@@ -5,70 +5,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Inventory, Node, NodeStatus, Pool, Problem, StorageRole, store};
+use super::{Inventory, Node, NodeStatus, Pool, Problem, store};
 use crate::error::{Error, Result};
 use crate::node::protocol::Sample;
 use crate::store::NodeId;
 use crate::store::list::{ListQuery, Page};
 
-/// A network card.
-#[derive(Debug, Clone)]
-pub struct Nic {
-    pub id: i64,
-    pub uuid: Uuid,
-    pub node_id: NodeId,
-    pub name: String,
-    pub mac: String,
-    /// Mbit/s, 0 when unknown.
-    pub speed: u32,
-    pub is_up: bool,
-    pub is_physical: bool,
-    pub gateway: Option<String>,
-    pub dns: Vec<String>,
-    pub addresses: Vec<Address>,
-    pub created_at: i64,
-    pub updated_at: Option<i64>,
-}
-
-/// An address of a network card.
-#[derive(Debug, Clone)]
-pub struct Address {
-    pub uuid: Uuid,
-    pub address: String,
-    pub prefix: u8,
-    /// Serves management.
-    pub is_manage: bool,
-    /// Serves the distribution of images.
-    pub is_image: bool,
-}
-
-/// A storage and how full it is, in bytes.
-#[derive(Debug, Clone)]
-pub struct StorageUse {
-    pub id: i64,
-    pub uuid: Uuid,
-    pub node_id: NodeId,
-    pub path: String,
-    /// Numbers of [`StorageRole`].
-    pub roles: Vec<u8>,
-    pub total: u64,
-    pub used: u64,
-}
-
-impl StorageUse {
-    pub fn has(&self, role: StorageRole) -> bool {
-        self.roles.contains(&role.number())
-    }
-}
-
-/// How many templates and desktops are on a node, and what the running ones may use.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Usage {
-    pub machines: u32,
-    pub running: u32,
-    pub running_vcpus: u32,
-    pub running_memory_mib: u64,
-}
+pub use super::store::facts::{Address, Nic, StorageUse};
+pub use super::store::nodes::Usage;
 
 /// Everything that a list shows of a node.
 #[derive(Debug, Clone)]

@@ -6,19 +6,10 @@ use super::{Inventory, Pool, store};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 
+pub use super::store::pools::PoolLine;
+
 /// Names of users that a refusal lists.
 const NAMES_SHOWN: usize = 5;
-
-/// A pool in a list.
-#[derive(Debug, Clone)]
-pub struct PoolLine {
-    pub pool: Pool,
-    pub host_count: u32,
-    /// Names of nodes that do not answer.
-    pub nodes_down: Option<String>,
-    /// Images or templates are on their way to a node.
-    pub is_copying: bool,
-}
 
 /// What a pool is made of, checked.
 #[derive(Debug, Clone)]

@@ -7,27 +7,13 @@ use uuid::Uuid;
 use super::store::ssh_grants;
 use super::{Duty, Inventory};
 use crate::error::{Error, Result};
+use crate::store::UserId;
 use crate::store::list::{ListQuery, Page};
-use crate::store::{NodeId, UserId};
+
+pub use super::store::ssh_grants::SshGrant;
 
 /// Longest name of a system user (useradd(8)).
 const NAME_LIMIT: usize = 32;
-
-/// A user's way into a node.
-#[derive(Debug, Clone)]
-pub struct SshGrant {
-    pub uuid: Uuid,
-    pub node_id: NodeId,
-    pub node_uuid: Uuid,
-    pub node_name: String,
-    pub node_ip: String,
-    pub system_user: String,
-    pub user_name: String,
-    pub user_uuid: String,
-    /// Keys that the user has.
-    pub keys: u32,
-    pub created_at: i64,
-}
 
 impl Inventory {
     pub fn ssh_grants(&self, query: &ListQuery) -> Result<Page<SshGrant>> {

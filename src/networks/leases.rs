@@ -11,19 +11,10 @@ use super::{Networks, Subnet, store};
 use crate::error::{Error, Result};
 use crate::store::{SubnetId, Tx};
 
+pub use super::store::addresses::Lease;
+
 /// Tries for a MAC that nobody has, out of four thousand million.
 const MAC_TRIES: usize = 16;
-
-/// A reserved address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    pub owner: Uuid,
-    pub network_uuid: Uuid,
-    pub subnet_id: SubnetId,
-    pub address: Ipv4Addr,
-    /// `52:54:…` in small letters.
-    pub mac: String,
-}
 
 impl Networks {
     /// Reserves an address for `owner`: the wanted one, or the lowest that is free.

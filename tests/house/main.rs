@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use modules::{Modules, circles};
+use modules::{Modules, circles, is_type};
 use source::sources;
 
 const DOMAINS: [&str; 9] = [
@@ -142,8 +142,11 @@ fn stores_call_nobody_above() {
         }
         for (to, names) in targets {
             let below = ["store/", "node/", "error.rs"].iter().any(|room| to.starts_with(room));
-            if !below && !to.contains("/store/") && !to.ends_with("/store.rs") {
-                wrong.push(format!("{from} calls {names:?} of {to}"));
+            // A type is what rows are read into.
+            let called: Vec<_> = names.iter().filter(|name| !is_type(name)).collect();
+            if !below && !to.contains("/store/") && !to.ends_with("/store.rs") && !called.is_empty()
+            {
+                wrong.push(format!("{from} calls {called:?} of {to}"));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The modules of `src` and what each file takes from which other, read from the sources as text.
 //!
 //! A name is followed to the file that defines it, through `pub use`. What a file takes from the `mod.rs` of a room
-//! that it stands in is no import: that is the room's own vocabulary. Nor is a type that a store reads rows into.
+//! that it stands in is no import: that is the room's own vocabulary.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -49,8 +49,7 @@ impl Modules {
         for (path, module) in &self.0 {
             for target in self.paths_in(path, module) {
                 let Some((found, name)) = self.file_of(&target, 0) else { continue };
-                let into_rows = is_store(&module.file) && is_type(&name);
-                if found.file == module.file || is_room_of(&found.file, &module.file) || into_rows {
+                if found.file == module.file || is_room_of(&found.file, &module.file) {
                     continue;
                 }
                 let of_file = imports.entry(module.file.clone()).or_default();
@@ -157,11 +156,7 @@ fn is_room_of(file: &str, other: &str) -> bool {
     other.starts_with(&format!("{room}/"))
 }
 
-fn is_store(file: &str) -> bool {
-    file.contains("/store/") || file.ends_with("/store.rs")
-}
-
-fn is_type(name: &str) -> bool {
+pub fn is_type(name: &str) -> bool {
     name == "self" || name.starts_with(|c: char| c.is_uppercase())
 }
 

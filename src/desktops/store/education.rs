@@ -7,12 +7,45 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::address;
-use crate::desktops::education::{EducationGroup, NewEducationGroup};
 use crate::error::{Error, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
 use crate::store::{EducationGroupId, NetworkId, Store, SubnetId, Topic, Tx, unique};
+
+/// A row of the list.
+#[derive(Debug, Clone)]
+pub struct EducationGroup {
+    pub id: EducationGroupId,
+    pub uuid: Uuid,
+    pub name: String,
+    pub desc: String,
+    pub network: Uuid,
+    pub network_name: String,
+    pub subnet: Uuid,
+    pub subnet_name: String,
+    pub subnet_start: Ipv4Addr,
+    pub subnet_end: Ipv4Addr,
+    /// First and last address of the terminals.
+    pub start: Ipv4Addr,
+    pub end: Ipv4Addr,
+    /// Desktop groups.
+    pub desktop_count: u64,
+    /// Desktops in them.
+    pub instance_count: u64,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+#[derive(Debug)]
+pub struct NewEducationGroup {
+    pub name: String,
+    pub desc: String,
+    pub network: Uuid,
+    pub subnet: Uuid,
+    pub start: Ipv4Addr,
+    pub end: Ipv4Addr,
+}
 
 const FROM: &str = "education_groups e JOIN networks n ON n.id = e.network_id \
      JOIN subnets s ON s.id = e.subnet_id";

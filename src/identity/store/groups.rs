@@ -5,9 +5,29 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::identity::permission::{Permission, Permissions};
-use crate::identity::{Group, GroupMembership};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{Store, Topic, Tx, UserGroupId, UserId, now, unique};
+
+/// A group of users.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub id: UserGroupId,
+    pub uuid: String,
+    pub name: String,
+    pub description: String,
+    /// What every member may do.
+    pub permissions: Permissions,
+    pub members: u32,
+}
+
+/// A user's place in a group.
+#[derive(Debug, Clone)]
+pub struct GroupMembership {
+    pub group_id: UserGroupId,
+    pub name: String,
+    /// At most one of a user.
+    pub is_primary: bool,
+}
 
 const SELECT: &str = "g.id, g.uuid, g.name, g.description, \
      (SELECT group_concat(p.permission) FROM user_group_permissions p WHERE p.group_id = g.id) AS permissions, \

@@ -6,9 +6,29 @@ use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Context, Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
-use crate::identity::{ApiKey, Caller, Via};
+use crate::identity::{Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
-use crate::store::{Store, Topic, Tx, UserId};
+use crate::store::{Store, Topic, Tx, UserGroupId, UserId};
+
+/// An API key, without what signs in with it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// `<name in lower case>_<n>` (document 001).
+    pub id: String,
+    pub user_id: UserId,
+    pub user_name: String,
+    pub name: String,
+    /// What was asked for when it was made or changed.
+    pub granted: Permissions,
+    /// What it can do now: those of `granted` that its owner has.
+    pub permissions: Permissions,
+    /// Numbers and names of the owner's groups when it was made.
+    pub groups: Vec<(UserGroupId, String)>,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub last_used_at: Option<i64>,
+    pub last_used_ip: Option<String>,
+}
 
 const SELECT: &str = concat!(
     "k.id, k.user_id, k.name, k.groups, k.created_at, k.expires_at, k.last_used_at, k.last_used_ip, ",

@@ -3,10 +3,23 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::{Error, Result};
-use crate::identity::Role;
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{RoleId, Store, Topic, Tx, now, unique};
+
+/// A set of permissions with a name.
+#[derive(Debug, Clone)]
+pub struct Role {
+    pub id: RoleId,
+    /// Its name on the wire.
+    pub code: String,
+    pub description: String,
+    /// Fixed and never deleted.
+    pub builtin: bool,
+    pub permissions: Permissions,
+    /// How many users have it.
+    pub users: u32,
+}
 
 const SELECT: &str = "r.id, r.code, r.description, r.builtin, \
      (SELECT group_concat(p.permission) FROM role_permissions p WHERE p.role_id = r.id) AS permissions, \

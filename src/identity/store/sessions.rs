@@ -7,9 +7,24 @@ use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Error, Result};
 use crate::identity::permission::{BuiltinRole, Permission};
-use crate::identity::{Caller, SessionInfo, Via};
+use crate::identity::{Caller, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{SessionId, Store, Topic, Tx, UserId};
+
+/// A session, without what signs in with it.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    pub id: SessionId,
+    pub uuid: String,
+    pub user_id: UserId,
+    pub user_name: String,
+    pub address: Option<String>,
+    /// The browser or program, as it named itself.
+    pub user_agent: String,
+    pub created_at: i64,
+    pub last_seen_at: i64,
+    pub expires_at: i64,
+}
 
 static LISTING: Listing = Listing {
     select: SELECT,

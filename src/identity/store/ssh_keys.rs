@@ -4,9 +4,20 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::identity::SshKey;
 use crate::store::rows::uuid;
 use crate::store::{Topic, Tx, UserId, unique};
+
+/// A user's public key.
+#[derive(Debug, Clone)]
+pub struct SshKey {
+    pub uuid: Uuid,
+    pub name: String,
+    /// Type and base64 body.
+    pub key: String,
+    /// `SHA256:…`, as ssh-keygen(1) shows it.
+    pub fingerprint: String,
+    pub created_at: i64,
+}
 
 pub fn of_user(conn: &Connection, user: UserId) -> Result<Vec<SshKey>> {
     let mut statement = conn.prepare_cached(

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::account::{NewAccount, Source, User};
 use super::names::{email_address, user_name};
-use super::{Awaits, Source, User, unknown};
+use super::unknown;
 use crate::error::{Error, Result};
 use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
@@ -20,50 +21,6 @@ use crate::store::{RoleId, Tx, UserId, now};
 
 /// Longest full name, phone number or department, in characters.
 const TEXT_LIMIT: usize = 100;
-
-/// An account to be made.
-#[derive(Debug, Clone)]
-pub struct NewAccount {
-    pub name: String,
-    pub email: Option<String>,
-    pub full_name: String,
-    pub phone: String,
-    pub department: String,
-    pub enabled: bool,
-    pub awaits: Option<Awaits>,
-    pub force_reset: bool,
-    pub source: Source,
-    /// DN or subject at the source.
-    pub external_id: Option<String>,
-    /// Codes.
-    pub roles: Vec<String>,
-    /// Beside the roles.
-    pub granted: Permissions,
-    pub groups: Vec<GroupMembership>,
-    /// Code of a role, and the education group for which it holds.
-    pub scoped: Vec<(String, Uuid)>,
-}
-
-impl Default for NewAccount {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            email: None,
-            full_name: String::new(),
-            phone: String::new(),
-            department: String::new(),
-            enabled: true,
-            awaits: None,
-            force_reset: false,
-            source: Source::Local,
-            external_id: None,
-            roles: Vec::new(),
-            granted: Permissions::new(),
-            groups: Vec::new(),
-            scoped: Vec::new(),
-        }
-    }
-}
 
 /// What is to be changed of an account; `None` stays.
 #[derive(Debug, Default)]

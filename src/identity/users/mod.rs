@@ -1,116 +1,26 @@
 //! Accounts.
 
+mod account;
 mod change;
 mod names;
 mod preferences;
 
 use super::lockout::Subject;
-use super::password::{Password, StoredPassword};
-use super::permission::{BuiltinRole, Permissions};
-use super::roles::ScopedRole;
+use super::password::Password;
+use super::permission::BuiltinRole;
 use super::store::{failures, sessions, users};
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::{UserId, now};
 
-pub use change::{AccountChange, NewAccount};
+pub use account::{Awaits, NewAccount, Source, User};
+pub use change::AccountChange;
 pub(super) use change::{
     default_roles, insert, is_free, may_reach, not_oneself, touchable, update,
 };
 pub(super) use names::{email_address, user_name};
 pub use preferences::{Preferences, Workflow};
-
-/// Who checks a user's password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Local,
-    /// A directory (LDAP, Active Directory).
-    Ldap,
-    /// An OpenID provider.
-    Oidc,
-}
-
-impl Source {
-    pub const ALL: [Self; 3] = [Self::Local, Self::Ldap, Self::Oidc];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Ldap => "ldap",
-            Self::Oidc => "oidc",
-        }
-    }
-
-    pub(super) fn parse(word: &str) -> Self {
-        match word {
-            "ldap" => Self::Ldap,
-            "oidc" => Self::Oidc,
-            _ => Self::Local,
-        }
-    }
-}
-
-/// What a registered account waits for before anybody can sign in to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Awaits {
-    /// The link sent to its address.
-    Mail,
-    Administrator,
-}
-
-impl Awaits {
-    pub const ALL: [Self; 2] = [Self::Mail, Self::Administrator];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Mail => "mail",
-            Self::Administrator => "administrator",
-        }
-    }
-
-    pub(super) fn parse(word: &str) -> Self {
-        if word == "mail" { Self::Mail } else { Self::Administrator }
-    }
-}
-
-/// An account.
-#[derive(Debug, Clone)]
-pub struct User {
-    pub id: UserId,
-    pub uuid: String,
-    pub name: String,
-    pub email: Option<String>,
-    pub full_name: String,
-    pub phone: String,
-    pub department: String,
-    pub enabled: bool,
-    /// `None` for one that is ready.
-    pub awaits: Option<Awaits>,
-    /// A new password has to be chosen at the next sign-in.
-    pub force_reset: bool,
-    pub source: Source,
-    /// Codes.
-    pub roles: Vec<String>,
-    /// Roles that hold within one education group.
-    pub scoped: Vec<ScopedRole>,
-    /// Given to this user beside the roles.
-    pub granted: Permissions,
-    /// All that hold for everything: of roles, groups and the user.
-    pub permissions: Permissions,
-    /// Has a second factor at sign-in.
-    pub second_factor: bool,
-    pub password_changed_at: Option<i64>,
-    pub last_login_at: Option<i64>,
-    pub created_at: i64,
-    pub(super) password_hash: Option<StoredPassword>,
-}
-
-impl User {
-    pub fn is_administrator(&self) -> bool {
-        self.roles.iter().any(|code| code == BuiltinRole::Admin.code())
-    }
-}
 
 /// What `set_password` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

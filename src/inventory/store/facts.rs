@@ -7,9 +7,59 @@ use rusqlite::{Connection, Row, ToSql, params};
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::inventory::{Address, Nic, StorageUse};
+use crate::inventory::StorageRole;
 use crate::node::protocol::{NicFacts, NodeFacts, StorageFacts};
 use crate::store::{NodeId, Topic, Tx, now, rows};
+
+/// A network card.
+#[derive(Debug, Clone)]
+pub struct Nic {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub node_id: NodeId,
+    pub name: String,
+    pub mac: String,
+    /// Mbit/s, 0 when unknown.
+    pub speed: u32,
+    pub is_up: bool,
+    pub is_physical: bool,
+    pub gateway: Option<String>,
+    pub dns: Vec<String>,
+    pub addresses: Vec<Address>,
+    pub created_at: i64,
+    pub updated_at: Option<i64>,
+}
+
+/// An address of a network card.
+#[derive(Debug, Clone)]
+pub struct Address {
+    pub uuid: Uuid,
+    pub address: String,
+    pub prefix: u8,
+    /// Serves management.
+    pub is_manage: bool,
+    /// Serves the distribution of images.
+    pub is_image: bool,
+}
+
+/// A storage and how full it is, in bytes.
+#[derive(Debug, Clone)]
+pub struct StorageUse {
+    pub id: i64,
+    pub uuid: Uuid,
+    pub node_id: NodeId,
+    pub path: String,
+    /// Numbers of [`StorageRole`].
+    pub roles: Vec<u8>,
+    pub total: u64,
+    pub used: u64,
+}
+
+impl StorageUse {
+    pub fn has(&self, role: StorageRole) -> bool {
+        self.roles.contains(&role.number())
+    }
+}
 
 /// Writes what a node is; what it does not know yet of its hypervisor stays as it was. The name that
 /// this machine got before its host name was known gives way to it; a name that somebody gave stays.

@@ -6,9 +6,18 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Fault, Result};
-use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus, Usage};
+use crate::inventory::{Node, NodeAgent, NodeRole, NodeStatus};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{NodeId, PoolId, Store, Topic, Tx, now, rows, unique};
+
+/// How many templates and desktops are on a node, and what the running ones may use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    pub machines: u32,
+    pub running: u32,
+    pub running_vcpus: u32,
+    pub running_memory_mib: u64,
+}
 
 const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \

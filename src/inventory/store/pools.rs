@@ -6,10 +6,21 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::inventory::{Pool, PoolLine};
+use crate::inventory::Pool;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::in_numbers;
 use crate::store::{PoolId, Store, Topic, Tx, now, rows, unique};
+
+/// A pool in a list.
+#[derive(Debug, Clone)]
+pub struct PoolLine {
+    pub pool: Pool,
+    pub host_count: u32,
+    /// Names of nodes that do not answer.
+    pub nodes_down: Option<String>,
+    /// Images or templates are on their way to a node.
+    pub is_copying: bool,
+}
 
 const COLUMNS: &str = "p.id, p.uuid, p.name, p.desc, p.is_default, p.created_at, p.updated_at";
 

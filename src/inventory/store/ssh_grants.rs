@@ -6,10 +6,25 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::inventory::SshGrant;
 use crate::node::protocol::AuthorizedKey;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{NodeId, Store, Topic, Tx, UserId, now, rows, unique};
+
+/// A user's way into a node.
+#[derive(Debug, Clone)]
+pub struct SshGrant {
+    pub uuid: Uuid,
+    pub node_id: NodeId,
+    pub node_uuid: Uuid,
+    pub node_name: String,
+    pub node_ip: String,
+    pub system_user: String,
+    pub user_name: String,
+    pub user_uuid: String,
+    /// Keys that the user has.
+    pub keys: u32,
+    pub created_at: i64,
+}
 
 static GRANTS: Listing = Listing {
     select: "g.uuid, g.node_id, n.uuid AS node_uuid, n.name AS node_name, n.ip AS node_ip, g.system_user, \

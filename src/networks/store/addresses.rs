@@ -7,8 +7,19 @@ use uuid::Uuid;
 
 use super::{ip, number};
 use crate::error::{Error, Result};
-use crate::networks::{Lease, Subnet};
+use crate::networks::Subnet;
 use crate::store::{NetworkId, SubnetId, Topic, Tx, rows};
+
+/// A reserved address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub owner: Uuid,
+    pub network_uuid: Uuid,
+    pub subnet_id: SubnetId,
+    pub address: Ipv4Addr,
+    /// `52:54:…` in small letters.
+    pub mac: String,
+}
 
 /// Addresses of a subnet's range that cannot be given out: reserved ones and the gateways of all
 /// subnets of the network.
