@@ -69,8 +69,17 @@ enum Command {
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = true)]
 struct AgentFlags {
+    #[command(flatten)]
+    way: AgentWay,
+    /// Keep here what a controller said, so that after a restart guests are restored before it comes back
+    #[arg(long, env = "STATE_DIRECTORY", value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct AgentWay {
     /// Be no agent, but a pipe between standard input and output and the agent that listens on the socket
     ///
     /// For a controller on another machine, by ssh. The socket is the one given or configured, or
@@ -110,13 +119,15 @@ fn run(line: CommandLine) -> Result<ExitCode> {
     start_log(&settings)?;
     match line.command {
         Command::Serve(_) => serve(settings)?,
-        Command::Agent(AgentFlags { stdio: false, socket: Some(path) }) => {
-            listen::run_socket(&path)?
-        }
-        Command::Agent(AgentFlags { socket, .. }) => {
-            let path = socket.or(settings.agent_socket);
-            listen::run_pipe(&path.unwrap_or_else(|| AGENT_SOCKET.into()))?
-        }
+        Command::Agent(AgentFlags { way, state }) => match way {
+            AgentWay { stdio: false, socket: Some(path) } => {
+                listen::run_socket(&path, state.as_deref())?
+            }
+            AgentWay { socket, .. } => {
+                let path = socket.or(settings.agent_socket);
+                listen::run_pipe(&path.unwrap_or_else(|| AGENT_SOCKET.into()))?
+            }
+        },
         Command::Admin(command) => tell(&identity::cli::run(&settings, command)?)?,
         Command::Doctor(_) => return tell_checks(&in_runtime(monitor::doctor::checks(settings))?),
         Command::Backup { file } => {

@@ -64,11 +64,13 @@ fn the_rpm_is_installed_and_upgraded_and_removed() {
     assert_eq!(settings.permissions().mode() & 0o777, 0o640);
 
     fs::write(base("var/lib/carrel/disk"), "somebody's").expect("write");
+    fs::create_dir_all(base("var/lib/carrel-agent")).expect("the agent's folder");
     let said = script(&machine, &file, "preun", 0);
     assert!(said.contains("database and disks stay in /var/lib/carrel"), "{said}");
     script(&machine, &file, "postun", 0);
     assert!(!base("etc/systemd/system/multi-user.target.wants/carrel.service").exists());
     assert!(base("var/lib/carrel/disk").exists());
+    assert!(!base("var/lib/carrel-agent").exists());
 }
 
 fn unpack(file: &Path, root: &Path) {

@@ -254,6 +254,7 @@ fn purge_and_again(machine: &Machine, file: &str) {
     let said = machine.exec(&["apt-get", "purge", "--yes", "--quiet", "carrel"]);
     assert!(said.contains("/var/lib/carrel is left"), "{said}");
     assert!(!machine.root().join("etc/carrel").exists());
+    assert!(!machine.root().join("var/lib/carrel-agent").exists());
     machine.exec(&["test", "-s", "/var/lib/carrel/carrel.db"]);
     let wanted = machine.root().join("etc/systemd/system/multi-user.target.wants");
     for unit in ["carrel.service", "carrel-agent.service"] {

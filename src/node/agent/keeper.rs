@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::Agent;
+use super::kept::KeptConfig;
+use super::{Agent, libvirt};
 use crate::error::{Context, Error, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::protocol::AgentConfig;
@@ -15,7 +16,10 @@ use crate::node::protocol::AgentConfig;
 /// One in a process, for all connections.
 #[derive(Default)]
 pub struct Keeper {
-    agent: Mutex<Option<Arc<Agent>>>,
+    /// Held while one is started: a second beside it would find the storages taken.
+    agent: tokio::sync::Mutex<Option<Arc<Agent>>>,
+    /// Where the next start finds what this one was told; an agent inside its controller needs none.
+    kept: Option<Arc<KeptConfig>>,
     current: Arc<Mutex<Option<Arc<Served>>>>,
     /// Held by the connection that works, until its calls have ended.
     working: Arc<tokio::sync::Mutex<()>>,
@@ -52,6 +56,33 @@ impl Drop for Turn {
 }
 
 impl Keeper {
+    /// One whose agent is there again after the process was.
+    pub fn with(kept: KeptConfig) -> Self {
+        Self { kept: Some(Arc::new(kept)), ..Self::default() }
+    }
+
+    /// Starts the agent that the last controller had, so that guests restore and networks are served before one comes.
+    /// Without it, whatever is the reason, the next controller's is started.
+    pub async fn resume(&self) {
+        let Some(kept) = self.kept.clone() else { return };
+        let mut agent = self.agent.lock().await;
+        if agent.is_some() {
+            return;
+        }
+        let resumed = on_thread(move || {
+            let Some(config) = kept.read()? else { return Ok(None) };
+            libvirt::require_local(&config.libvirt_uri)?;
+            Agent::start(config).map(Some)
+        });
+        match resumed.await {
+            Ok(resumed) => *agent = resumed,
+            Err(error) => tracing::error!(
+                error = error.detail(),
+                "guests are not looked after before a controller comes"
+            ),
+        }
+    }
+
     /// Ends the connection of an earlier controller and waits for its calls. One that hangs is left
     /// behind after `patience`: all requests may be repeated, also beside themselves.
     ///
@@ -87,8 +118,8 @@ impl Keeper {
     /// # Errors
     /// Those of [`Agent::start`].
     pub async fn agent(&self, config: AgentConfig, patience: Duration) -> Result<Arc<Agent>> {
-        let earlier = lock(&self.agent).take();
-        let agent = match earlier {
+        let mut current = self.agent.lock().await;
+        let agent = match current.take() {
             Some(agent) if *agent.config() == config => agent,
             earlier => {
                 // Two agents must not look after the same domains.
@@ -99,14 +130,36 @@ impl Keeper {
                         tracing::warn!("an agent with another configuration still works");
                     }
                 }
-                tokio::task::spawn_blocking(move || Agent::start(config))
-                    .await
-                    .context("start an agent")??
+                on_thread(move || Agent::start(config)).await?
             }
         };
-        *lock(&self.agent) = Some(agent.clone());
+        *current = Some(agent.clone());
+        if let Some(kept) = self.kept.clone() {
+            let agent = agent.clone();
+            on_thread(move || Ok(keep(&kept, agent.config()))).await?;
+        }
         Ok(agent)
     }
+}
+
+/// What could not be kept is missing only when the machine starts without its controller.
+fn keep(kept: &KeptConfig, config: &AgentConfig) {
+    // Who only looks has no guests.
+    if config.installation.is_nil() {
+        return;
+    }
+    if let Err(error) = kept.write(config) {
+        tracing::error!(
+            error = error.detail(),
+            "not kept: guests are not looked after when the agent starts without a controller"
+        );
+    }
+}
+
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.context("start an agent")?
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -17,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::keeper::Keeper;
+use super::kept::KeptConfig;
 use super::serve::serve;
 use crate::error::{Context, Error, Kind, Result};
 
@@ -53,11 +54,12 @@ pub fn run_pipe(path: &Path) -> Result<()> {
     }
 }
 
-/// `carrel agent --socket PATH`: serves controllers one after the other until SIGTERM or SIGINT. Guests run on.
+/// `carrel agent --socket PATH`: serves controllers one after the other until SIGTERM or SIGINT. Guests run on. In
+/// `state`, a folder, it keeps what it needs to go on by itself at its next start; without one it waits for a controller.
 ///
 /// # Errors
 /// `socket-taken` when another agent listens there, and when the socket cannot be made.
-pub fn run_socket(path: &Path) -> Result<()> {
+pub fn run_socket(path: &Path, state: Option<&Path>) -> Result<()> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let listener = bind(path).await?;
@@ -73,7 +75,8 @@ pub fn run_socket(path: &Path) -> Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        accept(listener, stop).await;
+        let keeper = state.map(|dir| Keeper::with(KeptConfig::new(dir)));
+        accept(listener, keeper.unwrap_or_default(), stop).await;
         fs::remove_file(path).context(format_args!("remove {}", path.display()))
     });
     runtime.shutdown_background();
@@ -107,8 +110,14 @@ pub(in crate::node) async fn bind(path: &Path) -> Result<UnixListener> {
 }
 
 /// Each connection has its own task, so that a newer controller can take over from one that hangs.
-pub(in crate::node) async fn accept(listener: UnixListener, stop: impl Future<Output = ()>) {
-    let keeper = Arc::new(Keeper::default());
+pub(in crate::node) async fn accept(
+    listener: UnixListener,
+    keeper: Keeper,
+    stop: impl Future<Output = ()>,
+) {
+    let keeper = Arc::new(keeper);
+    let resuming = keeper.clone();
+    tokio::spawn(async move { resuming.resume().await });
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {

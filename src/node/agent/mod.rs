@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   serve.rs     one connection: calls, streams, cancelling     listen.rs  the ways to start
-//!   keeper.rs    keeps the agent between connections
+//!   keeper.rs    keeps the agent between connections     kept.rs     what it needs after its own end
 //!   dispatch.rs  from a request to the function that does it    call.rs    what such a function gets
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   program.rs   the one door to other programs          events.rs  what the agent tells unasked
@@ -21,6 +21,7 @@ pub mod events;
 mod facts;
 pub mod files;
 pub mod keeper;
+pub mod kept;
 pub mod libvirt;
 pub mod listen;
 mod look;

@@ -103,7 +103,7 @@ pub const LINK_PATIENCE: u64 = 10;
 /// Seconds between the controller's [`Frame::Ping`]s.
 pub const PING_PAUSE: u64 = 3;
 
-/// What an agent needs to know; it keeps nothing of it when it ends.
+/// What an agent needs to know. One that listens on a socket keeps it for its next start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentConfig {
     /// Agents touch only domains, networks and files of this installation.

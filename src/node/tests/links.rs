@@ -102,7 +102,9 @@ async fn sockets_serve_the_newest_controller() {
     assert_eq!(listen::bind(&socket).await.unwrap_err().key(), "socket-taken");
     let stop = CancelFlag::new();
     let stopped = stop.clone();
-    let agent = tokio::spawn(async move { listen::accept(listener, stopped.cancelled()).await });
+    let agent = tokio::spawn(async move {
+        listen::accept(listener, Keeper::default(), stopped.cancelled()).await
+    });
 
     let config = config(&storage);
     let (sender, mut first_events) = unbounded_channel();

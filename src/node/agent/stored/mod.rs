@@ -4,6 +4,7 @@
 //! ```text
 //!   domain.rs     the spec in a domain's metadata          network.rs   the spec in a network's metadata
 //!   published.rs  `<template>.current` beside the layers   layer.rs     how all of them name a layer
+//!   config.rs     what the controller told last
 //! ```
 //!
 //! Each says its form by a number, `form`; the first release wrote none, which is form 1. A field that older agents
@@ -14,6 +15,7 @@
 //! Nothing else on a node has a form that could change: disks are qcow2, whose storage it is says the name of a
 //! folder, and what was set aside in `lost` is libvirt's own definition, which nobody reads back.
 
+mod config;
 mod domain;
 mod layer;
 mod network;
@@ -26,6 +28,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
+pub use config::{read_config, write_config};
 pub use domain::{read_spec, write_spec};
 pub use network::{read_network, write_network};
 pub use published::{read_published, write_published};

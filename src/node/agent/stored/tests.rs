@@ -89,6 +89,15 @@ fn published() -> TemplateLayers {
     TemplateLayers { version: 2, disks: [(DISK, layer())].into() }
 }
 
+fn config() -> AgentConfig {
+    AgentConfig {
+        installation: INSTALLATION,
+        libvirt_uri: "qemu:///system".to_owned(),
+        virt_type: "auto".to_owned(),
+        storages: vec![STORAGE.to_owned()],
+    }
+}
+
 /// The JSON in Carrel's element of a definition.
 fn json_in(definition: &str) -> &str {
     let from = definition.find("\">{").expect("the element's text") + 2;
@@ -118,6 +127,7 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
         ("network.json", write_network(&network()).unwrap()),
         ("bridge.json", write_network(&bridge).unwrap()),
         ("published.json", String::from_utf8(write_published(&published()).unwrap()).unwrap()),
+        ("controller.json", String::from_utf8(write_config(&config()).unwrap()).unwrap()),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/now");
     for (name, text) in written {
@@ -133,6 +143,8 @@ fn what_is_written_now_is_read() {
     assert_eq!(read_network(&write_network(&network()).unwrap(), &"it").unwrap(), network());
     let text = String::from_utf8(write_published(&published()).unwrap()).unwrap();
     assert_eq!(read_published(&text, &"it").unwrap(), published());
+    let text = String::from_utf8(write_config(&config()).unwrap()).unwrap();
+    assert_eq!(read_config(&text, &"it").unwrap(), config());
 }
 
 #[test]
@@ -147,10 +159,12 @@ fn a_field_of_a_newer_release_is_overlooked_and_a_newer_form_is_not() {
     let newer = "{\"form\":7}";
     assert_eq!(read_network(newer, &"it").unwrap_err().key(), NEWER);
     assert_eq!(read_published(newer, &"it").unwrap_err().key(), NEWER);
+    assert_eq!(read_config(newer, &"it").unwrap_err().key(), NEWER);
 
     for damaged in ["", "{", "[]", "{\"uuid\":1}"] {
         assert_eq!(read_spec(damaged, &"it").unwrap_err().key(), "stored-damaged", "{damaged}");
         assert_eq!(read_network(damaged, &"it").unwrap_err().key(), "stored-damaged");
         assert_eq!(read_published(damaged, &"it").unwrap_err().key(), "stored-damaged");
+        assert_eq!(read_config(damaged, &"it").unwrap_err().key(), "stored-damaged");
     }
 }
