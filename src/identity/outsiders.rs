@@ -5,7 +5,7 @@
 //! found by name or e-mail address: whoever chooses those elsewhere would take over accounts here.
 
 use super::store::{roles, sessions, users};
-use super::users::{AccountChange, email_address, insert, is_free, update, user_name};
+use super::users::{AccountChange, email_address, insert, is_free, outsider_name, update};
 use super::{Authority, Identity, NewAccount, Source, User};
 use crate::error::{Error, Kind, Result};
 use crate::settings::RoleMap;
@@ -32,7 +32,7 @@ impl Identity {
     ///
     /// # Errors
     /// `outsider-name-taken` when the name, or one that looks like it, belongs to another account,
-    /// `outsider-without-role`, and those of names
+    /// `outsider-name-unusable`, `outsider-without-role`
     pub(super) fn admit(&self, outsider: &Outsider) -> Result<User> {
         let user = self.store.write(|tx| {
             let roles = known_roles(tx, &outsider.roles)?;
@@ -77,7 +77,7 @@ fn known_roles(tx: &Tx<'_>, codes: &[String]) -> Result<Vec<String>> {
 }
 
 fn make(tx: &Tx<'_>, outsider: &Outsider, roles: Vec<String>) -> Result<User> {
-    let name = user_name(&outsider.name)?;
+    let name = outsider_name(&outsider.name).map_err(|cause| unusable(outsider, cause))?;
     is_free(tx, &name, None, None).map_err(|taken| name_taken(outsider).because(taken))?;
     let account = NewAccount {
         email: free_email(tx, outsider, &name, None),
@@ -98,7 +98,7 @@ fn refresh(
     outsider: &Outsider,
     roles: Vec<String>,
 ) -> Result<Option<User>> {
-    let name = user_name(&outsider.name).ok();
+    let name = outsider_name(&outsider.name).ok();
     let name = name.filter(|name| is_free(tx, name, None, Some(user.id)).is_ok());
     if name.is_none() {
         tracing::warn!(name = outsider.name, kept = user.name, "the new name cannot be taken over");
@@ -119,6 +119,13 @@ fn refresh(
         return Ok(None);
     }
     users::by_id(tx, user.id)
+}
+
+/// What is wrong with the name is said in words of its own: nobody typed it into a field.
+fn unusable(outsider: &Outsider, cause: Error) -> Error {
+    let given: String = outsider.name.chars().take(TEXT_LIMIT).collect();
+    let error = Error::bad_input("outsider-name-unusable");
+    error.arg("given", given.escape_debug()).because(cause)
 }
 
 fn name_taken(outsider: &Outsider) -> Error {

@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// Name of the section.
 pub(super) const SECTION: &str = "ldap";
-/// Stands for what somebody typed as their name.
+/// Stands for what somebody typed as their name; where groups are searched, for their name in the directory.
 pub const LOGIN: &str = "{login}";
 /// Stands for the DN of who signs in.
 pub const DN: &str = "{dn}";
@@ -63,7 +63,8 @@ pub struct Ldap {
     /// Never given to another person and kept when somebody moves.
     pub id_attribute: String,
     pub member_of_attribute: String,
-    /// Base and filter with [`DN`], for directories without `memberOf`.
+    /// Base and filter with [`DN`], or [`LOGIN`] for the name that the directory gives, for directories without
+    /// `memberOf`.
     pub groups: Option<(String, String)>,
     pub roles: RoleMap,
 }
@@ -121,8 +122,9 @@ fn check(ldap: &Ldap, plain_text: bool) -> Result<()> {
     if !ldap.user_filter.contains(LOGIN) {
         return Err(wrong(SECTION, "user_filter: lacks {login}"));
     }
-    if !ldap.groups.as_ref().is_none_or(|(_, filter)| filter.contains(DN)) {
-        return Err(wrong(SECTION, "group_filter: lacks {dn}"));
+    let is_about = |filter: &String| filter.contains(DN) || filter.contains(LOGIN);
+    if !ldap.groups.as_ref().is_none_or(|(_, filter)| is_about(filter)) {
+        return Err(wrong(SECTION, "group_filter: lacks {dn} and {login}"));
     }
     // An empty password would be no sign-in at all (RFC 4513, 5.1.2).
     if !ldap.bind_dn.is_empty() && ldap.bind_password.text().is_empty() {
@@ -148,6 +150,7 @@ mod tests {
             "url = \"ldap://127.0.0.1:389/\"",
             "url = \"ldap://[::1]:389\"",
             "url = \"ldap://dc1.school.example\"\nplain_text = true",
+            "url = \"ldaps://x\"\ngroup_base_dn = \"ou=x\"\ngroup_filter = \"(memberUid={login})\"",
         ] {
             read(good).expect(good);
         }
@@ -157,6 +160,7 @@ mod tests {
             "url = \"https://dc1.school.example\"",
             "url = \"ldaps://dc1.school.example\"\nstarttls = true",
             "url = \"ldaps://dc1.school.example\"\nuser_filter = \"(uid=lee)\"",
+            "url = \"ldaps://x\"\ngroup_base_dn = \"ou=x\"\ngroup_filter = \"(cn=teachers)\"",
             "url = \"ldaps://dc1.school.example\"\nbind_dn = \"cn=carrel\"",
             "url = \"ldaps://dc1.school.example\"\nca_file = \"/nowhere\"",
         ] {

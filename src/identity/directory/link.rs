@@ -93,7 +93,7 @@ impl Link {
         if let Some((base, filter)) = &self.settings.groups {
             // Who signs in may not be allowed to see groups.
             self.bind(&mut connection).await?;
-            let filter = filter.replace(DN, &ldap_escape(entry.dn.as_str()));
+            let filter = group_filter(filter, &entry);
             let found = search(&mut connection, base, &filter, &["1.1"], GROUPS_LIMIT).await?;
             entry.groups.extend(found.into_iter().map(|group| group.dn));
         }
@@ -197,6 +197,13 @@ impl Link {
             dn: found.dn,
         })
     }
+}
+
+/// The groups of somebody. What stands for them is put in at once: a name may hold what stands for the other.
+fn group_filter(written: &str, entry: &Entry) -> String {
+    let (dn, name) = (ldap_escape(entry.dn.as_str()), ldap_escape(entry.name.as_str()));
+    let by_dn = written.split(DN).map(|part| part.replace(LOGIN, &name));
+    by_dn.collect::<Vec<_>>().join(&dn)
 }
 
 async fn search(

@@ -7,6 +7,7 @@
 //! Known here, unknown anywhere, or known with another password takes the same questions, so that the time
 //! tells little about which names exist.
 
+mod dn;
 mod link;
 
 use std::sync::{Mutex, PoisonError};
@@ -121,7 +122,7 @@ impl Directory {
     }
 
     fn outsider(&self, entry: Entry) -> Outsider {
-        let roles = mapped(&self.settings.roles, &entry.groups, dn_form);
+        let roles = mapped(&self.settings.roles, &entry.groups, dn::form);
         tracing::debug!(dn = entry.dn, groups = ?entry.groups, ?roles, "found in the directory");
         Outsider {
             source: Source::Ldap,
@@ -139,7 +140,7 @@ impl Identity {
     ///
     /// # Errors
     /// `sign-in-failed`, also when the account cannot be made (the log says why); `sign-in-locked`,
-    /// `outsider-without-role`, `directory-unreachable`, `directory-refuses`
+    /// `outsider-without-role`, `outsider-name-unusable`, `directory-unreachable`, `directory-refuses`
     pub(super) fn ask_directory(
         &self,
         directory: &Directory,
@@ -162,7 +163,8 @@ impl Identity {
         };
         let outsider: Outsider = found.ok_or_else(failed)?;
         self.admit(&outsider).map_err(|error| match error.key() {
-            "outsider-without-role" => error,
+            // The password was right: who it belongs to may know.
+            "outsider-without-role" | "outsider-name-unusable" => error,
             _ if matches!(error.kind(), Kind::Conflict | Kind::BadInput) => {
                 let name = &outsider.name;
                 tracing::warn!(
@@ -224,25 +226,4 @@ impl Identity {
 
 fn unreachable() -> Error {
     Error::unreachable("directory-unreachable")
-}
-
-/// A DN as two of them are compared: without case, and without spaces around the marks.
-fn dn_form(dn: &str) -> String {
-    let parts = dn.split(',').map(|part| match part.split_once('=') {
-        Some((name, value)) => format!("{}={}", name.trim(), value.trim()),
-        None => part.trim().to_owned(),
-    });
-    parts.collect::<Vec<_>>().join(",").to_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_groups_are_compared_as_the_directory_does() {
-        let form = dn_form("cn=Teachers, OU = Groups,dc=school,dc=example");
-        assert_eq!(form, dn_form("CN=teachers,ou=groups,DC=School,dc=example"));
-        assert_ne!(form, dn_form("cn=teachers,ou=groups,dc=other,dc=example"));
-    }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::account::{NewAccount, Source, User};
-use super::names::{email_address, user_name};
+use super::names::{email_address, outsider_name, user_name};
 use super::unknown;
 use crate::error::{Error, Result};
 use crate::identity::groups::GroupMembership;
@@ -202,9 +202,17 @@ pub(in crate::identity) fn insert(
     users::by_id(tx, id)?.ok_or_else(|| Error::internal("a user vanished while it was made"))
 }
 
+/// Names that another source gives may hold more.
+fn name_at(source: Source, name: &str) -> Result<String> {
+    match source {
+        Source::Local => user_name(name),
+        Source::Ldap | Source::Oidc => outsider_name(name),
+    }
+}
+
 fn checked(account: NewAccount) -> Result<NewAccount> {
     Ok(NewAccount {
-        name: user_name(&account.name)?,
+        name: name_at(account.source, &account.name)?,
         email: account.email.as_deref().map(email_address).transpose()?,
         full_name: short_text("full_name", &account.full_name)?,
         phone: short_text("phone", &account.phone)?,
@@ -224,7 +232,7 @@ pub(in crate::identity) fn update(
     }
     let mut next = user.clone();
     if let Some(name) = &change.name {
-        next.name = user_name(name)?;
+        next.name = name_at(user.source, name)?;
     }
     if let Some(email) = &change.email {
         next.email = if email.trim().is_empty() { None } else { Some(email_address(email)?) };

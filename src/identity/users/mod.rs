@@ -19,7 +19,7 @@ pub use change::AccountChange;
 pub(super) use change::{
     default_roles, insert, is_free, may_reach, not_oneself, touchable, update,
 };
-pub(super) use names::{email_address, user_name};
+pub(super) use names::{email_address, outsider_name, user_name, without_backslash};
 pub use preferences::{Preferences, Workflow};
 
 /// What `set_password` did.

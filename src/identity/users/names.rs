@@ -15,8 +15,37 @@ const EMAIL_LIMIT: usize = 254;
 /// Letters of any script, digits and a few marks: a name is typed at sign-in and stands in lists,
 /// logs and file names of reports.
 pub fn user_name(text: &str) -> Result<String> {
+    named(text, is_word)
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+')
+}
+
+/// The name of somebody whom another source knows: it is theirs there and cannot be chosen for Carrel, so that
+/// marks may stand in it that names of people and their accounts elsewhere have. Spaces are one each.
+pub fn outsider_name(text: &str) -> Result<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let name = words.join(" ");
+    let is_within = |c: char| matches!(c, '#' | '\'' | '’' | '·' | ' ');
+    match name.chars().next().filter(|first| is_within(*first)) {
+        Some(first) => Err(character(first)),
+        None => named(&name, |c| is_word(c) || is_within(c)),
+    }
+}
+
+/// `DOMAIN\name`, as Windows writes it, is `name@DOMAIN`; all else stays.
+pub fn without_backslash(name: &str) -> String {
+    match name.trim().split_once('\\') {
+        Some((domain, user)) if !domain.is_empty() && !user.is_empty() => {
+            format!("{user}@{domain}")
+        }
+        _ => name.to_owned(),
+    }
+}
+
+fn named(text: &str, allowed: impl Fn(char) -> bool) -> Result<String> {
     let name: String = text.trim().nfc().collect();
-    let wrong = |key| Error::bad_input(key).arg("field", "username").arg("limit", NAME_LIMIT);
     if name.is_empty() {
         return Err(wrong("name-empty"));
     }
@@ -26,11 +55,18 @@ pub fn user_name(text: &str) -> Result<String> {
     if name.starts_with(['.', '-']) {
         return Err(wrong("name-start"));
     }
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
     match name.chars().find(|c| !allowed(*c)) {
-        Some(found) => Err(wrong("user-name-character").arg("found", found.escape_debug())),
+        Some(found) => Err(character(found)),
         None => Ok(name),
     }
+}
+
+fn character(found: char) -> Error {
+    wrong("user-name-character").arg("found", found.escape_debug())
+}
+
+fn wrong(key: &'static str) -> Error {
+    Error::bad_input(key).arg("field", "username").arg("limit", NAME_LIMIT)
 }
 
 /// An address that mail can be sent to.
@@ -60,6 +96,27 @@ mod tests {
             assert!(user_name(name).is_err(), "{name:?}");
         }
         assert_eq!(user_name("Jose\u{301}").expect("composed"), "José");
+    }
+
+    #[test]
+    fn names_from_elsewhere_may_be_names_of_people() {
+        for (given, name) in [
+            ("o'neil@school.example", "o'neil@school.example"),
+            (" Mary\u{a0}  Jane ", "Mary Jane"),
+            ("阿里木·买买提", "阿里木·买买提"),
+        ] {
+            assert_eq!(outsider_name(given).expect(given), name);
+        }
+        for name in
+            ["", " ", "=cmd", "'or'", "#x", "a\\b", "a/b", "a\"b", "a;b", "a\u{200b}b", "a\0"]
+        {
+            assert!(outsider_name(name).is_err(), "{name:?}");
+        }
+        for (given, name) in
+            [("SCHOOL\\jane", "jane@SCHOOL"), ("\\jane", "\\jane"), ("jane", "jane")]
+        {
+            assert_eq!(without_backslash(given), name);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Sign-in by a directory, against a real slapd.
 
+mod groups;
 mod slapd;
 
 use std::time::{Duration, Instant};

@@ -69,6 +69,7 @@ impl Slapd {
         let text = format!(
             "include {schema}/core.schema\ninclude {schema}/cosine.schema\n\
              include {schema}/inetorgperson.schema\n\
+             include {schema}/nis.schema\n\
              modulepath {modules}\nmoduleload back_mdb\nmoduleload memberof\n\
              allow bind_anon_dn\npidfile {folder}/slapd.pid\n\
              TLSCACertificateFile {ca}\nTLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n\
@@ -177,6 +178,15 @@ impl Slapd {
         self.add(&person_dn(uid), &attributes);
     }
 
+    /// A group; its name as in a DN.
+    #[track_caller]
+    pub fn group(&self, name: &str) {
+        // It has at least one member.
+        let nobody = format!("cn=nobody,{BASE}");
+        // The directory adds the name itself, without what it is written with.
+        self.add(&group_dn(name), &[("objectClass", "groupOfNames"), ("member", &nobody)]);
+    }
+
     #[track_caller]
     pub fn change(&self, dn: &str, change: Mod<&str>) {
         let changed = self.connection().modify(dn, vec![change]).expect("modify");
@@ -230,13 +240,8 @@ impl Slapd {
         );
         self.person("anna", "anna@school.example", "annas password");
         self.person("bert", "bert@school.example", "berts password");
-        // A group has at least one member.
-        let nobody = format!("cn=nobody,{BASE}");
         for group in ["teachers", "heads"] {
-            self.add(
-                &group_dn(group),
-                &[("objectClass", "groupOfNames"), ("cn", group), ("member", &nobody)],
-            );
+            self.group(group);
         }
     }
 }
