@@ -45,7 +45,7 @@ pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
 pub use mail::{Letter, Mailer};
-pub use oidc::{Door, PATIENCE, ProviderAnswer};
+pub use oidc::{Door, PATIENCE, ProviderAnswer, mark};
 pub use password::Password;
 pub use permission::{BuiltinRole, Permission, Permissions};
 pub use policy::Policy;

@@ -19,6 +19,8 @@ pub(super) struct Written {
     client_id: String,
     #[serde(default)]
     client_secret: Secret,
+    #[serde(default)]
+    audiences: Vec<String>,
     display_name: Option<String>,
     redirect_url: Option<String>,
     scopes: Option<Vec<String>>,
@@ -37,6 +39,8 @@ pub struct Oidc {
     pub client_id: String,
     /// Empty for a client without one.
     pub client_secret: Secret,
+    /// Who else a token may be for without saying that it was made for this client.
+    pub audiences: Vec<String>,
     /// On the button of the sign-in page.
     pub display_name: String,
     /// Where the provider sends people back, when that is not the address that they see Carrel at.
@@ -64,6 +68,7 @@ impl Written {
             issuer: self.issuer,
             client_id: self.client_id,
             client_secret: self.client_secret,
+            audiences: self.audiences,
             display_name: or(self.display_name, "OpenID Connect"),
             redirect_url: self.redirect_url,
             scopes: scopes.into_iter().filter(|scope| scope != "openid").collect(),

@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct Provider {
     pub issuer: String,
     settings: Value,
+    /// Keeps its port for it until it starts.
+    port: Option<TcpListener>,
     process: Option<Child>,
 }
 
@@ -26,12 +28,12 @@ impl Provider {
 
     /// One to be started; `origin` is scheme and host of this machine, `more` goes to its settings.
     pub fn new(origin: &str, more: &Value) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-        let issuer = format!("{origin}:{}", port.expect("a free port").port());
+        let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let issuer = format!("{origin}:{}", port.local_addr().expect("a free port").port());
         let mut settings = json!({"issuer": issuer});
         let more = more.as_object().cloned().unwrap_or_default();
         settings.as_object_mut().expect("an object").extend(more);
-        Self { issuer, settings, process: None }
+        Self { issuer, settings, port: Some(port), process: None }
     }
 
     /// A server whose settings name this provider.
@@ -54,7 +56,9 @@ impl Provider {
     /// As after a stop; it has other keys then.
     pub fn start_again(&mut self) {
         let place = concat!(env!("CARGO_MANIFEST_DIR"), "/target/oidc/provider.mjs");
-        let mut child = Command::new(node())
+        let node = node();
+        drop(self.port.take());
+        let mut child = Command::new(node)
             .arg(place)
             .arg(self.settings.to_string())
             .stdin(Stdio::null())

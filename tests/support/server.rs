@@ -261,6 +261,12 @@ impl Server {
         status
     }
 
+    /// Changes a setting, from the next start on.
+    pub fn set_env(&mut self, name: &str, value: impl ToString) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_string()));
+    }
+
     /// Starts it on the data directory that it had before.
     #[track_caller]
     pub fn start_again(&mut self) {

@@ -17,13 +17,13 @@ use crate::api::endpoint::{Endpoint, Streamed, streaming};
 use crate::api::origin::Origin;
 use crate::api::session;
 use crate::error::{Error, Result};
-use crate::identity::{NewSession, PATIENCE, ProviderAnswer};
+use crate::identity::{NewSession, PATIENCE, ProviderAnswer, mark};
 
 const CALLBACK: &str = "/api/v1.0/identity/oidc/callback";
 /// Both paths begin with it: the cookie goes nowhere else.
 const PATHS: &str = "/api/v1.0/identity/oidc";
-/// Holds what the browser has to remember on its way.
-const COOKIE: &str = "carrel_oidc";
+/// Begins the names of what the browser has to remember on its way: each tab has its own.
+const COOKIE: &str = "carrel_oidc_";
 const SIGNED_IN: &str = "log-sign-in";
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -54,16 +54,24 @@ struct CallbackInput {
 fn begin<'r>(
     app: Arc<App>,
     call: Call,
-    _: &'r Request<'_>,
+    request: &'r Request<'_>,
     _: Data<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    let memories = request.cookies().iter().filter_map(|cookie| {
+        let mark = cookie.name().strip_prefix(COOKIE)?;
+        Some((mark.to_owned(), cookie.value().to_owned()))
+    });
+    let kept: Vec<_> = memories.collect();
     Box::pin(async move {
         let (there, back) = (Arc::clone(&app), call.origin.url(CALLBACK));
-        match blocking(move || there.identity.begin_at_provider(&back)).await {
+        match blocking(move || there.identity.begin_at_provider(&back, kept)).await {
             Ok(begun) => {
-                let mut cookie = memory(&call.origin, begun.cookie);
+                let mut cookies: Vec<_> =
+                    begun.stale.iter().map(|mark| forgotten(&call.origin, mark)).collect();
+                let mut cookie = memory(&call.origin, &begun.mark, begun.cookie);
                 cookie.set_max_age(Duration::seconds(PATIENCE));
-                Ok(go(&begun.url, vec![cookie]))
+                cookies.push(cookie);
+                Ok(go(&begun.url, cookies))
             }
             // There is no page that would offer this way.
             Err(error) if error.key() == "oidc-off" => Err(error),
@@ -78,10 +86,11 @@ fn callback<'r>(
     request: &'r Request<'_>,
     _: Data<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
-    let cookie = request.cookies().get(COOKIE).map(|cookie| cookie.value().to_owned());
+    let mark = call.query("state").map(mark);
+    let kept = mark.as_ref().and_then(|mark| request.cookies().get(&format!("{COOKIE}{mark}")));
+    let cookie = kept.map(|cookie| cookie.value().to_owned());
     Box::pin(async move {
-        let mut forget = memory(&call.origin, String::new());
-        forget.set_max_age(Duration::ZERO);
+        let forget = mark.filter(|_| cookie.is_some()).map(|mark| forgotten(&call.origin, &mark));
         let (there, query) = (Arc::clone(&app), |name| call.query(name).map(str::to_owned));
         let answer = ProviderAnswer {
             code: query("code"),
@@ -103,7 +112,7 @@ fn callback<'r>(
             }
         })
         .await?;
-        cookies.push(forget);
+        cookies.extend(forget);
         Ok(go(&to, cookies))
     })
 }
@@ -134,13 +143,19 @@ fn sorry(error: &Error) -> String {
 }
 
 /// Lax and not strict: the browser comes back from the provider's site with it.
-fn memory(origin: &Origin, value: String) -> Cookie<'static> {
-    Cookie::build((COOKIE, value))
+fn memory(origin: &Origin, mark: &str, value: String) -> Cookie<'static> {
+    Cookie::build((format!("{COOKIE}{mark}"), value))
         .path(PATHS)
         .http_only(true)
         .same_site(SameSite::Lax)
         .secure(origin.is_secure())
         .build()
+}
+
+fn forgotten(origin: &Origin, mark: &str) -> Cookie<'static> {
+    let mut cookie = memory(origin, mark, String::new());
+    cookie.set_max_age(Duration::ZERO);
+    cookie
 }
 
 fn go<'r>(to: &str, cookies: Vec<Cookie<'static>>) -> Streamed<'r> {

@@ -7,26 +7,28 @@
 //!                         Carrel <── ID token ──────── nonce: made for this begin
 //! ```
 
+mod claims;
 mod provider;
+mod tokens;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::{CsrfToken, Nonce, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, Pass};
 use super::outsiders::{Outsider, mapped};
 use super::sign_in::may_enter;
 use super::token;
-use super::users::user_name;
+use super::users::without_backslash;
 use super::{Identity, Lifetime, NewSession, Source, Visitor};
 use crate::error::{Context, Error, Result};
 use crate::settings::Oidc;
 use crate::store::now;
-use provider::{Claims, Provider};
+use claims::Claims;
+use provider::Provider;
 
 /// A sign-in that was begun has to end within this time, in seconds.
 pub const PATIENCE: i64 = 600;
@@ -35,6 +37,9 @@ const PURPOSE: &str = "sign-in at an identity provider";
 /// Sign-ins that ask the provider at the same time, and that wait for it.
 const AT_ONCE: usize = 8;
 const WAITING: usize = 40;
+/// Sign-ins of one browser that are on their way at the same time; of more the oldest are forgotten. What a browser
+/// sends along with a request is limited by what stands before Carrel.
+const TABS: usize = 5;
 
 /// Sign-in at the provider of the settings.
 pub struct Door {
@@ -49,8 +54,12 @@ pub struct Door {
 pub struct Begun {
     /// Where the browser goes.
     pub url: String,
+    /// The name that its memory has: each tab has one of its own.
+    pub mark: String,
     /// What the browser brings back.
     pub cookie: String,
+    /// Names of memories that the browser need not keep.
+    pub stale: Vec<String>,
 }
 
 /// What the provider sent the browser back with.
@@ -68,9 +77,9 @@ pub struct ProviderAnswer {
 /// Kept by the browser, sealed.
 #[derive(Serialize, Deserialize)]
 struct Memory {
-    state: CsrfToken,
-    nonce: Nonce,
-    verifier: PkceCodeVerifier,
+    state: String,
+    nonce: String,
+    verifier: String,
     redirect: String,
     expires_at: i64,
 }
@@ -102,20 +111,19 @@ impl Door {
         let now = now();
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         answered.retain(|_, until| *until > now);
-        answered.insert(token::hash(memory.state.secret()), memory.expires_at).is_none()
+        answered.insert(token::hash(&memory.state), memory.expires_at).is_none()
     }
 
     fn outsider(&self, claims: &Claims) -> Result<Outsider> {
-        let Oidc { issuer, name_claim, group_claim, roles, .. } = &self.settings;
+        let Oidc { name_claim, group_claim, roles, .. } = &self.settings;
         let unnamed = || Error::bad_input("oidc-without-name").arg("claim", name_claim);
-        let name = claims.text(name_claim).or_else(|| claims.text("email")).ok_or_else(unnamed)?;
-        let is_verified = claims.flag("email_verified") != Some(false);
+        let name = claims.text(name_claim).or_else(|| claims.email()).ok_or_else(unnamed)?;
         Ok(Outsider {
             source: Source::Oidc,
             // Another provider may give the same subject to somebody else.
-            external_id: format!("{issuer} {}", claims.subject),
-            name: user_name(&name).map_err(|cause| unnamed().because(cause))?,
-            email: claims.text("email").filter(|_| is_verified),
+            external_id: format!("{} {}", claims.issuer, claims.subject),
+            name: without_backslash(&name),
+            email: claims.email(),
             full_name: claims.text("name").unwrap_or_default(),
             roles: mapped(roles, &claims.texts(group_claim), str::to_owned),
         })
@@ -129,15 +137,16 @@ impl Identity {
     }
 
     /// Where a browser goes to sign in at the provider. `callback` is where it comes back to, unless the
-    /// settings say otherwise.
+    /// settings say otherwise; `kept` are marks and memories of what it began before.
     ///
     /// # Errors
-    /// `oidc-off`, `oidc-unreachable`
-    pub fn begin_at_provider(&self, callback: &str) -> Result<Begun> {
+    /// `oidc-off`, `oidc-unreachable`, `oidc-issuer-wrong`
+    pub fn begin_at_provider(&self, callback: &str, kept: Vec<(String, String)>) -> Result<Begun> {
         let door = self.door()?;
         let _turn = door.turn()?;
         let redirect = door.settings.redirect_url.as_deref().unwrap_or(callback).to_owned();
         let started = door.provider.start(&redirect)?;
+        let mark = mark(&started.state);
         let memory = Memory {
             state: started.state,
             nonce: started.nonce,
@@ -147,7 +156,26 @@ impl Identity {
         };
         let text = serde_json::to_vec(&memory).context("write what a browser keeps")?;
         let sealed = self.vault.seal(PURPOSE, &text)?;
-        Ok(Begun { url: started.url, cookie: URL_SAFE_NO_PAD.encode(sealed) })
+        let cookie = URL_SAFE_NO_PAD.encode(sealed);
+        Ok(Begun { url: started.url, mark, cookie, stale: self.stale(kept) })
+    }
+
+    /// The marks of memories that cannot be used any more, and of the oldest of too many.
+    fn stale(&self, kept: Vec<(String, String)>) -> Vec<String> {
+        let end = |cookie: &str| self.unsealed(cookie).map_or(0, |memory| memory.expires_at);
+        let mut kept: Vec<_> =
+            kept.into_iter().map(|(mark, cookie)| (end(&cookie), mark)).collect();
+        kept.sort_unstable_by(|one, other| other.cmp(one));
+        let now = now();
+        let is_stale = |(at, (end, _)): &(usize, (i64, String))| *at >= TABS - 1 || *end <= now;
+        kept.into_iter().enumerate().filter(is_stale).map(|(_, (_, mark))| mark).collect()
+    }
+
+    fn unsealed(&self, cookie: &str) -> Result<Memory> {
+        let wrong = || Error::bad_input("oidc-state-wrong");
+        let sealed = URL_SAFE_NO_PAD.decode(cookie).map_err(|cause| wrong().because(cause))?;
+        let text = self.vault.open(PURPOSE, &sealed).map_err(|cause| wrong().because(cause))?;
+        serde_json::from_slice(&text).map_err(|cause| wrong().because(cause))
     }
 
     /// Signs in whom the provider vouches for.
@@ -155,7 +183,7 @@ impl Identity {
     /// # Errors
     /// `oidc-state-wrong` when the browser did not begin this, too long ago, or came before;
     /// `oidc-denied`, `oidc-refused`, `oidc-token-wrong`, `oidc-without-name`, `oidc-unreachable`,
-    /// `outsider-name-taken`, `outsider-without-role`, `account-disabled`
+    /// `outsider-name-taken`, `outsider-name-unusable`, `outsider-without-role`, `account-disabled`
     pub fn finish_at_provider(
         &self,
         answer: ProviderAnswer,
@@ -171,7 +199,7 @@ impl Identity {
         let code = answer.code.ok_or_else(|| Error::bad_input("oidc-refused"))?;
         let claims = {
             let _turn = door.turn()?;
-            door.provider.redeem(code, memory.verifier, &memory.nonce, &memory.redirect)?
+            door.provider.redeem(&code, &memory.verifier, &memory.nonce, &memory.redirect)?
         };
         let user = self.admit(&door.outsider(&claims)?)?;
         may_enter(&user)?;
@@ -186,15 +214,24 @@ impl Identity {
     fn remembered(&self, door: &Door, answer: &ProviderAnswer) -> Result<Memory> {
         let wrong = || Error::bad_input("oidc-state-wrong");
         let cookie = answer.cookie.as_deref().ok_or_else(wrong)?;
-        let sealed = URL_SAFE_NO_PAD.decode(cookie).map_err(|cause| wrong().because(cause))?;
-        let text = self.vault.open(PURPOSE, &sealed).map_err(|cause| wrong().because(cause))?;
-        let memory = serde_json::from_slice::<Memory>(&text);
-        let memory = memory.map_err(|cause| wrong().because(cause))?;
-        let is_same = answer.state.as_ref().is_some_and(|state| state == memory.state.secret());
-        let is_from_it = answer.issuer.as_ref().is_none_or(|from| *from == door.settings.issuer);
-        match is_same && is_from_it && memory.expires_at > now() && door.is_first_answer(&memory) {
+        let memory = self.unsealed(cookie)?;
+        let is_same = answer.state.as_ref().is_some_and(|state| *state == memory.state);
+        if !is_same || memory.expires_at <= now() {
+            return Err(wrong());
+        }
+        if let Some(issuer) = &answer.issuer
+            && *issuer != door.provider.metadata()?.issuer
+        {
+            return Err(wrong());
+        }
+        match door.is_first_answer(&memory) {
             true => Ok(memory),
             false => Err(wrong()),
         }
     }
+}
+
+/// What the memory of a sign-in is called at the browser.
+pub fn mark(state: &str) -> String {
+    hex::encode(&token::hash(state)[..8])
 }

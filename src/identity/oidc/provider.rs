@@ -1,22 +1,21 @@
-//! The provider's protocol: what it is, where it is asked, and whether an ID token is from it.
+//! The provider's protocol: what it is, where it is asked, and what it answers.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata, CoreTokenResponse,
-};
-use openidconnect::{
-    AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse,
-    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-};
-use serde_json::{Map, Value};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use form_urlencoded::{Serializer, byte_serialize};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{Request, Response};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use super::claims::{Claims, Said, text};
+use super::tokens::{Expected, Keys};
 use crate::error::{Error, Result};
+use crate::identity::token::Token;
 use crate::identity::trust;
 use crate::settings::Oidc;
 
@@ -29,19 +28,6 @@ const KEPT: Duration = Duration::from_secs(60 * 60);
 /// A provider that did not answer is not asked again for so long, nor are its keys for a wrong token.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Signatures that are believed: those with a key that the provider alone has.
-const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
-    CoreJwsSigningAlgorithm::EdDsa,
-];
-
 pub struct Provider {
     settings: Oidc,
     agent: OnceLock<ureq::Agent>,
@@ -50,45 +36,34 @@ pub struct Provider {
 
 #[derive(Default)]
 struct Known {
-    metadata: Option<(Instant, Arc<CoreProviderMetadata>)>,
+    metadata: Option<(Instant, Arc<Metadata>)>,
     failed_at: Option<Instant>,
+}
+
+/// What a provider says about itself (OpenID Connect Discovery), as far as it is needed.
+pub struct Metadata {
+    /// As it names itself in all that it signs.
+    pub issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    userinfo_endpoint: Option<String>,
+    /// It takes the client's secret in the body and not in a header.
+    takes_secret_in_body: bool,
+    keys: Keys,
 }
 
 /// A browser on its way to the provider.
 pub struct Started {
     pub url: String,
-    pub state: CsrfToken,
-    pub nonce: Nonce,
-    pub verifier: PkceCodeVerifier,
+    pub state: String,
+    pub nonce: String,
+    pub verifier: String,
 }
 
-/// What the provider says about somebody.
-pub struct Claims {
-    pub subject: String,
-    all: Map<String, Value>,
-}
-
-impl Claims {
-    /// A claim that is text and not empty.
-    pub fn text(&self, name: &str) -> Option<String> {
-        let text = self.all.get(name).and_then(Value::as_str).map(str::trim);
-        text.filter(|text| !text.is_empty()).map(str::to_owned)
-    }
-
-    /// A claim that is one text or a list of them.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        match self.all.get(name) {
-            Some(Value::Array(list)) => {
-                list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-            }
-            Some(Value::String(text)) => vec![text.clone()],
-            _ => Vec::new(),
-        }
-    }
-
-    pub fn flag(&self, name: &str) -> Option<bool> {
-        self.all.get(name).and_then(Value::as_bool)
-    }
+/// What came back for a code.
+struct Tokens {
+    id_token: String,
+    access_token: Option<String>,
 }
 
 impl Provider {
@@ -99,104 +74,144 @@ impl Provider {
     /// Where somebody signs in who comes back to `redirect`.
     pub fn start(&self, redirect: &str) -> Result<Started> {
         let metadata = self.metadata()?;
-        let client = self.client(&metadata)?.set_redirect_uri(redirect_url(redirect)?);
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let flow = CoreAuthenticationFlow::AuthorizationCode;
-        let asked = client
-            .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
-            .add_scopes(self.settings.scopes.iter().cloned().map(Scope::new))
-            .set_pkce_challenge(challenge);
-        let (url, state, nonce) = asked.url();
-        Ok(Started { url: url.into(), state, nonce, verifier })
+        let random = || Token::random().map(|token| token.text().to_owned());
+        let (state, nonce, verifier) = (random()?, random()?, random()?);
+        let scopes =
+            std::iter::once("openid").chain(self.settings.scopes.iter().map(String::as_str));
+        let query = Serializer::new(String::new())
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("redirect_uri", redirect)
+            .append_pair("scope", &scopes.collect::<Vec<_>>().join(" "))
+            .append_pair("state", &state)
+            .append_pair("nonce", &nonce)
+            .append_pair("code_challenge", &URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier)))
+            .append_pair("code_challenge_method", "S256")
+            .finish();
+        let endpoint = &metadata.authorization_endpoint;
+        let joint = if endpoint.contains('?') { '&' } else { '?' };
+        Ok(Started { url: format!("{endpoint}{joint}{query}"), state, nonce, verifier })
     }
 
     /// Exchanges a code for what the provider says about somebody.
     ///
     /// # Errors
     /// `oidc-refused` for a code that is not good, `oidc-token-wrong` for an ID token that is not from
-    /// this provider, for this client, for this sign-in and for now; `oidc-unreachable`
+    /// this provider, for this client, for this sign-in and for now; `oidc-unreachable`, `oidc-issuer-wrong`
     pub fn redeem(
         &self,
-        code: String,
-        verifier: PkceCodeVerifier,
-        nonce: &Nonce,
+        code: &str,
+        verifier: &str,
+        nonce: &str,
         redirect: &str,
     ) -> Result<Claims> {
         let metadata = self.metadata()?;
-        let client = self.client(&metadata)?.set_redirect_uri(redirect_url(redirect)?);
-        let asked = client.exchange_code(AuthorizationCode::new(code));
-        let asked = asked.map_err(|cause| self.unreachable(&cause))?.set_pkce_verifier(verifier);
-        let agent = self.agent()?;
-        let answer: CoreTokenResponse =
-            asked.request(&|request| send(agent, request)).map_err(|cause| match cause {
-                openidconnect::RequestTokenError::Request(_) => self.unreachable(&cause),
-                refusal => {
-                    let cause = chain(&refusal);
-                    tracing::warn!(cause, "the identity provider refuses a code");
-                    Error::bad_input("oidc-refused").because(cause)
-                }
-            })?;
-        let token = answer.extra_fields().id_token();
-        let token = token.ok_or_else(|| wrong_token("no ID token in the answer".into()))?;
-        let mut claims = self.verified(&metadata, token, nonce)?;
-        self.complete(&metadata, &mut claims, answer.access_token().secret())?;
+        let tokens = self.exchange(&metadata, code, verifier, redirect)?;
+        let said = self.verified(&metadata, |known| {
+            known.keys.id_token(&tokens.id_token, nonce, self.expected(known))
+        })?;
+        let claims = Claims::new(&metadata.issuer, said);
+        let mut claims = claims.ok_or_else(|| wrong_token("nobody is named in it".into()))?;
+        self.complete(&metadata, &mut claims, tokens.access_token.as_deref())?;
         Ok(claims)
     }
 
-    /// The claims of a token. Once more with fresh keys when they do not fit: the provider may have
-    /// changed them since.
-    fn verified(
+    fn exchange(
         &self,
-        metadata: &CoreProviderMetadata,
-        token: &CoreIdToken,
-        nonce: &Nonce,
-    ) -> Result<Claims> {
-        match self.verify(metadata, token, nonce) {
-            Err(_) if self.may_ask_again() => self.verify(&*self.discover()?, token, nonce),
-            known => known,
+        metadata: &Metadata,
+        code: &str,
+        verifier: &str,
+        redirect: &str,
+    ) -> Result<Tokens> {
+        let Oidc { client_id, client_secret, .. } = &self.settings;
+        let secret = client_secret.text();
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", code)
+            .append_pair("redirect_uri", redirect)
+            .append_pair("code_verifier", verifier);
+        let mut request = Request::post(&metadata.token_endpoint)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        match (secret.is_empty(), metadata.takes_secret_in_body) {
+            (true, _) => drop(form.append_pair("client_id", client_id)),
+            (false, true) => {
+                form.append_pair("client_id", client_id).append_pair("client_secret", secret);
+            }
+            (false, false) => request = request.header(AUTHORIZATION, basic(client_id, secret)),
         }
+        let answer = self.send(request.body(form.finish().into_bytes()))?;
+        let status = answer.status();
+        if status.is_server_error() {
+            return Err(self.unreachable(format!("{}: {status}", metadata.token_endpoint)));
+        }
+        let said: Said = serde_json::from_slice(answer.body()).unwrap_or_default();
+        if !status.is_success() {
+            let part = |name| text(&said, name).unwrap_or_default();
+            return Err(refused(format!(
+                "{status} {} {}",
+                part("error"),
+                part("error_description")
+            )));
+        }
+        let id_token = text(&said, "id_token");
+        let id_token = id_token.ok_or_else(|| wrong_token("no ID token in the answer".into()))?;
+        Ok(Tokens { id_token, access_token: text(&said, "access_token") })
     }
 
-    fn verify(
+    fn expected<'a>(&'a self, metadata: &'a Metadata) -> Expected<'a> {
+        let Oidc { client_id, audiences, .. } = &self.settings;
+        Expected { issuer: &metadata.issuer, client: client_id, audiences }
+    }
+
+    /// What a token says. Once more with fresh keys when it is not believed: the provider may have changed
+    /// them since.
+    fn verified(
         &self,
-        metadata: &CoreProviderMetadata,
-        token: &CoreIdToken,
-        nonce: &Nonce,
-    ) -> Result<Claims> {
-        let client = self.client(metadata)?;
-        let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
-        let known = token.claims(&verifier, nonce);
-        let known = known.map_err(|cause| wrong_token(chain(&cause)))?;
-        let subject = known.subject().to_string();
-        Ok(Claims { subject, all: payload(&token.to_string())? })
+        metadata: &Metadata,
+        open: impl Fn(&Metadata) -> Result<Said, String>,
+    ) -> Result<Said> {
+        match open(metadata) {
+            Err(_) if self.may_ask_again() => open(&*self.discover()?).map_err(wrong_token),
+            known => known.map_err(wrong_token),
+        }
     }
 
     /// Adds what stands in the answer about the person and not in the token.
     fn complete(
         &self,
-        metadata: &CoreProviderMetadata,
+        metadata: &Metadata,
         claims: &mut Claims,
-        access_token: &str,
+        access_token: Option<&str>,
     ) -> Result<()> {
         let Oidc { name_claim, group_claim, .. } = &self.settings;
         let wanted = [name_claim.as_str(), group_claim, "email", "name"];
-        let Some(endpoint) = metadata.userinfo_endpoint() else { return Ok(()) };
+        let Some(endpoint) = &metadata.userinfo_endpoint else { return Ok(()) };
         if wanted.iter().all(|name| claims.all.contains_key(*name)) {
             return Ok(());
         }
-        let request = http::Request::get(endpoint.url().as_str())
-            .header("Authorization", format!("Bearer {access_token}"))
-            .header("Accept", "application/json")
-            .body(Vec::new());
-        let request = request.map_err(|cause| self.unreachable(&cause))?;
-        let answer = send(self.agent()?, request).map_err(|cause| self.unreachable(&cause))?;
+        let pass =
+            access_token.ok_or_else(|| wrong_token("no access token in the answer".into()))?;
+        let request = Request::get(endpoint)
+            .header(AUTHORIZATION, format!("Bearer {pass}"))
+            .header(ACCEPT, "application/json, application/jwt;q=0.5");
+        let answer = self.send(request.body(Vec::new()))?;
         let status = answer.status();
-        let told: Map<String, Value> = match serde_json::from_slice(answer.body()) {
-            Ok(told) if status.is_success() => told,
-            _ => return Err(wrong_token(format!("the claims endpoint answers {status}"))),
+        let unlike = || wrong_token(format!("the claims endpoint answers {status}"));
+        if !status.is_success() {
+            return Err(unlike());
+        }
+        let told = match serde_json::from_slice(answer.body()) {
+            Ok(told) => told,
+            Err(_) => {
+                let token = std::str::from_utf8(answer.body()).map_err(|_| unlike())?.trim();
+                self.verified(metadata, |known| {
+                    known.keys.signed_claims(token, self.expected(known))
+                })?
+            }
         };
         // OpenID Connect Core, 5.3.2: else it may be about somebody else.
-        if told.get("sub").and_then(Value::as_str) != Some(&claims.subject) {
+        if text(&told, "sub").as_ref() != Some(&claims.subject) {
             return Err(wrong_token("the claims are another subject's".into()));
         }
         for (name, value) in told {
@@ -205,23 +220,11 @@ impl Provider {
         Ok(())
     }
 
-    fn client(&self, metadata: &CoreProviderMetadata) -> Result<Client> {
-        let Oidc { client_id, client_secret, .. } = &self.settings;
-        let secret = Some(client_secret.text()).filter(|secret| !secret.is_empty());
-        let secret = secret.map(|secret| ClientSecret::new(secret.to_owned()));
-        let id = ClientId::new(client_id.clone());
-        let client = CoreClient::from_provider_metadata(metadata.clone(), id, secret);
-        let ways = metadata.token_endpoint_auth_methods_supported();
-        let in_body_only = ways.is_some_and(|ways| {
-            !ways.contains(&CoreClientAuthMethod::ClientSecretBasic)
-                && ways.contains(&CoreClientAuthMethod::ClientSecretPost)
-        });
-        let way = if in_body_only { AuthType::RequestBody } else { AuthType::BasicAuth };
-        Ok(client.set_auth_type(way))
-    }
-
     /// What is known of the provider, asked again when it is old.
-    fn metadata(&self) -> Result<Arc<CoreProviderMetadata>> {
+    ///
+    /// # Errors
+    /// `oidc-unreachable`, `oidc-issuer-wrong`
+    pub fn metadata(&self) -> Result<Arc<Metadata>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, metadata)) = &known.metadata
             && at.elapsed() < KEPT
@@ -238,22 +241,53 @@ impl Provider {
     /// Asks the provider what it is and for its keys.
     ///
     /// # Errors
-    /// `oidc-unreachable`
-    pub fn discover(&self) -> Result<Arc<CoreProviderMetadata>> {
-        let issuer = IssuerUrl::new(self.settings.issuer.clone());
-        let issuer = issuer.map_err(|cause| self.unreachable(&cause))?;
-        let agent = self.agent()?;
-        let found = CoreProviderMetadata::discover(&issuer, &|request| send(agent, request));
-        let found = Arc::new(found.map_err(|cause| self.unreachable(&cause))?);
+    /// `oidc-unreachable`; `oidc-issuer-wrong` when it names itself otherwise than the settings do
+    pub fn discover(&self) -> Result<Arc<Metadata>> {
+        let written = without_slash(&self.settings.issuer);
+        let said = self.document(&format!("{written}/.well-known/openid-configuration"))?;
+        let issuer = text(&said, "issuer").unwrap_or_default();
+        // With and without a slash at its end the address of what was read is the same.
+        if without_slash(&issuer) != written {
+            return Err(self.misnamed(&issuer));
+        }
+        let needed = |name: &str| {
+            let found = text(&said, name);
+            found.ok_or_else(|| self.unreachable(format!("what it says about itself lacks {name}")))
+        };
+        let found = Arc::new(Metadata {
+            authorization_endpoint: needed("authorization_endpoint")?,
+            token_endpoint: needed("token_endpoint")?,
+            userinfo_endpoint: text(&said, "userinfo_endpoint"),
+            takes_secret_in_body: takes_secret_in_body(&said),
+            keys: Keys::read(&self.document(&needed("jwks_uri")?)?),
+            issuer,
+        });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.metadata = Some((Instant::now(), Arc::clone(&found)));
         known.failed_at = None;
         Ok(found)
     }
 
+    fn document(&self, url: &str) -> Result<Said> {
+        let answer =
+            self.send(Request::get(url).header(ACCEPT, "application/json").body(Vec::new()))?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(self.unreachable(format!("{url}: {status}")));
+        }
+        let read = serde_json::from_slice(answer.body());
+        read.map_err(|cause| self.unreachable(format!("{url}: {cause}")))
+    }
+
     fn may_ask_again(&self) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.metadata.as_ref().is_some_and(|(at, _)| at.elapsed() > PAUSE)
+    }
+
+    fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<Response<Vec<u8>>> {
+        let request = request.map_err(|cause| self.unreachable(cause.to_string()))?;
+        let answer = run(self.agent()?, request);
+        answer.map_err(|cause| self.unreachable(chain(&cause)))
     }
 
     fn agent(&self) -> Result<&ureq::Agent> {
@@ -275,46 +309,58 @@ impl Provider {
         Ok(self.agent.get_or_init(|| config.into()))
     }
 
-    fn unreachable(&self, cause: &(dyn std::error::Error + 'static)) -> Error {
-        let (issuer, cause) = (&self.settings.issuer, chain(cause));
+    fn unreachable(&self, cause: String) -> Error {
+        let issuer = &self.settings.issuer;
         tracing::warn!(issuer, cause, "the identity provider does not answer");
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.failed_at = Some(Instant::now());
         Error::unreachable("oidc-unreachable").because(cause)
     }
+
+    fn misnamed(&self, said: &str) -> Error {
+        let issuer = &self.settings.issuer;
+        tracing::warn!(
+            issuer,
+            said,
+            "the identity provider names itself otherwise than the settings"
+        );
+        Error::conflict("oidc-issuer-wrong").arg("said", said).arg("issuer", issuer)
+    }
 }
 
-/// With the endpoints that discovery gives.
-type Client = CoreClient<
-    openidconnect::EndpointSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointMaybeSet,
-    openidconnect::EndpointMaybeSet,
->;
-
-fn send(agent: &ureq::Agent, request: HttpRequest) -> Result<HttpResponse, ureq::Error> {
+fn run(agent: &ureq::Agent, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ureq::Error> {
     let (parts, body) = request.into_parts();
     let response = match parts.method == http::Method::GET {
-        true => agent.run(http::Request::from_parts(parts, ())),
-        false => agent.run(http::Request::from_parts(parts, body)),
+        true => agent.run(Request::from_parts(parts, ())),
+        false => agent.run(Request::from_parts(parts, body)),
     };
     let (parts, mut body) = response?.into_parts();
     let bytes = body.with_config().limit(SIZE_LIMIT).read_to_vec()?;
-    Ok(http::Response::from_parts(parts, bytes))
+    Ok(Response::from_parts(parts, bytes))
 }
 
-fn redirect_url(text: &str) -> Result<RedirectUrl> {
-    RedirectUrl::new(text.to_owned())
-        .map_err(|cause| Error::bad_input("request-malformed").because(cause))
+/// RFC 6749, 2.3.1: both are written as in a form.
+fn basic(client: &str, secret: &str) -> String {
+    let form = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", form(client), form(secret))))
 }
 
-/// All claims of a token that was verified.
-fn payload(token: &str) -> Result<Map<String, Value>> {
-    let part = token.split('.').nth(1).unwrap_or_default();
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|cause| wrong_token(cause.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|cause| wrong_token(cause.to_string()))
+/// The header is the usual way, also where nothing is said.
+fn takes_secret_in_body(said: &Said) -> bool {
+    let ways = said.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
+    ways.is_some_and(|ways| {
+        let takes = |way: &str| ways.iter().any(|known| known == way);
+        takes("client_secret_post") && !takes("client_secret_basic")
+    })
+}
+
+fn without_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
+}
+
+fn refused(cause: String) -> Error {
+    tracing::warn!(cause, "the identity provider refuses a code");
+    Error::bad_input("oidc-refused").because(cause)
 }
 
 fn wrong_token(cause: String) -> Error {

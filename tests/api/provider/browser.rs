@@ -14,8 +14,16 @@ const REDIRECTS: usize = 12;
 #[derive(Clone)]
 pub struct Browser {
     agent: ureq::Agent,
-    /// Names and values of cookies by host and port.
-    jar: HashMap<String, HashMap<String, String>>,
+    /// By host and port.
+    jar: HashMap<String, Vec<Cookie>>,
+}
+
+#[derive(Clone)]
+struct Cookie {
+    name: String,
+    value: String,
+    /// It is sent to what is below.
+    path: String,
 }
 
 /// What was answered.
@@ -84,18 +92,48 @@ impl Browser {
     }
 
     pub fn cookie(&self, url: &str, name: &str) -> Option<String> {
-        self.jar.get(origin(url))?.get(name).cloned()
+        let known = self.jar.get(origin(url))?.iter().find(|cookie| cookie.name == name)?;
+        Some(known.value.clone())
     }
 
-    pub fn set_cookie(&mut self, url: &str, name: &str, value: &str) {
-        let jar = self.jar.entry(origin(url).to_owned()).or_default();
-        jar.insert(name.to_owned(), value.to_owned());
-    }
-
-    fn cookies(&self, url: &str) -> String {
+    /// Names of the cookies that begin like this.
+    pub fn cookies_like(&self, url: &str, prefix: &str) -> Vec<String> {
         let known = self.jar.get(origin(url)).into_iter().flatten();
-        let pairs = known.map(|(name, value)| format!("{name}={value}"));
+        let names = known.map(|cookie| cookie.name.clone());
+        names.filter(|name| name.starts_with(prefix)).collect()
+    }
+
+    /// Changes the value of one that it has.
+    pub fn set_cookie(&mut self, url: &str, name: &str, value: &str) {
+        let known = self.jar.get_mut(origin(url)).into_iter().flatten();
+        for cookie in known.filter(|cookie| cookie.name == name) {
+            cookie.value = value.to_owned();
+        }
+    }
+
+    /// As they are sent.
+    pub fn cookies(&self, url: &str) -> String {
+        let path = &url[origin(url).len()..];
+        let known = self.jar.get(origin(url)).into_iter().flatten();
+        let fit = known.filter(|cookie| path.starts_with(&cookie.path));
+        let pairs = fit.map(|cookie| format!("{}={}", cookie.name, cookie.value));
         pairs.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Takes a `Set-Cookie` line; one without a value is forgotten.
+    fn keep(&mut self, url: &str, line: &str) {
+        let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
+        let (name, value) = pair.split_once('=').expect("a cookie");
+        let attribute = |text: &str| {
+            let (name, value) = text.trim().split_once('=')?;
+            name.eq_ignore_ascii_case("path").then(|| value.to_owned())
+        };
+        let path = attributes.split(';').find_map(attribute).unwrap_or_else(|| "/".into());
+        let jar = self.jar.entry(origin(url).to_owned()).or_default();
+        jar.retain(|known| known.name != name || known.path != path);
+        if !value.is_empty() {
+            jar.push(Cookie { name: name.to_owned(), value: value.to_owned(), path });
+        }
     }
 
     fn page(&mut self, url: &str, mut answer: http::Response<ureq::Body>) -> Page {
@@ -103,12 +141,7 @@ impl Browser {
         let cookies: Vec<String> =
             lines.iter().filter_map(|line| Some(line.to_str().ok()?.to_owned())).collect();
         for cookie in &cookies {
-            let pair = cookie.split(';').next().unwrap_or_default();
-            let (name, value) = pair.split_once('=').expect("a cookie");
-            self.set_cookie(url, name, value);
-            if value.is_empty() {
-                self.jar.get_mut(origin(url)).expect("a jar").remove(name);
-            }
+            self.keep(url, cookie);
         }
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok());
         let location = location.map(|to| match to.starts_with('/') {
