@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use rusqlite::Connection;
 use totp_rs::{Builder, Totp};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::lockout::{self, Subject};
@@ -259,10 +260,22 @@ fn has_one(user: User) -> Result<User> {
     }
 }
 
-/// A code as it is compared: however people group and write it.
+/// A code as it is compared: however people group it and whatever keyboard they write it with.
 fn plain(code: &str) -> String {
-    let kept = code.chars().filter(|c| !c.is_whitespace() && *c != '-');
-    kept.flat_map(char::to_lowercase).collect()
+    // The long vowel mark stands where a Japanese keyboard has the hyphen.
+    let kept = code.nfkc().filter(|c| c.is_alphanumeric() && *c != 'ー');
+    kept.map(western_digit).flat_map(char::to_lowercase).collect()
+}
+
+/// Digits of other scripts than ours that keyboards write, by their zero; full-width ones are known to Unicode as ours.
+const ZEROS: [char; 9] = ['٠', '۰', '०', '০', '๐', '໐', '༠', '၀', '០'];
+
+fn western_digit(c: char) -> char {
+    let digit = ZEROS.iter().find_map(|zero| {
+        let over = u32::from(c).checked_sub(u32::from(*zero))?;
+        char::from_digit(over, 10)
+    });
+    digit.unwrap_or(c)
 }
 
 fn recovery_codes() -> Result<(RecoveryCodes, Vec<Vec<u8>>)> {
@@ -292,6 +305,32 @@ mod tests {
         for (code, hash) in codes.iter().zip(hashes) {
             assert_eq!(code.len(), RECOVERY_LENGTH + 3, "{code}");
             assert_eq!(token::hash(&plain(&code.to_uppercase().replace('-', " "))), hash);
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_from_any_keyboard() {
+        for code in [
+            "123 456",
+            "123-456",
+            "１２３４５６",
+            "１２３　４５６",
+            "123\u{a0}456",
+            "123–456",
+            "１２３ー４５６",
+            "١٢٣٤٥٦",
+            "۱۲۳۴۵۶",
+            "१२३४५६",
+            "123\u{200b}456",
+            "\u{feff}123456",
+            "123.456",
+            "①②③④⑤⑥",
+        ] {
+            assert_eq!(plain(code), "123456", "{code}");
+        }
+        assert_eq!(plain("ＡＢｃｄ－０１２３"), "abcd0123");
+        for other in ["12345", "1234567", "12345a", "一二三四五六"] {
+            assert_ne!(plain(other), "123456", "{other}");
         }
     }
 }

@@ -288,3 +288,33 @@ fn a_copy_of_the_database_holds_no_second_factor() {
     assert_eq!(error(&lost), "second-factor-unreadable", "{}", lost.body);
     login(&server, ADMIN, Some(&codes[0])).expect_status(201);
 }
+
+#[test]
+fn codes_may_be_typed_with_any_keyboard() {
+    let server = Server::start();
+    let (app, recovery) = set_up(&server.admin());
+    let full_width = |text: &str| -> String {
+        let wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).expect("a wide letter");
+        text.chars().map(wide).collect()
+    };
+    let arabic = |text: &str| -> String {
+        let digit = |c: char| char::from_u32(0x660 + u32::from(c) - 0x30).expect("a digit");
+        text.chars().map(digit).collect()
+    };
+    let writings: [&dyn Fn(&str) -> String; 5] = [
+        &full_width,
+        &arabic,
+        &|code| format!("{}\u{a0}{}", &code[..3], &code[3..]),
+        &|code| format!("{}\u{2013}{}", &code[..3], &code[3..]),
+        &|code| format!("{}\u{3000}{}", full_width(&code[..3]), full_width(&code[3..])),
+    ];
+    for write in writings {
+        let_time_pass(&server);
+        let typed = write(&app.code(0));
+        assert_eq!(login(&server, ADMIN, Some(&typed)).status, 201, "{typed}");
+    }
+    login(&server, ADMIN, Some(&full_width(&recovery[0]))).expect_status(201);
+    let_time_pass(&server);
+    let wrong = login(&server, ADMIN, Some("１２３４５"));
+    assert_eq!(error(&wrong), "second-factor-wrong");
+}
