@@ -29,6 +29,9 @@ const ACCOUNT_PATIENCE: u32 = 50;
 /// Wrong codes of a second factor without a wait, from all unknown addresses together: whoever guesses
 /// them has the password already, and a code is short.
 const CODE_PATIENCE: u32 = 10;
+/// A failure that lies further ahead than this, in seconds, was noted before the clock was set back: nobody waits
+/// because of it. Less than that is the difference between requests that wait for each other.
+const AHEAD: i64 = 60;
 /// Longest wait of an account for unknown addresses, in seconds: 1,440 guesses a day find no password.
 const ACCOUNT_WAIT: i64 = 60;
 
@@ -68,7 +71,7 @@ impl Subject {
         pair.into_iter().chain(everywhere).chain(address.map(Self::address)).collect()
     }
 
-    /// Keys of what belongs to an account begin with the account's and a space, which no name has.
+    /// Keys of what belongs to an account begin with the account's and a space, which no account's has.
     pub fn key(&self) -> String {
         match self {
             Self::Account(name) => format!("user:{name}"),
@@ -101,7 +104,8 @@ impl Subject {
 /// few guesses. A name that no account can have (`bob 192.0.2.7`) must not be the key of something else.
 fn account(name: &str) -> String {
     let plain = name.trim().nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>();
-    let plain = plain.to_lowercase();
+    // It takes several spaces for one, too.
+    let plain = plain.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     match plain.len() > NAME_LIMIT || plain.contains(char::is_whitespace) {
         true => hex::encode(super::token::hash(&plain)),
         false => plain,
@@ -139,11 +143,13 @@ pub fn wait_left(
     let longest = i64::from(policy.longest_wait_minutes) * 60;
     let mut until = now;
     for subject in subjects {
-        if let Some(known) = failures::find(conn, &subject.key())? {
+        if let Some(known) = failures::find(conn, &subject.key())?
+            && known.last_at <= now + AHEAD
+        {
             until = until.max(known.locked_until);
         }
     }
-    // A clock that was set back must not lock for longer than it could have.
+    // A clock that was set back a little must not lock for longer than it could have.
     Ok((until - now).min(longest))
 }
 
@@ -208,6 +214,7 @@ mod tests {
         for name in [" Bob ", "ｂｏｂ", "ⓑob", "B\u{f3}b"] {
             assert_eq!(Subject::account(name), Subject::account("bob"), "{name}");
         }
+        assert_eq!(Subject::account("Mary \u{3000} Jane"), Subject::account("mary jane"));
         assert!(Subject::account(&"x".repeat(10_000)).key().len() < 100);
         let parse = |text: &str| Subject::address(text.parse().expect("address"));
         assert_eq!(parse("2001:db8:1:2::3"), parse("2001:db8:1:2:ffff::9"));

@@ -3,10 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use crate::refused::refused;
-use crate::support::{ADMIN, PASSWORD, Server, post_from};
+use crate::support::{ADMIN, PASSWORD, Server, post_from, wait_for};
 
 const LOGIN: &str = "/api/account/login";
 const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
@@ -81,6 +82,29 @@ fn only_who_may_change_a_user_lifts_the_lock() {
         let said = desk.post("/api/user").json(&body).send().not_ok(403);
         assert!(!said.is_empty(), "{said}");
     }
+}
+
+/// As a machine whose clock was days ahead, until it was set right.
+#[test]
+fn a_clock_that_is_set_back_locks_nobody() {
+    let server = Server::start();
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("the database");
+    let ahead =
+        "UPDATE login_failures SET last_at = last_at + ?1, locked_until = locked_until + ?1";
+    for ahead_by in [3 * 24 * 60 * 60, 10 * 365 * 24 * 60 * 60] {
+        wait_for("the lock", Duration::from_secs(30), || {
+            (attempt(&server, HOME, ADMIN, "not the password") == 429).then_some(())
+        });
+        database.execute(ahead, [ahead_by]).expect("set the clock back");
+        assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201, "{ahead_by} s ahead");
+    }
+    // Guesses are counted on, from where they were.
+    wait_for("the lock", Duration::from_secs(30), || {
+        (attempt(&server, HOME, "ghost", "a guess") == 429).then_some(())
+    });
+    database.execute(ahead, [1_000_000]).expect("set the clock back");
+    assert_eq!(attempt(&server, HOME, "ghost", "a guess"), 400);
+    assert_eq!(attempt(&server, HOME, "ghost", "a guess"), 429);
 }
 
 #[test]
