@@ -10,10 +10,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny};
 use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization;
 
 use super::call::Call;
 use crate::error::{Error, Result};
 use crate::store::list::PAGE_LIMIT;
+use crate::store::text::{is_hidden, is_unwritable, shown};
 
 /// Longest name of anything, in characters.
 pub const NAME_LIMIT: usize = 64;
@@ -155,9 +157,10 @@ pub struct NoFilters {}
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NoInput {}
 
-/// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path.
+/// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path. Accents are part of
+/// their letters (NFC), however they were typed.
 pub fn name(field: &'static str, text: &str) -> Result<String> {
-    let text = text.trim();
+    let text: String = text.trim().nfc().collect();
     let length = text.chars().count();
     if length == 0 {
         return Err(Error::bad_input("name-empty").arg("field", field));
@@ -166,23 +169,44 @@ pub fn name(field: &'static str, text: &str) -> Result<String> {
         return Err(Error::bad_input("name-too-long").arg("field", field).arg("limit", NAME_LIMIT));
     }
     let forbidden =
-        |c: char| c.is_control() || matches!(c, '/' | '\\' | '<' | '>' | '"' | '\'' | '&');
+        |c: char| is_hidden(c) || matches!(c, '/' | '\\' | '<' | '>' | '"' | '\'' | '&');
     if let Some(found) = text.chars().find(|c| forbidden(*c)) {
-        let found = if found.is_control() { "␀".to_owned() } else { found.to_string() };
-        return Err(Error::bad_input("name-character").arg("field", field).arg("found", found));
+        return Err(character(field, found));
     }
     if text.starts_with('.') || text.starts_with('-') {
         return Err(Error::bad_input("name-start").arg("field", field));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
-/// A description: at most [`TEXT_LIMIT`] characters.
+/// A description: at most [`TEXT_LIMIT`] characters, in lines.
 pub fn text(field: &'static str, text: &str) -> Result<String> {
     if text.chars().count() > TEXT_LIMIT {
         return Err(Error::bad_input("text-too-long").arg("field", field).arg("limit", TEXT_LIMIT));
     }
-    Ok(text.trim().to_owned())
+    match text.chars().find(|c| is_unwritable(*c)) {
+        Some(found) => Err(character(field, found)),
+        None => Ok(text.trim().nfc().collect()),
+    }
+}
+
+/// Of a form or query: what is no UTF-8 has become U+FFFD where it was read, which nobody types.
+///
+/// # Errors
+/// `text-not-utf8`, naming the field
+pub fn utf8<'v>(mut fields: impl Iterator<Item = (&'v String, &'v String)>) -> Result<()> {
+    let is_broken = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    match fields.find(|(name, value)| is_broken(name) || is_broken(value)) {
+        Some((field, _)) => Err(Error::bad_input("text-not-utf8").arg("field", field)),
+        None => Ok(()),
+    }
+}
+
+fn character(field: &'static str, found: char) -> Error {
+    if found == char::REPLACEMENT_CHARACTER {
+        return Error::bad_input("text-not-utf8").arg("field", field);
+    }
+    Error::bad_input("name-character").arg("field", field).arg("found", shown(found))
 }
 
 /// A whole number that may come as text: `#[serde(deserialize_with = "input::integer")]`.

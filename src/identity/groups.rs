@@ -1,5 +1,6 @@
 //! User groups: who belongs together, and what all of them may do.
 
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::permission::Permissions;
@@ -8,6 +9,7 @@ use super::store::groups;
 use super::{Authority, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
+use crate::store::text::{is_hidden, shown};
 use crate::store::{UserGroupId, UserId};
 
 pub use super::store::groups::{Group, GroupMembership};
@@ -103,10 +105,10 @@ fn group_name(text: &str) -> Result<String> {
         return Err(wrong("name-too-long"));
     }
     let forbidden =
-        |c: char| c.is_control() || matches!(c, '/' | '\\' | '<' | '>' | '"' | '\'' | '&');
+        |c: char| is_hidden(c) || matches!(c, '/' | '\\' | '<' | '>' | '"' | '\'' | '&');
     match name.chars().find(|c| forbidden(*c)) {
-        Some(found) => Err(wrong("name-character").arg("found", found.escape_debug())),
-        None => Ok(name.to_owned()),
+        Some(found) => Err(wrong("name-character").arg("found", shown(found))),
+        None => Ok(name.nfc().collect()),
     }
 }
 

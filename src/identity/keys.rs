@@ -2,6 +2,8 @@
 //!
 //! A key can do at most what its owner can: whatever the owner loses, the key loses too.
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::permission::Permissions;
 use super::store::{groups, keys, users};
 use super::token::Token;
@@ -10,6 +12,7 @@ use super::users::unknown;
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
+use crate::store::text::{is_hidden, shown};
 use crate::store::{UserId, now};
 
 pub use super::store::keys::ApiKey;
@@ -149,8 +152,8 @@ fn key_name(text: &str) -> Result<String> {
         return Err(wrong("name-too-long"));
     }
     // Its id stands in a path.
-    match name.chars().find(|c| c.is_control() || matches!(c, '/' | '\\' | '<' | '>')) {
-        Some(found) => Err(wrong("name-character").arg("found", found.escape_debug())),
-        None => Ok(name.to_owned()),
+    match name.chars().find(|c| is_hidden(*c) || matches!(c, '/' | '\\' | '<' | '>')) {
+        Some(found) => Err(wrong("name-character").arg("found", shown(found))),
+        None => Ok(name.nfc().collect()),
     }
 }

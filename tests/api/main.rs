@@ -45,6 +45,7 @@ mod scopes;
 mod second_factor;
 mod setup;
 mod templates;
+mod text;
 mod three_nodes;
 mod tls;
 mod transfers;

@@ -5,12 +5,21 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, PASSWORD, Request, Server};
 
 /// Names that are refused everywhere, with the error that says why.
-pub const BAD_NAMES: [(&str, &str); 5] = [
+pub const BAD_NAMES: [(&str, &str); 13] = [
     ("", "name-empty"),
     ("../../etc/passwd", "name-character"),
     ("<script>alert(1)</script>", "name-character"),
     ("..", "name-start"),
     ("two\nlines", "name-character"),
+    // What XML cannot carry, and what nobody sees.
+    ("a\u{fffe}", "name-character"),
+    ("a\u{ffff}", "name-character"),
+    ("a\u{1fffe}", "name-character"),
+    ("\u{200b}\u{200b}", "name-character"),
+    ("abc\u{202e}gnp.exe", "name-character"),
+    ("\u{feff}abc", "name-character"),
+    ("a\u{2028}b", "name-character"),
+    ("a\u{fffd}", "text-not-utf8"),
 ];
 
 /// A uuid that names nothing.
