@@ -1,22 +1,23 @@
 //! Builds the server out of its parts and runs it: the one place that knows all of them.
 
 mod certificate;
+mod front;
 mod links;
 pub mod memory;
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rocket::config::{Config, Ident, LogLevel, Shutdown, TlsConfig};
+use rocket::config::{Config, Ident, LogLevel, Shutdown};
 use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::api::{self, App, language::Catalogues};
+use crate::api::{self, App, Peers, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::identity::{Identity, Mailer};
 use crate::images::Images;
 use crate::inventory::{Inventory, NodeAgent, Way};
@@ -25,6 +26,8 @@ use crate::networks::Networks;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
+use certificate::Certificate;
+use front::Front;
 
 /// Requests that run when the server stops get this long to end, in seconds.
 const GRACE: u32 = 5;
@@ -35,8 +38,12 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 /// Serves until SIGTERM or SIGINT. Guests keep running.
 pub async fn serve(settings: Settings) -> Result<()> {
     let app = Arc::new(build(settings)?);
-    let figment = rocket_config(&app.settings)?;
-    let rocket = api::mount(rocket::custom(figment), &app).attach(announce(&app));
+    let hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
+    let (front, peers) = front(&app.settings).await?;
+    let reload = reload_on_hangup(hangup, front.as_ref().map(Front::certificate));
+    let config = rocket_config(&app.settings, front.is_some());
+    let rocket = api::mount(rocket::custom(config), &app).manage(peers);
+    let rocket = rocket.attach(announce(&app, front));
     let rocket = ignite(rocket).await?;
     app.identity.purge()?;
     app.images.start();
@@ -49,7 +56,11 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
     app.operations.keep_log(app.settings.audit_days);
-    let beside = [rocket::tokio::spawn(feed_watchdog()), rocket::tokio::spawn(memory::give_back())];
+    let beside = [
+        rocket::tokio::spawn(feed_watchdog()),
+        rocket::tokio::spawn(memory::give_back()),
+        rocket::tokio::spawn(reload),
+    ];
     let result = rocket.launch().await;
     beside.iter().for_each(rocket::tokio::task::JoinHandle::abort);
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
@@ -105,42 +116,62 @@ fn local_agent(settings: &Settings) -> NodeAgent {
     }
 }
 
-fn rocket_config(settings: &Settings) -> Result<Config> {
-    let tls = match settings.is_plain() {
-        true => None,
-        false => Some(tls(settings)?),
-    };
-    Ok(Config {
-        address: settings.listen.ip(),
-        port: settings.listen.port(),
-        tls,
+/// Where clients come in by TLS; `None` where they come in without.
+async fn front(settings: &Settings) -> Result<(Option<Front>, Arc<Peers>)> {
+    let peers = Arc::new(Peers::default());
+    if settings.is_plain() {
+        return Ok((None, peers));
+    }
+    let certificate = Certificate::open(settings)?;
+    let front = Front::bind(settings.listen, certificate, Arc::clone(&peers)).await?;
+    Ok((Some(front), peers))
+}
+
+/// Behind a front it is for this machine alone, on a port that is free.
+fn rocket_config(settings: &Settings, has_front: bool) -> Config {
+    let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let address = if has_front { behind } else { settings.listen };
+    Config {
+        address: address.ip(),
+        port: address.port(),
         ident: Ident::none(),
         ip_header: None,
         log_level: LogLevel::Off,
         cli_colors: false,
         shutdown: Shutdown { grace: GRACE, mercy: 1, ..Shutdown::default() },
         ..Config::release_default()
-    })
+    }
 }
 
-/// The administrator's own certificate, or the one made at first start.
-fn tls(settings: &Settings) -> Result<TlsConfig> {
-    let (chain, key) = settings.certificate();
-    if settings.tls.is_none() {
-        certificate::make_if_missing(&chain, &key)?;
+/// The usual signal after a certificate was renewed; it would end the process otherwise.
+async fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
+    while hangup.recv().await.is_some() {
+        let Some(certificate) = certificate.clone() else {
+            tracing::info!("asked to read the certificate again: there is none");
+            continue;
+        };
+        let read = rocket::tokio::task::spawn_blocking(move || certificate.reload()).await;
+        if let Err(cause) = read {
+            tracing::error!(%cause, "the certificate was not read again");
+        }
     }
-    settings.check_certificate()?;
-    Ok(TlsConfig::from_paths(chain, key))
 }
 
 /// One line when the server answers, also for systemd.
-fn announce(app: &Arc<App>) -> AdHoc {
+fn announce(app: &Arc<App>, front: Option<Front>) -> AdHoc {
     let app = Arc::clone(app);
     AdHoc::on_liftoff("ready", move |rocket| {
         Box::pin(async move {
             let config = rocket.config();
-            let scheme = if config.tls_enabled() { "https" } else { "http" };
-            let address = SocketAddr::new(config.address, config.port);
+            let own = SocketAddr::new(config.address, config.port);
+            let (scheme, address) = match front {
+                None => ("http", own),
+                Some(front) => {
+                    let address = front.address();
+                    rocket::tokio::spawn(front.run(config.port, rocket.shutdown()));
+                    ("https", address)
+                }
+            };
             tracing::info!("listening on {scheme}://{address}");
             let bases = links(&app, scheme, address).await;
             tracing::info!("the web console opens at {}", bases.join(" "));
@@ -208,17 +239,15 @@ async fn ignite(rocket: Rocket<Build>) -> Result<Rocket<rocket::Ignite>> {
 }
 
 fn listen_error(settings: &Settings, cause: rocket::Error) -> Error {
-    let (text, kind) = match cause.kind() {
-        rocket::error::ErrorKind::Bind(inner) => (inner.to_string(), Some(inner.kind())),
-        other => (other.to_string(), None),
+    let text = match cause.kind() {
+        rocket::error::ErrorKind::Bind(inner) => inner.to_string(),
+        other => other.to_string(),
     };
     // Rocket prints and panics when an error is dropped that nobody looked at; `kind` looked at it.
     drop(cause);
-    let of_address =
-        [ErrorKind::AddrInUse, ErrorKind::AddrNotAvailable, ErrorKind::PermissionDenied];
-    if !settings.is_plain() && kind.is_some_and(|kind| !of_address.contains(&kind)) {
-        let path = settings.certificate().0;
-        return Error::bad_input("tls-unusable").arg("path", path.display()).arg("cause", text);
-    }
-    Error::new(Kind::Conflict, "listen-failed").arg("address", settings.listen).arg("cause", text)
+    not_listening(settings.listen, text)
+}
+
+fn not_listening(address: SocketAddr, cause: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Conflict, "listen-failed").arg("address", address).arg("cause", cause)
 }

@@ -2,6 +2,7 @@
 //!
 //! The keys of the file are the fields of [`File`]; an unknown key is an error that names it.
 
+pub mod certificate;
 mod ldap;
 mod oidc;
 mod sections;
@@ -216,24 +217,6 @@ impl Settings {
         let made = ("tls-certificate.pem", "tls-key.pem");
         let made = || (self.data_dir.join(made.0), self.data_dir.join(made.1));
         self.tls.clone().unwrap_or_else(made)
-    }
-
-    /// Whether both files can be read and are what they should be.
-    ///
-    /// # Errors
-    /// `tls-unusable`, naming the file.
-    pub fn check_certificate(&self) -> Result<()> {
-        let (chain, key) = self.certificate();
-        for (path, mark) in [(chain, "-----BEGIN CERTIFICATE-----"), (key, "PRIVATE KEY-----")] {
-            let unusable = |cause: String| {
-                Error::bad_input("tls-unusable").arg("path", path.display()).arg("cause", cause)
-            };
-            let text = std::fs::read_to_string(&path).map_err(|e| unusable(e.to_string()))?;
-            if !text.contains(mark) {
-                return Err(unusable(format!("{mark}?")));
-            }
-        }
-        Ok(())
     }
 
     /// Whether HTTP goes without TLS: on loopback always, elsewhere only when asked for by name.

@@ -26,6 +26,7 @@ name-too-long = The field { $field } is longer than { $limit } characters.
 name-character = The field { $field } must not contain { $found }.
 name-start = The field { $field } must not begin with "." or "-".
 text-too-long = The field { $field } is longer than { $limit } characters.
+text-not-utf8 = The text of the field { $field } cannot be read: send it as UTF-8.
 
 ## Lists
 searchtype-unknown = The searchtype "{ $value }" is not one of all, contain, single.
@@ -336,7 +337,7 @@ user-exists = There is a user { $name } already. Choose another name.
 user-name-character = The field { $field } must consist of letters, digits and . _ - @ +, not { $found }.
 last-administrator = { $name } is the last administrator who can sign in. Make another one first.
 admin-made = The administrator { $name } was made.
-admin-password-set = The password of { $name } was set; all sessions of that user ended.
+admin-password-set = The password of { $name } was set; all sessions and API keys of that user ended.
 admin-user-added = The user { $name } was made.
 admin-disabled = { $name } was switched off; all sessions of that user ended.
 admin-enabled = { $name } was switched on.
@@ -546,16 +547,23 @@ check-plain-local = Only this machine can connect, without encryption.
 check-plain-local-repair = Nothing to do.
 check-plain = Passwords cross the network readable: plain_http is on.
 check-plain-repair = Remove plain_http from the settings, unless a proxy in front of Carrel encrypts.
-check-certificate = The certificate { $path } and its key can be read.
+check-certificate = The certificate { $path } and its key can be read; it holds until { $until }.
 check-certificate-repair = Nothing to do.
 check-certificate-unmade = The certificate { $path } is made at the first start.
 check-certificate-unmade-repair = Nothing to do.
 check-certificate-unusable = The certificate { $path } or its key cannot be used: { $cause }
 check-certificate-unusable-repair = Give PEM files that Carrel's user may read with tls_certificate and tls_key, or remove both files to have new ones made.
+check-certificate-ends = The certificate { $path } ends on { $until }.
+check-certificate-ends-repair = Renew it. Carrel reads the new files by itself.
+check-certificate-ended = The certificate { $path } ended on { $until }: browsers refuse it.
+check-certificate-ended-repair = Renew it. Carrel reads the new files by itself.
+check-certificate-early = The certificate { $path } does not hold before { $from }: browsers refuse it.
+check-certificate-early-repair = Set this machine's clock, or give a certificate that holds now.
 
 ## Identity: accounts, roles, groups, keys, sessions
 password-empty = The password is empty.
 password-weak = The password is easy to guess. Choose a longer one, or less usual words.
+password-unchanged = That is the password that has to be changed. Choose another one.
 password-elsewhere = The password of { $name } is checked by { $source }. Change it there.
 password-reset-needed = { $name } has to choose a new password first. Sign in at the web console, or with POST /api/account/login and POST /api/account/reset.
 reset-session-wrong = Invalid session

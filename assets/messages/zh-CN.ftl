@@ -26,6 +26,7 @@ name-too-long = 字段 { $field } 超过 { $limit } 个字符。
 name-character = 字段 { $field } 不能包含 { $found }。
 name-start = 字段 { $field } 不能以“.”或“-”开头。
 text-too-long = 字段 { $field } 超过 { $limit } 个字符。
+text-not-utf8 = 无法读取字段 { $field } 的文字：请使用 UTF-8 编码。
 
 ## 列表
 searchtype-unknown = searchtype “{ $value }”不是 all、contain、single 之一。
@@ -324,7 +325,7 @@ user-exists = 用户 { $name } 已存在，请使用其他名称。
 user-name-character = 字段 { $field } 只能包含字母、数字和 . _ - @ +，不能包含 { $found }。
 last-administrator = { $name } 是最后一个可以登录的管理员，请先创建另一个管理员。
 admin-made = 已创建管理员 { $name }。
-admin-password-set = 已设置 { $name } 的密码，该用户的所有会话已结束。
+admin-password-set = 已设置 { $name } 的密码，该用户的所有会话和 API 密钥已失效。
 admin-user-added = 已创建用户 { $name }。
 admin-disabled = 已停用 { $name }，该用户的所有会话已结束。
 admin-enabled = 已启用 { $name }。
@@ -519,16 +520,23 @@ check-plain-local = 只有本机可以连接，未加密。
 check-plain-local-repair = 无需处理。
 check-plain = 密码在网络上以明文传输：plain_http 已开启。
 check-plain-repair = 请从设置中删除 plain_http，除非 Carrel 前面有加密的代理。
-check-certificate = 证书 { $path } 及其密钥可以读取。
+check-certificate = 证书 { $path } 及其密钥可以读取，有效期至 { $until }。
 check-certificate-repair = 无需处理。
 check-certificate-unmade = 证书 { $path } 将在首次启动时创建。
 check-certificate-unmade-repair = 无需处理。
 check-certificate-unusable = 证书 { $path } 或其密钥无法使用：{ $cause }
 check-certificate-unusable-repair = 请用 tls_certificate 和 tls_key 提供 Carrel 的用户可以读取的 PEM 文件，或删除这两个文件以重新生成。
+check-certificate-ends = 证书 { $path } 将于 { $until } 到期。
+check-certificate-ends-repair = 请更新证书，Carrel 会自动读取新文件。
+check-certificate-ended = 证书 { $path } 已于 { $until } 到期：浏览器会拒绝它。
+check-certificate-ended-repair = 请更新证书，Carrel 会自动读取新文件。
+check-certificate-early = 证书 { $path } 在 { $from } 之前无效：浏览器会拒绝它。
+check-certificate-early-repair = 请校准本机时钟，或提供当前有效的证书。
 
 ## 身份：账号、角色、用户组、密钥、会话
 password-empty = 密码为空。
 password-weak = 密码容易被猜到，请使用更长的密码或不常见的词。
+password-unchanged = 这就是需要更改的密码，请另选一个。
 password-elsewhere = { $name } 的密码由 { $source } 验证，请在那里修改。
 password-reset-needed = { $name } 需要先设置新密码，请在网页控制台登录，或使用 POST /api/account/login 和 POST /api/account/reset。
 reset-session-wrong = 会话无效

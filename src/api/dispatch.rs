@@ -22,7 +22,7 @@ use super::envelope::{self, Wrapped};
 use super::language::Language;
 use super::note::Note;
 use super::origin::Origin;
-use super::{App, RESET_COOKIE, SESSION_COOKIE};
+use super::{App, RESET_COOKIE, SESSION_COOKIE, input, peers};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::identity::{Caller, Credential, Permission};
 use crate::operations::Actor;
@@ -115,6 +115,7 @@ impl Dispatch {
     /// Whether the caller may use at least one of the rows: all others learn nothing about bodies.
     async fn admit(&self, call: &mut Call, request: &Request<'_>) -> Result<()> {
         self.sign_in(call, request).await?;
+        input::utf8(call.query.iter().map(|(name, value)| (name, value)))?;
         let refusals = self.rows.iter().map(|row| permit(row, call).err());
         match refusals.collect::<Option<Vec<_>>>() {
             None => Ok(()),
@@ -343,7 +344,7 @@ fn same_origin(own: &Origin, request: &Request<'_>) -> Result<()> {
 
 fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
     let headers = request.headers();
-    let address = request.client_ip();
+    let address = peers::client_ip(request);
     let actor = Actor {
         user_id: None,
         name: String::new(),
@@ -402,10 +403,10 @@ async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
         return Ok(Value::Null);
     }
     if request.content_type().is_some_and(|kind| kind.is_form()) {
-        let fields = form_urlencoded::parse(&bytes).into_owned();
-        return Ok(Value::Object(
-            fields.map(|(name, value)| (name, Value::String(value))).collect(),
-        ));
+        let fields: Vec<_> = form_urlencoded::parse(&bytes).into_owned().collect();
+        input::utf8(fields.iter().map(|(name, value)| (name, value)))?;
+        let fields = fields.into_iter().map(|(name, value)| (name, Value::String(value)));
+        return Ok(Value::Object(fields.collect()));
     }
     serde_json::from_slice(&bytes).map_err(|cause| {
         let error = Error::bad_input("body-not-json").arg("cause", &cause);

@@ -20,6 +20,7 @@ mod openapi;
 mod operations;
 mod ops;
 mod origin;
+mod peers;
 mod people;
 mod presence;
 mod session;
@@ -37,6 +38,7 @@ pub use dispatch::blocking;
 use endpoint::Mounted;
 use language::{Catalogues, Language};
 pub use letters::send_pending;
+pub use peers::Peers;
 
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;

@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::Path;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::unbounded_channel;
 use uuid::Uuid;
 
@@ -17,9 +18,13 @@ use crate::node::local::start_in_process;
 use crate::node::protocol::{AgentConfig, Check, Verdict};
 use crate::node::units::human;
 use crate::settings::Settings;
+use crate::settings::certificate::{self, Validity};
 use crate::store::backup;
 use crate::store::lock::DataLock;
+use crate::store::now;
 
+/// A certificate that ends within this time, in seconds, should have been renewed.
+const SOON: i64 = 14 * 24 * 60 * 60;
 /// Bytes that the database and certificates should have free, and must.
 const ROOMY: u64 = 1 << 30;
 const NEARLY_FULL: u64 = 100 << 20;
@@ -165,13 +170,13 @@ fn encryption(settings: &Settings) -> Check {
         };
         return check(key, verdict, &[]);
     }
-    let (chain, _) = settings.certificate();
+    let (chain, key) = settings.certificate();
     let path = chain.display().to_string();
     if settings.tls.is_none() && fs::symlink_metadata(&chain).is_err() {
         return check("check-certificate-unmade", Verdict::Good, &[("path", &path)]);
     }
-    match settings.check_certificate() {
-        Ok(()) => check("check-certificate", Verdict::Good, &[("path", &path)]),
+    match certificate::read(&chain, &key) {
+        Ok((_, validity)) => ends(&path, &validity, settings.tls.is_some()),
         Err(error) => {
             let cause = error.args().find(|(name, _)| *name == "cause");
             let cause = cause.map(|(_, value)| value.to_owned()).unwrap_or_default();
@@ -179,6 +184,23 @@ fn encryption(settings: &Settings) -> Check {
             check("check-certificate-unusable", Verdict::Bad, &args)
         }
     }
+}
+
+/// How long a certificate holds. One that was made here is made anew in time.
+fn ends(path: &str, validity: &Validity, is_given: bool) -> Check {
+    let day = |seconds: i64| {
+        let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        time.strftime("%Y-%m-%d").to_string()
+    };
+    let (from, until) = (day(validity.begins_at), day(validity.ends_at));
+    let (key, verdict) = match now() {
+        _ if !is_given && validity.is_made_here => ("check-certificate", Verdict::Good),
+        now if validity.ends_at <= now => ("check-certificate-ended", Verdict::Bad),
+        now if validity.begins_at > now => ("check-certificate-early", Verdict::Bad),
+        now if validity.ends_at <= now + SOON => ("check-certificate-ends", Verdict::Poor),
+        _ => ("check-certificate", Verdict::Good),
+    };
+    check(key, verdict, &[("path", path), ("from", &from), ("until", &until)])
 }
 
 #[cfg(test)]

@@ -65,14 +65,18 @@ pub fn run_socket(path: &Path, state: Option<&Path>) -> Result<()> {
         let listener = bind(path).await?;
         let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
         if let Err(cause) = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]) {
             tracing::warn!(%cause, "cannot tell systemd that the agent is ready");
         }
         tracing::info!(socket = %path.display(), "agent ready");
         let stop = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                    _ = hangup.recv() => tracing::info!("asked to read the settings again: all come from controllers"),
+                }
             }
         };
         let keeper = state.map(|dir| Keeper::with(KeptConfig::new(dir)));

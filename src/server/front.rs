@@ -1,0 +1,134 @@
+//! TLS before the web server.
+//!
+//! ```text
+//!   client ── TLS ──► front ── loopback ──► Rocket
+//!                       │ whose connection it is: api::Peers
+//!                       └ certificate and key, read again when their files change
+//! ```
+//!
+//! Rocket reads a certificate when it starts and never again. A renewed one has to be served without a restart, which
+//! would cut consoles off.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::certificate::Certificate;
+use crate::api::Peers;
+use crate::error::{Error, Result};
+
+/// A handshake that takes longer has no client that wants to speak.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// What makes accepting fail (no free file, a client that left) may be over after so long.
+const REST: Duration = Duration::from_millis(100);
+
+/// Listens for clients; where Rocket is it learns when Rocket listens.
+pub struct Front {
+    listener: TcpListener,
+    address: SocketAddr,
+    config: Arc<ServerConfig>,
+    certificate: Arc<Certificate>,
+    peers: Arc<Peers>,
+}
+
+impl Front {
+    /// # Errors
+    /// `tls-unusable`, `listen-failed`
+    pub async fn bind(
+        address: SocketAddr,
+        certificate: Certificate,
+        peers: Arc<Peers>,
+    ) -> Result<Self> {
+        let certificate = Arc::new(certificate);
+        let config = config(&certificate)?;
+        let listener = TcpListener::bind(address).await;
+        let failed = |cause| super::not_listening(address, cause);
+        let listener = listener.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, config: Arc::new(config), certificate, peers })
+    }
+
+    pub fn certificate(&self) -> Arc<Certificate> {
+        Arc::clone(&self.certificate)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Carries connections to the server that listens on this port of the machine itself, until it stops.
+    pub async fn run(self, port: u16, stop: rocket::Shutdown) {
+        let serve = async {
+            loop {
+                match self.listener.accept().await {
+                    Ok((client, address)) => self.begin(client, address, port),
+                    Err(cause) => {
+                        tracing::warn!(%cause, "a connection cannot be taken");
+                        tokio::time::sleep(REST).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = stop => {}
+        }
+    }
+
+    fn begin(&self, client: TcpStream, address: SocketAddr, port: u16) {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let (certificate, peers) = (Arc::clone(&self.certificate), Arc::clone(&self.peers));
+        tokio::spawn(async move {
+            refresh(certificate).await;
+            if let Err(cause) = carry(client, address, acceptor, &peers, port).await {
+                tracing::debug!(%address, %cause, "a connection ended");
+            }
+        });
+    }
+}
+
+/// What is to be served now. On a thread that may block: files are looked at.
+async fn refresh(certificate: Arc<Certificate>) {
+    if let Err(cause) = spawn_blocking(move || certificate.refresh()).await {
+        tracing::error!(%cause, "the certificate was not looked at");
+    }
+}
+
+async fn carry(
+    client: TcpStream,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+    peers: &Peers,
+    port: u16,
+) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let accepted = timeout(HANDSHAKE, acceptor.accept(client)).await;
+    let mut client = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    server.set_nodelay(true)?;
+    // Told before a byte of a request goes there.
+    peers.know(server.local_addr()?, address);
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
+}
+
+/// As Rocket's own: HTTP/2 and HTTP/1.1, and clients need not bring a certificate.
+fn config(certificate: &Arc<Certificate>) -> Result<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|cause| Error::internal("TLS as a server").because(cause))?;
+    let resolver = Arc::clone(certificate);
+    let mut config = config.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = rustls::crypto::ring::Ticketer::new()
+        .map_err(|cause| Error::internal("TLS as a server").because(cause))?;
+    Ok(config)
+}
