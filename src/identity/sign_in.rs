@@ -286,6 +286,9 @@ impl Identity {
         let user = self.user(pending.user_id)?;
         may_enter(&user)?;
         new.accept(&self.policy()?, &[&user.name])?;
+        if self.hashing.turn()?.verify(new, user.password_hash.as_ref())? {
+            return Err(Error::bad_input("password-unchanged").arg("field", "password"));
+        }
         let fresh = self.hashing.hash(new)?;
         let row = self.store.write(|tx| resets::take(tx, &hash, now()))?.ok_or_else(wrong)?;
         if row.code_hash != token::hash(code) {

@@ -374,6 +374,10 @@ fn a_forced_change_of_the_password_comes_before_the_session() {
     let short = "Password does not meet minimum length requirement (8)";
     refused(&reset(&client, "short", &code), 400, "bad_request", short);
     reset(&client, "password", &code).expect_status(400);
+    // The old one is no change.
+    let same = reset(&client, "a good password", &code);
+    let message = "That is the password that has to be changed. Choose another one.";
+    refused(&same, 400, "bad_request", message);
     let invalid = "Invalid session";
     refused(&reset(&server.client(), "foo_bar_1", &code), 400, "bad_request", invalid);
 
@@ -399,6 +403,36 @@ fn a_forced_change_of_the_password_comes_before_the_session() {
     refused(&reset(&client, "foo_bar_2", &code), 400, "bad_request", invalid);
     login(&server, "bob", "a good password", false).expect_status(400);
     login(&server, "bob", "foo_bar_1", false).documented("virtool.session.login");
+}
+
+/// Whoever knew the password may have made a key with it.
+#[test]
+fn a_password_that_an_administrator_sets_or_demands_ends_sessions_and_keys() {
+    let server = Server::start();
+    let admin = server.admin();
+    let bob = add(&admin, "bob", json!({}));
+    for what in [json!({"password": "another good one"}), json!({"force_reset": true})] {
+        change(&admin, &bob, json!({"password": "a good password", "force_reset": false}));
+        let session = server.client().sign_in("bob", "a good password");
+        let made = session.post(KEYS).json(&json!({"name": "script", "permissions": {}})).send();
+        made.expect_status(201);
+        let key = basic(&server.client(), "bob", &text(&made.json()["key"]));
+        key.get(ACCOUNT).send().expect_status(200);
+        // Anything else that is changed ends neither.
+        change(&admin, &bob, json!({"phone": "5"}));
+        key.get(ACCOUNT).send().expect_status(200);
+        change(&admin, &bob, what.clone());
+        key.get(ACCOUNT).send().expect_status(401);
+        session.get(ACCOUNT).send().expect_status(401);
+        println!("{what}");
+    }
+    change(&admin, &bob, json!({"password": "a good password", "force_reset": false}));
+    let session = server.client().sign_in("bob", "a good password");
+    let made = session.post(KEYS).json(&json!({"name": "script", "permissions": {}})).send();
+    let key = basic(&server.client(), "bob", &text(&made.json()["key"]));
+    key.get(ACCOUNT).send().expect_status(200);
+    server.set_password("bob", "yet another good one");
+    key.get(ACCOUNT).send().expect_status(401);
 }
 
 /// Whoever knew the old password must not keep a way in by what they began with it.

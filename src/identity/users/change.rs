@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use rusqlite::Connection;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::account::{NewAccount, Source, User};
@@ -14,9 +15,9 @@ use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
 use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::roles::{ScopedRole, may_grant, may_grant_within};
-use crate::identity::store::{groups, roles, scoped, sessions, users};
+use crate::identity::store::{groups, keys, roles, scoped, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
-use crate::store::text::lookalike;
+use crate::store::text::{is_hidden, lookalike, shown};
 use crate::store::{RoleId, Tx, UserId, now};
 
 /// Longest full name, phone number or department, in characters.
@@ -76,7 +77,7 @@ impl Identity {
         })
     }
 
-    /// Changes an account. A new password ends its sessions, switching off too.
+    /// Changes an account. A new password, given or demanded, ends its sessions and API keys; switching off its sessions.
     ///
     /// # Errors
     /// As of [`Identity::add_user`], and `user-unknown`, `user-has-more-rights`, `last-administrator`,
@@ -99,9 +100,13 @@ impl Identity {
             update(tx, by, &user, &change)?;
             if let Some(hash) = &hash {
                 users::set_password(tx, id, hash, now())?;
-                sessions::end_all(tx, id, None)?;
             }
-            if change.enabled == Some(false) {
+            // Who else may know the password has made sessions with it, and keys.
+            let is_suspect = hash.is_some() || change.force_reset == Some(true);
+            if is_suspect {
+                keys::delete_of_user(tx, id)?;
+            }
+            if is_suspect || change.enabled == Some(false) {
                 sessions::end_all(tx, id, None)?;
             }
             keep_an_administrator(tx, &user)?;
@@ -387,9 +392,12 @@ fn short_text(field: &'static str, text: &str) -> Result<String> {
     if text.chars().count() > TEXT_LIMIT {
         return Err(Error::bad_input("text-too-long").arg("field", field).arg("limit", TEXT_LIMIT));
     }
-    match text.chars().any(char::is_control) {
-        true => Err(Error::bad_input("name-character").arg("field", field).arg("found", "␀")),
-        false => Ok(text.to_owned()),
+    match text.chars().find(|c| is_hidden(*c)) {
+        Some(found) => {
+            let error = Error::bad_input("name-character").arg("field", field);
+            Err(error.arg("found", shown(found)))
+        }
+        None => Ok(text.nfc().collect()),
     }
 }
 

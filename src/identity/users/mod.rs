@@ -8,7 +8,7 @@ mod preferences;
 use super::lockout::Subject;
 use super::password::Password;
 use super::permission::BuiltinRole;
-use super::store::{failures, sessions, users};
+use super::store::{failures, keys, sessions, users};
 use super::{Authority, Caller, Identity};
 use crate::error::{Error, Result};
 use crate::store::list::{ListQuery, Page};
@@ -77,7 +77,7 @@ impl Identity {
         self.store.read(|conn| users::from_id(conn, start, count))
     }
 
-    /// Gives a user a new password, ends all sessions and lifts any lock; makes an administrator
+    /// Gives a user a new password, ends all sessions and API keys and lifts any lock; makes an administrator
     /// when there is no such user.
     ///
     /// # Errors
@@ -96,6 +96,7 @@ impl Identity {
             Some(user) => {
                 users::set_password(tx, user.id, &hash, now())?;
                 sessions::end_all(tx, user.id, None)?;
+                keys::delete_of_user(tx, user.id)?;
                 failures::forget_account(tx, &Subject::account(&user.name).key())?;
                 Ok(PasswordSet::Changed)
             }
