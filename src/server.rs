@@ -14,7 +14,7 @@ use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::api::{self, App, Peers, language::Catalogues};
+use crate::api::{self, App, OperationNews, Peers, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
 use crate::error::{Context, Error, Kind, Result};
@@ -60,6 +60,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
         rocket::tokio::spawn(feed_watchdog()),
         rocket::tokio::spawn(memory::give_back()),
         rocket::tokio::spawn(reload),
+        rocket::tokio::spawn(api::tell_operations(Arc::clone(&app))),
     ];
     let result = rocket.launch().await;
     beside.iter().for_each(rocket::tokio::task::JoinHandle::abort);
@@ -98,6 +99,7 @@ fn build(settings: Settings) -> Result<App> {
         networks,
         monitor,
         operations,
+        operation_news: OperationNews::new(),
         templates,
         desktops,
         mail,

@@ -2,7 +2,6 @@
 //!
 //! Changes come from the store's committed transactions; they are gathered for a moment, because a batch of 100 desktops is one refresh and not 100.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +16,19 @@ use rocket::tokio::time::{Instant, sleep_until};
 use rocket::{Data, Request, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use tokio_util::io::StreamReader;
-use uuid::Uuid;
 
 use super::call::Call;
-use super::dispatch::blocking;
 use super::endpoint::{Endpoint, Scope, Streamed, streaming};
 use super::language::Language;
+use super::operation_news::{Told, event, seen_by};
 use super::operations::OperationView;
 use super::presence::{HEARTBEAT, Presence};
 use super::{App, words};
 use crate::error::Result;
 use crate::identity::{Caller, Permission};
 use crate::node::protocol::Event;
-use crate::store::visible::Visible;
-use crate::store::{Changed, NodeId, Topics};
+use crate::store::{Changed, NodeId, Topic, Topics};
 
 /// Changes are gathered this long before they are sent.
 const GATHER: Duration = Duration::from_millis(200);
@@ -56,7 +52,8 @@ struct News {
     sample: Option<NodeSampled>,
 }
 
-/// Lists about this topic are to be read anew.
+/// Lists about this topic are to be read anew. Operations come as they are now, each as an event: their list is to
+/// be read anew only when some may have been missed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct TopicChanged {
     #[schemars(with = "words::Topic")]
@@ -80,7 +77,7 @@ fn open<'r>(
     call.language = Language::negotiate(wanted, call.language);
     let shutdown = request.rocket().shutdown();
     Box::pin(async move {
-        let events = Events::new(app, call)?;
+        let events = Events::new(&app, &call)?;
         let stream = events.stream().take_until(shutdown);
         let mut response = Response::build();
         response.header(ContentType::EventStream);
@@ -93,33 +90,25 @@ fn open<'r>(
 
 /// One client's stream.
 struct Events {
-    app: Arc<App>,
-    call: Arc<Call>,
     caller: Caller,
     presence: Presence,
     changes: Receiver<Changed>,
-    updates: Receiver<Uuid>,
+    operations: Receiver<Told>,
     nodes: Receiver<(NodeId, Event)>,
     topics: Topics,
-    operations: BTreeSet<Uuid>,
     due: Option<Instant>,
 }
 
 impl Events {
-    fn new(app: Arc<App>, call: Call) -> Result<Self> {
-        let (changes, updates) = (app.store.changes(), app.operations.updates());
-        let nodes = app.inventory.events();
+    fn new(app: &Arc<App>, call: &Call) -> Result<Self> {
         let caller = call.caller()?.clone();
         Ok(Self {
-            presence: Presence::of(&app, caller.clone()),
-            app,
-            call: Arc::new(call),
+            changes: app.store.changes(),
+            operations: app.operation_news.listen(call.language),
+            nodes: app.inventory.events(),
+            presence: Presence::of(app, caller.clone()),
             caller,
-            changes,
-            updates,
-            nodes,
             topics: Topics::NONE,
-            operations: BTreeSet::new(),
             due: None,
         })
     }
@@ -144,13 +133,21 @@ impl Events {
                 // A client that comes again is told why it is not let in.
                 caller = self.presence.changed() => self.caller = caller?,
                 changed = self.changes.recv() => match changed {
-                    Ok(changed) => self.note(changed.topics),
+                    Ok(changed) => self.note(told_as_such(changed.topics)),
                     Err(RecvError::Lagged(_)) => self.note(Topics::ALL),
                     Err(RecvError::Closed) => return None,
                 },
-                update = self.updates.recv() => match update {
-                    Ok(uuid) => { self.operations.insert(uuid); self.gather(); }
-                    Err(RecvError::Lagged(_)) => self.note(Topics::ALL),
+                told = self.operations.recv() => match told {
+                    Ok(Told::Operations(told)) => {
+                        let visible = Scope::Own.of(&self.caller, Permission::OperationsView);
+                        let text = visible.map(|visible| seen_by(&visible, &told));
+                        if let Some(text) = text.filter(|text| !text.is_empty()) {
+                            return Some(text);
+                        }
+                    }
+                    Ok(Told::Missed) | Err(RecvError::Lagged(_)) => {
+                        self.note(Topic::Operations.into());
+                    }
                     Err(RecvError::Closed) => return None,
                 },
                 told = self.nodes.recv() => match told {
@@ -165,7 +162,7 @@ impl Events {
                     if self.due.take().is_none() {
                         return Some(": still here\n\n".into());
                     }
-                    return Some(self.tell().await);
+                    return Some(self.tell());
                 }
             }
         }
@@ -175,43 +172,20 @@ impl Events {
         self.caller.may(permission)
     }
 
-    fn gather(&mut self) {
-        self.due.get_or_insert_with(|| Instant::now() + GATHER);
-    }
-
     fn note(&mut self, topics: Topics) {
         self.topics = self.topics | topics;
-        self.gather();
+        if !self.topics.is_empty() {
+            self.due.get_or_insert_with(|| Instant::now() + GATHER);
+        }
     }
 
-    async fn tell(&mut self) -> String {
-        let mut text = String::new();
-        for topic in std::mem::take(&mut self.topics).iter() {
-            text.push_str(&event("changed", &TopicChanged { topic: topic.word() }));
-        }
-        let uuids = std::mem::take(&mut self.operations);
-        if let Some(visible) = Scope::Own.of(&self.caller, Permission::OperationsView)
-            && !uuids.is_empty()
-        {
-            let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
-            let told = blocking(move || Ok(tell_operations(&app, &call, &visible, &uuids))).await;
-            text.push_str(&told.unwrap_or_default());
-        }
-        text
+    fn tell(&mut self) -> String {
+        let topics = std::mem::take(&mut self.topics);
+        topics.iter().map(|topic| event("changed", &TopicChanged { topic: topic.word() })).collect()
     }
 }
 
-fn event(name: &str, data: &impl Serialize) -> String {
-    format!("event: {name}\ndata: {}\n\n", json!(data))
-}
-
-fn tell_operations(app: &App, call: &Call, visible: &Visible, uuids: &BTreeSet<Uuid>) -> String {
-    let mut text = String::new();
-    for uuid in uuids {
-        // One that is gone since, or not the caller's to see, needs no news.
-        let Ok(operation) = app.operations.find_seen(visible, *uuid) else { continue };
-        let view = OperationView::of(app, call, operation);
-        text.push_str(&event("operation", &view));
-    }
-    text
+/// What is told as a changed list. Operations come one by one, unless anything may have changed.
+fn told_as_such(topics: Topics) -> Topics {
+    if topics == Topics::ALL { topics } else { topics.without(Topic::Operations) }
 }

@@ -17,6 +17,8 @@ pub enum Language {
 }
 
 impl Language {
+    pub const ALL: [Self; 2] = [Self::Chinese, Self::English];
+
     /// Its tag (BCP 47).
     pub const fn tag(self) -> &'static str {
         match self {

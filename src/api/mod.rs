@@ -17,6 +17,7 @@ pub mod language;
 mod letters;
 mod note;
 mod openapi;
+mod operation_news;
 mod operations;
 mod ops;
 mod origin;
@@ -38,6 +39,7 @@ pub use dispatch::blocking;
 use endpoint::Mounted;
 use language::{Catalogues, Language};
 pub use letters::send_pending;
+pub use operation_news::{OperationNews, tell_operations};
 pub use peers::Peers;
 
 use crate::desktops::Desktops;
@@ -69,6 +71,8 @@ pub struct App {
     pub networks: Networks,
     pub monitor: Monitor,
     pub operations: Operations,
+    /// Those who listen to how they go.
+    pub operation_news: OperationNews,
     pub templates: Templates,
     pub desktops: Desktops,
     /// `None`: there is no mail server.

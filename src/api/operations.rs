@@ -9,6 +9,7 @@ use super::answer::{Done, FailedItem};
 use super::call::Call;
 use super::endpoint::{Endpoint, Scope, get, post};
 use super::input::{Listed, Paging};
+use super::language::{Catalogues, Language};
 use super::{App, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -115,12 +116,10 @@ struct Stuck {
 }
 
 impl OperationView {
-    pub fn of(app: &App, call: &Call, operation: Operation) -> Self {
-        let language = call.language;
-        let title =
-            app.language.text(language, &operation.kind, &[("name", &operation.subject_name)]);
+    pub fn of(words: &Catalogues, language: Language, operation: Operation) -> Self {
+        let title = words.text(language, &operation.kind, &[("name", &operation.subject_name)]);
         let percent = operation.percent();
-        let reason = |fault| app.language.error(language, &Error::from(fault));
+        let reason = |fault| words.error(language, &Error::from(fault));
         let (cancelled, items): (Vec<Item>, Vec<Item>) =
             operation.items.into_iter().partition(Item::is_cancelled);
         let cancelled =
@@ -169,7 +168,7 @@ impl OperationView {
 
 fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<OperationView>> {
     let page = app.operations.list(&call.visible, call.list_query()?)?;
-    Ok(page.map(|operation| OperationView::of(app, call, operation)))
+    Ok(page.map(|operation| OperationView::of(&app.language, call.language, operation)))
 }
 
 fn cancel(app: &App, call: &mut Call, input: CancelInput) -> Result<Done> {

@@ -13,7 +13,7 @@ use super::dispatcher::dispatch;
 use super::inner::Inner;
 use super::saga::Saga;
 use super::store::{self, list, locks};
-use super::{Actor, NewOperation, Operation};
+use super::{Actor, Audience, NewOperation, Operation};
 use crate::error::{Context, Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
@@ -114,7 +114,11 @@ impl Operations {
     /// Forgets what was scheduled of this kind on the subject; call it in the transaction that
     /// schedules the successor.
     pub fn unschedule(&self, tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
-        store::unschedule(tx, kind, subject)
+        for uuid in store::unschedule(tx, kind, subject)? {
+            let inner = Arc::clone(&self.inner);
+            tx.after_commit(move || inner.tell(uuid));
+        }
+        Ok(())
     }
 
     /// Asks an operation to stop. It is undone as after a failure; past its commit point it only ends.
@@ -152,6 +156,13 @@ impl Operations {
         let mut operation = self.inner.store.read(|conn| list::find_seen(conn, visible, uuid))?;
         self.inner.newer_progress(&mut operation);
         Ok(operation)
+    }
+
+    /// Those of these that there are, with who may see them.
+    pub fn with_audience(&self, uuids: &[Uuid]) -> Result<Vec<(Operation, Audience)>> {
+        let mut found = self.inner.store.read(|conn| list::with_audience(conn, uuids))?;
+        found.iter_mut().for_each(|(operation, _)| self.inner.newer_progress(operation));
+        Ok(found)
     }
 
     /// Those that the caller may see.

@@ -51,7 +51,8 @@ pub use saga::{Action, Saga, nothing};
 pub use store::locks::holders;
 
 use crate::error::{Error, Fault, Kind, Result};
-use crate::store::{NodeId, UserId};
+use crate::store::visible::Visible;
+use crate::store::{EducationGroupId, NodeId, UserId};
 
 /// Who asked.
 #[derive(Debug, Clone)]
@@ -195,6 +196,27 @@ pub struct Lock {
 impl Lock {
     pub fn new(uuid: Uuid, name: impl Into<String>) -> Self {
         Self { uuid, name: name.into() }
+    }
+}
+
+/// Who may see an operation, for those who hear of it without asking: what `store/list.rs` makes a condition of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audience {
+    owner: Option<UserId>,
+    /// Rows of the education groups that it works in; `None` for one that is gone.
+    groups: Vec<Option<EducationGroupId>>,
+}
+
+impl Audience {
+    /// Whether somebody who sees this much is among it.
+    pub fn has(&self, visible: &Visible) -> bool {
+        match visible {
+            Visible::All => true,
+            Visible::Within { owner, .. } if owner.is_some() && *owner == self.owner => true,
+            Visible::Within { .. } => {
+                !self.groups.is_empty() && self.groups.iter().all(|group| visible.has(*group))
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::list::ListQuery;
 use crate::store::{OperationId, Store, now};
 
+mod audience;
 mod batches;
 mod ends;
 

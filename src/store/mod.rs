@@ -18,7 +18,7 @@ pub mod rows;
 pub mod text;
 pub mod visible;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -65,6 +65,7 @@ struct Inner {
 pub struct Tx<'c> {
     inner: Transaction<'c>,
     topics: Cell<Topics>,
+    after: RefCell<Vec<Box<dyn FnOnce()>>>,
 }
 
 impl Tx<'_> {
@@ -80,6 +81,11 @@ impl Tx<'_> {
             self.changed(topics);
         }
         rows
+    }
+
+    /// Tells others what this transaction did, once it is on disk.
+    pub fn after_commit(&self, tell: impl FnOnce() + 'static) {
+        self.after.borrow_mut().push(Box::new(tell));
     }
 }
 
@@ -158,16 +164,17 @@ impl Store {
         self.inner.news.note_strangers(data_version(&inner)?);
         #[cfg(debug_assertions)]
         self.inner.guard.begin();
-        let tx = Tx { inner, topics: Cell::default() };
+        let tx = Tx { inner, topics: Cell::default(), after: RefCell::default() };
         let value = change(&tx)?;
         let companion = companion::write(&tx)?;
-        let Tx { inner, topics } = tx;
+        let Tx { inner, topics, after } = tx;
         #[cfg(debug_assertions)]
         self.inner.guard.check(topics.get());
         self.inner.news.commit(topics.get(), || inner.commit())?;
         if let Some(companion) = companion {
             companion::written(&*companion);
         }
+        after.into_inner().into_iter().for_each(|tell| tell());
         Ok(value)
     }
 

@@ -89,9 +89,8 @@ impl Topics {
     }
 
     /// Those that are not in `other`.
-    #[cfg(debug_assertions)]
-    pub(super) const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+    pub fn without(self, other: impl Into<Self>) -> Self {
+        Self(self.0 & !other.into().0)
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::presence::follow;
-use crate::support::{Client, Log, PASSWORD, Server, rows, wait_until};
+use crate::support::{Client, Log, PASSWORD, SMALL, Server, Site, rows, small_image, wait_until};
 
 const USER: &str = "/api/v1.0/identity/user";
 const GROUP: &str = "/api/v1.0/identity/group";
+const TEMPLATES: &str = "/api/v1.0/education/template/";
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -121,4 +122,69 @@ fn counts_know_what_another_process_wrote() {
     assert_eq!((count(), count()), ((1, 1), (1, 1)));
     assert!(server.run(&["admin", "set-password", "second"], "a-Long-pass-5 3\n").status.success());
     assert_eq!(count(), (2, 2));
+}
+
+/// Data of the operation events that a stream told, in order.
+fn operations(events: &Log) -> Vec<Value> {
+    let lines = (0..events.len())
+        .filter_map(|at| events.wait_from(at, LIMIT, |line| Some(line.to_owned())));
+    let data =
+        lines.filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    data.filter(|data| data["kind"].is_string()).collect()
+}
+
+#[test]
+fn an_update_is_worded_once_for_all_who_listen_in_a_language() {
+    let server = Server::with().env("CARREL_LOG", "info,carrel::api::operation_news=trace").start();
+    let admin = server.admin();
+    // What another process changed before is noticed with its first change.
+    let site = Site::of(&server, SMALL);
+    site.wait_idle();
+    let in_english = admin.with_header("Accept-Language", "en");
+    let all = [follow(&in_english), follow(&in_english), follow(&in_english), follow(&admin)];
+    site.upload("small", &small_image(&server));
+    let ended = |line: &str| {
+        let data: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+        (data["subject_name"] == "small" && data["state"] == "succeeded").then_some(())
+    };
+    for events in &all {
+        assert!(events.wait_for(LIMIT, ended).is_some(), "{}", events.tail(20));
+    }
+    let (english, chinese) = (operations(&all[0]), operations(&all[3]));
+    assert!(english.len() > 1 && chinese.len() == english.len(), "{english:#?}");
+    assert_eq!(english, operations(&all[1]));
+    assert_ne!(english[0]["title"], chinese[0]["title"]);
+    let worded = |tag: &str| {
+        let is =
+            |line: &str| line.contains("worded") && line.contains(&format!("language={tag:?}"));
+        let log = server.log();
+        (0..log.len())
+            .filter(|at| log.wait_from(*at, LIMIT, |line| Some(is(line))) == Some(true))
+            .count()
+    };
+    wait_until("the log", LIMIT, || worded("zh-CN") + worded("en") >= english.len() * 2);
+    assert_eq!(worded("en"), english.len());
+    assert_eq!(worded("zh-CN"), chinese.len());
+    // The list is not to be read anew for them.
+    assert!(!all[0].contains(&named("operations")), "{}", all[0].tail(50));
+}
+
+#[test]
+fn what_is_forgotten_for_a_successor_is_told() {
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    let image = site.upload("small", &small_image(&server));
+    let template = site.template("plain", &image);
+    let events = follow(&site.admin);
+    let save = |time: &str| {
+        let param = json!({"name": "plain", "uuid": template, "run_date": time});
+        site.admin.action(TEMPLATES, "save", param).send().data()["operation_uuid"].clone()
+    };
+    let first = save("2999-01-01 00:00:00");
+    save("2999-01-02 00:00:00");
+    let forgotten = |line: &str| {
+        let data: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+        (data["uuid"] == first && data["state"] == "cancelled").then_some(())
+    };
+    assert!(events.wait_for(LIMIT, forgotten).is_some(), "{}", events.tail(20));
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, SMALL, Server, Site};
+use crate::support::{Answer, PASSWORD, SMALL, Server, Site, small_image};
 
 pub const GROUPS: &str = "/api/v1.0/education/group/";
 pub const DESKTOPS: &str = "/api/v1.0/education/desktop/";
@@ -105,18 +104,6 @@ impl Room {
         assert!(output.status.success(), "{output:?}");
         self.server.client().sign_in(&user, PASSWORD)
     }
-}
-
-/// A disk image of 1 MiB without anything on it.
-pub fn small_image(server: &Server) -> PathBuf {
-    let path = server.data_here().join("small-image.qcow2");
-    let output = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2"])
-        .arg(&path)
-        .arg("1M")
-        .output();
-    assert!(output.expect("qemu-img").status.success());
-    path
 }
 
 /// Asserts that each change of a good input is refused with this status, naming the field.

@@ -4,6 +4,7 @@
 mod support;
 
 mod identity;
+mod live;
 mod page;
 mod provider;
 mod scopes;

@@ -1,7 +1,8 @@
 //! What an administrator does first, by documented calls: image, template, classroom, desktops.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -45,6 +46,18 @@ pub const LARGE: Range = Range {
     netmask: "255.255.0.0",
     gateway: "10.67.0.1",
 };
+
+/// A disk image of 1 MiB without anything on it.
+pub fn small_image(server: &Server) -> PathBuf {
+    let path = server.data_here().join("small-image.qcow2");
+    let output = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2"])
+        .arg(&path)
+        .arg("1M")
+        .output();
+    assert!(output.expect("qemu-img").status.success());
+    path
+}
 
 /// A server with its default pool and network and a subnet, and who acts on it.
 #[derive(Clone)]

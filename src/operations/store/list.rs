@@ -5,10 +5,12 @@ use uuid::Uuid;
 
 use super::parts;
 use crate::error::{Error, Result};
-use crate::operations::{Operation, State};
+use crate::operations::{Audience, Operation, State};
+use crate::store::Store;
 use crate::store::list::{Column, ListQuery, Listing, Page};
+use crate::store::rows::{self, to_json};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{OperationId, Store, rows};
+use crate::store::OperationId;
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at, \
@@ -53,6 +55,21 @@ pub fn find_seen(conn: &Connection, visible: &Visible, uuid: Uuid) -> Result<Ope
     let found = rows::first(conn, &sql, asked, numbered)?;
     let found = with_parts(conn, found.into_iter().collect())?.pop();
     found.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))
+}
+
+/// Those of these that there are, newest last, with their parts and who may see them.
+pub fn with_audience(conn: &Connection, uuids: &[Uuid]) -> Result<Vec<(Operation, Audience)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, o.owner_id, (SELECT json_group_array(e.id) FROM operation_groups og \
+         LEFT JOIN education_groups e ON e.uuid = og.education_group WHERE og.operation_id = o.id) \
+         AS groups FROM operations o WHERE o.uuid IN (SELECT value FROM json_each(?1)) ORDER BY o.id"
+    );
+    let found = rows::all(conn, &sql, [to_json(uuids)?], |row| {
+        let groups = rows::json(row, "groups")?.unwrap_or_default();
+        Ok((numbered(row)?, Audience { owner: row.get("owner_id")?, groups }))
+    })?;
+    let (found, audiences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    Ok(with_parts(conn, found)?.into_iter().zip(audiences).collect())
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Operation>> {

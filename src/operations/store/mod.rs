@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::operations::saga::ARGS_VERSION;
 use crate::operations::{Actor, NewOperation, State};
-use crate::store::rows::to_json;
+use crate::store::rows::{self, to_json};
 use crate::store::{OperationId, Topic, Tx, now};
 
 /// Writes a new operation, with its parts and locks.
@@ -115,15 +115,14 @@ pub fn is_cancel_requested(conn: &Connection, id: OperationId) -> Result<bool> {
     Ok(statement.query_row([id], |row| row.get(0))?)
 }
 
-/// Forgets scheduled operations of a kind on a subject, which a newer one replaces.
-pub fn unschedule(tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
-    let gone = tx.execute(
-        "UPDATE operations SET state='cancelled', finished_at=?3 \
-         WHERE kind=?1 AND subject=?2 AND state='scheduled'",
-        params![kind, subject.to_string(), now()],
-    )?;
-    tx.changed_rows(gone, Topic::Operations);
-    Ok(())
+/// Forgets scheduled operations of a kind on a subject, which a newer one replaces; gives which.
+pub fn unschedule(tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<Vec<Uuid>> {
+    let sql = "UPDATE operations SET state='cancelled', finished_at=?3 \
+         WHERE kind=?1 AND subject=?2 AND state='scheduled' RETURNING uuid";
+    let asked = params![kind, subject.to_string(), now()];
+    let gone = rows::all(tx, sql, asked, |row| Ok(rows::uuid(row, "uuid")?))?;
+    tx.changed_rows(gone.len(), Topic::Operations);
+    Ok(gone)
 }
 
 /// Drops operations that ended before `time`, among the `limit` oldest; gives how many. They are numbered as they

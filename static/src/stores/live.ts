@@ -36,7 +36,8 @@ export const useLive = defineStore('live', () => {
     stream.onopen = () => {
       broken.value = false
       opened += 1
-      if (opened > 1) changed.emit({ topic: '*' })
+      // From here on operations come as rows; those that there are already are read once.
+      changed.emit({ topic: opened > 1 ? '*' : 'operations' })
     }
     stream.onerror = () => {
       broken.value = true

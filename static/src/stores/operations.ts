@@ -1,21 +1,29 @@
 import { ElMessage, ElNotification } from 'element-plus'
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
 import { operations as api } from '@/api/system'
 import type { Operation } from '@/api/types'
 import { i18n } from '@/i18n'
-import { onChange, onOperation } from './live'
-import { useSession } from './session'
+import { onOperation } from './live'
 
+/** So many that ended are kept. */
 const RECENT = 50
 const FAILED_SHOWN = 5
 
 const ENDS = ['succeeded', 'partly', 'failed', 'cancelled']
 export const isOpen = ({ state }: Operation): boolean => !ENDS.includes(state)
 
+/** The list with this row as it is now; of those that ended, the last ones. */
+export function withNews(all: Operation[], operation: Operation): Operation[] {
+  const known = all.some(({ uuid }) => uuid === operation.uuid)
+  const rows = known ? all.map((row) => (row.uuid === operation.uuid ? operation : row)) : [operation, ...all]
+  let ended = 0
+  return rows.filter((row) => isOpen(row) || ++ended <= RECENT)
+}
+
 /** Long work: what runs now and what ended lately. */
 export const useOperations = defineStore('operations', () => {
-  const all = ref<Operation[]>([])
+  const all = shallowRef<Operation[]>([])
   const drawer = ref(false)
   /** Operations that this page asked for; their end is announced. */
   const mine = new Set<string>()
@@ -31,10 +39,9 @@ export const useOperations = defineStore('operations', () => {
     all.value.filter((operation) => !isOpen(operation)).forEach(announce)
   }
 
+  /** The event brings the whole row: nothing is read again. */
   function take(operation: Operation): void {
-    const index = all.value.findIndex(({ uuid }) => uuid === operation.uuid)
-    if (index >= 0) all.value[index] = operation
-    else all.value.unshift(operation)
+    all.value = withNews(all.value, operation)
     if (!isOpen(operation)) announce(operation)
   }
 
@@ -68,7 +75,6 @@ export const useOperations = defineStore('operations', () => {
   }
 
   onOperation(take)
-  onChange(['operations'], () => useSession().may('operations.view') && refresh())
 
   return { all, running, scheduled, ended, drawer, refresh, follow }
 })

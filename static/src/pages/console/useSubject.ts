@@ -1,4 +1,4 @@
-import { computed, shallowRef } from 'vue'
+import { computed, shallowRef, watch } from 'vue'
 import { ApiError } from '@/api/http'
 import { desktops, groupOf, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
 import type { Desktop, Template } from '@/api/types'
@@ -37,6 +37,9 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
       ? desktops.power(verb, groupOf(desktop.value), [desktop.value])
       : templates.power(verb, [template.value!])
 
-  onChange([kind === 'desktop' ? 'desktops' : 'templates', 'operations'], read)
+  onChange([kind === 'desktop' ? 'desktops' : 'templates'], read)
+  // What is being done to it is told by its row: again when an operation begins or ends, not while it goes on.
+  const open = computed(() => operations.running.map(({ uuid }) => uuid).join())
+  watch(open, read)
   return { row, template, gone, state, isOn, why, read, power }
 }
