@@ -138,12 +138,22 @@ pub struct Paging {
     sort: Option<Listed<String>>,
 }
 
-/// Input of a list of things with names, and what else this list can be filtered by.
+/// Input of a list, and what it can be filtered by.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-pub struct List<F = NoFilters> {
+pub struct Paged<F> {
     #[serde(flatten)]
     paging: Paging,
+    #[serde(flatten)]
+    filters: F,
+}
+
+/// Input of a list of things with names, and what else this list can be filtered by.
+pub type List<F = NoFilters> = Paged<Named<F>>;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
+pub struct Named<F> {
     name: Option<Listed<String>>,
     uuid: Option<Listed<String>>,
     #[serde(flatten)]

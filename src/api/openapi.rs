@@ -370,6 +370,26 @@ mod tests {
     }
 
     #[test]
+    fn every_list_is_asked_in_the_same_way() {
+        let document = document();
+        let paths = document["paths"].as_object().expect("paths");
+        let paths = paths.iter().filter(|(path, _)| path.starts_with("/api/v1.0/"));
+        let rows = paths.filter_map(|(_, path)| path.get("get"));
+        let mut lists = 0;
+        for row in rows {
+            let parameters = row["parameters"].as_array().into_iter().flatten();
+            let names: Vec<&str> = parameters.filter_map(|one| one["name"].as_str()).collect();
+            if names.contains(&"page") {
+                lists += 1;
+                for name in ["page_size", "searchtype", "sort"] {
+                    assert!(names.contains(&name), "{} takes no {name}", row["operationId"]);
+                }
+            }
+        }
+        assert!(lists > 15, "{lists}");
+    }
+
+    #[test]
     fn components_are_named_after_their_rows() {
         let document = document();
         let schemas = document["components"]["schemas"].as_object().expect("components");

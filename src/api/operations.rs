@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::answer::{Done, FailedItem};
 use super::call::Call;
 use super::endpoint::{Endpoint, Scope, get, post};
-use super::input::{Listed, Paging};
+use super::input::{Listed, Paged};
 use super::language::{Catalogues, Language};
 use super::{App, time, words};
 use crate::error::{Error, Result};
@@ -40,9 +40,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(crate = "rocket::serde")]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    #[serde(flatten)]
-    paging: Paging,
+struct Filters {
     state: Option<Listed<String>>,
     open: Option<Listed<u8>>,
 }
@@ -67,6 +65,9 @@ pub struct OperationView {
     state: &'static str,
     done: u64,
     total: u64,
+    /// What `done` and `total` count, also those of the parts.
+    #[schemars(with = "words::OperationUnit")]
+    unit: &'static str,
     percent: u32,
     /// Why it failed.
     error: Option<String>,
@@ -154,6 +155,7 @@ impl OperationView {
             state: operation.state.word(),
             done: operation.done,
             total: operation.total,
+            unit: operation.unit.word(),
             percent,
             failed: failed.collect(),
             cancelled: cancelled.collect(),
@@ -166,7 +168,7 @@ impl OperationView {
     }
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<OperationView>> {
+fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<OperationView>> {
     let page = app.operations.list(&call.visible, call.list_query()?)?;
     Ok(page.map(|operation| OperationView::of(&app.language, call.language, operation)))
 }

@@ -41,6 +41,8 @@ words! {
     Topic = store::Topic::ALL;
     /// How far an operation is, or a node's part of it.
     OperationState = operations::State::ALL;
+    /// What the progress of an operation counts; none: only its percentage means something.
+    OperationUnit = operations::Unit::ALL;
     /// How a node is; error: libvirt does not answer; shutdown: the node does not answer.
     NodeStatus = inventory::NodeStatus::ALL;
     /// How a switch reaches the world.

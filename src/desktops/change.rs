@@ -10,7 +10,8 @@ use super::store::{groups, seats};
 use super::{Desktops, nodes};
 use crate::error::Result;
 use crate::operations::{
-    Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit,
+    nothing,
 };
 use crate::store::visible::Visible;
 
@@ -51,7 +52,9 @@ static STEPS: [Action<Desktops, RestoreArgs>; 2] =
     [Action::new("rows", nothing, take_back), Action::new("domains", tell_nodes, nothing)];
 
 pub(super) fn register(desktops: &Desktops) {
-    desktops.operations.register(RESTORE, Saga::new(Lane::Build, desktops.clone(), &STEPS));
+    desktops
+        .operations
+        .register(RESTORE, Saga::new(Lane::Build, desktops.clone(), &STEPS).counting(Unit::Items));
 }
 
 impl Desktops {

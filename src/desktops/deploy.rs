@@ -23,7 +23,7 @@ use super::{Desktops, Named};
 use crate::error::{Error, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, Pool};
 use crate::operations::{
-    Action, Actor, Execution, Lane, Lock, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit, nothing,
 };
 use crate::store::visible::Visible;
 use crate::store::{SubnetId, Tx};
@@ -75,7 +75,9 @@ static STEPS: [Action<Desktops, DeployArgs>; 5] = [
 
 pub(super) fn register(desktops: &Desktops) {
     for kind in [CREATE_GROUP, ADD] {
-        desktops.operations.register(kind, Saga::new(Lane::Build, desktops.clone(), &STEPS));
+        desktops
+            .operations
+            .register(kind, Saga::new(Lane::Build, desktops.clone(), &STEPS).counting(Unit::Items));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Fault, Kind, Result};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{PowerAction, PowerState};
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
 };
 use crate::store::visible::Visible;
 use crate::store::{NodeId, Topic, Tx};
@@ -80,7 +80,7 @@ static STEPS: [Action<Desktops, PowerArgs>; 1] = [Action::new("power", run, take
 
 pub(super) fn register(desktops: &Desktops) {
     for action in DesktopPowerAction::ALL {
-        let saga = Saga::new(action.lane(), desktops.clone(), &STEPS);
+        let saga = Saga::new(action.lane(), desktops.clone(), &STEPS).counting(Unit::Items);
         desktops.operations.register(action.kind(), saga);
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::inventory::{Answering, FIRST_CONNECTION};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, Lock, NewOperation, Saga,
-    nothing,
+    Unit, nothing,
 };
 use crate::store::NodeId;
 use crate::store::visible::Visible;
@@ -53,7 +53,9 @@ static STEPS: [Action<Desktops, RemoveArgs>; 4] = [
 
 pub(super) fn register(desktops: &Desktops) {
     for kind in [DELETE_GROUPS, DELETE] {
-        desktops.operations.register(kind, Saga::new(Lane::Build, desktops.clone(), &STEPS));
+        desktops
+            .operations
+            .register(kind, Saga::new(Lane::Build, desktops.clone(), &STEPS).counting(Unit::Items));
     }
 }
 

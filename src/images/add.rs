@@ -12,7 +12,7 @@ use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef, Progress};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, nothing,
 };
 use crate::store::{NodeId, now};
 
@@ -48,7 +48,9 @@ pub(super) fn register(images: &Images) {
         Action::new("adopt", adopt, remove_layer).commits(),
         Action::new("distribute", distribute, nothing),
     ];
-    images.operations.register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS));
+    images
+        .operations
+        .register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS).counting(Unit::Bytes));
 }
 
 impl Images {

@@ -9,7 +9,7 @@ use crate::error::{Error, Fault, Result};
 use crate::inventory::FIRST_CONNECTION;
 use crate::node::protocol::LayerKind;
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
 };
 use crate::store::{PoolId, Tx};
 
@@ -26,7 +26,9 @@ struct Args {
 
 pub(super) fn register(images: &Images) {
     const STEPS: &[Action<Images, Args>] = &[Action::new("remove", remove, restore)];
-    images.operations.register(KIND, Saga::new(Lane::Build, images.clone(), STEPS));
+    images
+        .operations
+        .register(KIND, Saga::new(Lane::Build, images.clone(), STEPS).counting(Unit::Items));
 }
 
 impl Images {

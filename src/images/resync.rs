@@ -12,7 +12,7 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, nothing,
 };
 
 const KIND: &str = "image-resync";
@@ -25,7 +25,9 @@ struct Args {
 
 pub(super) fn register(images: &Images) {
     const STEPS: &[Action<Images, Args>] = &[Action::new("verify", verify, nothing)];
-    images.operations.register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS));
+    images
+        .operations
+        .register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS).counting(Unit::Bytes));
 }
 
 impl Images {

@@ -10,7 +10,7 @@ use super::checks::{check, check_deletable};
 use super::store::networks::Values;
 use super::{Network, Networks, Plan, Subnet, SwitchKind, store};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::operations::{Action, Execution, Item, Lane, Saga};
+use crate::operations::{Action, Execution, Item, Lane, Saga, Unit};
 use crate::store::Tx;
 
 /// The rows of a network have changed.
@@ -107,7 +107,10 @@ pub fn register(networks: &Networks) {
     for kind in ["network-create", "network-edit", "subnet-create", "subnet-edit"] {
         operations.register(kind, Saga::new(Lane::Quick, networks.clone(), &CHANGE));
     }
-    operations.register("network-delete", Saga::new(Lane::Quick, networks.clone(), &DELETE));
+    operations.register(
+        "network-delete",
+        Saga::new(Lane::Quick, networks.clone(), &DELETE).counting(Unit::Items),
+    );
     let saga = Saga::new(Lane::Quick, networks.clone(), &DELETE_SUBNETS);
     operations.register("subnet-delete", saga);
 }

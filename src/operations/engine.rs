@@ -154,21 +154,21 @@ impl Operations {
     /// `operation-unknown`, also for one that the caller may not see
     pub fn find_seen(&self, visible: &Visible, uuid: Uuid) -> Result<Operation> {
         let mut operation = self.inner.store.read(|conn| list::find_seen(conn, visible, uuid))?;
-        self.inner.newer_progress(&mut operation);
+        self.inner.complete(&mut operation);
         Ok(operation)
     }
 
     /// Those of these that there are, with who may see them.
     pub fn with_audience(&self, uuids: &[Uuid]) -> Result<Vec<(Operation, Audience)>> {
         let mut found = self.inner.store.read(|conn| list::with_audience(conn, uuids))?;
-        found.iter_mut().for_each(|(operation, _)| self.inner.newer_progress(operation));
+        found.iter_mut().for_each(|(operation, _)| self.inner.complete(operation));
         Ok(found)
     }
 
     /// Those that the caller may see.
     pub fn list(&self, visible: &Visible, query: ListQuery) -> Result<Page<Operation>> {
         let mut page = list::list(&self.inner.store, &query.seen_by(visible))?;
-        page.results.iter_mut().for_each(|operation| self.inner.newer_progress(operation));
+        page.results.iter_mut().for_each(|operation| self.inner.complete(operation));
         Ok(page)
     }
 

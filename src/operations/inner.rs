@@ -82,8 +82,12 @@ impl Inner {
         }
     }
 
-    /// The row is only as new as the last action that was begun.
-    pub fn newer_progress(&self, operation: &mut Operation) {
+    /// Completes what a row says: what its kind counts, and how far it is, as rows are only as new as the last
+    /// action that was begun.
+    pub fn complete(&self, operation: &mut Operation) {
+        if let Some(saga) = self.saga(&operation.kind) {
+            operation.unit = saga.unit();
+        }
         let state = self.lock();
         let Some(running) = state.running.get(&operation.uuid) else { return };
         let told = running.progress.told();

@@ -119,6 +119,28 @@ impl State {
     }
 }
 
+/// What an operation counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Bytes,
+    /// Things such as desktops.
+    Items,
+    /// Nothing that means something by itself: only the percentage does.
+    None,
+}
+
+impl Unit {
+    pub const ALL: [Self; 3] = [Self::Bytes, Self::Items, Self::None];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Items => "items",
+            Self::None => "none",
+        }
+    }
+}
+
 /// How it went for one thing of a batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Item {
@@ -159,6 +181,8 @@ pub struct Operation {
     pub state: State,
     pub done: u64,
     pub total: u64,
+    /// Of `done` and `total`, also those of the parts.
+    pub unit: Unit,
     pub fault: Option<Fault>,
     pub items: Vec<Item>,
     pub owner_name: String,

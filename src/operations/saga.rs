@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{Execution, Lane};
+use super::{Execution, Lane, Unit};
 use crate::error::{Context, Result};
 
 type Function<D, A> = fn(&D, &A, &Execution) -> Result<()>;
@@ -39,11 +39,18 @@ pub struct Saga<D: 'static, A: 'static> {
     lane: Lane,
     domain: D,
     actions: &'static [Action<D, A>],
+    unit: Unit,
 }
 
 impl<D, A> Saga<D, A> {
     pub const fn new(lane: Lane, domain: D, actions: &'static [Action<D, A>]) -> Self {
-        Self { lane, domain, actions }
+        Self { lane, domain, actions, unit: Unit::None }
+    }
+
+    /// What its progress counts; nothing in particular when this is left out.
+    pub const fn counting(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
     }
 }
 
@@ -54,6 +61,7 @@ pub(super) const ARGS_VERSION: u32 = 1;
 /// A saga with its types hidden.
 pub(super) trait AnySaga: Send + Sync {
     fn lane(&self) -> Lane;
+    fn unit(&self) -> Unit;
     fn len(&self) -> usize;
     fn name(&self, action: usize) -> &'static str;
     /// Whether what was done before this action stays.
@@ -70,6 +78,10 @@ pub(super) trait AnySaga: Send + Sync {
 impl<D: Send + Sync + 'static, A: DeserializeOwned + 'static> AnySaga for Saga<D, A> {
     fn lane(&self) -> Lane {
         self.lane
+    }
+
+    fn unit(&self) -> Unit {
+        self.unit
     }
 
     fn len(&self) -> usize {

@@ -188,3 +188,20 @@ fn what_is_forgotten_for_a_successor_is_told() {
     };
     assert!(events.wait_for(LIMIT, forgotten).is_some(), "{}", events.tail(20));
 }
+
+#[test]
+fn an_operation_says_what_it_counts() {
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    let image = site.upload("small", &small_image(&server));
+    let template = site.template("plain", &image);
+    site.deploy("class", &site.classroom("room"), &template, 2);
+    let rows = rows(&site.admin.get("/api/v1.0/operations").send());
+    let unit = |kind: &str| {
+        let row = rows.iter().find(|row| row["kind"] == kind);
+        row.unwrap_or_else(|| panic!("{kind} of {rows:#?}"))["unit"].clone()
+    };
+    assert_eq!(unit("image-add"), "bytes");
+    assert_eq!(unit("template-create"), "none");
+    assert_eq!(unit("desktop-group-create"), "items");
+}

@@ -129,7 +129,7 @@ fn register(page: &Page, server: &Server, name: &str, email: &str) {
     page.click("[data-test=register]");
     page.fill("[data-test=email]", email);
     page.fill("[data-test=username]", name);
-    page.fill("[data-test=password]", CHOSEN);
+    page.fill("[data-test=new-password]", CHOSEN);
     page.fill("[data-test=password-again]", CHOSEN);
     page.click("[data-test=send]");
 }

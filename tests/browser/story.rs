@@ -44,7 +44,7 @@ fn set_up(page: &Page, server: &Server) {
         link.split_whitespace().find(|word| word.starts_with("http")).expect("a link").to_owned();
     page.go(&link);
     page.fill("[data-test=username]", "headmaster");
-    page.fill("[data-test=password]", PASSWORD);
+    page.fill("[data-test=new-password]", PASSWORD);
     page.fill("[data-test=password-again]", PASSWORD);
     page.click("[data-test=create]");
     page.see("[data-test=first-steps]", "");

@@ -7,7 +7,7 @@ use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
+use crate::api::input::List;
 use crate::api::input::NoInput;
 use crate::api::{App, words};
 use crate::error::Result;
@@ -36,15 +36,6 @@ pub fn endpoints() -> Vec<Endpoint> {
             .audited(MODULE, "log-user-group-delete")
             .summary("Delete a user group; its members stay"),
     ]
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    name: Option<Listed<String>>,
 }
 
 /// A user group.
@@ -84,7 +75,7 @@ struct EditInput {
     permissions: Option<Vec<String>>,
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<GroupView>> {
+fn list(app: &App, call: &mut Call, _: List) -> Result<Page<GroupView>> {
     Ok(app.identity.groups(&call.list_query()?)?.map(Into::into))
 }
 

@@ -7,8 +7,8 @@ use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
 use crate::api::input::NoInput;
+use crate::api::input::{Listed, Paged};
 use crate::api::{App, time, words};
 use crate::error::Result;
 use crate::identity::{ApiKey, NewApiKey, Permission};
@@ -108,10 +108,7 @@ struct EditInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
+struct Filters {
     name: Option<Listed<String>>,
     user_name: Option<Listed<String>>,
 }
@@ -148,7 +145,7 @@ fn remove_own(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
     Ok(Done)
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<KeyView>> {
+fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<KeyView>> {
     Ok(app.identity.keys_page(&call.list_query()?)?.map(Into::into))
 }
 

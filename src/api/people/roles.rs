@@ -7,8 +7,8 @@ use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
 use crate::api::input::NoInput;
+use crate::api::input::{Listed, Paged};
 use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Permission, Role, RoleChange};
@@ -56,10 +56,7 @@ struct PermissionView {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
+struct Filters {
     code: Option<Listed<String>>,
 }
 
@@ -119,7 +116,7 @@ pub fn description(app: &App, call: &Call, permission: Permission) -> String {
     app.language.text(call.language, &key, &[])
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<RoleView>> {
+fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<RoleView>> {
     Ok(app.identity.roles(&call.list_query()?)?.map(Into::into))
 }
 

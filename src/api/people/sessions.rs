@@ -7,8 +7,8 @@ use super::MODULE;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get};
-use crate::api::input::Listed;
 use crate::api::input::NoInput;
+use crate::api::input::{Listed, Paged};
 use crate::api::{App, time};
 use crate::error::Result;
 use crate::identity::{Permission, SessionInfo};
@@ -71,10 +71,7 @@ fn view(call: &Call, session: SessionInfo) -> SessionView {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
+struct Filters {
     user_name: Option<Listed<String>>,
     address: Option<Listed<String>>,
 }
@@ -97,7 +94,7 @@ fn end_own(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
     Ok(Done)
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<SessionView>> {
+fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<SessionView>> {
     let page = app.identity.sessions_page(&call.list_query()?)?;
     Ok(page.map(|session| view(call, session)))
 }

@@ -8,8 +8,7 @@ use super::MODULE;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post};
-use crate::api::input::NoInput;
-use crate::api::input::{Listed, optional_text};
+use crate::api::input::{Listed, NoInput, Paged, optional_text};
 use crate::api::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::{Permission, SshKey};
@@ -102,10 +101,7 @@ struct KeyInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct GrantsInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
+struct Filters {
     node_uuid: Option<Listed<String>>,
     user_uuid: Option<Listed<String>>,
     user_name: Option<Listed<String>>,
@@ -245,7 +241,7 @@ fn remove(app: &App, call: &mut Call, user: UserId) -> Result<Done> {
     Ok(Done)
 }
 
-fn list_grants(app: &App, call: &mut Call, _: GrantsInput) -> Result<Page<GrantView>> {
+fn list_grants(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<GrantView>> {
     let page = app.inventory.ssh_grants(&call.list_query()?)?;
     Ok(page.map(|grant| grant_view(app, call, grant)))
 }

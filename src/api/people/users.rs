@@ -8,8 +8,8 @@ use super::{MODULE, permission_words, permissions};
 use crate::api::answer::{Batch, Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
-use crate::api::input::Listed;
 use crate::api::input::NoInput;
+use crate::api::input::{List, Listed};
 use crate::api::uuids::Uuids;
 use crate::api::{App, time, words};
 use crate::error::Result;
@@ -51,13 +51,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
-struct ListInput {
-    page: Option<Listed<u32>>,
-    page_size: Option<Listed<u32>>,
-    searchtype: Option<Listed<String>>,
-    /// For instance `name` or `-last_login_at`.
-    sort: Option<Listed<String>>,
-    name: Option<Listed<String>>,
+struct Filters {
     email: Option<Listed<String>>,
     department: Option<Listed<String>>,
     enabled: Option<Listed<u8>>,
@@ -253,7 +247,7 @@ struct EditInput {
     groups: Option<Vec<MembershipInput>>,
 }
 
-fn list(app: &App, call: &mut Call, _: ListInput) -> Result<Page<UserView>> {
+fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<UserView>> {
     Ok(app.identity.users_page(&call.list_query()?)?.map(Into::into))
 }
 

@@ -18,7 +18,9 @@ use crate::error::{Kind, Result};
 use crate::inventory::FIRST_CONNECTION;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
-use crate::operations::{Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, nothing};
+use crate::operations::{
+    Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, Unit, nothing,
+};
 use crate::store::NodeId;
 
 const REMAKE: &str = "desktops-remake";
@@ -42,7 +44,9 @@ static PUBLISH_STEPS: [Action<Desktops, PublishArgs>; 1] =
 
 pub(in crate::desktops) fn register(desktops: &Desktops) {
     for kind in [REMAKE, CORRECT] {
-        desktops.operations.register(kind, Saga::new(Lane::Quiet, desktops.clone(), &STEPS));
+        desktops
+            .operations
+            .register(kind, Saga::new(Lane::Quiet, desktops.clone(), &STEPS).counting(Unit::Items));
     }
     let saga = Saga::new(Lane::Quiet, desktops.clone(), &PUBLISH_STEPS);
     desktops.operations.register(PUBLISH, saga);

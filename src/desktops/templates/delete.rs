@@ -9,7 +9,7 @@ use crate::error::{Error, Fault, Result};
 use crate::inventory::{Answering, FIRST_CONNECTION};
 use crate::node::protocol::{ItemResult, Progress};
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
 };
 use crate::store::Tx;
 
@@ -26,7 +26,9 @@ struct Args {
 
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[Action::new("remove", remove, give_up)];
-    templates.operations.register(KIND, Saga::new(Lane::Build, templates.clone(), STEPS));
+    templates
+        .operations
+        .register(KIND, Saga::new(Lane::Build, templates.clone(), STEPS).counting(Unit::Items));
 }
 
 impl Templates {

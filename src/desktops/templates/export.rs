@@ -14,7 +14,7 @@ use crate::inventory::FIRST_CONNECTION;
 use crate::node::client::OpenCall;
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
 use crate::operations::{
-    Action, Actor, Execution, Lane, Lock, NewOperation, Saga, State, SubmittedOperation,
+    Action, Actor, Execution, Lane, Lock, NewOperation, Saga, State, SubmittedOperation, Unit,
 };
 
 const KIND: &str = "template-export";
@@ -42,7 +42,9 @@ struct Args {
 
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[Action::new("copy", copy, remove)];
-    templates.operations.register(KIND, Saga::new(Lane::Copy, templates.clone(), STEPS));
+    templates
+        .operations
+        .register(KIND, Saga::new(Lane::Copy, templates.clone(), STEPS).counting(Unit::Bytes));
 }
 
 impl Templates {

@@ -15,7 +15,7 @@ use super::store::{self, Layer, PlacedLayer};
 use super::{Template, TemplateState, Templates};
 use crate::error::{Error, Result};
 use crate::images;
-use crate::operations::{Action, Actor, Execution, Lane, NewOperation, Saga};
+use crate::operations::{Action, Actor, Execution, Lane, NewOperation, Saga, Unit};
 use crate::store::now;
 
 pub(super) const KIND: &str = "template-flatten";
@@ -48,7 +48,9 @@ pub(super) fn register(templates: &Templates) {
         Action::new("switch", switch, switch_back),
         Action::new("ready", finish, crate::operations::nothing),
     ];
-    templates.operations.register(KIND, Saga::new(Lane::Quiet, templates.clone(), STEPS));
+    templates
+        .operations
+        .register(KIND, Saga::new(Lane::Quiet, templates.clone(), STEPS).counting(Unit::Bytes));
 }
 
 impl Templates {

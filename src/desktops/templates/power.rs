@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::{
-    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, nothing,
+    Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
+    nothing,
 };
 use crate::store::{NodeId, Topic, Tx};
 
@@ -87,7 +88,7 @@ struct Args {
 pub(super) fn register(templates: &Templates) {
     const STEPS: &[Action<Templates, Args>] = &[Action::new("power", run, nothing)];
     for action in TemplatePowerAction::ALL {
-        let saga = Saga::new(action.lane(), templates.clone(), STEPS);
+        let saga = Saga::new(action.lane(), templates.clone(), STEPS).counting(Unit::Items);
         templates.operations.register(action.kind(), saga);
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::parts;
 use crate::error::{Error, Result};
-use crate::operations::{Audience, Operation, State};
+use crate::operations::{Audience, Operation, State, Unit};
 use crate::store::Store;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, to_json};
@@ -94,6 +94,8 @@ fn numbered(row: &Row<'_>) -> Result<(OperationId, Operation)> {
         state: State::parse(&row.get::<_, String>("state")?)?,
         done: row.get::<_, i64>("done")?.unsigned_abs(),
         total: row.get::<_, i64>("total")?.unsigned_abs(),
+        // The kind says it, which the engine knows.
+        unit: Unit::None,
         fault: rows::json(row, "fault")?.flatten(),
         items: rows::json(row, "items")?.unwrap_or_default(),
         owner_name: row.get("owner_name")?,

@@ -1516,7 +1516,10 @@ export interface components {
             /** Format: int64 */
             node_id: number;
         };
-        /** @description Lists about this topic are to be read anew. */
+        /**
+         * @description Lists about this topic are to be read anew. Operations come as they are now, each as an event: their list is to
+         *     be read anew only when some may have been missed.
+         */
         CarrelEventsTopicChanged: {
             topic: components["schemas"]["Topic"];
         };
@@ -2828,6 +2831,8 @@ export interface components {
             done: number;
             /** Format: uint64 */
             total: number;
+            /** @description What `done` and `total` count, also those of the parts. */
+            unit: components["schemas"]["OperationUnit"];
             /** Format: uint32 */
             percent: number;
             /** @description Why it failed. */
@@ -2871,6 +2876,11 @@ export interface components {
             next_try: string | null;
             abandoned: boolean;
         };
+        /**
+         * @description What the progress of an operation counts; none: only its percentage means something.
+         * @enum {string}
+         */
+        OperationUnit: "bytes" | "items" | "none";
         OpsLoginLoginData: {
             access_token: string;
         };
@@ -7382,6 +7392,7 @@ export interface operations {
                 searchtype?: string | null;
                 sort?: string | null;
                 name?: string | null;
+                uuid?: string | null;
                 email?: string | null;
                 department?: string | null;
                 enabled?: number | null;
@@ -7694,6 +7705,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 code?: string | null;
             };
             header?: never;
@@ -7856,7 +7868,9 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
+                uuid?: string | null;
             };
             header?: never;
             path?: never;
@@ -8170,6 +8184,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 name?: string | null;
                 user_name?: string | null;
             };
@@ -8367,6 +8382,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 user_name?: string | null;
                 address?: string | null;
             };
@@ -8825,6 +8841,7 @@ export interface operations {
                 page?: number | null;
                 page_size?: number | null;
                 searchtype?: string | null;
+                sort?: string | null;
                 node_uuid?: string | null;
                 user_uuid?: string | null;
                 user_name?: string | null;

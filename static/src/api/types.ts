@@ -22,6 +22,7 @@ export type News = { [E in keyof Events]: NonNullable<Events[E]> }
 export type Session = Data<'/api/v1.0/session'>
 export type Operation = Schemas['Operation']
 export type OperationState = Schemas['OperationState']
+export type OperationUnit = Schemas['OperationUnit']
 
 export type Statistic = Data<'/api/v1.0/index/get_resource_statistic/'>
 export type LogEntry = Row<'/api/v1.0/index/get_operation_log/'>

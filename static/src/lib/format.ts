@@ -1,5 +1,6 @@
 import dayjs from 'dayjs'
 import prettyBytes from 'pretty-bytes'
+import type { OperationUnit } from '@/api/types'
 
 /** The server's and the documents' GB are of 1024 MB: one unit for all of the console. */
 export const bytes = (value: number, locale: string): string =>
@@ -7,9 +8,11 @@ export const bytes = (value: number, locale: string): string =>
 
 export const rate = (value: number, locale: string): string => `${prettyBytes(value, { locale })}/s`
 
-/** How much of something is done. No task counts a million things: such numbers are bytes. */
-export function amount(done: number, total: number, locale: string): string {
-  return total < 1 << 20 ? `${done} / ${total}` : `${bytes(done, locale)} / ${bytes(total, locale)}`
+/** How much is done of what an operation counts; nothing where only the percentage means something. */
+export function amount(done: number, total: number, unit: OperationUnit, locale: string): string {
+  if (unit === 'none' || !total) return ''
+  const text = (value: number) => (unit === 'bytes' ? bytes(value, locale) : String(value))
+  return `${text(done)} / ${text(total)}`
 }
 
 /** A percentage that the server sends as text or number, between 0 and 100. */

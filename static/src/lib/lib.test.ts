@@ -81,9 +81,12 @@ describe('figures', () => {
     expect(bytes(3 * 1024 ** 3, 'en')).toBe('3 GB')
   })
 
-  test('how much is done is a count, or bytes', () => {
-    expect(amount(3, 40, 'en')).toBe('3 / 40')
-    expect(amount(1024 ** 3, 3 * 1024 ** 3, 'en')).toBe('1 GB / 3 GB')
+  test('how much is done is told in the unit that the operation names', () => {
+    expect(amount(3, 40, 'items', 'en')).toBe('3 / 40')
+    expect(amount(2_000_000, 3_000_000, 'items', 'en')).toBe('2000000 / 3000000')
+    expect(amount(1024 ** 3, 3 * 1024 ** 3, 'bytes', 'en')).toBe('1 GB / 3 GB')
+    expect(amount(512, 4096, 'bytes', 'en')).toBe('512 B / 4 KB')
+    expect(amount(37, 100, 'none', 'en')).toBe('')
   })
 
   test('times', () => {

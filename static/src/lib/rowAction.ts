@@ -22,6 +22,18 @@ export interface RowAction<T> {
   run: (rows: T[]) => unknown
 }
 
+/** What makes something new in a list. */
+export interface NewAction {
+  label: string
+  /** Left out for those who may not. */
+  may: boolean
+  icon?: Component
+  /** Not possible yet. */
+  disabled?: boolean
+  key?: string
+  run: () => void
+}
+
 interface Rights {
   mayEverywhere: (permission: Permission) => boolean
   mayIn: (permission: Permission, group: string | null | undefined) => boolean

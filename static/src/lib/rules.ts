@@ -31,10 +31,16 @@ export const rangeEnd = (start: () => string): FormItemRule => ({
   trigger: 'blur',
 })
 
+/** The server has further rules and says which one was broken. */
+export const newPassword = (optional = false): FormItemRule[] => [
+  ...(optional ? [] : [required()]),
+  { min: 8, message: t('password.short'), trigger: 'blur' },
+]
+
 /** The same password once more. */
 export const repeated = (first: () => string): FormItemRule => ({
   required: true,
-  validator: (_rule, value: string, done) => done(value === first() ? undefined : new Error(t('setup.differ'))),
+  validator: (_rule, value: string, done) => done(value === first() ? undefined : new Error(t('password.differ'))),
   trigger: 'blur',
 })
 

@@ -1,10 +1,11 @@
 import { CircleCheck, Delete, Edit, Grid, Hide, Refresh, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
-import { computed, ref, shallowRef } from 'vue'
+import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { desktopGroups, type GroupPower } from '@/api/teaching'
 import type { DesktopGroup } from '@/api/types'
 import { useAction } from '@/composables/useAction'
+import { useDialog } from '@/composables/useDialog'
 import type { RowAction } from '@/lib/rowAction'
 
 /** While it is made, or its template is written anew, nothing may be done with a group. */
@@ -21,8 +22,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
   const { t } = useI18n()
   const router = useRouter()
   const { run } = useAction()
-  const editing = ref(false)
-  const edited = shallowRef<DesktopGroup>()
+  const edit = useDialog<DesktopGroup>()
 
   const power = (verb: GroupPower, rows: DesktopGroup[]) => run(() => desktopGroups.power(verb, rows))
 
@@ -105,10 +105,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
       label: t('common.edit'),
       icon: Edit,
       when: free,
-      run: ([group]) => {
-        edited.value = group
-        editing.value = true
-      },
+      run: ([group]) => edit.show(group),
     },
     {
       key: 'delete',
@@ -134,5 +131,5 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     },
   ])
 
-  return { actions, editing, edited }
+  return { actions, edit }
 }
