@@ -3,7 +3,7 @@ import 'element-plus/theme-chalk/dark/css-vars.css'
 import './styles.css'
 
 import { createPinia } from 'pinia'
-import { createApp } from 'vue'
+import { createApp, watch } from 'vue'
 import { connectHttp } from './api/http'
 import App from './App.vue'
 import { i18n, locale } from './i18n'
@@ -16,14 +16,18 @@ const app = createApp(App).use(createPinia()).use(i18n)
 connectHttp({
   language: () => locale.value,
   unreachable: () => i18n.global.t('common.unreachable'),
-  signedOut: () => {
-    const session = useSession()
-    if (!session.current.user) return
-    session.forget()
+  signedOut: () => useSession().expire(),
+})
+
+// Said at once, wherever one is; after signing in one is there again.
+watch(
+  () => useSession().ended,
+  (ended) => {
+    if (!ended) return
     useLive().disconnect()
     const { fullPath } = router.currentRoute.value
     void router.replace({ name: 'sign-in', query: { next: fullPath } })
   },
-})
+)
 
 app.use(router).mount('#app')

@@ -33,6 +33,8 @@ fn progress_of_operations_makes_no_page_read_their_list() {
     page.fill("[data-test=username]", ADMIN);
     page.fill("[data-test=password]", PASSWORD);
     page.click("[data-test=sign-in]");
+    page.click("[data-test=nav-pools]");
+    page.see(".el-table__row", "default");
     page.click("[data-test=operations]");
     page.see("[data-test=operation]", "plain");
     page.until("the list of operations", || (asked(&page, OPERATIONS) == 2).then_some(()));
@@ -47,6 +49,10 @@ fn progress_of_operations_makes_no_page_read_their_list() {
         let shown: Vec<&str> = shown.as_array()?.iter().filter_map(Value::as_str).collect();
         shown.iter().any(|one| one.contains("class") && one.contains("Done")).then_some(())
     });
+    // A list that is read anew for news of later is read behind what the operation would have caused.
+    let pool = json!({"name": "later", "desc": ""});
+    site.admin.post("/api/v1.0/resource_mgr/resource_pools").json(&pool).send().data();
+    page.see(".el-table__row", "later");
     assert_eq!(asked(&page, OPERATIONS), 0);
-    assert_eq!(page.fetch(OPERATIONS)["data"]["count"], json!(3));
+    assert_eq!(page.fetch(OPERATIONS)["data"]["count"], json!(4));
 }

@@ -9,3 +9,4 @@ mod page;
 mod provider;
 mod scopes;
 mod story;
+mod tabs;

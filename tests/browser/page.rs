@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::support;
 
 /// How long something may take to appear; software emulation in the background makes pages slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +32,8 @@ pub struct Page {
     runtime: Runtime,
     client: Client,
     driver: Child,
+    /// Where the driver listens.
+    port: u16,
     _profile: TempDir,
 }
 
@@ -55,7 +60,7 @@ impl Page {
             builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}")).await
         };
         let client = runtime.block_on(connect).expect("a browser");
-        Self { runtime, client, driver, _profile: profile }
+        Self { runtime, client, driver, port, _profile: profile }
     }
 
     pub fn go(&self, url: &str) {
@@ -160,6 +165,46 @@ impl Page {
             let newest = tabs.into_iter().nth(1)?;
             self.runtime.block_on(self.client.switch_to_window(newest)).ok()
         });
+    }
+
+    /// This tab, to be gone back to with [`Page::to_tab`].
+    pub fn tab(&self) -> WindowHandle {
+        self.runtime.block_on(self.client.window()).expect("a tab")
+    }
+
+    /// Opens an address in another tab and goes there.
+    pub fn new_tab(&self, url: &str) -> WindowHandle {
+        let opened = self.runtime.block_on(self.client.new_window(true)).expect("another tab");
+        self.to_tab(&opened.handle);
+        self.go(url);
+        opened.handle
+    }
+
+    pub fn to_tab(&self, tab: &WindowHandle) {
+        self.runtime.block_on(self.client.switch_to_window(tab.clone())).expect("the tab");
+    }
+
+    /// Closes this tab. The next thing to do is [`Page::to_tab`].
+    pub fn leave_tab(&self) {
+        self.runtime.block_on(self.client.close_window()).expect("the tab closes");
+    }
+
+    /// Puts the tab to sleep as a browser does with one that nobody looks at, or wakes it.
+    pub fn sleep(&self, asleep: bool) {
+        let state = if asleep { "frozen" } else { "active" };
+        self.devtools("Page.setWebLifecycleState", &json!({"state": state}));
+    }
+
+    /// A command of Chromium's own protocol for this tab.
+    fn devtools(&self, command: &str, parameters: &Value) {
+        let session = self.runtime.block_on(self.client.session_id()).expect("a session");
+        let path = format!("/session/{}/goog/cdp/execute", session.expect("a session"));
+        let driver = support::Client::new(&format!("http://127.0.0.1:{}", self.port));
+        driver
+            .post(&path)
+            .json(&json!({"cmd": command, "params": parameters}))
+            .send()
+            .expect_status(200);
     }
 
     /// Closes this tab and goes back to the first.

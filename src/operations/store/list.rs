@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::parts;
 use crate::error::{Error, Result};
 use crate::operations::{Audience, Operation, State, Unit};
+use crate::store::OperationId;
 use crate::store::Store;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, to_json};
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::OperationId;
 
 const COLUMNS: &str = "o.id, o.uuid, o.kind, o.subject, o.subject_name, o.state, o.done, o.total, \
      o.fault, o.items, o.owner_name, o.run_at, o.created_at, o.finished_at, \

@@ -1,9 +1,11 @@
 import { useDebounceFn, useEventBus, type EventBusKey } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { ref, watch } from 'vue'
-import { eventsUrl } from '@/api/system'
 import type { News, Operation, Topic } from '@/api/types'
+import { feed } from '@/events/feed'
+import type { Heard } from '@/events/streams'
 import { locale } from '@/i18n'
+import { useSession } from './session'
 
 /** `*` after a pause in the stream: anything may have changed. */
 type Change = News['changed'] | { topic: '*' }
@@ -12,56 +14,47 @@ const changes: EventBusKey<Change> = Symbol('changes')
 const operations: EventBusKey<Operation> = Symbol('operations')
 const samples: EventBusKey<void> = Symbol('samples')
 
-const RETRY_MS = 3000
-
-function hear<E extends keyof News>(stream: EventSource, event: E, listener: (data: News[E]) => void): void {
-  stream.addEventListener(event, ({ data }) => listener(JSON.parse(data) as News[E]))
-}
-
-/** The server's event stream, one connection for the whole page. */
+/** The server's events, as this page hears them. */
 export const useLive = defineStore('live', () => {
   /** The stream broke off and is not back yet. */
   const broken = ref(false)
   const changed = useEventBus(changes)
   const operation = useEventBus(operations)
   const sample = useEventBus(samples)
-  let source: EventSource | undefined
-  let retry: ReturnType<typeof setTimeout> | undefined
+  const session = useSession()
+  let leave: (() => void) | undefined
   let opened = 0
 
+  function hear(heard: Heard): void {
+    if ('state' in heard) hearState(heard.state)
+    else if (heard.event === 'changed') changed.emit(JSON.parse(heard.data))
+    else if (heard.event === 'operation') operation.emit(JSON.parse(heard.data))
+    else sample.emit()
+  }
+
+  function hearState(state: 'open' | 'broken' | 'refused'): void {
+    broken.value = state !== 'open'
+    // The session may have ended. A server that is away does not answer that, and is waited for.
+    if (broken.value) return void session.load().catch(() => {})
+    opened += 1
+    // From here on operations come as rows; those that there are already are read once.
+    changed.emit({ topic: opened > 1 ? '*' : 'operations' })
+  }
+
   function connect(): void {
-    if (source) return
-    const stream = new EventSource(eventsUrl(locale.value))
-    source = stream
-    stream.onopen = () => {
-      broken.value = false
-      opened += 1
-      // From here on operations come as rows; those that there are already are read once.
-      changed.emit({ topic: opened > 1 ? '*' : 'operations' })
-    }
-    stream.onerror = () => {
-      broken.value = true
-      // The browser reconnects by itself, except after an answer that is no stream.
-      if (stream.readyState !== EventSource.CLOSED) return
-      source = undefined
-      retry = setTimeout(connect, RETRY_MS)
-    }
-    hear(stream, 'changed', (change) => changed.emit(change))
-    hear(stream, 'operation', (update) => operation.emit(update))
-    hear(stream, 'sample', () => sample.emit())
+    leave ??= feed(locale.value, hear)
   }
 
   function disconnect(): void {
-    clearTimeout(retry)
-    source?.close()
-    source = undefined
+    leave?.()
+    leave = undefined
     broken.value = false
     opened = 0
   }
 
   // What the server words is worded anew in another language.
   watch(locale, () => {
-    if (!source) return
+    if (!leave) return
     disconnect()
     connect()
     changed.emit({ topic: '*' })

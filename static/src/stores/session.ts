@@ -17,10 +17,17 @@ const nobody: Session = {
 export const useSession = defineStore('session', () => {
   const current = ref<Session>(nobody)
   const known = ref(false)
+  /** It ended without this page asking for it. */
+  const ended = ref(false)
 
   async function load(): Promise<void> {
-    current.value = await api.read()
+    const before = current.value.user
+    const now = await api.read()
+    // Another tab signed in as somebody else: nothing on this page is theirs.
+    if (before && now.user && before.uuid !== now.user.uuid) return location.reload()
+    current.value = now
     known.value = true
+    ended.value = now.user ? false : ended.value || before !== null
   }
 
   /** Gives the code of a reset when a new password has to be chosen first. */
@@ -36,9 +43,15 @@ export const useSession = defineStore('session', () => {
     forget()
   }
 
-  /** The server no longer knows the session. */
   function forget(): void {
     current.value = { ...current.value, user: null, permissions: [], scopes: [] }
+  }
+
+  /** The server no longer knows the session. */
+  function expire(): void {
+    if (!current.value.user) return
+    forget()
+    ended.value = true
   }
 
   /** Nothing is offered that the server would refuse. */
@@ -53,5 +66,5 @@ export const useSession = defineStore('session', () => {
   const mayEverywhere = (permission: Permission): boolean =>
     may(permission) && !current.value.scopes.some(({ permissions }) => permissions.includes(permission))
 
-  return { current, known, may, mayEverywhere, mayIn, load, signIn, signOut, forget }
+  return { current, known, ended, may, mayEverywhere, mayIn, load, signIn, signOut, expire }
 })

@@ -1,0 +1,66 @@
+/** The server's event streams, one for each language, and those who listen to them. Runs in a shared worker, or in the page. */
+import { eventsUrl } from '@/api/system'
+
+/** What a listener hears: an event with its data as it came, or how the stream is. */
+export type Heard =
+  { state: 'open' | 'broken' | 'refused' } | { event: 'changed' | 'operation' | 'sample'; data: string }
+
+const EVENTS = ['changed', 'operation', 'sample'] as const
+const RETRY_MS = 3000
+
+type Listener = (heard: Heard) => void
+
+interface Stream {
+  listeners: Set<Listener>
+  isOpen: boolean
+  close: () => void
+}
+
+const streams = new Map<string, Stream>()
+
+/** Listens to the stream in this language, which is opened for the first one; gives what ends it. */
+export function listen(language: string, listener: Listener): () => void {
+  const stream = streams.get(language) ?? open(language)
+  stream.listeners.add(listener)
+  if (stream.isOpen) listener({ state: 'open' })
+  return () => {
+    stream.listeners.delete(listener)
+    if (stream.listeners.size || streams.get(language) !== stream) return
+    streams.delete(language)
+    stream.close()
+  }
+}
+
+function open(language: string): Stream {
+  let source: EventSource
+  let retry: ReturnType<typeof setTimeout> | undefined
+  const stream: Stream = {
+    listeners: new Set(),
+    isOpen: false,
+    close: () => {
+      clearTimeout(retry)
+      source.close()
+    },
+  }
+  const tell = (heard: Heard) => stream.listeners.forEach((listener) => listener(heard))
+
+  function connect(): void {
+    source = new EventSource(eventsUrl(language))
+    source.onopen = () => {
+      stream.isOpen = true
+      tell({ state: 'open' })
+    }
+    source.onerror = () => {
+      stream.isOpen = false
+      // The browser reconnects by itself, except after an answer that is no stream.
+      const isOver = source.readyState === EventSource.CLOSED
+      tell({ state: isOver ? 'refused' : 'broken' })
+      if (isOver && stream.listeners.size) retry = setTimeout(connect, RETRY_MS)
+    }
+    for (const event of EVENTS) source.addEventListener(event, ({ data }) => tell({ event, data }))
+  }
+
+  connect()
+  streams.set(language, stream)
+  return stream
+}
