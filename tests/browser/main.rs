@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contrast;
 mod identity;
+mod lists;
 mod live;
 mod page;
 mod provider;

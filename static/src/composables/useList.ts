@@ -3,6 +3,7 @@ import { computed, reactive, ref, shallowRef, watch, type Ref } from 'vue'
 import type { ApiError, Page, Query } from '@/api/http'
 import type { Topic } from '@/api/types'
 import { onChange } from '@/stores/live'
+import { useListPlace } from './useListPlace'
 
 interface Options {
   /** Changes that make the list read itself again. */
@@ -13,37 +14,44 @@ interface Options {
   filtered?: Ref<boolean>
   /** The column that the search box looks in. */
   searchField?: string
-  pageSize?: number
+  /** The order when nobody chose one, such as `-created_at`; else the server's. */
+  order?: string
+  /** A list inside something: page, order and search do not stand in the address. */
+  inside?: boolean
+  /** Property that tells rows apart. */
+  rowKey?: string
 }
+
+/** So many rows can be had at once, and named in one request. */
+const LIMIT = 1000
 
 /** One page of a server list: paging, search, sorting, selection, refresh by events. */
 export function useList<T extends object>(fetch: (query: Query) => Promise<Page<T>>, options: Options) {
   const rows = shallowRef<T[]>([])
   const count = ref(0)
-  const page = ref(1)
-  const pageSize = ref(options.pageSize ?? 20)
-  const search = ref('')
-  const sort = ref('')
+  const { page, pageSize, search, sort } = useListPlace(options.inside)
   const loading = ref(false)
   const loaded = ref(false)
   const error = shallowRef<ApiError>()
   const selected = shallowRef<T[]>([])
+  const key = (row: T) => (row as Record<string, unknown>)[options.rowKey ?? 'uuid']
   let asked = 0
 
-  const query = computed<Query>(() => ({
+  const conditions = computed<Query>(() => ({
     searchtype: search.value ? 'contain' : 'all',
     [options.searchField ?? 'name']: search.value.trim(),
     ...options.filters?.value,
-    sort: sort.value,
-    page: page.value,
-    page_size: pageSize.value,
+    sort: sort.value || options.order || '',
   }))
+  const query = computed<Query>(() => ({ ...conditions.value, page: page.value, page_size: pageSize.value }))
 
   async function refresh(): Promise<void> {
     const turn = ++asked
+    const asking = query.value
     try {
-      const answer = await fetch(query.value)
+      const answer = await fetch(asking)
       if (turn !== asked) return
+      keepSelection(answer.results, asking)
       rows.value = answer.results
       count.value = answer.count
       error.value = undefined
@@ -52,6 +60,27 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
       if (page.value > pages) page.value = pages
     } catch (failure) {
       if (turn === asked) error.value = failure as ApiError
+    }
+  }
+
+  let shownFor: Query | undefined
+  /** What is selected is as fresh as what is shown. Rows of other pages stay; one that went from its page is gone. */
+  function keepSelection(fresh: T[], asking: Query): void {
+    const known = new Map(fresh.map((row) => [key(row), row]))
+    const before = new Set(shownFor === asking ? rows.value.map(key) : [])
+    shownFor = asking
+    if (!selected.value.length) return
+    selected.value = selected.value
+      .filter((row) => known.has(key(row)) || !before.has(key(row)))
+      .map((row) => known.get(key(row)) ?? row)
+  }
+
+  /** Selects what is found on all pages. */
+  async function selectAll(): Promise<void> {
+    try {
+      selected.value = (await fetch({ ...conditions.value, page: 1, page_size: LIMIT })).results
+    } catch (failure) {
+      error.value = failure as ApiError
     }
   }
 
@@ -68,15 +97,19 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
 
   watch(search, searchSoon)
   watch([page, sort], load)
-  watch([pageSize, () => options.filters?.value], () => {
+  watch([pageSize, () => JSON.stringify(options.filters?.value)], () => {
     if (page.value === 1) void load()
     else page.value = 1
   })
+  // Nobody sees any more what was selected before.
+  watch([search, () => JSON.stringify(options.filters?.value)], () => (selected.value = []))
   onChange(options.topics, refresh)
   void load()
 
   /** Nothing there at all, as opposed to nothing found. */
   const empty = computed(() => loaded.value && count.value === 0 && !search.value && !options.filtered?.value)
+  /** So many can be selected at once. */
+  const selectable = computed(() => Math.min(count.value, LIMIT))
 
   return reactive({
     rows,
@@ -89,6 +122,9 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
     loaded,
     error,
     selected,
+    selectable,
+    selectAll,
+    key,
     empty,
     refresh,
     load,
@@ -106,6 +142,9 @@ export type List<T> = {
   loaded: boolean
   error: ApiError | undefined
   selected: T[]
+  selectable: number
+  selectAll: () => Promise<void>
+  key: (row: T) => unknown
   empty: boolean
   refresh: () => Promise<void>
   load: () => Promise<void>

@@ -32,5 +32,13 @@ export function hours(seconds: number | string): string {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`
 }
 
+/** Time between two moments of the server, such as `0:07` or `1:02:03`. */
+export function duration(from: string, to: string): string {
+  const seconds = Math.max(0, dayjs(to).diff(dayjs(from), 'second'))
+  const two = (value: number) => String(value).padStart(2, '0')
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
+}
+
 /** Whether the server's time is over. */
 export const isPast = (value: string | null | undefined): boolean => Boolean(value) && dayjs(value).isBefore(dayjs())

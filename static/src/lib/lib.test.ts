@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
 import { agentName } from './agent'
 import { isNetmask, rangeSize, suggestRange } from './address'
-import { amount, bytes, hours, moment, percent } from './format'
+import { amount, bytes, duration, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
 import { desktopState, templateState } from './state'
@@ -93,6 +93,8 @@ describe('figures', () => {
     expect(moment('2020-4-9 5:48:15')).toBe('2020-04-09 05:48:15')
     expect(moment(null)).toBe('')
     expect(hours(11220)).toBe('3:07')
+    expect(duration('2020-04-09 05:48:15', '2020-04-09 05:48:22')).toBe('0:07')
+    expect(duration('2020-04-09 23:59:57', '2020-04-10 01:02:00')).toBe('1:02:03')
   })
 })
 

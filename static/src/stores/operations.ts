@@ -1,9 +1,13 @@
+import { useLocalStorage } from '@vueuse/core'
 import { ElMessage, ElNotification } from 'element-plus'
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef } from 'vue'
+import { computed, h, ref, shallowRef, watch } from 'vue'
+import { useRouter } from 'vue-router'
 import { operations as api } from '@/api/system'
 import type { Operation } from '@/api/types'
+import { useNarrow } from '@/composables/useNarrow'
 import { i18n } from '@/i18n'
+import { placeOf } from '@/lib/place'
 import { onOperation } from './live'
 
 /** So many that ended are kept. */
@@ -24,7 +28,12 @@ export function withNews(all: Operation[], operation: Operation): Operation[] {
 /** Long work: what runs now and what ended lately. */
 export const useOperations = defineStore('operations', () => {
   const all = shallowRef<Operation[]>([])
-  const drawer = ref(false)
+  const narrow = useNarrow()
+  /** Left open it is open again; on a phone it would hide the page. */
+  const kept = useLocalStorage('carrel.tasks', false)
+  const drawer = ref(!narrow.value && kept.value)
+  watch(drawer, (open) => narrow.value || (kept.value = open))
+  const router = useRouter()
   /** Operations that this page asked for; their end is announced. */
   const mine = new Set<string>()
 
@@ -66,12 +75,33 @@ export const useOperations = defineStore('operations', () => {
         .map(({ name, reason }) => `${name}: ${reason}`)
         .join('\n')
       ElNotification.warning({ title, message, duration: 15000, customClass: 'lines' })
-    } else if (operation.state === 'succeeded') ElMessage.success(t('operation.succeeded', { title }))
+    } else if (operation.state === 'succeeded') succeeded(operation)
     else if (operation.state === 'cancelled') ElMessage.info(t('operation.cancelled', { title }))
     else {
       const message = operation.error ?? t('state.failed')
       ElNotification.error({ title, message, duration: 15000 })
     }
+  }
+
+  /** Said with a way to it, where it has a page. */
+  function succeeded(operation: Operation): void {
+    const { t } = i18n.global
+    const place = placeOf(operation)
+    const text = t('operation.succeeded', { title: operation.title })
+    if (!place || operation.kind.endsWith('delete')) return void ElMessage.success(text)
+    const link = router.resolve(place)
+    const go = (event: MouseEvent) => {
+      event.preventDefault()
+      shown.close()
+      void router.push(place)
+    }
+    const shown = ElMessage.success({
+      message: h('span', [
+        `${text} · `,
+        h('a', { href: link.href, onClick: go, 'data-test': 'toast-place' }, t('operation.show')),
+      ]),
+      duration: 6000,
+    })
   }
 
   onOperation(take)

@@ -1,0 +1,31 @@
+import type { RouteLocationRaw } from 'vue-router'
+import type { Operation } from '@/api/types'
+
+/** Kinds whose subject is a desktop group that is there when they have ended. */
+const IN_GROUP = [
+  'desktop-group-create',
+  'desktop-group-restore',
+  'desktops-add',
+  'desktops-delete',
+  'desktops-start',
+  'desktops-stop',
+  'desktops-reboot',
+]
+
+/** Lists of what kinds work on, by the beginning of their names. */
+const LISTS: [string, string][] = [
+  ['desktop', 'desktop-groups'],
+  ['template', 'templates'],
+  ['image', 'images'],
+  ['network', 'networks'],
+  ['subnet', 'networks'],
+]
+
+/** The page of the console that shows what an operation works on. */
+export function placeOf({ kind, subject, subject_name }: Operation): RouteLocationRaw | undefined {
+  if (IN_GROUP.includes(kind)) return { name: 'desktops', params: { uuid: subject } }
+  const name = LISTS.find(([start]) => kind.startsWith(start))?.[1]
+  if (!name) return undefined
+  const isOne = ['template', 'image'].some((start) => kind.startsWith(start)) && !kind.endsWith('-delete')
+  return { name, query: isOne ? { search: subject_name } : {} }
+}
