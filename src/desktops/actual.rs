@@ -125,7 +125,7 @@ impl Tracker {
                 self.desktops.look_soon(node);
             }
             // The inventory's.
-            Event::Hypervisor { .. } | Event::Sample(_) => {}
+            Event::Hypervisor { .. } | Event::NetworkDown { .. } | Event::Sample(_) => {}
         }
     }
 

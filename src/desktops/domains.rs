@@ -80,6 +80,8 @@ impl Desktops {
         desktops: &[Uuid],
         execution: &Execution,
     ) -> Result<()> {
+        // A node that arrives before the rows are gone must not be told of them again.
+        self.store.write(|tx| self.networks.set_withdrawn(tx, desktops, true))?;
         let results = self.with_leases(desktops, execution, |node, network, leases| {
             match self.networks.withdraw(node, network, leases) {
                 // Without the network there are no addresses in it.

@@ -10,7 +10,7 @@ use super::power::{find_seat, not_ready, split};
 use super::store::{groups, seats};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
-use crate::inventory::{Answering, FIRST_CONNECTION};
+use crate::inventory::{Answering, Duty, FIRST_CONNECTION};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, Lock, NewOperation, Saga,
     Unit, nothing,
@@ -175,8 +175,10 @@ fn remove_rows(desktops: &Desktops, args: &RemoveArgs, execution: &Execution) ->
 /// A removal that ended half way leaves usable rows; the next look at the node makes their domains anew.
 fn back_to_ready(desktops: &Desktops, args: &RemoveArgs, _: &Execution) -> Result<()> {
     desktops.store.write(|tx| {
+        desktops.networks.set_withdrawn(tx, &args.uuids(), false)?;
         seats::set_stage(tx, &args.uuids(), Stage::Ready)?;
         groups::set_stage(tx, &args.groups(), Stage::Ready)
     })?;
+    desktops.inventory.ask_all(Duty::Networks);
     desktops.look_again(&args.uuids())
 }

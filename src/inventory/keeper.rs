@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::store::nodes::RowAgent;
-use super::{Inventory, NodeAgent, Way, store};
+use super::{Duty, Inventory, NodeAgent, Way, store};
 use crate::error::{Error, Fault, Kind, Result, joined};
 use crate::node::client::NodeClient;
 use crate::node::link;
@@ -20,6 +20,8 @@ use crate::store::{Changed, NodeId, Topic};
 
 /// Pause before a lost link is opened again, doubled up to the maximum.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// Before a network that went down again and again is looked at once more.
+const NETWORK_PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 impl Inventory {
@@ -188,6 +190,10 @@ impl Keeper {
                     let why = Error::unreachable("node-hypervisor-down").arg("reason", reason);
                     links.set_hypervisor(self.node, Some(why.into()));
                     self.save_status().await;
+                }
+                Event::NetworkDown { .. } => {
+                    let attendants = &self.inventory.inner.attendants;
+                    attendants.ask_after(Duty::Networks, self.node, NETWORK_PAUSE);
                 }
                 _ => {}
             }

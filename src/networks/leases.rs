@@ -55,6 +55,12 @@ impl Networks {
         pairs.map(|(owner, address)| enter(tx, &subnet, *owner, address)).collect()
     }
 
+    /// What these owners have nodes are no longer to know, until it is freed; or, with `false`, to know again: ask for
+    /// [`Duty::Networks`](crate::inventory::Duty) then.
+    pub fn set_withdrawn(&self, tx: &Tx<'_>, owners: &[Uuid], withdrawn: bool) -> Result<()> {
+        store::addresses::set_withdrawn(tx, owners, withdrawn)
+    }
+
     /// Frees what these owners have, and returns it so that the nodes can be told.
     pub fn release(&self, tx: &Tx<'_>, owners: &[Uuid]) -> Result<Vec<Lease>> {
         let leases = store::addresses::of_owners(tx, owners)?;
@@ -178,6 +184,26 @@ mod tests {
         assert_eq!(last_octets(&next.expect("reserve")), [11, 13, 15]);
         let known = store.read(|conn| networks.lease(conn, wanted[0])).expect("read");
         assert_eq!(known.as_ref(), leases.first());
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_told_to_no_node_and_given_to_nobody() {
+        let (_dir, store, networks, subnet) = fixture();
+        let wanted = owners(2);
+        store.write(|tx| networks.reserve_many(tx, subnet, &wanted)).expect("reserve");
+        let told = || {
+            let told = store.read(|conn| {
+                let network = store::subnets::by_id(conn, subnet)?.network_id;
+                store::addresses::told_of_network(conn, network)
+            });
+            last_octets(&told.expect("read"))
+        };
+        store.write(|tx| networks.set_withdrawn(tx, &wanted[..1], true)).expect("withdraw");
+        assert_eq!(told(), [11]);
+        let next = store.write(|tx| networks.reserve_many(tx, subnet, &owners(1)));
+        assert_eq!(last_octets(&next.expect("reserve")), [13]);
+        store.write(|tx| networks.set_withdrawn(tx, &wanted[..1], false)).expect("take back");
+        assert_eq!(told(), [10, 11, 13]);
     }
 
     #[test]

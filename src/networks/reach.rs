@@ -49,7 +49,7 @@ impl Networks {
         let (network, subnets, leases) = self.inner.store.read(|conn| {
             let network = store::networks::find(conn, network)?;
             let subnets = store::subnets::of_network(conn, network.id)?;
-            let leases = store::addresses::of_network(conn, network.id)?;
+            let leases = store::addresses::told_of_network(conn, network.id)?;
             Ok((network, subnets, leases))
         })?;
         self.check_usable(&network)?;
@@ -70,7 +70,8 @@ impl Networks {
             .reserve(network, hosts(leases))
     }
 
-    /// Tells a node that reservations are no more; they must be gone from the rows.
+    /// Tells a node that reservations are no more; they must be gone from the rows, or withdrawn there with
+    /// [`Networks::set_withdrawn`], so that nobody tells it of them again.
     pub fn withdraw(&self, node_id: NodeId, network: Uuid, leases: &[Lease]) -> Result<()> {
         if leases.is_empty() {
             return Ok(());

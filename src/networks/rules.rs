@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 /// Larger than /8 there is no private network; smaller than /30 there is no guest beside the gateway.
 const PREFIXES: std::ops::RangeInclusive<u8> = 8..=30;
 
+/// Networks in which no guest can be: "this host", loopback, link-local, multicast, reserved (RFC 6890).
+const SPECIAL: [(Ipv4Addr, u8); 5] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(224, 0, 0, 0), 4),
+    (Ipv4Addr::new(240, 0, 0, 0), 4),
+];
+
 /// A subnet as it is asked for, its texts read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -69,6 +78,7 @@ impl Plan {
     /// Checks the subnet in itself.
     pub fn check(&self) -> Result<()> {
         let net = self.cidr();
+        self.check_special(net)?;
         if self.start > self.end {
             let error = Error::bad_input("subnet-range-backwards").arg("field", "end_ip");
             return Err(error.arg("start", self.start).arg("end", self.end));
@@ -89,6 +99,25 @@ impl Plan {
         if self.start == self.end && self.start == self.gateway {
             let error = Error::bad_input("subnet-only-gateway").arg("field", "end_ip");
             return Err(error.arg("address", self.gateway));
+        }
+        Ok(())
+    }
+
+    fn check_special(&self, net: Ipv4Net) -> Result<()> {
+        let special = |net: Ipv4Net| {
+            SPECIAL.iter().map(|(a, p)| cidr(*a, *p)).find(|special| overlap(*special, net))
+        };
+        if let Some(reserved) = special(net) {
+            let error = Error::bad_input("subnet-special").arg("field", "start_ip");
+            return Err(error.arg("cidr", net).arg("reserved", reserved));
+        }
+        let servers = [("dns1", Some(self.dns1)), ("dns2", self.dns2)];
+        for (field, server) in servers.into_iter().filter_map(|(f, s)| Some((f, s?))) {
+            // A name server of the guest's own is at its loopback address.
+            if !server.is_loopback() && special(cidr(server, 32)).is_some() {
+                let error = Error::bad_input("subnet-dns-special").arg("field", field);
+                return Err(error.arg("address", server));
+            }
         }
         Ok(())
     }
@@ -203,6 +232,22 @@ mod tests {
         assert_eq!(check("10.0.0.10", "10.0.0.20", "10.0.0.0"), "subnet-gateway-outside");
         assert_eq!(check("10.0.0.10", "10.0.0.20", "10.0.0.255"), "subnet-gateway-outside");
         assert_eq!(check("10.0.0.10", "10.0.0.10", "10.0.0.10"), "subnet-only-gateway");
+    }
+
+    #[test]
+    fn no_guest_is_in_a_special_network_nor_asks_a_name_server_there() {
+        let refused = |plan: Plan| plan.check().err().map(|error| error.key().to_owned());
+        for net in ["127.0.0", "169.254.1", "224.0.0", "0.0.0", "250.1.1"] {
+            let at = |last: u8| format!("{net}.{last}");
+            let plan = plan(&at(10), &at(20), &at(1));
+            assert_eq!(refused(plan).as_deref(), Some("subnet-special"), "{net}");
+        }
+        let good = plan("10.1.2.10", "10.1.2.20", "10.1.2.1");
+        assert_eq!(refused(good.clone()), None);
+        let nowhere = Plan { dns1: Ipv4Addr::UNSPECIFIED, ..good.clone() };
+        assert_eq!(refused(nowhere).as_deref(), Some("subnet-dns-special"));
+        let everyone = Plan { dns2: Some(Ipv4Addr::BROADCAST), ..good };
+        assert_eq!(refused(everyone).as_deref(), Some("subnet-dns-special"));
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::story::{
 };
 use crate::support::{Client, LabNode, Server, guest_image, rows, wait_until};
 
-const FIRST: &str = "61931c3";
+pub const FIRST: &str = "61931c3";
 const TEMPLATE: &str = "f7e5305f-5e10-4998-ac14-cd8b399b1735";
-const RESTORED: &str = "bce0254e-fc80-4624-b349-498348425dff";
+pub const RESTORED: &str = "bce0254e-fc80-4624-b349-498348425dff";
 const KEPT: &str = "6196e26f-d4c4-4859-9c0d-89432cd36764";
 
 #[test]
@@ -112,17 +112,17 @@ fn it_can_be_deleted(node: &LabNode, admin: &Client, newer: &Value) {
     assert!(!disks.exists());
 }
 
-fn power(admin: &Client, action: &str, desktops: &Value) {
+pub fn power(admin: &Client, action: &str, desktops: &Value) {
     act(admin, INSTANCES, action, &format!("vdi.edu-instances.{action}"), desktops.clone());
 }
 
-fn desktop(admin: &Client, group: &str, name: &str) -> Value {
+pub fn desktop(admin: &Client, group: &str, name: &str) -> Value {
     let rows = desktops_of(admin, group);
     rows.into_iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name}"))
 }
 
 /// Puts a node and a data directory into the state that a release left.
-fn put_together(node: &Arc<LabNode>, release: &str) {
+pub fn put_together(node: &Arc<LabNode>, release: &str) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(release);
     let read = |name: &str| fs::read_to_string(golden.join(name)).expect("a golden file");
     let database = rusqlite::Connection::open(node.data_here().join("carrel.db")).expect("open");

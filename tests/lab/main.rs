@@ -5,6 +5,7 @@
 mod support;
 
 mod golden;
+mod networks;
 mod node;
 mod ssh_keys;
 mod story;

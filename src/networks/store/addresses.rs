@@ -78,8 +78,9 @@ pub fn of_owners(conn: &Connection, owners: &[Uuid]) -> Result<Vec<Lease>> {
     Ok(leases.collect::<rusqlite::Result<_>>()?)
 }
 
-pub fn of_network(conn: &Connection, network: NetworkId) -> Result<Vec<Lease>> {
-    let sql = format!("{LEASES} WHERE a.network_id = ?1 ORDER BY a.address");
+/// What nodes are to know: not what is withdrawn.
+pub fn told_of_network(conn: &Connection, network: NetworkId) -> Result<Vec<Lease>> {
+    let sql = format!("{LEASES} WHERE a.network_id = ?1 AND NOT a.withdrawn ORDER BY a.address");
     let mut statement = conn.prepare_cached(&sql)?;
     let leases = statement.query_map([network], lease)?;
     Ok(leases.collect::<rusqlite::Result<_>>()?)
@@ -91,6 +92,17 @@ pub fn of_subnet(conn: &Connection, subnet: SubnetId) -> Result<Vec<Ipv4Addr>> {
         conn.prepare_cached("SELECT address FROM addresses WHERE subnet_id=?1 ORDER BY address")?;
     let addresses = statement.query_map([subnet], |row| ip(row, "address"))?;
     Ok(addresses.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether nodes are no longer to know what these owners have.
+pub fn set_withdrawn(tx: &Tx<'_>, owners: &[Uuid], withdrawn: bool) -> Result<()> {
+    tx.changed(Topic::Networks);
+    let owners = serde_json::to_string(owners).map_err(Error::internal)?;
+    tx.prepare_cached(
+        "UPDATE addresses SET withdrawn=?2 WHERE owner IN (SELECT value FROM json_each(?1))",
+    )?
+    .execute(params![owners, withdrawn])?;
+    Ok(())
 }
 
 pub fn delete(tx: &Tx<'_>, owners: &[Uuid]) -> Result<()> {

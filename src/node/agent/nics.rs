@@ -61,6 +61,36 @@ pub fn used_prefixes() -> Result<Vec<(Ipv4Addr, u8)>> {
     Ok(used.into_iter().map(|net| (net.addr(), net.prefix_len())).collect())
 }
 
+/// Who on this machine has addresses, or the way to them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub interface: String,
+    pub net: Ipv4Net,
+}
+
+/// The interface or route of this machine that overlaps with `net`, but for those of the interface `own`.
+pub fn holder_of(net: Ipv4Net, own: &str) -> Result<Option<Holder>> {
+    let mut held = Vec::new();
+    for (name, data) in &networks()? {
+        for (address, prefix) in addresses(data) {
+            let net = Ipv4Net::new(address, prefix).context("read an interface's prefix")?.trunc();
+            held.push(Holder { interface: name.to_string_lossy().into_owned(), net });
+        }
+    }
+    let routes = routes()?.into_iter();
+    held.extend(routes.map(|Route { interface, net, .. }| Holder { interface, net }));
+    Ok(overlapping(held, net, own))
+}
+
+fn overlapping(held: Vec<Holder>, net: Ipv4Net, own: &str) -> Option<Holder> {
+    held.into_iter().find(|holder| {
+        // A default route is no use of addresses.
+        holder.interface != own
+            && holder.net.prefix_len() > 0
+            && (holder.net.contains(&net) || net.contains(&holder.net))
+    })
+}
+
 fn networks() -> Result<Networks> {
     Networks::new_with_refreshed_list()
         .map_err(|cause| Error::internal(format!("list interfaces: {cause}")))
@@ -219,6 +249,23 @@ mod tests {
     fn name_servers_are_listed() {
         let text = "# made by dhcp\nsearch lan\nnameserver 10.1.2.3\nnameserver fe80::1\n nameserver\t10.1.2.4\n";
         assert_eq!(listed(text), [Ipv4Addr::new(10, 1, 2, 3), Ipv4Addr::new(10, 1, 2, 4)]);
+    }
+
+    #[test]
+    fn a_net_is_taken_by_what_is_wider_narrower_or_a_route_and_not_by_its_own_bridge() {
+        let net = |text: &str| text.parse::<Ipv4Net>().unwrap();
+        let held = || {
+            [("lo", "127.0.0.0/8"), ("eth0", "10.88.0.0/16"), ("eth0", "0.0.0.0/0")]
+                .map(|(name, text)| Holder { interface: name.to_owned(), net: net(text) })
+                .into()
+        };
+        let taken = |text: &str, own: &str| {
+            overlapping(held(), net(text), own).map(|holder| holder.net.to_string())
+        };
+        assert_eq!(taken("10.88.231.0/28", "crl1").as_deref(), Some("10.88.0.0/16"));
+        assert_eq!(taken("10.0.0.0/8", "crl1").as_deref(), Some("10.88.0.0/16"));
+        assert_eq!(taken("10.88.0.0/16", "eth0"), None);
+        assert_eq!(taken("10.89.0.0/16", "crl1"), None);
     }
 
     #[test]

@@ -156,6 +156,8 @@ pub enum Event {
     DomainGone { uuid: Uuid },
     /// A domain of this installation is there and cannot be read; see [`DomainList::unreadable`].
     DomainUnreadable { uuid: Uuid, fault: Box<Fault> },
+    /// A network of this installation went down, or its DHCP server, and the agent could not bring it back.
+    NetworkDown { uuid: Uuid },
     /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows
     /// for every domain.
     Hypervisor { up: bool, reason: String },

@@ -26,6 +26,10 @@ pub enum Signal {
     Changed { domain: Uuid, change: Change },
     /// The guest was reset without QEMU having ended.
     Rebooted { domain: Uuid },
+    /// A network was stopped, by whomever.
+    NetworkStopped { network: Uuid },
+    /// The process that gives a network's guests their addresses ended; `at_once`: soon after it had begun.
+    DhcpEnded { network: Uuid, at_once: bool },
     /// QEMU's own word before it ends: why the guest stops running, like `guest-shutdown` or `guest-reset`.
     Ending { domain: Uuid, reason: String },
     /// The connection is new: whatever happened before was not seen.
@@ -76,6 +80,9 @@ fn run_loop() {
 type Generic = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
 type Lifecycle =
     unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, c_int, *mut c_void) -> c_int;
+type NetworkGeneric = unsafe extern "C" fn(sys::virConnectPtr, sys::virNetworkPtr, *mut c_void);
+type NetworkLifecycle =
+    unsafe extern "C" fn(sys::virConnectPtr, sys::virNetworkPtr, c_int, c_int, *mut c_void);
 type IoError = unsafe extern "C" fn(
     sys::virConnectPtr,
     sys::virDomainPtr,
@@ -89,6 +96,7 @@ type IoError = unsafe extern "C" fn(
 pub struct Subscription {
     connect: Connect,
     domain_events: Vec<c_int>,
+    network_event: Option<c_int>,
     monitor_event: Option<c_int>,
     close_registered: bool,
 }
@@ -99,6 +107,7 @@ impl Subscription {
         let mut subscription = Self {
             connect: connect.clone(),
             domain_events: Vec::new(),
+            network_event: None,
             monitor_event: None,
             close_registered: false,
         };
@@ -114,6 +123,7 @@ impl Subscription {
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_REBOOT, on_reboot, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_IO_ERROR, io_error, sink)?;
+        subscription.watch_networks(sink)?;
         Ok(subscription)
     }
 
@@ -136,6 +146,23 @@ impl Subscription {
             )
         };
         self.domain_events.push(registered(id, opaque)?);
+        Ok(())
+    }
+
+    fn watch_networks(&mut self, sink: &Sender<Signal>) -> Result<()> {
+        let opaque = into_opaque(sink);
+        // SAFETY: as in `watch`, and as there the signature that belongs to the event's number is the function's real one.
+        let id = unsafe {
+            sys::virConnectNetworkEventRegisterAny(
+                self.connect.as_ptr(),
+                std::ptr::null_mut(),
+                sys::VIR_NETWORK_EVENT_ID_LIFECYCLE as c_int,
+                Some(std::mem::transmute::<NetworkLifecycle, NetworkGeneric>(on_network_lifecycle)),
+                opaque,
+                Some(free_sink),
+            )
+        };
+        self.network_event = Some(registered(id, opaque)?);
         Ok(())
     }
 
@@ -183,6 +210,9 @@ impl Drop for Subscription {
         unsafe {
             for id in &self.domain_events {
                 sys::virConnectDomainEventDeregisterAny(self.connect.as_ptr(), *id);
+            }
+            if let Some(id) = self.network_event {
+                sys::virConnectNetworkEventDeregisterAny(self.connect.as_ptr(), id);
             }
             if let Some(id) = self.monitor_event {
                 sys::virConnectDomainQemuMonitorEventDeregister(self.connect.as_ptr(), id);
@@ -255,6 +285,26 @@ unsafe extern "C" fn on_lifecycle(
         }
     }
     0
+}
+
+unsafe extern "C" fn on_network_lifecycle(
+    _: sys::virConnectPtr,
+    network: sys::virNetworkPtr,
+    event: c_int,
+    _detail: c_int,
+    opaque: *mut c_void,
+) {
+    if event as sys::virNetworkEventLifecycleType != sys::VIR_NETWORK_EVENT_STOPPED {
+        return;
+    }
+    let mut bytes = [0_u8; 16];
+    // SAFETY: libvirt gives a live network, writes the 16 bytes of its uuid from the object, and gives the opaque of the
+    // registration.
+    unsafe {
+        if sys::virNetworkGetUUID(network, bytes.as_mut_ptr()) == 0 {
+            send(opaque, Signal::NetworkStopped { network: Uuid::from_bytes(bytes) });
+        }
+    }
 }
 
 unsafe extern "C" fn on_reboot(

@@ -110,8 +110,8 @@ struct Inner {
     restorer: Restorer,
     memory: Memory,
     used: Mutex<UsedBefore>,
-    /// Changes of one network come one after another.
-    networks: Mutex<()>,
+    /// Changes of networks come one after another.
+    networks: Mutex<networks::Told>,
 }
 
 /// Ends the threads, which hold the shared part themselves.
@@ -153,7 +153,7 @@ impl Hypervisor {
             restorer: Restorer::default(),
             memory: Memory::default(),
             used: Mutex::default(),
-            networks: Mutex::default(),
+            networks: Mutex::new(networks::Told::new(signals.clone())),
         });
         spawn("libvirt-watcher", {
             let inner = inner.clone();

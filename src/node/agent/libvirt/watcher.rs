@@ -100,6 +100,14 @@ impl Watcher<'_> {
                 restorer::rebooted(self.inner, domain);
                 Some(domain)
             }
+            Signal::NetworkStopped { network } | Signal::DhcpEnded { network, at_once: false } => {
+                self.inner.mend_network(network);
+                None
+            }
+            Signal::DhcpEnded { network, at_once: true } => {
+                self.inner.events.send(Event::NetworkDown { uuid: network });
+                None
+            }
             Signal::Connected => {
                 self.resetting.clear();
                 self.tell_all();

@@ -187,6 +187,9 @@ pub struct HostView {
     pub mac: String,
     pub address: Ipv4Addr,
     pub name: String,
+    /// dnsmasq's mark of the guest, for options that not all get. libvirt has no word for it.
+    #[serde(skip)]
+    pub tag: Option<String>,
 }
 
 /// Renders a network.

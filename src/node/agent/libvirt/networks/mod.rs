@@ -4,6 +4,7 @@
 //!   mod.rs      makes, updates, removes                plan.rs     from a spec to libvirt's definition
 //!   reserve.rs  adds and takes away reservations       dnsmasq.rs  reservations of a running network
 //!   lease.rs    gives back what a guest had leased     bridges.rs  finds the bridge on an uplink
+//!   mend.rs     brings back what somebody stopped
 //! ```
 
 use std::sync::{MutexGuard, PoisonError};
@@ -13,8 +14,10 @@ use virt::error::ErrorNumber;
 use virt::network::Network;
 use virt::sys;
 
+pub use self::dnsmasq::Told;
 use self::plan::Stored;
 use super::errors::{Libvirt, is_code, optional};
+use super::xml::NetworkView;
 use super::{Hypervisor, Inner, metadata, states, xml};
 use crate::error::{Error, Kind, Result};
 use crate::node::protocol::NetworkSpec;
@@ -22,6 +25,7 @@ use crate::node::protocol::NetworkSpec;
 mod bridges;
 mod dnsmasq;
 mod lease;
+mod mend;
 mod plan;
 mod reserve;
 
@@ -33,8 +37,8 @@ impl Hypervisor {
     /// `network-in-use` with the names of the guests; `bridge-missing`; `network-foreign` when someone else's
     /// network has this uuid. The network is as it was then.
     pub fn ensure_network(&self, spec: &NetworkSpec) -> Result<()> {
-        let _order = self.inner.network_order();
-        self.inner.ensure_network(spec)
+        let mut told = self.inner.network_order();
+        self.inner.ensure_network(spec, &mut told)
     }
 
     /// An absent one counts as removed.
@@ -72,29 +76,29 @@ impl Hypervisor {
 }
 
 impl Inner {
-    fn network_order(&self) -> MutexGuard<'_, ()> {
+    fn network_order(&self) -> MutexGuard<'_, Told> {
         self.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ensure_network(&self, spec: &NetworkSpec) -> Result<()> {
+    fn ensure_network(&self, spec: &NetworkSpec, told: &mut Told) -> Result<()> {
         let view = plan::view(spec, self.config.installation)?;
         let definition = xml::network(&view)?;
         match self.find_network(spec.uuid)? {
-            None => self.make_network(spec, &definition),
+            None => self.make_network(spec, &view, &definition),
             Some((network, stored)) if plan::same_structure(&stored, spec, &view) => {
-                if !plan::same_hosts(&stored.spec, spec) || stored.spec.name != spec.name {
+                if !plan::same_definition(&stored, spec, &view) {
                     self.define_network(&definition, &spec.name)?;
                 }
-                self.bring_up(&network, &spec.name)?;
-                self.serve_reservations(&network, spec, &view, &stored)
+                self.bring_up(&network, &view)?;
+                self.serve_reservations(&network, spec, &view, &stored, told)
             }
-            Some((network, stored)) => self.replace_network(&network, &stored, spec, &definition),
+            Some((network, stored)) => self.replace_network(&network, &stored, &view, &definition),
         }
     }
 
-    fn make_network(&self, spec: &NetworkSpec, definition: &str) -> Result<()> {
+    fn make_network(&self, spec: &NetworkSpec, view: &NetworkView, definition: &str) -> Result<()> {
         let network = self.define_network(definition, &spec.name)?;
-        let up = self.bring_up(&network, &spec.name);
+        let up = self.bring_up(&network, view);
         if up.is_err()
             && let Err(cause) = network.undefine()
         {
@@ -108,19 +112,20 @@ impl Inner {
         &self,
         network: &Network,
         stored: &Stored,
-        spec: &NetworkSpec,
+        view: &NetworkView,
         definition: &str,
     ) -> Result<()> {
-        self.refuse_in_use(spec.uuid, &stored.spec.name)?;
+        self.refuse_in_use(view.uuid, &stored.spec.name)?;
         let old = self.stored_network(network)?;
+        let old_view = plan::view(&stored.spec, self.config.installation)?;
         take_down(network, &stored.spec.name)?;
         let made = self
-            .define_network(definition, &spec.name)
-            .and_then(|network| self.bring_up(&network, &spec.name));
+            .define_network(definition, &view.title)
+            .and_then(|network| self.bring_up(&network, view));
         if made.is_err() {
             let restored = self
                 .define_network(&old, &stored.spec.name)
-                .and_then(|network| self.bring_up(&network, &stored.spec.name));
+                .and_then(|network| self.bring_up(&network, &old_view));
             if let Err(error) = restored {
                 tracing::error!(name = stored.spec.name, error = error.detail(), "network is down");
             }
@@ -132,9 +137,15 @@ impl Inner {
         self.connect()?.define_network_xml(definition).libvirt("define network", name)
     }
 
-    fn bring_up(&self, network: &Network, name: &str) -> Result<()> {
+    /// # Errors
+    /// `network-over-another` when the machine itself is in, or has a route into, one of its subnets: what goes there
+    /// would end in the network.
+    fn bring_up(&self, network: &Network, view: &NetworkView) -> Result<()> {
+        let name = &view.title;
         if !network.is_active().libvirt("look at network", name)? {
+            self.refuse_taken_addresses(view)?;
             network.create().libvirt("start network", name)?;
+            self.plug_in_again(view)?;
         }
         if !network.autostart().libvirt("look at network", name)? {
             network.set_autostart(true).libvirt("set the autostart of network", name)?;
@@ -196,30 +207,31 @@ impl Inner {
     }
 
     /// After libvirt was away: it has given its running networks the reservations that it knew of when they
-    /// were started.
+    /// were started. And somebody may have stopped one.
     pub(super) fn refresh_networks(&self) -> Result<()> {
-        let _order = self.network_order();
+        let mut told = self.network_order();
         let all =
             self.connect()?.list_all_networks(0).libvirt("list the networks of", "libvirt")?;
         for network in &all {
-            if let Err(error) = self.refresh_network(network) {
+            if let Err(error) = self.refresh_network(network, &mut told) {
                 let name = network.name().unwrap_or_default();
-                tracing::error!(name, error = error.detail(), "reservations not looked at");
+                tracing::error!(name, error = error.detail(), "a network is not as it should be");
             }
         }
         Ok(())
     }
 
-    fn refresh_network(&self, network: &Network) -> Result<()> {
+    fn refresh_network(&self, network: &Network, told: &mut Told) -> Result<()> {
         let stored = plan::parse(&self.stored_network(network)?)?;
         let Some(stored) = stored.filter(|it| it.installation == self.config.installation) else {
             return Ok(());
         };
         let view = plan::view(&stored.spec, self.config.installation)?;
-        if network.is_active().libvirt("look at network", &stored.spec.name)? {
-            self.serve_reservations(network, &stored.spec, &view, &stored)?;
+        if !network.is_active().libvirt("look at network", &view.title)? {
+            tracing::warn!(name = view.title, "a network was stopped and is started again");
         }
-        Ok(())
+        self.bring_up(network, &view)?;
+        self.serve_reservations(network, &stored.spec, &view, &stored, told)
     }
 }
 

@@ -16,6 +16,8 @@ use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 pub struct Stored {
     pub installation: Uuid,
     pub bridge: String,
+    /// dnsmasq's lines.
+    pub options: Vec<String>,
     pub spec: NetworkSpec,
 }
 
@@ -51,10 +53,15 @@ fn nat(spec: &NetworkSpec) -> Result<NatView> {
         .first_mut()
         .ok_or_else(|| Error::bad_input("network-without-subnet").arg("object", &spec.name))?;
     // libvirt serves DHCP only where there is a reservation. The gateway's own is true, and needed by nobody.
-    first.hosts.push(HostView { mac: mac.clone(), address: first.address, name: String::new() });
+    let own = HostView { mac: mac.clone(), address: first.address, name: String::new(), tag: None };
+    first.hosts.push(own);
     // libvirt takes reservations at one address of the network only; dnsmasq serves those of other
     // subnets, too, as soon as it is told that they are its business.
-    first.hosts.extend(spec.hosts.iter().map(host_view));
+    first.hosts.extend(
+        spec.hosts
+            .iter()
+            .map(|host| HostView { tag: tag_of(&spec.subnets, host.address), ..host_view(host) }),
+    );
     for other in &gateways[1..] {
         let network = Ipv4Net::new(other.address, other.prefix).context("a prefix length")?;
         options.push(format!("dhcp-range={},static,{}", other.address, network.netmask()));
@@ -79,17 +86,35 @@ fn gateways(subnets: &[SubnetSpec]) -> Result<Vec<GatewayView>> {
 fn options(subnets: &[SubnetSpec]) -> Vec<String> {
     // Otherwise each address is pinged for three seconds before it is given.
     let mut options = vec!["no-ping".to_owned()];
-    let mut servers: Vec<Ipv4Addr> = Vec::new();
-    for server in subnets.iter().flat_map(|subnet| &subnet.dns) {
-        if !servers.contains(server) {
-            servers.push(*server);
-        }
-    }
-    if !servers.is_empty() {
-        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-        options.push(format!("dhcp-option=option:dns-server,{}", servers.join(",")));
+    // One without a tag counts where none with a tag fits.
+    for (index, servers) in name_servers(subnets).into_iter().enumerate() {
+        let tag = tag(index).map(|tag| format!("tag:{tag},")).unwrap_or_default();
+        // Without a value dnsmasq would name itself.
+        let servers: String = servers.iter().map(|server| format!(",{server}")).collect();
+        options.push(format!("dhcp-option={tag}option:dns-server{servers}"));
     }
     options
+}
+
+/// The lists of name servers that subnets have, each once; first that of the first subnet.
+fn name_servers(subnets: &[SubnetSpec]) -> Vec<&[Ipv4Addr]> {
+    let mut lists: Vec<&[Ipv4Addr]> = Vec::new();
+    for subnet in subnets {
+        if !lists.contains(&subnet.dns.as_slice()) {
+            lists.push(&subnet.dns);
+        }
+    }
+    lists
+}
+
+/// dnsmasq's mark of guests that get the list with this number; the first needs none.
+fn tag(index: usize) -> Option<String> {
+    (index > 0).then(|| format!("dns{index}"))
+}
+
+fn tag_of(subnets: &[SubnetSpec], address: Ipv4Addr) -> Option<String> {
+    let subnet = subnets.iter().find(|it| it.start <= address && address <= it.end)?;
+    tag(name_servers(subnets).iter().position(|list| *list == subnet.dns)?)
 }
 
 /// Locally administered, with a start that guests' MACs do not have.
@@ -99,7 +124,7 @@ fn gateway_mac(network: Uuid) -> String {
 }
 
 pub fn host_view(host: &DhcpHost) -> HostView {
-    HostView { mac: host.mac.clone(), address: host.address, name: host.name.clone() }
+    HostView { mac: host.mac.clone(), address: host.address, name: host.name.clone(), tag: None }
 }
 
 /// Whether going from what is there to `other`, which is `view`, needs no more than other reservations and another name.
@@ -118,7 +143,14 @@ pub fn same_structure(stored: &Stored, other: &NetworkSpec, view: &NetworkView) 
     one.forward != Forward::Nat || shape(one) == shape(other)
 }
 
-pub fn same_hosts(one: &NetworkSpec, other: &NetworkSpec) -> bool {
+/// Whether libvirt's definition says already what `view` would. Lines for dnsmasq that an older agent wrote otherwise
+/// count when the network starts next.
+pub fn same_definition(stored: &Stored, spec: &NetworkSpec, view: &NetworkView) -> bool {
+    let options = view.nat.as_ref().map(|nat| nat.options.as_slice()).unwrap_or_default();
+    same_hosts(&stored.spec, spec) && stored.spec.name == spec.name && stored.options == options
+}
+
+fn same_hosts(one: &NetworkSpec, other: &NetworkSpec) -> bool {
     let sorted = |spec: &NetworkSpec| {
         let mut hosts = spec.hosts.clone();
         hosts.sort_by_key(|host| host.address);
@@ -134,6 +166,19 @@ struct Definition {
     bridge: Option<BridgeElement>,
     #[serde(default)]
     ip: Vec<IpElement>,
+    options: Option<OptionsElement>,
+}
+
+#[derive(Deserialize)]
+struct OptionsElement {
+    #[serde(default)]
+    option: Vec<OptionElement>,
+}
+
+#[derive(Deserialize)]
+struct OptionElement {
+    #[serde(rename = "@value")]
+    value: String,
 }
 
 #[derive(Deserialize)]
@@ -184,12 +229,14 @@ pub fn parse(xml: &str) -> Result<Option<Stored>> {
     if !xml.contains(xml::NETWORK_NAMESPACE) {
         return Ok(None);
     }
-    let Definition { metadata, bridge, ip } = read(xml)?;
+    let Definition { metadata, bridge, ip, options } = read(xml)?;
     let Some(element) = metadata.and_then(|metadata| metadata.network) else { return Ok(None) };
     let mut spec = stored::read_network(&element.spec, &element.name)?;
     spec.hosts = hosts(ip, spec.uuid);
     let bridge = bridge.map(|bridge| bridge.name).unwrap_or_default();
-    Ok(Some(Stored { installation: element.installation, bridge, spec }))
+    let options = options.map(|options| options.option).unwrap_or_default();
+    let options = options.into_iter().map(|option| option.value).collect();
+    Ok(Some(Stored { installation: element.installation, bridge, options, spec }))
 }
 
 /// The reservations in a definition, without the gateway's own.

@@ -63,8 +63,12 @@ fn ranges_and_reservations_change_without_taking_the_network_down() {
     other.subnets[0].end = [10, 9, 0, 99].into();
     other.hosts.clear();
     other.name = "lab 2".to_owned();
-    let mut stored =
-        Stored { installation: Uuid::nil(), bridge: bridge_name(spec().uuid), spec: spec() };
+    let mut stored = Stored {
+        installation: Uuid::nil(),
+        bridge: bridge_name(spec().uuid),
+        options: Vec::new(),
+        spec: spec(),
+    };
     let same = |stored: &Stored, other: &NetworkSpec| {
         same_structure(stored, other, &view(other, Uuid::nil()).unwrap())
     };
@@ -74,6 +78,37 @@ fn ranges_and_reservations_change_without_taking_the_network_down() {
     assert!(!same(&stored, &other));
     stored.bridge = "br0".to_owned();
     assert!(!same(&stored, &spec()));
+}
+
+#[test]
+fn each_guest_gets_the_name_servers_of_its_own_subnet() {
+    let mut spec = spec();
+    spec.subnets[2].dns = vec![[8, 8, 8, 8].into(), [8, 8, 4, 4].into()];
+    let host = |last, address: [u8; 4]| DhcpHost {
+        mac: format!("52:54:00:00:00:0{last}"),
+        address: address.into(),
+        name: String::new(),
+    };
+    spec.hosts.push(host(2, [10, 9, 1, 12]));
+    let nat = view(&spec, Uuid::nil()).unwrap().nat.unwrap();
+    let tags: Vec<_> = nat.gateways[0].hosts.iter().map(|host| host.tag.as_deref()).collect();
+    assert_eq!(tags, [None, None, Some("dns1")]);
+    assert_eq!(
+        nat.options[1..3],
+        [
+            "dhcp-option=option:dns-server,9.9.9.9",
+            "dhcp-option=tag:dns1,option:dns-server,8.8.8.8,8.8.4.4"
+        ]
+    );
+}
+
+#[test]
+fn lines_of_an_older_agent_are_written_anew_without_taking_the_network_down() {
+    let view = view(&spec(), Uuid::nil()).unwrap();
+    let mut stored = parse(&xml::network(&view).unwrap()).unwrap().unwrap();
+    assert!(same_definition(&stored, &spec(), &view));
+    stored.options[1] = "dhcp-option=option:dns-server,9.9.9.9,8.8.8.8".to_owned();
+    assert!(same_structure(&stored, &spec(), &view) && !same_definition(&stored, &spec(), &view));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use virt::network::Network;
 
 use super::plan::{self, Stored};
-use super::{dnsmasq, lease};
+use super::{Told, dnsmasq, lease};
 use crate::error::{Error, Result};
 use crate::node::agent::libvirt::errors::Libvirt;
 use crate::node::agent::libvirt::xml::{self, NetworkView};
@@ -21,42 +21,42 @@ impl Hypervisor {
     /// # Errors
     /// `network-missing`.
     pub fn reserve(&self, network: Uuid, hosts: &[DhcpHost]) -> Result<()> {
-        self.change(network, hosts, |spec| spec.hosts.extend_from_slice(hosts))
+        self.change(network, |known| {
+            let replaced = |it: &DhcpHost| {
+                hosts.iter().any(|host| host.mac == it.mac || host.address == it.address)
+            };
+            known.retain(|it| !replaced(it));
+            known.extend_from_slice(hosts);
+        })
     }
 
-    /// Takes reservations away, and with them what their guests had leased.
+    /// Takes reservations away, and with them what their guests had leased. An address that has another owner by now
+    /// stays with that one.
     ///
     /// # Errors
     /// `network-missing`.
     pub fn release(&self, network: Uuid, hosts: &[DhcpHost]) -> Result<()> {
-        self.change(network, hosts, |_| ())
+        let gone = |it: &DhcpHost| {
+            hosts.iter().any(|host| host.mac == it.mac && host.address == it.address)
+        };
+        self.change(network, |known| known.retain(|it| !gone(it)))
     }
 
-    /// Takes away what has the MAC or address of one of `hosts`, then lets `add`.
-    fn change(
-        &self,
-        uuid: Uuid,
-        hosts: &[DhcpHost],
-        add: impl FnOnce(&mut NetworkSpec),
-    ) -> Result<()> {
+    fn change(&self, uuid: Uuid, change: impl FnOnce(&mut Vec<DhcpHost>)) -> Result<()> {
         let inner = &self.inner;
-        let _order = inner.network_order();
+        let mut told = inner.network_order();
         let (network, stored) = inner
             .find_network(uuid)?
             .ok_or_else(|| Error::not_found("network-missing").arg("object", uuid))?;
         let mut spec = stored.spec.clone();
-        let meant = |known: &DhcpHost| {
-            hosts.iter().any(|host| host.mac == known.mac || host.address == known.address)
-        };
-        spec.hosts.retain(|known| !meant(known));
-        add(&mut spec);
+        change(&mut spec.hosts);
         if spec.hosts == stored.spec.hosts {
             return Ok(());
         }
         let view = plan::view(&spec, inner.config.installation)?;
         inner.define_network(&xml::network(&view)?, &spec.name)?;
         if network.is_active().libvirt("look at network", &spec.name)? {
-            inner.serve_reservations(&network, &spec, &view, &stored)?;
+            inner.serve_reservations(&network, &spec, &view, &stored, &mut told)?;
         }
         Ok(())
     }
@@ -70,12 +70,13 @@ impl Inner {
         spec: &NetworkSpec,
         view: &NetworkView,
         before: &Stored,
+        told: &mut Told,
     ) -> Result<()> {
         let Some(nat) = &view.nat else { return Ok(()) };
         if self.link.is_simulator() {
             return dnsmasq::update_by_libvirt(network, spec.uuid, &spec.hosts);
         }
-        dnsmasq::serve(network, &view.name, nat, spec)?;
+        dnsmasq::serve(network, &view.name, nat, spec, told)?;
         let is_kept = |host: &DhcpHost| {
             spec.hosts.iter().any(|kept| kept.mac == host.mac && kept.address == host.address)
         };

@@ -282,8 +282,20 @@ fn networks_are_made_reserved_in_and_removed() {
     let moved = DhcpHost { mac: host(2, 10).mac, ..host(2, 12) };
     hypervisor.reserve(network.uuid, std::slice::from_ref(&moved)).unwrap();
     assert_eq!(hosts(), 2);
+    let former = DhcpHost { mac: "52:54:00:00:00:99".to_owned(), ..moved.clone() };
+    hypervisor.release(network.uuid, &[former]).unwrap();
+    assert_eq!(hosts(), 2, "the address has a new owner and stays with it");
     hypervisor.release(network.uuid, &[host(2, 11), moved]).unwrap();
     assert_eq!(hosts(), 0);
+
+    // Somebody stops it: it comes back.
+    let found = site.other_tool().lookup_network_by_uuid(network.uuid).unwrap();
+    found.destroy().unwrap();
+    let began = Instant::now();
+    while !found.is_active().unwrap() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it stays down");
+        thread::sleep(Duration::from_millis(10));
+    }
 
     network.subnets[0].gateway = [10, 213, 3, 1].into();
     hypervisor.ensure_network(&network).unwrap();
