@@ -181,7 +181,8 @@ impl Export {
 
     fn row(&self, line: &Line) -> [String; COLUMNS.len()] {
         let (content, result) = words(&self.app.language, self.language, line);
-        let succeeded = u8::from(line.fault.is_none()).to_string();
+        let succeeded =
+            line.succeeded().map_or_else(String::new, |good| u8::from(good).to_string());
         let row = [
             time::text(line.at),
             line.user_name.clone(),

@@ -114,7 +114,7 @@ impl Companion for Begun {
         let (Some((action, module)), Some(actor)) = (state.row, &state.actor) else {
             return Ok(());
         };
-        let fault = Fault::from(Error::busy("outcome-unknown"));
+        let fault = Fault::from(Error::busy(audit::UNKNOWN));
         let entry = audit::Entry { action, subject: &state.subject, module, fault: Some(&fault) };
         self.line.set(Some(audit::write_in_tx(tx, actor, &entry)?));
         Ok(())

@@ -177,10 +177,9 @@ impl Desktops {
         let ids = suiting().map(|node| node.id);
         let answering = self.inventory.answering_within(ids, FIRST_CONNECTION);
         for node in suiting() {
-            let total = node.memory >> 20;
-            let free = self.inventory.sample(node.id).map_or(total, |sample| {
-                sample.memory_total.saturating_sub(sample.memory_used) >> 20
-            });
+            let free = self.inventory.sample(node.id);
+            let free =
+                free.map(|sample| sample.memory_total.saturating_sub(sample.memory_used) >> 20);
             match answering.of(node.id) {
                 Some(Err(error)) if told.is_none() => silent = Some(error),
                 _ => rooms.push(Room { node_id: node.id, ip: node.ip.clone(), free_mib: free }),

@@ -10,8 +10,8 @@ use crate::store::NodeId;
 pub struct Room {
     pub node_id: NodeId,
     pub ip: String,
-    /// Memory that is free now, in MiB.
-    pub free_mib: u64,
+    /// Memory that is free now, in MiB; `None` when the node has not said yet.
+    pub free_mib: Option<u64>,
 }
 
 /// Desktops for a node.
@@ -21,9 +21,11 @@ pub struct Share {
     pub count: u32,
 }
 
-/// Spreads desktops by free memory: each goes to the node that has most left.
+/// Spreads desktops by free memory: each goes to the node that has most left. One that has not said how much it has
+/// comes after all that have some.
 pub fn by_memory(rooms: &[Room], count: u32, memory_mib: u64) -> Vec<Share> {
-    let mut left: Vec<i128> = rooms.iter().map(|room| i128::from(room.free_mib)).collect();
+    let free = |room: &Room| i128::from(room.free_mib.unwrap_or(0));
+    let mut left: Vec<i128> = rooms.iter().map(free).collect();
     let mut counts = vec![0; rooms.len()];
     for _ in 0..count {
         // Of equal ones the first.
@@ -69,6 +71,11 @@ mod tests {
     use super::*;
 
     fn rooms(free: &[u64]) -> Vec<Room> {
+        let free: Vec<Option<u64>> = free.iter().copied().map(Some).collect();
+        rooms_where(&free)
+    }
+
+    fn rooms_where(free: &[Option<u64>]) -> Vec<Room> {
         let rooms = free.iter().zip(1..);
         rooms
             .map(|(free, id)| Room {
@@ -96,6 +103,15 @@ mod tests {
         let shares = by_memory(&rooms(&[1_000, 1_000]), 10, 1_000);
         assert_eq!(counts(&shares), [(1, 5), (2, 5)]);
         assert_eq!(by_memory(&[], 3, 1), []);
+    }
+
+    #[test]
+    fn a_node_that_has_not_said_what_it_has_comes_last() {
+        let shares = by_memory(&rooms_where(&[None, Some(4_000)]), 3, 1_000);
+        assert_eq!(counts(&shares), [(2, 3)]);
+        let shares = by_memory(&rooms_where(&[None, Some(1_000)]), 4, 1_000);
+        assert_eq!(counts(&shares), [(1, 2), (2, 2)]);
+        assert_eq!(counts(&by_memory(&rooms_where(&[None]), 2, 1_000)), [(1, 2)]);
     }
 
     #[test]

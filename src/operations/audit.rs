@@ -5,6 +5,9 @@ pub use super::store::audit::{close, list, older, operation_ended, write, write_
 use crate::error::Fault;
 use crate::store::{LineId, UserId};
 
+/// Fault of a line as long as it is not known how it went; also its message key.
+pub const UNKNOWN: &str = "outcome-unknown";
+
 /// A line to be written.
 #[derive(Debug)]
 pub struct Entry<'a> {
@@ -30,4 +33,15 @@ pub struct Line {
     pub module: String,
     pub fault: Option<Fault>,
     pub request_id: String,
+}
+
+impl Line {
+    /// `None` as long as it is not known.
+    pub fn succeeded(&self) -> Option<bool> {
+        match &self.fault {
+            None => Some(true),
+            Some(fault) if fault.key == UNKNOWN => None,
+            Some(_) => Some(false),
+        }
+    }
 }

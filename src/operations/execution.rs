@@ -106,6 +106,12 @@ impl Execution {
         items.iter().filter(|item| item.fault.is_none()).map(|item| item.uuid).collect()
     }
 
+    /// Of which things of a batch it is noted how it went, also before a restart.
+    pub fn noted_items(&self) -> HashSet<Uuid> {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.iter().map(|item| item.uuid).collect()
+    }
+
     /// Notes things that were refused when the batch was submitted.
     pub fn note_refused(&self, refused: &[Item]) {
         for item in refused {

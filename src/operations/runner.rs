@@ -171,7 +171,8 @@ impl<'a> Runner<'a> {
         }
         let parts = self.execution.progress.told().parts;
         if parts.values().all(|part| part.fault.is_none()) {
-            return State::Succeeded;
+            let is_all = items.iter().all(|item| item.fault.is_none());
+            return if is_all { State::Succeeded } else { State::Partly };
         }
         let failed = self.execution.failed_parts();
         if failed.len() < parts.len() {

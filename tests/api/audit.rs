@@ -240,7 +240,14 @@ fn a_change_is_told_although_its_line_stays_open() {
     database.execute_batch("DROP TRIGGER broken").expect("mend the log");
     assert_eq!(admin.get(POOLS).query("name", "west").send().data()["count"], 1);
     let open = lines(&admin, &[("module", MODULE)]);
-    assert_eq!((open.len(), &open[0]["succeeded"]), (1, &json!(false)), "{open:#?}");
+    assert_eq!((open.len(), &open[0]["succeeded"]), (1, &Value::Null), "{open:#?}");
+    for (filter, value) in [("succeeded", "1"), ("succeeded", "0"), ("failed", "1")] {
+        let found = lines(&admin, &[("module", MODULE), (filter, value)]);
+        assert!(found.is_empty(), "{filter}={value}: {found:#?}");
+    }
+    let (titles, rows) = export(&admin, &[("module", MODULE)]);
+    let column = titles.iter().position(|title| title == "Succeeded").expect("the column");
+    assert_eq!(rows[0][column], "");
     assert_eq!(open[0]["result"], "操作已开始，结果尚未记录。");
     assert_eq!(open[0]["user_name"], "admin");
     assert_eq!(lines(&admin, &[("subject", "west")]).len(), 1);

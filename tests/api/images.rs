@@ -110,6 +110,31 @@ fn md5_of(server: &Server) -> String {
 }
 
 #[test]
+fn a_deletion_of_which_a_part_fails_is_partly_done() {
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    let file = image_file(&server, "image.qcow2", "1M");
+    let [good, stuck] = ["good", "stuck"].map(|name| site.upload(name, &file));
+    // A disk that was set aside stands on it.
+    let is_its = |path: &&PathBuf| path.ends_with(format!("base/{stuck}.qcow2"));
+    let its = server.data_here().join(stored(&server).iter().find(is_its).expect("its file"));
+    let lost =
+        its.ancestors().nth(2).expect("the storage").join(format!("lost/1/desktops/{NOBODY}"));
+    std::fs::create_dir_all(&lost).expect("make the folder");
+    let below = its.to_str().expect("text");
+    qemu_img(&lost, &["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", below, "disk.qcow2"]);
+
+    let delete = site.admin.delete(&path(&site)).json(&json!({"uuids": [good, stuck]}));
+    let answer = delete.send().data();
+    assert_eq!((&answer["success_num"], &answer["failed_num"]), (&json!(1), &json!(1)), "{answer}");
+    let end = site.wait_operation(answer["operation_uuid"].as_str().expect("an operation"));
+    assert_eq!(end["state"], "partly", "{end:#}");
+    let left = rows(&site.admin.get(&path(&site)).send());
+    assert_eq!(left.len(), 1, "{left:#?}");
+    assert_eq!((&left[0]["name"], &left[0]["uuid"]), (&json!("stuck"), &json!(stuck)));
+}
+
+#[test]
 fn a_raw_image_is_converted_and_fields_may_come_in_the_form() {
     let server = Server::start();
     let site = Site::of(&server, SMALL);

@@ -228,6 +228,31 @@ fn machines_are_switched_one_and_many() {
 }
 
 #[test]
+fn a_start_that_fails_is_no_editing() {
+    let bench = Bench::start();
+    let uuid = bench.create("t");
+    let noted = || -> (bool, bool) {
+        let sql = "SELECT changed, editing FROM templates WHERE uuid = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        bench.database().query_row(sql, [&uuid], read).expect("the row")
+    };
+    // A folder is in the way of one of its working disks.
+    let of_template =
+        |file: &&PathBuf| file.to_string_lossy().contains(&format!("desktops/{uuid}"));
+    let disk = bench.stored().iter().find(of_template).expect("a disk").clone();
+    let disk = bench.server.data_here().join(disk);
+    std::fs::remove_file(&disk).expect("remove");
+    std::fs::create_dir_all(disk.join("not empty")).expect("block");
+    for action in ["edit", "start"] {
+        assert_ne!(bench.act(action, named(&uuid)).status, 200, "{action}");
+        assert_eq!((noted(), &bench.row(&uuid)["editing"]), ((false, false), &json!(false)));
+    }
+    std::fs::remove_dir_all(&disk).expect("unblock");
+    bench.act("edit", named(&uuid)).data();
+    assert_eq!(noted(), (true, true));
+}
+
+#[test]
 fn saving_makes_versions_and_long_chains_become_one_layer() {
     let bench = Bench::start();
     let uuid = bench.create("t");

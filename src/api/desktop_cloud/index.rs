@@ -60,7 +60,8 @@ struct LogLine {
     content: String,
     /// How it went, in the reader's language.
     result: String,
-    succeeded: bool,
+    /// Null while it is not known.
+    succeeded: Option<bool>,
     module: String,
     request_id: String,
     deleted: u8,
@@ -75,7 +76,7 @@ fn operation_log(app: &App, call: &mut Call, _: LogInput) -> Result<Page<LogLine
     let page = audit::list(&app.store, &audit_log::query(call)?)?;
     let language = call.language;
     Ok(page.map(|line| {
-        let at = time::text(line.at);
+        let (at, succeeded) = (time::text(line.at), line.succeeded());
         let (content, result) = audit_log::words(&app.language, language, &line);
         LogLine {
             id: line.id,
@@ -84,7 +85,7 @@ fn operation_log(app: &App, call: &mut Call, _: LogInput) -> Result<Page<LogLine
             user_ip: line.user_ip,
             content,
             result,
-            succeeded: line.fault.is_none(),
+            succeeded,
             module: line.module,
             request_id: line.request_id,
             deleted: 0,

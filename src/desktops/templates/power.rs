@@ -1,18 +1,18 @@
 //! Starting, stopping and editing templates' own machines.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::template::Noted;
 use super::{Template, Templates, ready, store};
 use crate::desktops::machines::{self, Machine, Settling};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Kind, Result};
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, PowerAction};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
-    nothing,
 };
 use crate::store::{NodeId, Topic, Tx};
 
@@ -83,10 +83,13 @@ struct Args {
     action: TemplatePowerAction,
     templates: Vec<(Uuid, String)>,
     refused: Vec<Item>,
+    /// What was noted of those that are to run, before it was noted that they do.
+    #[serde(default)]
+    before: Vec<Noted>,
 }
 
 pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Action<Templates, Args>] = &[Action::new("power", run, nothing)];
+    const STEPS: &[Action<Templates, Args>] = &[Action::new("power", run, take_back)];
     for action in TemplatePowerAction::ALL {
         let saga = Saga::new(action.lane(), templates.clone(), STEPS).counting(Unit::Items);
         templates.operations.register(action.kind(), saga);
@@ -108,11 +111,13 @@ impl Templates {
         self.operations.submit_batch(
             actor,
             templates,
-            |tx, batch| batch.admit(|uuid| admit(tx, action, uuid)),
+            |tx, batch| batch.admit_noting(|uuid| admit(tx, action, uuid)),
             |tx, admitted| {
-                let Admitted { uuids, locks, things: templates, title, refused } = admitted;
+                let Admitted { uuids, locks, things, title, refused } = admitted;
                 let (nodes, total) = (store::count_by_node(tx, &uuids)?, uuids.len() as u64);
-                let args = Args { action, templates, refused };
+                let (templates, before): (_, Vec<Option<Noted>>) = things.into_iter().unzip();
+                let before = before.into_iter().flatten().collect();
+                let args = Args { action, templates, refused, before };
                 let new = NewOperation::new(action.kind(), &args, uuids[0], &title)?;
                 Ok(new.locking_only(locks).counting_to(total).on(nodes))
             },
@@ -120,15 +125,21 @@ impl Templates {
     }
 }
 
-fn admit(tx: &Tx<'_>, action: TemplatePowerAction, uuid: Uuid) -> Result<String> {
+/// Name of a template, and what its row said when that is changed.
+type Found = ((Uuid, String), Option<Noted>);
+
+fn admit(tx: &Tx<'_>, action: TemplatePowerAction, uuid: Uuid) -> Result<(String, Found)> {
     let template = ready(tx, uuid)?;
     if action == TemplatePowerAction::Reset && !template.power.is_on() {
         return Err(Error::conflict("template-not-running").arg("name", template.name));
     }
+    let mut before = None;
     if action.starts() {
         store::set_changed(tx, uuid, action == TemplatePowerAction::Edit)?;
+        let Template { changed, editing, .. } = template;
+        before = Some(Noted { template: uuid, changed, editing });
     }
-    Ok(template.name)
+    Ok((template.name.clone(), ((uuid, template.name), before)))
 }
 
 fn run(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
@@ -148,7 +159,31 @@ fn run(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> 
     };
     let outcomes = machines::carry_out(&templates.inventory, execution, &machines, power);
     settling.wait(&outcomes.done)?;
+    // One whose node fell silent may run.
+    let is_off = |(_, fault): &&(Uuid, Fault)| fault.kind != Kind::NodeUnreachable;
+    let failed = outcomes.failed.iter().filter(is_off).map(|(uuid, _)| *uuid);
+    note_as_before(templates, args, failed.chain(outcomes.stopped.iter().copied()))?;
     outcomes.require_all_begun()
+}
+
+/// Those of which nothing is known were not begun.
+fn take_back(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    let begun = execution.noted_items();
+    let uuids = args.templates.iter().map(|(uuid, _)| *uuid);
+    note_as_before(templates, args, uuids.filter(|uuid| !begun.contains(uuid)))
+}
+
+/// A start that failed changes nothing in the working disks of what is still off.
+fn note_as_before(
+    templates: &Templates,
+    args: &Args,
+    not_started: impl Iterator<Item = Uuid>,
+) -> Result<()> {
+    let not_started: HashSet<Uuid> = not_started.collect();
+    let before = args.before.iter().filter(|noted| not_started.contains(&noted.template));
+    templates
+        .store
+        .write(|tx| before.into_iter().try_for_each(|noted| store::note_again(tx, noted)))
 }
 
 /// One batch for a node.

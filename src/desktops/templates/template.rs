@@ -1,5 +1,6 @@
 //! What a template is.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::desktops::machines::Machine;
@@ -131,6 +132,14 @@ pub struct Template {
     pub saved_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: Option<i64>,
+}
+
+/// What a template's row says of its working disks.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Noted {
+    pub template: Uuid,
+    pub changed: bool,
+    pub editing: bool,
 }
 
 /// Fault of a template whose save was abandoned while its node did not answer.

@@ -11,6 +11,18 @@ use crate::store::{LineId, OperationId, Store, Topic, Tx, now};
 /// A line's number or an older one.
 const UP_TO: &str = "up_to_id";
 
+/// Neither 0 nor 1 as long as it is not known how it went.
+macro_rules! succeeded {
+    ($sign:literal) => {
+        concat!(
+            "(",
+            $sign,
+            " CASE WHEN a.fault IS NULL THEN 1 \
+             WHEN json_extract(a.fault, '$.key') = 'outcome-unknown' THEN NULL ELSE 0 END)"
+        )
+    };
+}
+
 static LINES: Listing = Listing {
     select: "a.id, a.at, a.user_id, a.user_name, a.user_ip, a.action, a.subject, a.module, \
          a.fault, a.request_id",
@@ -23,8 +35,8 @@ static LINES: Listing = Listing {
         Column::exact("action", "a.action"),
         Column::exact("module", "a.module"),
         Column::exact("request_id", "a.request_id"),
-        Column::integer("failed", "(a.fault IS NOT NULL)"),
-        Column::integer("succeeded", "(a.fault IS NULL)"),
+        Column::integer("failed", succeeded!("1 -")),
+        Column::integer("succeeded", succeeded!("")),
         Column::integer("created_at", "a.at"),
         Column::at_least("from", "a.at"),
         Column::at_most("to", "a.at"),

@@ -4203,7 +4203,8 @@ export interface components {
             content: string;
             /** @description How it went, in the reader's language. */
             result: string;
-            succeeded: boolean;
+            /** @description Null while it is not known. */
+            succeeded: boolean | null;
             module: string;
             request_id: string;
             /** Format: uint8 */

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::template::{Classify, Power, Template, TemplateDisk, TemplateState};
+use super::template::{Classify, Noted, Power, Template, TemplateDisk, TemplateState};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::protocol::DiskRole;
 use crate::store::{DiskId, NodeId, TemplateId, Topic, Tx, now, rows};
@@ -171,6 +171,17 @@ pub fn set_changed(tx: &Tx<'_>, uuid: Uuid, editing: bool) -> Result<()> {
         "UPDATE templates SET changed = 1, editing = editing OR ?2 WHERE uuid = ?1",
         params![uuid.to_string(), editing],
     )?;
+    Ok(())
+}
+
+/// Notes of one that is off what was noted before its start.
+pub fn note_again(tx: &Tx<'_>, noted: &Noted) -> Result<()> {
+    let again = tx
+        .prepare_cached(
+            "UPDATE templates SET changed = ?2, editing = ?3 WHERE uuid = ?1 AND power = 'off'",
+        )?
+        .execute(params![noted.template.to_string(), noted.changed, noted.editing])?;
+    tx.changed_rows(again, Topic::Templates);
     Ok(())
 }
 
