@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use tokio_util::io::StreamReader;
 
 use super::call::Call;
-use super::dispatch::blocking;
 use super::endpoint::{Endpoint, Streamed, streaming};
 use super::input::Listed;
 use super::language::{Catalogues, Language};
+use super::work::blocking;
 use super::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;

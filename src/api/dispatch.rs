@@ -1,38 +1,36 @@
-//! From a Rocket request to a row of the endpoint table and back: credentials, language, permission,
-//! input, handler on a blocking thread, audit entry, envelope.
+//! From a Rocket request to a row of the endpoint table and back.
+//!
+//! ```text
+//!   dispatch.rs   which row             admission.rs  who calls, and what they may
+//!   body.rs       the JSON body         work.rs       the handler, its audit line, its waiting
+//!   reply.rs      answers and refusals in a dialect
+//! ```
 
 use std::collections::HashMap;
-use std::io::Cursor;
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine;
-use rocket::data::{Data, ToByteUnit};
-use rocket::http::{ContentType, Header, Method, Status};
+use rocket::data::Data;
+use rocket::http::{Header, Method};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{Request, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::answer::{Outcome as HandlerOutcome, Wait};
+use super::admission::{credential_of, permit, same_origin, told_apart};
+use super::body::{drain, read_body};
 use super::call::{Call, not_signed_in};
 use super::dialect::{ActionInput, DialectSpec};
-use super::endpoint::{Access, Mounted, Run, Streamed};
-use super::envelope::{self, Wrapped};
+use super::endpoint::{Mounted, Run};
 use super::language::Language;
 use super::note::Note;
 use super::origin::Origin;
-use super::{App, RESET_COOKIE, SESSION_COOKIE, input, peers};
-use crate::error::{Error, Fault, Kind, Result};
-use crate::identity::{Caller, Credential, Permission};
+use super::reply::Reply;
+use super::work::{Outgoing, blocking, run_blocking, run_streaming};
+use super::{App, RESET_COOKIE, input, peers};
+use crate::error::{Error, Result};
+use crate::identity::{Caller, Credential};
 use crate::operations::Actor;
 use crate::store::visible::Visible;
-
-/// Largest JSON body, in MiB: a batch of thousands of uuids fits. Uploads are streamed instead.
-const BODY_LIMIT_MIB: u32 = 4;
-/// What is read of a refused request at most.
-const DRAIN_LIMIT_MIB: u32 = 64;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The rows of one method and path, told apart by their action.
 #[derive(Clone)]
@@ -174,174 +172,6 @@ impl Dispatch {
     }
 }
 
-enum Outgoing<'r> {
-    Answer(super::answer::Answer, Vec<rocket::http::Cookie<'static>>),
-    Response(Response<'r>),
-}
-
-async fn run_blocking<'r>(
-    app: &Arc<App>,
-    row: &'static Mounted,
-    mut call: Call,
-) -> Result<Outgoing<'r>> {
-    let here = Arc::clone(app);
-    let handled = move || {
-        let Run::Blocking(handler) = &row.run else {
-            return Err(Error::internal("a streaming row among others"));
-        };
-        let note = call.note.clone();
-        let result = note.accompany(|| handler(&here, &mut call));
-        if call.caller.is_none() {
-            // Who it was is known now.
-            note.by(call.actor.clone());
-        }
-        match result {
-            Ok(HandlerOutcome::Wait(wait)) => Ok(Handled::Wait(Box::new(call), wait)),
-            Ok(HandlerOutcome::Answer(answer)) => answered(&here, call, Ok(answer)),
-            Err(error) => answered(&here, call, Err(error)),
-        }
-    };
-    let (call, wait) = match blocking(handled).await? {
-        Handled::Answered(answer, cookies) => return Ok(Outgoing::Answer(answer, cookies)),
-        Handled::Wait(call, wait) => (*call, wait),
-    };
-    let operation = app.operations.wait(wait.operation, wait.patience).await;
-    let app = Arc::clone(app);
-    let finished = move || {
-        let result = operation.and_then(|operation| (wait.finish)(&app, &call, operation));
-        answered(&app, call, result)
-    };
-    match blocking(finished).await? {
-        Handled::Answered(answer, cookies) => Ok(Outgoing::Answer(answer, cookies)),
-        Handled::Wait(..) => Err(Error::internal("an answer that waits twice")),
-    }
-}
-
-/// Where a request is when its handler is done.
-enum Handled {
-    Answered(super::answer::Answer, Vec<rocket::http::Cookie<'static>>),
-    /// Boxed: most requests do not wait.
-    Wait(Box<Call>, Wait),
-}
-
-fn answered(app: &App, mut call: Call, result: Result<super::answer::Answer>) -> Result<Handled> {
-    if let Err(error) = call.note.close(app, result.as_ref().err()) {
-        // What was done is done: the client is told so.
-        let (id, error) = (&call.actor.request_id, error.detail());
-        tracing::error!(request.id = id, error, "an audit line");
-    }
-    result.map(|answer| Handled::Answered(answer, std::mem::take(&mut call.cookies)))
-}
-
-async fn run_streaming<'r>(
-    app: &Arc<App>,
-    row: &'static Mounted,
-    call: Call,
-    request: &'r Request<'_>,
-    data: Data<'r>,
-) -> Result<Outgoing<'r>> {
-    let Run::Streaming(handler) = row.run else {
-        return Err(Error::internal("not a streaming row"));
-    };
-    let (note, request_id) = (call.note.clone(), call.actor.request_id.clone());
-    let result = handler(Arc::clone(app), call, request, data).await;
-    let fault = result.as_ref().err().map(Fault::from);
-    let app = Arc::clone(app);
-    let noted = blocking(move || note.close(&app, fault.map(Error::from).as_ref())).await;
-    if let Err(error) = noted {
-        tracing::error!(request.id = request_id, error = error.detail(), "an audit line");
-        // Nothing was sent yet: who reads or looks without a line reads nothing.
-        if let Ok(Streamed::Response(_)) = result {
-            return Err(error);
-        }
-    }
-    match result? {
-        Streamed::Answer(answer) => Ok(Outgoing::Answer(answer, Vec::new())),
-        Streamed::Response(response) => Ok(Outgoing::Response(response)),
-    }
-}
-
-/// Runs blocking work off the async threads.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match rocket::tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => Err(Error::internal("a handler panicked").because(panic)),
-    }
-}
-
-/// What the caller may see and reach by this row.
-fn permit(row: &Mounted, call: &Call) -> Result<Visible> {
-    match (row.access, &call.caller) {
-        (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(Visible::NOTHING),
-        (_, None) => Err(not_signed_in()),
-        (Access::InPerson, Some(caller)) => match caller.session_id() {
-            Some(_) => Ok(Visible::NOTHING),
-            None => Err(Error::forbidden("session-needed")),
-        },
-        (Access::Needs(permission), Some(caller)) => match caller.may(permission) {
-            true => Ok(Visible::All),
-            false => Err(lacking(row, permission)),
-        },
-        (Access::NeedsIn(permission, scope), Some(caller)) => {
-            scope.of(caller, permission).ok_or_else(|| lacking(row, permission))
-        }
-    }
-}
-
-fn lacking(row: &Mounted, permission: Permission) -> Error {
-    Error::forbidden(row.refusal).arg("permission", permission.word())
-}
-
-/// `Authorization`: `Basic` with user name and API key, else a token with or without `Bearer`; else
-/// the session cookie (`true`).
-fn credential_of(request: &Request<'_>) -> Option<(Credential, bool)> {
-    if let Some(header) = request.headers().get_one("Authorization") {
-        let header = header.trim();
-        let (scheme, rest) = header.split_once(' ').unwrap_or(("", header));
-        let credential = match scheme.to_ascii_lowercase().as_str() {
-            "basic" => basic(rest.trim()),
-            "bearer" => Credential::Token(rest.trim().to_owned()),
-            _ => Credential::Token(header.to_owned()),
-        };
-        return Some((credential, false));
-    }
-    let cookie = request.cookies().get(SESSION_COOKIE)?;
-    Some((Credential::Token(cookie.value().to_owned()), true))
-}
-
-/// A document may have words of its own for a header that signs nobody in.
-fn told_apart(error: Error, dialect: &DialectSpec, request: &Request<'_>) -> Error {
-    match credential_of(request) {
-        Some((credential, false)) if error.kind() == Kind::NotSignedIn => {
-            (dialect.not_signed_in)(error, &credential)
-        }
-        _ => error,
-    }
-}
-
-/// What cannot be read belongs to nobody.
-fn basic(encoded: &str) -> Credential {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default();
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    let (name, key) = text.split_once(':').unwrap_or_default();
-    Credential::Basic { name: name.to_owned(), key: key.to_owned() }
-}
-
-/// A page of another site must not act with the visitor's cookie.
-fn same_origin(own: &Origin, request: &Request<'_>) -> Result<()> {
-    let headers = request.headers();
-    let foreign = || Error::forbidden("request-from-another-site");
-    if let Some(site) = headers.get_one("Sec-Fetch-Site") {
-        return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(foreign()) };
-    }
-    match headers.get_one("Origin") {
-        Some(page) if !own.is_own(page) => Err(foreign()),
-        _ => Ok(()),
-    }
-}
-
 fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
     let headers = request.headers();
     let address = peers::client_ip(request);
@@ -382,91 +212,4 @@ fn path_params(row: &Mounted, request: &Request<'_>) -> HashMap<&'static str, St
         Some((name, value.to_owned()))
     });
     pairs.collect()
-}
-
-/// Reads for a moment what a refused client still sends: most read the answer only after they have
-/// sent everything, and would see a broken connection instead of the reason.
-async fn drain(data: Data<'_>) {
-    let rest = data.open(DRAIN_LIMIT_MIB.mebibytes()).stream_to(rocket::tokio::io::sink());
-    // However it ends, the answer is sent.
-    let _ = rocket::tokio::time::timeout(DRAIN_TIME, rest).await;
-}
-
-async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
-    let bytes = data.open(BODY_LIMIT_MIB.mebibytes()).into_bytes().await;
-    let bytes = bytes.map_err(|cause| Error::bad_input("body-unreadable").because(cause))?;
-    if !bytes.is_complete() {
-        return Err(Error::bad_input("body-too-large").arg("limit", BODY_LIMIT_MIB));
-    }
-    let bytes = bytes.into_inner();
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Null);
-    }
-    if request.content_type().is_some_and(|kind| kind.is_form()) {
-        let fields: Vec<_> = form_urlencoded::parse(&bytes).into_owned().collect();
-        input::utf8(fields.iter().map(|(name, value)| (name, value)))?;
-        let fields = fields.into_iter().map(|(name, value)| (name, Value::String(value)));
-        return Ok(Value::Object(fields.collect()));
-    }
-    serde_json::from_slice(&bytes).map_err(|cause| {
-        let error = Error::bad_input("body-not-json").arg("cause", &cause);
-        error.because(cause)
-    })
-}
-
-/// Turns results into responses of a dialect.
-pub struct Reply {
-    pub app: Arc<App>,
-    pub dialect: &'static DialectSpec,
-    pub language: Language,
-}
-
-impl Reply {
-    fn success<'r>(
-        &self,
-        answer: super::answer::Answer,
-        cookies: Vec<rocket::http::Cookie<'static>>,
-        request_id: String,
-    ) -> Response<'r> {
-        let wrapped = envelope::success(self.dialect, &self.app.language, self.language, answer);
-        let mut response = respond(wrapped, request_id);
-        for cookie in cookies {
-            response.adjoin_header(Header::new("Set-Cookie", cookie.to_string()));
-        }
-        response
-    }
-
-    pub fn failure<'r>(&self, error: &Error, request_id: String) -> Response<'r> {
-        let detail = error.detail();
-        match error.kind() {
-            Kind::Internal => {
-                tracing::error!(request.id = request_id, error = detail, "request failed")
-            }
-            _ => tracing::debug!(request.id = request_id, error = detail, "request refused"),
-        }
-        let (messages, language) = (&self.app.language, self.language);
-        let wrapped = envelope::failure(self.dialect, messages, language, error, &request_id);
-        let mut response = respond(wrapped, request_id);
-        if let (Kind::TooMany, Some((_, seconds))) =
-            (error.kind(), error.args().find(|(name, _)| *name == "seconds"))
-        {
-            response.set_raw_header("Retry-After", seconds.to_owned());
-        }
-        response
-    }
-}
-
-fn respond<'r>(wrapped: Wrapped, request_id: String) -> Response<'r> {
-    let mut response = Response::build();
-    response.status(Status::new(wrapped.status));
-    response.raw_header("X-Request-Id", request_id);
-    response.raw_header("Cache-Control", "no-store");
-    if let Some(location) = wrapped.location {
-        response.raw_header("Location", location);
-    }
-    if let Some(body) = wrapped.body {
-        let text = body.to_string();
-        response.header(ContentType::JSON).sized_body(text.len(), Cursor::new(text));
-    }
-    response.finalize()
 }

@@ -1,10 +1,12 @@
 //! HTTP: one folder per document, and what they share. It translates and nothing else.
 
 mod account;
+mod admission;
 mod analysis;
 mod answer;
 mod assets;
 mod audit_log;
+mod body;
 mod call;
 mod desktop_cloud;
 mod dialect;
@@ -24,10 +26,12 @@ mod origin;
 mod peers;
 mod people;
 mod presence;
+mod reply;
 mod session;
 mod time;
 mod uuids;
 mod words;
+mod work;
 
 use std::sync::{Arc, OnceLock};
 
@@ -35,12 +39,12 @@ use rocket::http::{ContentType, Status};
 use rocket::{Build, Catcher, Request, Response, Rocket};
 
 use dialect::DialectSpec;
-pub use dispatch::blocking;
 use endpoint::Mounted;
 use language::{Catalogues, Language};
 pub use letters::send_pending;
 pub use operation_news::{OperationNews, tell_operations};
 pub use peers::Peers;
+pub use work::blocking;
 
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
@@ -131,7 +135,7 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
                 400..=499 => Error::bad_input("request-malformed"),
                 _ => Error::internal(format_args!("status {status}")),
             };
-            let reply = dispatch::Reply { app: Arc::clone(app), dialect, language };
+            let reply = reply::Reply { app: Arc::clone(app), dialect, language };
             let request_id = uuid::Uuid::new_v4().simple().to_string();
             let mut response = reply.failure(&error, request_id);
             // also in the dialect that answers its own failures with 200

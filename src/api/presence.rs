@@ -13,7 +13,7 @@ use rocket::tokio::sync::watch;
 use rocket::tokio::time::{Instant, sleep_until};
 
 use super::App;
-use super::dispatch::blocking;
+use super::work::blocking;
 use crate::error::Result;
 use crate::identity::Caller;
 use crate::store::{Changed, Topic};

@@ -12,10 +12,10 @@ use schemars::JsonSchema;
 use super::MODULE;
 use crate::api::App;
 use crate::api::call::Call;
-use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Streamed, streaming};
 use crate::api::origin::Origin;
 use crate::api::session;
+use crate::api::work::blocking;
 use crate::error::{Error, Result};
 use crate::identity::{NewSession, PATIENCE, ProviderAnswer, mark};
 
