@@ -1,41 +1,22 @@
-//! Making a template, out of a base image or as a copy of another template.
+//! Making a template, out of a base image or as a copy of another template: what is asked for, and its rows. The rest
+//! is done on the node, in `make.rs`.
 
-use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::layers::new_copy;
 use super::limits::{DISK_LIMIT, check_disk_size, check_memory, check_size};
-use super::machine::watched;
+use super::make::{Args, COPY, CREATE, FIRST, Origin, Source};
+use super::site::{Place, Site};
 use super::store::{self, Layer};
-use super::{Classify, Power, Template, TemplateDisk, TemplateState, Templates, ready};
+use super::{Classify, Template, TemplateDisk, Templates, ready};
 use crate::error::{Error, Result};
 use crate::images::{self, BaseImage, ImageState};
-use crate::inventory::{FIRST_CONNECTION, Node, StorageRole};
-use crate::networks::Subnet;
-use crate::node::protocol::{DiskRole, LayerKind, LayerRef, PowerState};
-use crate::operations::{
-    Action, Actor, Execution, Lane, Lock, NewOperation, PERCENT, Saga, SubmittedOperation, nothing,
-};
-use crate::store::{DiskId, PoolId, TemplateId, Tx, now};
-
-const CREATE: &str = "template-create";
-const COPY: &str = "template-copy";
-
-/// The first version of every template.
-const FIRST: u32 = 1;
-
-/// Where a template is to be and how it is reached.
-#[derive(Debug, Clone)]
-pub struct Place {
-    pub pool: Uuid,
-    pub network: Uuid,
-    pub subnet: Uuid,
-    /// `None`: any free address.
-    pub address: Option<Ipv4Addr>,
-}
+use crate::inventory::FIRST_CONNECTION;
+use crate::node::protocol::DiskRole;
+use crate::operations::{Actor, Lock, NewOperation, PERCENT, SubmittedOperation};
+use crate::store::{DiskId, Tx};
 
 /// A data disk to be made. Bytes.
 #[derive(Debug, Clone, Copy)]
@@ -67,41 +48,6 @@ pub struct CopyTemplate {
     pub name: String,
     pub desc: String,
     pub place: Place,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Args {
-    template: Uuid,
-    source: Option<Source>,
-}
-
-/// What a copy is made of, disk by disk.
-#[derive(Debug, Serialize, Deserialize)]
-struct Source {
-    template: Uuid,
-    layers: Vec<Origin>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Origin {
-    position: u32,
-    uuid: Uuid,
-    storage: String,
-}
-
-pub(super) fn register(templates: &Templates) {
-    const STEPS: &[Action<Templates, Args>] = &[
-        Action::new("rows", nothing, remove_rows),
-        Action::new("image", image, nothing),
-        Action::new("layers", layers, remove_layers),
-        Action::new("domain", domain, remove_domain),
-        Action::new("publish", publish, withdraw),
-        Action::new("ready", finish, nothing),
-    ];
-    for kind in [CREATE, COPY] {
-        let saga = Saga::new(Lane::Copy, templates.clone(), STEPS);
-        templates.operations.register(kind, saga);
-    }
 }
 
 impl Templates {
@@ -194,40 +140,6 @@ impl Templates {
         Ok((uuid, submitted))
     }
 
-    /// Looks up the place and chooses the node.
-    fn site(&self, place: &Place, image: Option<&BaseImage>) -> Result<Site> {
-        let pool = self.inventory.pool(place.pool)?;
-        let subnet = self.subnet_of(place.network, place.subnet)?;
-        let mut nodes = self.inventory.compute_nodes(pool.id)?;
-        let with_image = match image {
-            Some(image) => self.store.read(|conn| images::ready_nodes(conn, image.uuid))?,
-            None => HashSet::new(),
-        };
-        let has_image = |node: &Node| image.is_none() || with_image.contains(&node.id);
-        // A node that is up before one that is not, then one that has the image, then the oldest.
-        nodes
-            .sort_by_cached_key(|node| (!self.inventory.is_up(node.id), !has_image(node), node.id));
-        let node = nodes.into_iter().next();
-        let node = node.ok_or_else(|| {
-            Error::conflict("pool-without-node").arg("field", "pool_uuid").arg("name", &pool.name)
-        })?;
-        self.inventory.client_within(node.id, FIRST_CONNECTION)?;
-        let storages = self.storages(node.id)?;
-        Ok(Site { pool_id: pool.id, node, subnet, storages })
-    }
-
-    /// The subnet, which must belong to the network.
-    pub(super) fn subnet_of(&self, network: Uuid, subnet: Uuid) -> Result<Subnet> {
-        let network = self.networks.find(network)?;
-        let subnet = self.networks.subnet(subnet)?;
-        if subnet.network_id != network.id {
-            let error = Error::bad_input("subnet-of-other-network").arg("field", "subnet_uuid");
-            return Err(error.arg("name", subnet.name).arg("network", network.name));
-        }
-        self.networks.check_usable(&network)?;
-        Ok(subnet)
-    }
-
     /// Rows of the template, its disks, their first layers and its address.
     fn insert(
         &self,
@@ -277,45 +189,6 @@ struct DiskPlan {
     below: Option<Uuid>,
 }
 
-struct Site {
-    pool_id: PoolId,
-    node: Node,
-    subnet: Subnet,
-    storages: crate::desktops::spec::Storages,
-}
-
-impl Site {
-    /// What the place says of a new template.
-    fn template(&self, actor: &Actor) -> Template {
-        Template {
-            id: TemplateId::UNWRITTEN,
-            uuid: Uuid::new_v4(),
-            name: String::new(),
-            desc: String::new(),
-            os_type: String::new(),
-            classify: Classify::Education,
-            pool_id: self.pool_id,
-            node_id: self.node.id,
-            network_id: self.subnet.network_id,
-            subnet_id: self.subnet.id,
-            vcpu: 1,
-            memory_mib: 0,
-            base_image: Uuid::nil(),
-            version: 0,
-            state: TemplateState::Creating,
-            fault: None,
-            editing: false,
-            changed: false,
-            power: Power(PowerState::Off),
-            power_reason: String::new(),
-            owner_name: actor.name.clone(),
-            saved_at: None,
-            created_at: now(),
-            updated_at: None,
-        }
-    }
-}
-
 fn disk_plans(new: &NewTemplate, image: &BaseImage) -> Result<Vec<DiskPlan>> {
     check_disk_size(new.system_size)?;
     if new.system_size < image.virtual_size {
@@ -344,117 +217,4 @@ fn disk_plans(new: &NewTemplate, image: &BaseImage) -> Result<Vec<DiskPlan>> {
         plans.push(DiskPlan { role: DiskRole::Data, position, size: disk.size, below: None });
     }
     Ok(plans)
-}
-
-fn remove_rows(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
-    templates.forget(args.template)
-}
-
-fn image(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
-    execution.span(0, 40);
-    if args.source.is_some() {
-        return Ok(());
-    }
-    let template = templates.find(args.template)?;
-    let image = templates.images.base_image(template.base_image)?;
-    let node = templates.inventory.node_by_id(template.node_id)?;
-    let mut told = |done, total| execution.progress(done, total);
-    templates.images.ensure_on(&image, &node, execution.cancel_flag(), &mut told).map(drop)
-}
-
-fn layers(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
-    // A copy's disks are written here, which for a new template is nothing.
-    execution.span(40, 70);
-    let template = templates.find(args.template)?;
-    let client = templates.client_of(&template)?;
-    let made = templates.store.read(|conn| store::placed_layers(conn, &template))?;
-    for placed in &made {
-        let layer = placed.layer_ref();
-        match &args.source {
-            None => {
-                let below = placed.layer.below.map(|uuid| base_layer(templates, &template, uuid));
-                client.create_layer(layer, below.transpose()?, placed.layer.size)?;
-            }
-            Some(source) => {
-                let origin = source.layers.iter().find(|from| from.position == placed.position);
-                let origin = origin.ok_or_else(|| Error::internal("a disk without its origin"))?;
-                let from = LayerRef {
-                    uuid: origin.uuid,
-                    kind: LayerKind::TemplateVersion,
-                    storage: origin.storage.clone(),
-                };
-                watched(execution, |watch| client.flatten(from, layer, watch))?;
-            }
-        }
-    }
-    templates.note_made(template.node_id, &made)
-}
-
-fn base_layer(templates: &Templates, template: &Template, image: Uuid) -> Result<LayerRef> {
-    let copy = templates.store.read(|conn| images::ready_copy(conn, image, template.node_id))?;
-    match copy {
-        Some(copy) => Ok(copy.layer_ref(LayerKind::BaseImage)),
-        None => {
-            let storage =
-                templates.inventory.storage_for(template.node_id, StorageRole::TemplateSystem)?;
-            Ok(LayerRef { uuid: image, kind: LayerKind::BaseImage, storage })
-        }
-    }
-}
-
-impl Templates {
-    /// Removes all rows, and tells the node that the address is free.
-    pub(super) fn forget(&self, template: Uuid) -> Result<()> {
-        let removed = self.store.write(|tx| {
-            let Some(found) = store::find_if_there(tx, template)? else { return Ok(None) };
-            let leases = self.networks.release(tx, &[template])?;
-            store::delete(tx, found.id)?;
-            Ok(Some((found.node_id, leases)))
-        })?;
-        let Some((node_id, leases)) = removed else { return Ok(()) };
-        for lease in leases {
-            let network = lease.network_uuid;
-            if let Err(error) = self.networks.withdraw(node_id, network, &[lease]) {
-                // The node learns of it when it is told its networks again.
-                tracing::warn!(
-                    node.id = node_id.number(),
-                    error = error.detail(),
-                    "address not withdrawn"
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-fn remove_layers(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
-    let template = templates.find(args.template)?;
-    let layers = templates.store.read(|conn| store::placed_layers(conn, &template))?;
-    let layers = layers.iter().map(store::PlacedLayer::layer_ref).collect();
-    templates.remove_files(template.node_id, layers)
-}
-
-fn domain(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
-    execution.span(70, 90);
-    templates.define(&templates.find(args.template)?, execution)
-}
-
-fn remove_domain(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
-    templates.undefine(&templates.find(args.template)?)
-}
-
-fn publish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
-    execution.span(90, 95);
-    templates.publish(&templates.find(args.template)?, FIRST)
-}
-
-fn withdraw(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
-    templates.withdraw(&templates.find(args.template)?)
-}
-
-fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
-    execution.span(95, PERCENT);
-    let template = templates.find(args.template)?;
-    templates.measure(&template, execution)?;
-    templates.store.write(|tx| store::set_created(tx, args.template, FIRST))
 }

@@ -123,6 +123,31 @@ fn remove_one(templates: &Templates, uuid: Uuid) -> Result<()> {
     templates.forget(uuid)
 }
 
+impl Templates {
+    /// Removes all rows, and tells the node that the address is free.
+    pub(super) fn forget(&self, template: Uuid) -> Result<()> {
+        let removed = self.store.write(|tx| {
+            let Some(found) = store::find_if_there(tx, template)? else { return Ok(None) };
+            let leases = self.networks.release(tx, &[template])?;
+            store::delete(tx, found.id)?;
+            Ok(Some((found.node_id, leases)))
+        })?;
+        let Some((node_id, leases)) = removed else { return Ok(()) };
+        for lease in leases {
+            let network = lease.network_uuid;
+            if let Err(error) = self.networks.withdraw(node_id, network, &[lease]) {
+                // The node learns of it when it is told its networks again.
+                tracing::warn!(
+                    node.id = node_id.number(),
+                    error = error.detail(),
+                    "address not withdrawn"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
 /// It can be deleted again, and nothing else.
 fn fail(templates: &Templates, uuid: Uuid, fault: &Fault) -> Result<()> {
     templates.store.write(|tx| store::set_state(tx, uuid, TemplateState::Failed, Some(fault)))

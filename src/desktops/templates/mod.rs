@@ -11,7 +11,8 @@
 //! alone; old layers stay until nothing stands on them.
 //!
 //! ```text
-//!   create.rs  making one, also as a copy      change.rs   attributes and disks
+//!   create.rs site.rs  a new one, also a copy: its rows, its place; make.rs  the rest, on its node
+//!   change.rs  attributes and disks
 //!   power.rs   starting, stopping, editing     delete.rs   removing all of it
 //!   save.rs    the next version                export.rs   downloading the system disk
 //!   flatten.rs short chains                    downloads.rs  who may fetch which file
@@ -28,8 +29,10 @@ mod flatten;
 mod layers;
 mod limits;
 mod machine;
+mod make;
 mod power;
 mod save;
+mod site;
 pub mod store;
 mod template;
 mod tidy;
@@ -40,10 +43,11 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 pub use change::{Change, DiskChange};
-pub use create::{CopyTemplate, NewDisk, NewTemplate, Place};
+pub use create::{CopyTemplate, NewDisk, NewTemplate};
 pub use export::Download;
 pub use limits::{MEMORY_LEAST, MEMORY_LIMIT_GIB, SIZE_LIMIT, VCPU_LIMIT};
 pub use power::TemplatePowerAction;
+pub use site::Place;
 pub use store::{TemplateLine, VersionCopy};
 pub use template::{Classify, Power, Template, TemplateDisk, TemplateState, device_name};
 
@@ -89,7 +93,7 @@ impl Templates {
         let downloads = Arc::default();
         let runtime = Handle::current();
         let templates = Self { store, operations, inventory, networks, images, runtime, downloads };
-        create::register(&templates);
+        make::register(&templates);
         power::register(&templates);
         save::register(&templates);
         change::register(&templates);

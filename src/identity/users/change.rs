@@ -1,5 +1,5 @@
-//! Making, changing and deleting accounts. Whoever does it can neither give more than they have nor
-//! touch somebody who may do more than they; the last administrator stays.
+//! Making, changing and deleting accounts. What those who do it may give and whom they may touch stands in
+//! `authority.rs`.
 
 use std::net::IpAddr;
 
@@ -8,17 +8,17 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::account::{NewAccount, Source, User};
+use super::authority::{grant, grant_within, join, keep_an_administrator, not_oneself, touchable};
 use super::names::{email_address, outsider_name, user_name};
 use super::unknown;
 use crate::error::{Error, Result};
 use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
-use crate::identity::permission::{BuiltinRole, Permission, Permissions};
-use crate::identity::roles::{ScopedRole, may_grant, may_grant_within};
-use crate::identity::store::{groups, keys, roles, scoped, sessions, users};
+use crate::identity::permission::{BuiltinRole, Permissions};
+use crate::identity::store::{keys, sessions, users};
 use crate::identity::{Authority, Caller, Identity};
 use crate::store::text::{is_hidden, lookalike, shown};
-use crate::store::{RoleId, Tx, UserId, now};
+use crate::store::{Tx, UserId, now};
 
 /// Longest full name, phone number or department, in characters.
 const TEXT_LIMIT: usize = 100;
@@ -273,95 +273,12 @@ pub(in crate::identity) fn update(
     }
 }
 
-/// Numbers of the roles, if `by` may give them and the permissions.
-fn grant(
-    tx: &Tx<'_>,
-    by: Authority<'_>,
-    codes: &[String],
-    granted: &Permissions,
-) -> Result<Vec<RoleId>> {
-    may_grant(by, granted)?;
-    let give = |code: &String| {
-        let role = roles::by_code(tx, code)?;
-        may_grant(by, &BuiltinRole::effective(std::slice::from_ref(&role.code), role.permissions))?;
-        Ok(role.id)
-    };
-    codes.iter().map(give).collect()
-}
-
-/// Gives roles within education groups; nobody gives more than they have there.
-fn grant_within(
-    tx: &Tx<'_>,
-    by: Authority<'_>,
-    user: UserId,
-    wanted: &[(String, Uuid)],
-) -> Result<()> {
-    let give = |(code, group): &(String, Uuid)| {
-        let (role, group) = (roles::by_code(tx, code)?, scoped::group(tx, *group)?);
-        may_grant_within(by, group, &role.permissions)?;
-        Ok((role.id, group))
-    };
-    scoped::set(tx, user, &wanted.iter().map(give).collect::<Result<Vec<_>>>()?)
-}
-
-fn join(
-    tx: &Tx<'_>,
-    by: Authority<'_>,
-    user: UserId,
-    memberships: &[GroupMembership],
-) -> Result<()> {
-    for membership in memberships {
-        may_grant(by, &groups::find(tx, membership.group_id)?.permissions)?;
-    }
-    groups::set_memberships(tx, user, memberships)
-}
-
-/// The account, if `by` may change it. Oneself always, but not by an API key: a key with `users.manage` would
-/// give its owner a new password and sign in with all that the owner may do.
-pub(in crate::identity) fn touchable(
-    conn: &Connection,
-    by: Authority<'_>,
-    id: UserId,
-) -> Result<User> {
-    let user = users::by_id(conn, id)?.ok_or_else(|| unknown(id))?;
-    if by.is_key_of(id) {
-        return Err(Error::forbidden("session-needed"));
-    }
-    let mut powers = user.permissions.clone();
-    // Whoever signs in as them adds a key of their own, and is on the nodes.
-    if users::signs_in_to_nodes(conn, id)? {
-        powers.insert(Permission::SshKeysManage);
-    }
-    let beyond = |role: &ScopedRole| by.lacks_within(role.group_id, &role.permissions);
-    match by.lacks(&powers).or_else(|| user.scoped.iter().find_map(beyond)) {
-        Some(lacking) if !by.is(id) => Err(Error::forbidden("user-has-more-rights")
-            .arg("name", user.name)
-            .arg("permission", lacking.word())),
-        _ => Ok(user),
-    }
-}
-
 fn remove(tx: &Tx<'_>, by: Authority<'_>, id: UserId) -> Result<User> {
     let user = touchable(tx, by, id)?;
     not_oneself(by, &user)?;
     users::delete(tx, id)?;
     keep_an_administrator(tx, &user)?;
     Ok(user)
-}
-
-pub(in crate::identity) fn not_oneself(by: Authority<'_>, user: &User) -> Result<()> {
-    match by.is(user.id) {
-        true => Err(Error::conflict("own-account").arg("name", &user.name)),
-        false => Ok(()),
-    }
-}
-
-/// After a change of `user`: refuses when nobody is left who may do everything.
-fn keep_an_administrator(tx: &Tx<'_>, user: &User) -> Result<()> {
-    match user.is_administrator() && users::administrators(tx)? == 0 {
-        true => Err(Error::conflict("last-administrator").arg("name", &user.name)),
-        false => Ok(()),
-    }
 }
 
 /// A name or address leads to one account only, also when typed in other letters that look the same.
@@ -408,11 +325,4 @@ pub(in crate::identity) fn elsewhere(user: &User) -> Error {
 /// The role of whoever registers or comes from elsewhere and has no other.
 pub fn default_roles() -> Vec<String> {
     vec![BuiltinRole::Normal.code().to_owned()]
-}
-
-/// Refuses who may not do everything that another may do, everywhere or within a group.
-pub fn may_reach(by: Authority<'_>, user: &User) -> Result<()> {
-    may_grant(by, &user.permissions)?;
-    let within = |role: &ScopedRole| may_grant_within(by, role.group_id, &role.permissions);
-    user.scoped.iter().try_for_each(within)
 }

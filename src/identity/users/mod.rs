@@ -1,6 +1,7 @@
 //! Accounts.
 
 mod account;
+mod authority;
 mod change;
 mod names;
 mod preferences;
@@ -15,10 +16,9 @@ use crate::store::list::{ListQuery, Page};
 use crate::store::{UserId, now};
 
 pub use account::{Awaits, NewAccount, Source, User};
+pub(super) use authority::{may_reach, not_oneself, touchable};
 pub use change::AccountChange;
-pub(super) use change::{
-    default_roles, insert, is_free, may_reach, not_oneself, touchable, update,
-};
+pub(super) use change::{default_roles, insert, is_free, update};
 pub(super) use names::{email_address, outsider_name, user_name, without_backslash};
 pub use preferences::{Preferences, Workflow};
 
@@ -112,7 +112,7 @@ impl Identity {
     pub fn unlock(&self, by: Authority<'_>, login: &str) -> Result<User> {
         self.store.write(|tx| {
             let user = users::by_login(tx, login.trim())?.ok_or_else(|| unknown(login))?;
-            change::touchable(tx, by, user.id)?;
+            touchable(tx, by, user.id)?;
             failures::forget_account(tx, &Subject::account(&user.name).key())?;
             failures::forget_addresses(tx)?;
             Ok(user)
