@@ -47,13 +47,14 @@ pub struct Error {
     kind: Kind,
     key: Cow<'static, str>,
     args: Vec<(Cow<'static, str>, String)>,
+    reason: Option<Box<Fault>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// `key` is the identifier of a message in `assets/messages/*.ftl`.
     pub fn new(kind: Kind, key: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, key: key.into(), args: Vec::new(), source: None }
+        Self { kind, key: key.into(), args: Vec::new(), reason: None, source: None }
     }
 
     pub fn bad_input(key: &'static str) -> Self {
@@ -95,6 +96,12 @@ impl Error {
         self
     }
 
+    /// Another error whose sentence is the argument `reason` of this one's, in the reader's language.
+    pub fn with_reason(mut self, reason: &Self) -> Self {
+        self.reason = Some(Box::new(reason.into()));
+        self
+    }
+
     /// Adds the cause, for the log.
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -111,6 +118,10 @@ impl Error {
 
     pub fn args(&self) -> impl Iterator<Item = (&str, &str)> {
         self.args.iter().map(|(name, value)| (name.as_ref(), value.as_str()))
+    }
+
+    pub fn reason(&self) -> Option<&Fault> {
+        self.reason.as_deref()
     }
 
     /// The chain of causes in one line, for the log.
@@ -154,6 +165,17 @@ pub struct Fault {
     pub args: Vec<(String, String)>,
     /// For the log of the receiver.
     pub detail: String,
+    /// Of a sentence that holds another one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Box<Self>>,
+}
+
+impl Fault {
+    /// Without what is for the log only.
+    pub fn public(&self) -> Self {
+        let reason = self.reason.as_ref().map(|reason| Box::new(reason.public()));
+        Self { detail: String::new(), reason, ..self.clone() }
+    }
 }
 
 impl From<&Error> for Fault {
@@ -163,6 +185,7 @@ impl From<&Error> for Fault {
             key: error.key.to_string(),
             args: error.args().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             detail: error.detail(),
+            reason: error.reason.clone(),
         }
     }
 }
@@ -175,9 +198,9 @@ impl From<Error> for Fault {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let Fault { kind, key, args, detail } = fault;
+        let Fault { kind, key, args, detail, reason } = fault;
         let args = args.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
-        Self { kind, key: Cow::Owned(key), args, source: Some(detail.into()) }
+        Self { kind, key: Cow::Owned(key), args, reason, source: Some(detail.into()) }
     }
 }
 

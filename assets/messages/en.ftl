@@ -39,7 +39,14 @@ operation-goes-on = Accepted. The work goes on in the background.
 operation-in-the-way = "{ $name }" is being worked on ({ $operation }). Try again when that is done.
 outcome-unknown = This was begun. How it ended is not known yet, or was never noted.
 operation-unknown = There is no operation { $uuid }.
-operation-over = The operation is { $state } already.
+operation-over = { $state ->
+    [succeeded] The operation has succeeded already.
+    [cancelled] The operation is cancelled already.
+    [failed] The operation has failed already.
+   *[partly] The operation is partly done already.
+}
+operation-undoing = What the operation did is being undone already. Wait for that; if it cannot come to its end, the operation can be abandoned.
+operation-replaced = It had not begun, and a newer one took its place or there is nothing left to do.
 operation-partly = Done in part; the task list says what is missing.
 operation-not-stuck = Only an operation whose undo cannot come to its end can be abandoned.
 operation-kind-unknown = Another version of Carrel began this operation ({ $kind }) and this version cannot go on with it. It was given up; what it left is mended when its node is looked at next.
@@ -233,10 +240,13 @@ desktop-disk-failed = It stands still because its disk cannot be written: the st
 desktop-paused = It is paused. Start it to let it go on.
 desktop-suspended = It sleeps. Start it to wake it.
 number-out-of-range = The field { $field } must be between { $low } and { $high }.
+desktop-memory-beyond-nodes = { $wanted } MiB of memory are more than the nodes of the resource pool have.
 desktop-memory-too-large = { $wanted } MiB of memory are more than the node "{ $name }" has ({ $has } MiB).
 desktop-memory-too-small = A desktop needs at least { $least } MiB of memory.
 desktop-number-too-long = The number { $last } has more than { $digits } digits. Choose more digits or fewer desktops.
-create-info-node-unknown = The resource pool has no node { $ip } for desktops. It has: { $known }.
+create-info-node-unknown = The resource pool has no node { $node } for desktops. It has: { $known }.
+create-info-node-hidden = The resource pool has no node { $node } for desktops.
+create-info-node-ambiguous = Several nodes have the address { $node }. Name each by its name or uuid instead.
 create-info-sum = create_info gives { $sum } desktops, instance_num says { $count }.
 pool-without-nodes = The resource pool "{ $name }" has no node for desktops.
 screen-off = "{ $name }" is not running: there is no screen to be seen. Start it first.
@@ -277,6 +287,9 @@ check-qemu-img-missing = qemu-img is missing or does not run: no disk can be mad
 check-qemu-img-missing-repair = Install it: apt-get install qemu-utils, or dnf install qemu-img.
 check-storage-room = The storage { $path } has { $free } of { $total } free.
 check-storage-room-repair = Delete desktops, templates or images that nobody uses, or enlarge the file system. Desktops stop when it is full.
+check-storage-unmade = The storage { $path } is made when the agent starts.
+check-storage-unprepared = The storage { $path } is there, and Carrel has not worked in it.
+check-storage-unprepared-repair = If Carrel has worked in it before, mount its disk. A new one is prepared when the agent starts: nothing is to be done.
 check-storage-missing = The storage { $path } is not there or cannot be written.
 check-storage-missing-repair = Mount it or correct its permissions, then restart Carrel.
 check-storage-way = QEMU cannot reach the storage { $path }: the folder { $folder } is closed to its user.

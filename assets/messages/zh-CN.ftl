@@ -39,7 +39,14 @@ operation-goes-on = 已接受，正在后台执行。
 operation-in-the-way = “{ $name }”正在执行其他操作（{ $operation }），请等待完成后重试。
 outcome-unknown = 操作已开始，结果尚未记录。
 operation-unknown = 操作 { $uuid } 不存在。
-operation-over = 操作已经结束（{ $state }）。
+operation-over = { $state ->
+    [succeeded] 操作已经成功。
+    [cancelled] 操作已经取消。
+    [failed] 操作已经失败。
+   *[partly] 操作已经部分完成。
+}
+operation-undoing = 操作正在撤销，请等待撤销完成；如果撤销无法完成，可以放弃该操作。
+operation-replaced = 操作尚未开始，已被新的操作取代或不再需要。
 operation-partly = 部分完成，未完成的部分见任务列表。
 operation-not-stuck = 只有无法完成撤销的操作才能放弃。
 operation-kind-unknown = 此操作（{ $kind }）由另一版本的 Carrel 开始，当前版本无法继续，已放弃；遗留内容将在下次检查节点时清理。
@@ -224,10 +231,13 @@ desktop-disk-failed = 磁盘无法写入而停住：存储已满或损坏。请�
 desktop-paused = 已暂停，开机即可继续运行。
 desktop-suspended = 已休眠，开机即可唤醒。
 number-out-of-range = 字段 { $field } 必须在 { $low } 到 { $high } 之间。
+desktop-memory-beyond-nodes = 内存 { $wanted } MiB 超过资源池中节点的内存。
 desktop-memory-too-large = 内存 { $wanted } MiB 超过节点“{ $name }”的内存（{ $has } MiB）。
 desktop-memory-too-small = 桌面至少需要 { $least } MiB 内存。
 desktop-number-too-long = 编号 { $last } 超过 { $digits } 位，请增加位数或减少桌面数量。
-create-info-node-unknown = 资源池中没有可运行桌面的节点 { $ip }。现有节点：{ $known }。
+create-info-node-unknown = 资源池中没有可运行桌面的节点 { $node }。现有节点：{ $known }。
+create-info-node-hidden = 资源池中没有可运行桌面的节点 { $node }。
+create-info-node-ambiguous = 有多个节点使用地址 { $node }，请改用节点名称或 UUID。
 create-info-sum = create_info 共 { $sum } 个桌面，与 instance_num { $count } 不一致。
 pool-without-nodes = 资源池“{ $name }”中没有可运行桌面的节点。
 screen-off = “{ $name }”未开机，没有画面，请先开机。
@@ -268,6 +278,9 @@ check-qemu-img-missing = 缺少 qemu-img 或其无法运行：不能创建磁盘
 check-qemu-img-missing-repair = 请安装：apt-get install qemu-utils，或 dnf install qemu-img。
 check-storage-room = 存储 { $path } 共 { $total }，剩余 { $free }。
 check-storage-room-repair = 请删除无人使用的桌面、模板或镜像，或扩大文件系统。存储满时桌面会停止运行。
+check-storage-unmade = 存储 { $path } 将在代理启动时创建。
+check-storage-unprepared = 存储 { $path } 存在，但 Carrel 尚未使用过它。
+check-storage-unprepared-repair = 如果 Carrel 曾使用过该存储，请挂载其磁盘；新的存储会在代理启动时自动准备，无需处理。
 check-storage-missing = 存储 { $path } 不存在或不可写。
 check-storage-missing-repair = 请挂载它或修正其权限，然后重启 Carrel。
 check-storage-way = QEMU 无法到达存储 { $path }：文件夹 { $folder } 不允许其用户通过。

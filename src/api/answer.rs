@@ -371,9 +371,8 @@ fn counted(app: &App, call: &Call, items: Vec<Item>, outcome: BatchOutcome) -> R
         if total == 1 {
             return Err(first);
         }
-        let reason = app.language.error(call.language, &first);
         let error = Error::new(first.kind(), "batch-failed").arg("failed", failed);
-        return Err(error.arg("reason", reason).because(first));
+        return Err(error.with_reason(&first).because(first));
     }
     let told = |(item, fault): &(&Item, &Fault)| {
         let reason = app.language.error(call.language, &Error::from((*fault).clone()));

@@ -85,9 +85,12 @@ impl Catalogues {
         bundle.format_pattern(pattern, Some(&values), &mut problems).into_owned()
     }
 
-    /// The sentence for an error. Arguments that are message keys themselves (`operation`) are
-    /// looked up too.
+    /// The sentence for an error. Arguments that are message keys themselves (`operation`) are looked up too, and so is
+    /// the error that is its reason.
     pub fn error(&self, language: Language, error: &Error) -> String {
+        let reason = error
+            .reason()
+            .map(|fault| ("reason", self.error(language, &Error::from(fault.clone()))));
         let args: Vec<(&str, String)> = error
             .args()
             .map(|(name, value)| match name {
@@ -96,6 +99,7 @@ impl Catalogues {
                 }
                 _ => (name, value.to_owned()),
             })
+            .chain(reason)
             .collect();
         let args: Vec<(&str, &str)> = args.iter().map(|(n, v)| (*n, v.as_str())).collect();
         self.text(language, error.key(), &args)

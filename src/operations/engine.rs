@@ -13,7 +13,7 @@ use super::dispatcher::dispatch;
 use super::inner::Inner;
 use super::saga::Saga;
 use super::store::{self, list, locks};
-use super::{Actor, Audience, NewOperation, Operation};
+use super::{Actor, Audience, NewOperation, Operation, State};
 use crate::error::{Context, Error, Result};
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
@@ -111,8 +111,8 @@ impl Operations {
         SubmittedOperation(uuid)
     }
 
-    /// Forgets what was scheduled of this kind on the subject; call it in the transaction that
-    /// schedules the successor.
+    /// Ends what was scheduled of this kind on the subject; call it in the transaction that schedules the
+    /// successor, or takes away what it would work on.
     pub fn unschedule(&self, tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<()> {
         for uuid in store::unschedule(tx, kind, subject)? {
             let inner = Arc::clone(&self.inner);
@@ -121,13 +121,18 @@ impl Operations {
         Ok(())
     }
 
-    /// Asks an operation to stop. It is undone as after a failure; past its commit point it only ends.
+    /// Asks an operation to stop. It is undone as after a failure; past its commit point it only ends. What has not
+    /// begun is over at once.
     ///
     /// # Errors
-    /// `operation-unknown`, `operation-over`
+    /// `operation-unknown`, `operation-over`, `operation-undoing`
     pub fn cancel(&self, uuid: Uuid) -> Result<()> {
-        self.inner.store.write(|tx| store::request_cancel(tx, uuid))?;
-        if let Some(running) = self.inner.lock().running.get(&uuid) {
+        let before = self.inner.store.write(|tx| store::request_cancel(tx, uuid))?;
+        if before == State::Scheduled {
+            self.inner.lock().resting.remove(&uuid);
+            self.inner.tell(uuid);
+            self.inner.tell_end(uuid);
+        } else if let Some(running) = self.inner.lock().running.get(&uuid) {
             running.cancel.cancel();
         }
         self.inner.wake();

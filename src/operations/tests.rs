@@ -294,6 +294,25 @@ fn a_scheduled_operation_can_be_cancelled_before_its_time() {
 }
 
 #[test]
+fn a_scheduled_operation_that_waits_for_its_lock_is_cancelled_at_once() {
+    let bench = Bench::new();
+    let subject = Uuid::new_v4();
+    let holds = Args { wait_for_cancel: true, ..Args::default() };
+    let holder = bench.submit(&holds, subject).expect("submit");
+    let new = NewOperation::new(KIND, &Args::default(), subject, "thing").expect("new");
+    let waiting = bench.operations.submit(&Actor::system(), |_| Ok(new.at(now() - 1)));
+    let waiting = waiting.expect("submit").0;
+    bench.operations.start().expect("start");
+    bench.operations.cancel(waiting).expect("cancel");
+    assert_eq!(bench.operations.find(waiting).expect("find").state, State::Cancelled);
+    let over = bench.operations.cancel(waiting).expect_err("over");
+    assert_eq!(over.key(), "operation-over");
+    bench.operations.cancel(holder).expect("cancel");
+    assert_eq!(bench.end(holder).state, State::Cancelled);
+    assert_eq!(bench.diary.count("c"), 0);
+}
+
+#[test]
 fn a_cancel_between_the_look_at_the_row_and_the_start_is_not_missed() {
     let bench = Bench::new();
     let uuid = bench.submit(&Args::default(), Uuid::new_v4()).expect("submit");
@@ -319,6 +338,12 @@ fn what_was_unscheduled_when_its_time_came_does_not_run() {
     assert_eq!(bench.operations.find(uuid).expect("find").state, State::Cancelled);
     assert!(bench.diary.lines().is_empty(), "{:?}", bench.diary.lines());
     assert_eq!(bench.locks(), 0);
+    let log = super::audit::list(&bench.store, &ListQuery::default()).expect("the log").results;
+    let lines: Vec<_> = log
+        .iter()
+        .map(|line| (line.action.as_str(), line.fault.as_ref().map(|f| &*f.key)))
+        .collect();
+    assert_eq!(lines, [(KIND, Some("operation-replaced"))]);
 }
 
 #[test]

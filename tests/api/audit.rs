@@ -264,6 +264,26 @@ fn the_request_comes_before_the_end_of_what_it_started() {
 }
 
 #[test]
+fn a_reason_within_a_sentence_is_in_the_readers_language() {
+    let server = Server::start();
+    let english = server.admin().with_header("Accept-Language", "en");
+    let both = json!({"uuids": [NOBODY, uuid::Uuid::new_v4()]});
+    let sentence = refused(&english.delete(POOLS).json(&both).send(), 404, "batch-failed");
+    let reason = sentence.split("reason: ").nth(1).expect("a reason");
+    let read = |language: &str| {
+        let reader = english.clone().with_header("Accept-Language", language);
+        lines(&reader, &[("module", MODULE)])[0]["result"].as_str().expect("result").to_owned()
+    };
+    assert_eq!(read("en"), sentence);
+    let chinese = read("zh-CN");
+    assert!(
+        chinese.starts_with("2 个全部失败。第一个原因：") && !chinese.contains(reason),
+        "{chinese}"
+    );
+    assert!(chinese.contains(NOBODY) && !chinese.contains("resource pool"), "{chinese}");
+}
+
+#[test]
 fn a_batch_that_is_done_in_part_is_no_success_in_the_log() {
     let server = Server::start();
     let admin = server.admin();

@@ -85,8 +85,7 @@ pub fn close(store: &Store, line: LineId, actor: &Actor, entry: &Entry<'_>) -> R
 
 /// Causes are for the server's log; people with the audit permission read the message only.
 fn public(fault: &Fault) -> Result<String> {
-    let fault = Fault { detail: String::new(), ..fault.clone() };
-    serde_json::to_string(&fault).map_err(Error::internal)
+    serde_json::to_string(&fault.public()).map_err(Error::internal)
 }
 
 /// What a request started in the background and what failed of it afterwards.

@@ -9,7 +9,8 @@ pub mod work;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Kind, Result};
+use crate::node::cancel::cancelled;
 use crate::operations::saga::ARGS_VERSION;
 use crate::operations::{Actor, NewOperation, State};
 use crate::store::rows::{self, to_json};
@@ -95,18 +96,31 @@ pub fn is_abandoned(conn: &Connection, id: OperationId) -> Result<bool> {
     Ok(statement.query_row([id], |row| row.get(0))?)
 }
 
+/// Asks an operation to stop. One whose time has not come, or that waits for its locks since then, is over at once:
+/// it has begun nothing. Gives the state that it was in.
+///
+/// # Errors
+/// `operation-unknown`, `operation-over`, `operation-undoing`
 pub fn request_cancel(tx: &Tx<'_>, uuid: Uuid) -> Result<State> {
     tx.changed(Topic::Operations);
-    let state: Option<String> = tx
-        .query_row("SELECT state FROM operations WHERE uuid=?1", [uuid.to_string()], |r| r.get(0))
+    let found: Option<(OperationId, String)> = tx
+        .query_row("SELECT id, state FROM operations WHERE uuid=?1", [uuid.to_string()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    let state = State::parse(
-        &state.ok_or_else(|| Error::not_found("operation-unknown").arg("uuid", uuid))?,
-    )?;
-    if state.is_over() || state == State::Undoing {
-        return Err(Error::conflict("operation-over").arg("state", state.word()));
+    let unknown = || Error::not_found("operation-unknown").arg("uuid", uuid);
+    let (id, state) = found.ok_or_else(unknown)?;
+    let state = State::parse(&state)?;
+    match state {
+        State::Undoing => return Err(Error::conflict("operation-undoing")),
+        State::Scheduled => end_scheduled(tx, id, &Fault::from(cancelled()))?,
+        over if over.is_over() => {
+            return Err(Error::conflict("operation-over").arg("state", over.word()));
+        }
+        _ => {
+            tx.execute("UPDATE operations SET cancel=1 WHERE id=?1", [id])?;
+        }
     }
-    tx.execute("UPDATE operations SET cancel=1 WHERE uuid=?1", [uuid.to_string()])?;
     Ok(state)
 }
 
@@ -115,14 +129,28 @@ pub fn is_cancel_requested(conn: &Connection, id: OperationId) -> Result<bool> {
     Ok(statement.query_row([id], |row| row.get(0))?)
 }
 
-/// Forgets scheduled operations of a kind on a subject, which a newer one replaces; gives which.
+/// Ends scheduled operations of a kind on a subject, which a newer one replaces or which have nothing left to do; gives
+/// which.
 pub fn unschedule(tx: &Tx<'_>, kind: &str, subject: Uuid) -> Result<Vec<Uuid>> {
-    let sql = "UPDATE operations SET state='cancelled', finished_at=?3 \
-         WHERE kind=?1 AND subject=?2 AND state='scheduled' RETURNING uuid";
-    let asked = params![kind, subject.to_string(), now()];
-    let gone = rows::all(tx, sql, asked, |row| Ok(rows::uuid(row, "uuid")?))?;
-    tx.changed_rows(gone.len(), Topic::Operations);
-    Ok(gone)
+    let sql = "SELECT id, uuid FROM operations WHERE kind=?1 AND subject=?2 AND state='scheduled'";
+    let replaced = Fault::from(Error::new(Kind::Cancelled, "operation-replaced"));
+    let scheduled: Vec<(OperationId, Uuid)> =
+        rows::all(tx, sql, params![kind, subject.to_string()], |row| {
+            Ok((row.get("id")?, rows::uuid(row, "uuid")?))
+        })?;
+    scheduled.iter().try_for_each(|(id, _)| end_scheduled(tx, *id, &replaced))?;
+    Ok(scheduled.into_iter().map(|(_, uuid)| uuid).collect())
+}
+
+/// As the end of any other: with its line in the audit log.
+fn end_scheduled(tx: &Tx<'_>, id: OperationId, fault: &Fault) -> Result<()> {
+    let Some(work) = work::work(tx, id)? else { return Ok(()) };
+    tx.execute(
+        "UPDATE operations SET state='cancelled', fault=?2 WHERE id=?1",
+        params![id, to_json(fault)?],
+    )?;
+    work::finish(tx, id)?;
+    audit::operation_ended(tx, &work.actor, id, &[])
 }
 
 /// Drops operations that ended before `time`, among the `limit` oldest; gives how many. They are numbered as they

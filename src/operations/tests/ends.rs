@@ -123,6 +123,8 @@ fn a_stuck_undo_says_why_and_can_be_abandoned() {
     assert_eq!(stuck.state, State::Undoing);
     assert_eq!(stuck.undo_fault.expect("why").args[0].1, "node-2");
     assert!(stuck.stuck_since.is_some() && stuck.next_try >= stuck.stuck_since);
+    let refused = bench.operations.cancel(uuid).expect_err("it is being undone");
+    assert_eq!(refused.key(), "operation-undoing");
     bench.operations.abandon(uuid).expect("abandon");
     let ended = bench.end(uuid);
     assert_eq!(ended.state, State::Failed);
