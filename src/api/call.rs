@@ -65,6 +65,10 @@ impl Call {
             templates: sees(Permission::TemplatesView),
             pools: sees(Permission::PoolsView),
             networks: sees(Permission::NetworksView),
+            sees_nodes: self
+                .caller
+                .as_ref()
+                .is_some_and(|caller| caller.may(Permission::NodesView)),
         }
     }
 

@@ -53,8 +53,19 @@ pub struct NewDesktopGroup {
     /// Digits of a desktop's number.
     pub digits: u32,
     pub first_number: u32,
-    /// Desktops by node address; `None` spreads them by free memory.
+    /// Desktops by a node's address, name or uuid; `None` spreads them by free memory.
     pub told: Option<BTreeMap<String, u32>>,
+}
+
+/// Desktops for which nodes are looked for.
+struct Wanted<'a> {
+    pool: &'a Pool,
+    template: Uuid,
+    count: u32,
+    memory_mib: u64,
+    told: Option<&'a BTreeMap<String, u32>>,
+    /// Whether refusals may name nodes.
+    sees_nodes: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,8 +109,14 @@ impl Desktops {
             reach.check_subnet(conn, new.network, new.subnet)
         })?;
         let pool = self.inventory.pool(new.pool)?;
-        let shares =
-            self.shares(&pool, new.template, new.count, new.memory_mib, new.told.as_ref())?;
+        let shares = self.shares(&Wanted {
+            pool: &pool,
+            template: new.template,
+            count: new.count,
+            memory_mib: new.memory_mib,
+            told: new.told.as_ref(),
+            sees_nodes: reach.sees_nodes,
+        })?;
         self.operations.submit_with(actor, |tx| {
             let network = self.network_ids(tx, new.network, new.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, new.network)?)?;
@@ -131,6 +148,7 @@ impl Desktops {
     pub fn add_desktops(
         &self,
         visible: &Visible,
+        reach: &Reach,
         actor: &Actor,
         (uuid, name): &Named,
         count: u32,
@@ -139,7 +157,14 @@ impl Desktops {
         let group = self.store.read(|conn| groups::find_named(conn, visible, *uuid, name))?;
         check_count(count)?;
         let pool = self.inventory.pool(group.pool)?;
-        let shares = self.shares(&pool, group.template, count, group.memory_mib, told)?;
+        let shares = self.shares(&Wanted {
+            pool: &pool,
+            template: group.template,
+            count,
+            memory_mib: group.memory_mib,
+            told,
+            sees_nodes: reach.sees_nodes,
+        })?;
         self.operations.submit(actor, |tx| {
             let group = groups::find_named(tx, visible, *uuid, name)?;
             if let Some(obstacle) = group.obstacle() {
@@ -156,14 +181,8 @@ impl Desktops {
 
     /// Which node gets how many. A node that does not answer or does not have the template gets none; one that was
     /// named is an error.
-    fn shares(
-        &self,
-        pool: &Pool,
-        template: Uuid,
-        count: u32,
-        memory_mib: u64,
-        told: Option<&BTreeMap<String, u32>>,
-    ) -> Result<Vec<Share>> {
+    fn shares(&self, wanted: &Wanted<'_>) -> Result<Vec<Share>> {
+        let Wanted { pool, template, count, memory_mib, told, sees_nodes } = *wanted;
         let nodes = self.inventory.compute_nodes(pool.id)?;
         let having = self.store.read(|conn| {
             let template = templates::store::find(conn, template)?;
@@ -182,11 +201,17 @@ impl Desktops {
                 free.map(|sample| sample.memory_total.saturating_sub(sample.memory_used) >> 20);
             match answering.of(node.id) {
                 Some(Err(error)) if told.is_none() => silent = Some(error),
-                _ => rooms.push(Room { node_id: node.id, ip: node.ip.clone(), free_mib: free }),
+                _ => rooms.push(Room {
+                    node_id: node.id,
+                    uuid: node.uuid,
+                    name: node.name.clone(),
+                    ip: node.ip.clone(),
+                    free_mib: free,
+                }),
             }
         }
         let shares = match told {
-            Some(told) => spread::as_told(&rooms, told, count)?,
+            Some(told) => spread::as_told(&rooms, told, count, sees_nodes)?,
             None => spread::by_memory(&rooms, count, memory_mib),
         };
         if shares.is_empty() {
@@ -200,11 +225,14 @@ impl Desktops {
                 && node.memory > 0
                 && memory_mib > node.memory >> 20
             {
-                return Err(Error::bad_input("desktop-memory-too-large")
-                    .arg("field", "ram")
-                    .arg("wanted", memory_mib)
-                    .arg("name", &node.name)
-                    .arg("has", node.memory >> 20));
+                let wrong =
+                    |key| Error::bad_input(key).arg("field", "ram").arg("wanted", memory_mib);
+                return Err(match sees_nodes {
+                    true => wrong("desktop-memory-too-large")
+                        .arg("name", &node.name)
+                        .arg("has", node.memory >> 20),
+                    false => wrong("desktop-memory-beyond-nodes"),
+                });
             }
         }
         Ok(shares)

@@ -14,6 +14,8 @@ pub struct Reach {
     pub templates: Visible,
     pub pools: Visible,
     pub networks: Visible,
+    /// Whether refusals may name nodes and tell what they have.
+    pub sees_nodes: bool,
 }
 
 impl Reach {

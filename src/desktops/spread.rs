@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use crate::error::{Error, Result};
 use crate::store::NodeId;
 
@@ -9,6 +11,8 @@ use crate::store::NodeId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
     pub node_id: NodeId,
+    pub uuid: Uuid,
+    pub name: String,
     pub ip: String,
     /// Memory that is free now, in MiB; `None` when the node has not said yet.
     pub free_mib: Option<u64>,
@@ -39,24 +43,30 @@ pub fn by_memory(rooms: &[Room], count: u32, memory_mib: u64) -> Vec<Share> {
     shares.filter(|share| share.count > 0).collect()
 }
 
-/// Takes the numbers that the caller gave for each node's address. They must name nodes of the pool and add up.
-pub fn as_told(rooms: &[Room], told: &BTreeMap<String, u32>, count: u32) -> Result<Vec<Share>> {
-    let mut shares = Vec::new();
+/// Takes the numbers that the caller gave for each node, by its address, name or uuid. They must name nodes of the
+/// pool and add up. `sees_nodes`: a refusal may tell which there are.
+///
+/// # Errors
+/// `create-info-node-unknown`, `create-info-node-hidden`, `create-info-node-ambiguous`, `create-info-sum`
+pub fn as_told(
+    rooms: &[Room],
+    told: &BTreeMap<String, u32>,
+    count: u32,
+    sees_nodes: bool,
+) -> Result<Vec<Share>> {
+    let mut shares: Vec<Share> = Vec::new();
     let mut sum: u64 = 0;
-    for (ip, number) in told {
-        let room = rooms.iter().find(|room| room.ip == *ip);
-        let room = room.ok_or_else(|| {
-            let known: Vec<&str> = rooms.iter().map(|room| room.ip.as_str()).collect();
-            Error::bad_input("create-info-node-unknown")
-                .arg("field", "create_info")
-                .arg("ip", ip)
-                .arg("known", known.join(", "))
-        })?;
+    for (node, number) in told {
+        let node_id = named(rooms, node, sees_nodes)?.node_id;
         sum += u64::from(*number);
-        if *number > 0 {
-            shares.push(Share { node_id: room.node_id, count: *number });
+        match shares.iter_mut().find(|share| share.node_id == node_id) {
+            Some(share) => share.count = share.count.saturating_add(*number),
+            None if *number > 0 => shares.push(Share { node_id, count: *number }),
+            None => {}
         }
     }
+    // Whatever they were called by, seats go to nodes in their order.
+    shares.sort_by_key(|share| rooms.iter().position(|room| room.node_id == share.node_id));
     if sum != u64::from(count) {
         return Err(Error::bad_input("create-info-sum")
             .arg("field", "create_info")
@@ -64,6 +74,24 @@ pub fn as_told(rooms: &[Room], told: &BTreeMap<String, u32>, count: u32) -> Resu
             .arg("count", count));
     }
     Ok(shares)
+}
+
+fn named<'a>(rooms: &'a [Room], node: &str, sees_nodes: bool) -> Result<&'a Room> {
+    let wrong = |key| Error::bad_input(key).arg("field", "create_info").arg("node", node);
+    let is_it = |room: &&Room| room.name == node || room.uuid.to_string() == node;
+    if let Some(room) = rooms.iter().find(is_it) {
+        return Ok(room);
+    }
+    let mut of_address = rooms.iter().filter(|room| room.ip == node);
+    match (of_address.next(), of_address.next()) {
+        (Some(room), None) => Ok(room),
+        (Some(_), Some(_)) => Err(wrong("create-info-node-ambiguous")),
+        (None, _) if sees_nodes => {
+            let known: Vec<&str> = rooms.iter().map(|room| room.ip.as_str()).collect();
+            Err(wrong("create-info-node-unknown").arg("known", known.join(", ")))
+        }
+        (None, _) => Err(wrong("create-info-node-hidden")),
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +108,8 @@ mod tests {
         rooms
             .map(|(free, id)| Room {
                 node_id: NodeId::new(id),
+                uuid: Uuid::from_u128(u128::from(id.unsigned_abs())),
+                name: format!("node{id}"),
                 ip: format!("10.0.0.{id}"),
                 free_mib: *free,
             })
@@ -88,6 +118,10 @@ mod tests {
 
     fn counts(shares: &[Share]) -> Vec<(i64, u32)> {
         shares.iter().map(|share| (share.node_id.number(), share.count)).collect()
+    }
+
+    fn told(pairs: &[(&str, u32)]) -> BTreeMap<String, u32> {
+        pairs.iter().map(|(node, number)| ((*node).to_owned(), *number)).collect()
     }
 
     #[test]
@@ -116,14 +150,31 @@ mod tests {
 
     #[test]
     fn told_numbers_must_name_known_nodes_and_add_up() {
-        let told = |pairs: &[(&str, u32)]| {
-            pairs.iter().map(|(ip, number)| ((*ip).to_owned(), *number)).collect::<BTreeMap<_, _>>()
-        };
         let rooms = rooms(&[1, 1]);
-        let shares = as_told(&rooms, &told(&[("10.0.0.1", 2), ("10.0.0.2", 1)]), 3).expect("fits");
+        let spread = |told: &[(&str, u32)], sees| as_told(&rooms, &self::told(told), 3, sees);
+        let shares = spread(&[("10.0.0.1", 2), ("10.0.0.2", 1)], true).expect("fits");
         assert_eq!(counts(&shares), [(1, 2), (2, 1)]);
-        let key = |told, count| as_told(&rooms, &told, count).expect_err("wrong").key().to_owned();
-        assert_eq!(key(told(&[("10.0.0.1", 2)]), 3), "create-info-sum");
-        assert_eq!(key(told(&[("10.9.9.9", 3)]), 3), "create-info-node-unknown");
+        let error = |told: &[(&str, u32)], sees| spread(told, sees).expect_err("wrong");
+        assert_eq!(error(&[("10.0.0.1", 2)], true).key(), "create-info-sum");
+        let unknown = error(&[("10.9.9.9", 3)], true);
+        assert_eq!(unknown.key(), "create-info-node-unknown");
+        assert!(unknown.to_string().contains("10.0.0.2"), "{unknown}");
+        let hidden = error(&[("10.9.9.9", 3)], false);
+        assert_eq!(hidden.key(), "create-info-node-hidden");
+        assert!(!hidden.to_string().contains("10.0.0."), "{hidden}");
+    }
+
+    #[test]
+    fn nodes_that_share_an_address_are_told_apart_by_name_or_uuid() {
+        let mut rooms = rooms(&[1, 1]);
+        rooms[1].ip = rooms[0].ip.clone();
+        let spread = |told: &[(&str, u32)]| as_told(&rooms, &self::told(told), 3, true);
+        let error = spread(&[("10.0.0.1", 3)]).expect_err("either");
+        assert_eq!(error.key(), "create-info-node-ambiguous");
+        let second = Uuid::from_u128(2).to_string();
+        let shares = spread(&[("node1", 2), (&second, 1)]).expect("told apart");
+        assert_eq!(counts(&shares), [(1, 2), (2, 1)]);
+        // The same node under two names.
+        assert_eq!(counts(&spread(&[("node2", 2), (&second, 1)]).expect("one")), [(2, 3)]);
     }
 }

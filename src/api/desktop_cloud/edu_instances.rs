@@ -203,7 +203,8 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<SubmittedOpe
     desktops::check_kind(input.desktop_type)?;
     let count = named::count("instance_num", input.instance_num)?;
     let group = (input.desktop_uuid, input.desktop_name);
-    app.desktops.add_desktops(&call.visible, &call.actor, &group, count, input.create_info.as_ref())
+    let told = input.create_info.as_ref();
+    app.desktops.add_desktops(&call.visible, &call.reach(), &call.actor, &group, count, told)
 }
 
 fn remove(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
