@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use jiff::Timestamp;
+use nix::unistd::{AccessFlags, access};
 use tokio::sync::mpsc::unbounded_channel;
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ fn data_dir(path: &Path) -> Check {
     if !path.exists() {
         return check("check-data-dir-unmade", Verdict::Good, &[("path", &name)]);
     }
-    if let Err(cause) = tempfile::tempfile_in(path) {
+    if let Err(cause) = access(path, AccessFlags::W_OK | AccessFlags::X_OK) {
         let cause = cause.to_string();
         let args = [("path", name.as_str()), ("cause", &cause)];
         return check("check-data-dir-closed", Verdict::Bad, &args);

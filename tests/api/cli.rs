@@ -132,6 +132,31 @@ fn the_doctor_names_what_is_in_the_way_and_its_repair() {
     assert_eq!(code, Some(1));
 }
 
+#[test]
+fn the_doctor_only_looks() {
+    let mut server = Server::start();
+    let storage = server.data_here().join("storage");
+    server.kill();
+    // What an agent goes on with perhaps, and a folder that none has made.
+    let work = storage.join("tmp").join(uuid::Uuid::new_v4().to_string());
+    std::fs::write(&work, b"in progress").expect("work");
+    let new = server.data_here().join("further");
+    let config = server.data_here().join("looked-at.toml");
+    let text = format!("storage = [{storage:?}, {new:?}]\n");
+    std::fs::write(&config, text).expect("write the settings");
+    let before = server.files();
+    let output = server.run(&["doctor", "--config", &config.to_string_lossy()], "");
+    let text = said(&output);
+    assert!(text.contains(&format!("The storage {} is made", new.display())), "{text}");
+    assert!(work.exists() && !new.exists());
+    assert_eq!(server.files(), before);
+    // A mount point without its disk, perhaps.
+    std::fs::create_dir(&new).expect("a folder");
+    let text = said(&server.run(&["doctor", "--config", &config.to_string_lossy()], ""));
+    assert!(text.contains(&new.display().to_string()) && text.contains("mount its disk"), "{text}");
+    assert_eq!(std::fs::read_dir(&new).expect("read").count(), 0);
+}
+
 /// What a person reads on a terminal, where both streams meet: findings and nothing between them.
 #[test]
 fn the_doctor_says_its_findings_only_unless_asked_for_its_log() {

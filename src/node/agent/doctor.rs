@@ -31,16 +31,21 @@ const NOT_SYNCHRONISED: i32 = 0x40;
 /// All looks of this file.
 pub fn looks(disks: &Disks) -> Vec<Look> {
     let mut looks = vec![Look::new("qemu-img", || [qemu_img()])];
+    // An agent that works has prepared what can be prepared.
+    let may_be_new = disks.storages().only_look();
     looks.extend(disks.storages().all().map(|storage| {
         let name = storage.name();
-        Look::new("storage", move || look_at(&storage)).of(name)
+        Look::new("storage", move || look_at(&storage, may_be_new)).of(name)
     }));
     looks.push(Look::new("clock", clock));
     looks.push(Look::new("apparmor", apparmor));
     looks
 }
 
-fn look_at(storage: &Storage) -> Vec<Check> {
+fn look_at(storage: &Storage, may_be_new: bool) -> Vec<Check> {
+    if may_be_new && !storage.is_prepared() {
+        return vec![unmade(storage)];
+    }
     let mut checks = vec![room(storage)];
     checks.extend(way(storage));
     checks.extend(selinux(storage));
@@ -60,6 +65,16 @@ fn qemu_img() -> Check {
             check("check-qemu-img-missing", Verdict::Bad, &[])
         }
     }
+}
+
+/// An agent makes it when it starts. One that is there without its folders is a new disk, or a mount point without it.
+fn unmade(storage: &Storage) -> Check {
+    let path = storage.name();
+    let (key, verdict) = match storage.root().exists() {
+        true => ("check-storage-unprepared", Verdict::Poor),
+        false => ("check-storage-unmade", Verdict::Good),
+    };
+    check(key, verdict, &[("path", &path)])
 }
 
 fn room(storage: &Storage) -> Check {
@@ -202,7 +217,7 @@ mod tests {
     #[test]
     fn checks_have_repairs_in_both_languages() {
         // These are never anything but good.
-        let mends = |key: &&str| !["libvirt", "kvm"].contains(key);
+        let mends = |key: &&str| !["libvirt", "kvm", "storage-unmade"].contains(key);
         let is_key = |key: &&str| {
             !key.is_empty() && key.chars().all(|one| one == '-' || one.is_ascii_lowercase())
         };

@@ -38,20 +38,14 @@ const PRIVATE: u32 = 0o700;
 /// Folder of a storage that names whose it is.
 const OWNER: &str = "installation";
 
-/// Whether an agent may be there beside another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    /// For one that only looks.
-    Fine,
-    Refused,
-}
-
 /// The storages that an agent was configured with.
 #[derive(Debug, Clone)]
 pub struct Storages {
     roots: Vec<PathBuf>,
     /// Those that hold another installation's disks: never touched.
     foreign: Vec<PathBuf>,
+    /// For one that changes nothing, beside an agent that works perhaps.
+    only_looks: bool,
     working: Arc<Working>,
 }
 
@@ -75,14 +69,13 @@ impl Storages {
     /// prepared is logged and refused when it is used: the rest of the node goes on.
     ///
     /// # Errors
-    /// `storage-taken` when another agent works in one of them, unless `beside` it is fine.
-    pub fn open(paths: &[String], beside: Beside) -> Result<Self> {
+    /// `storage-taken` when another agent works in one of them.
+    pub fn open(paths: &[String]) -> Result<Self> {
         let roots: Vec<_> = paths.iter().map(PathBuf::from).collect();
         let mut working = Working::default();
         for root in &roots {
             match (Storage { root: root.clone() }).prepare() {
                 Ok(Some(lock)) => working.locks.push(lock),
-                Ok(None) if beside == Beside::Fine => {}
                 Ok(None) => {
                     return Err(Error::conflict("storage-taken").arg("path", root.display()));
                 }
@@ -91,18 +84,18 @@ impl Storages {
                 }
             }
         }
-        Ok(Self { roots, foreign: Vec::new(), working: Arc::new(working) })
+        Ok(Self { roots, foreign: Vec::new(), only_looks: false, working: Arc::new(working) })
     }
 
     /// As [`Storages::open`], without those that belong to another installation: what no row of this one
     /// knows is deleted, and a controller with a new database knows nothing of the disks that an older one
-    /// left. An unclaimed storage is claimed. The nil installation only looks, beside an agent that works perhaps.
+    /// left. An unclaimed storage is claimed.
     ///
     /// # Errors
     /// As [`Storages::open`].
     pub fn open_for(paths: &[String], installation: Uuid) -> Result<Self> {
         let is_own = |path: &&String| match owner(Path::new(path)) {
-            Ok(found) => installation.is_nil() || found.is_none_or(|found| found == installation),
+            Ok(found) => found.is_none_or(|found| found == installation),
             Err(error) => {
                 tracing::error!(storage = path, error = error.detail(), "storage not usable");
                 false
@@ -114,14 +107,23 @@ impl Storages {
         }
         let own: Vec<String> = own.into_iter().cloned().collect();
         let foreign = foreign.into_iter().map(PathBuf::from).collect();
-        let beside = if installation.is_nil() { Beside::Fine } else { Beside::Refused };
-        let opened = Self { foreign, ..Self::open(&own, beside)? };
-        for storage in opened.usable().filter(|_| !installation.is_nil()) {
+        let opened = Self { foreign, ..Self::open(&own)? };
+        for storage in opened.usable() {
             if let Err(error) = storage.claim(installation) {
                 tracing::error!(storage = %storage.root.display(), error = error.detail(), "not claimed");
             }
         }
         Ok(opened)
+    }
+
+    /// Nothing is made, taken or thrown away.
+    pub fn only_looking(paths: &[String]) -> Self {
+        let roots = paths.iter().map(PathBuf::from).collect();
+        Self { roots, foreign: Vec::new(), only_looks: true, working: Arc::default() }
+    }
+
+    pub fn only_look(&self) -> bool {
+        self.only_looks
     }
 
     /// # Errors

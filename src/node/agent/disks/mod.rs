@@ -11,8 +11,6 @@ use uuid::Uuid;
 
 use crate::error::{Context, Error, Result};
 use crate::node::agent::qcow2::{self, Header};
-#[cfg(test)]
-use crate::node::agent::storage::Beside;
 use crate::node::agent::storage::{Storage, Storages};
 use crate::node::protocol::{ImageFacts, LayerRef};
 
@@ -46,14 +44,18 @@ impl Disks {
     /// Makes the folders of the storages.
     #[cfg(test)]
     pub fn open(storages: &[String]) -> Self {
-        Self::with(Storages::open(storages, Beside::Refused).expect("no other agent"))
+        Self::with(Storages::open(storages).expect("no other agent"))
     }
 
-    /// As an agent of this installation: storages of another one are left alone.
+    /// As an agent of this installation: storages of another one are left alone. The nil installation has none: it
+    /// only looks.
     ///
     /// # Errors
     /// `storage-taken` when another agent works in one of them.
     pub fn open_for(storages: &[String], installation: Uuid) -> Result<Self> {
+        if installation.is_nil() {
+            return Ok(Self::with(Storages::only_looking(storages)));
+        }
         Storages::open_for(storages, installation).map(Self::with)
     }
 

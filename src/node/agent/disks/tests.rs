@@ -330,7 +330,8 @@ fn what_cannot_be_tidied_does_not_leave_a_storage_unlocked() {
     let root = dir.path().join("storage");
     fs::create_dir_all(root.join("tmp").join(Uuid::new_v4().to_string())).unwrap();
     let paths = [root.to_str().unwrap().to_owned()];
-    let _first = Disks::open_for(&paths, Uuid::nil()).unwrap();
-    let error = Disks::open_for(&paths, Uuid::new_v4()).err().unwrap();
+    let own = Uuid::new_v4();
+    let _first = Disks::open_for(&paths, own).unwrap();
+    let error = Disks::open_for(&paths, own).err().unwrap();
     assert_eq!(error.key(), "storage-taken");
 }
