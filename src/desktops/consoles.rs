@@ -5,6 +5,7 @@
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::templates::Power;
@@ -19,6 +20,9 @@ use crate::store::{EducationGroupId, NodeId};
 
 /// How long a ticket waits to be used.
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
+
+/// Pictures taken of a node's screens at the same time.
+pub(super) const PICTURES: usize = 6;
 
 /// Whose screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,19 @@ pub struct Ticket {
     pub education_group: Option<EducationGroupId>,
     node_id: NodeId,
     pub holder: Holder,
+}
+
+/// A screen of a machine that is on.
+pub struct LitScreen {
+    domain: Uuid,
+    name: String,
+    node_id: NodeId,
+}
+
+impl LitScreen {
+    fn off(&self) -> Error {
+        Error::not_found("screen-off").arg("name", &self.name)
+    }
 }
 
 /// What is needed to reach a screen.
@@ -106,20 +123,31 @@ impl Desktops {
         self.inventory.client_now(ticket.node_id)?.console(domain)
     }
 
+    /// A screen of which a picture can be taken.
+    ///
+    /// # Errors
+    /// `screen-off`, of a kind that says there is no picture.
+    pub fn lit_screen(&self, visible: &Visible, screen: Screen) -> Result<LitScreen> {
+        let Where { name, node_id, power, .. } = self.find_screen(visible, screen)?;
+        let (Screen::Desktop(domain) | Screen::Template(domain)) = screen;
+        let lit = LitScreen { domain, name, node_id };
+        if power.is_on() { Ok(lit) } else { Err(lit.off()) }
+    }
+
+    /// Waits for a turn at the screen's node: a page of pictures must not take all threads, and a node that hangs
+    /// not the turns of others.
+    pub async fn picture_turn(&self, screen: &LitScreen) -> Result<OwnedSemaphorePermit> {
+        self.picture_turns.take(screen.node_id).await
+    }
+
     /// A PNG of the screen, at most `width` pixels wide.
     ///
     /// # Errors
     /// `screen-off`, of a kind that says there is no picture.
-    pub fn picture(&self, visible: &Visible, screen: Screen, width: u32) -> Result<Vec<u8>> {
-        let found = self.find_screen(visible, screen)?;
-        let off = || Error::not_found("screen-off").arg("name", &found.name);
-        if !found.power.is_on() {
-            return Err(off());
-        }
-        let (Screen::Desktop(domain) | Screen::Template(domain)) = screen;
-        let picture = self.inventory.client_now(found.node_id)?.screenshot(domain, width);
+    pub fn picture(&self, screen: &LitScreen, width: u32) -> Result<Vec<u8>> {
+        let picture = self.inventory.client_now(screen.node_id)?.screenshot(screen.domain, width);
         picture.map_err(|error| match error.key() {
-            "domain-not-running" | "domain-missing" => off().because(error),
+            "domain-not-running" | "domain-missing" => screen.off().because(error),
             _ => error,
         })
     }

@@ -4,7 +4,7 @@
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
 //!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
-//!   consoles.rs tickets.rs  screens         templates/ spec.rs  what desktops are made like
+//!   consoles.rs tickets.rs turns.rs  screens  templates/ spec.rs  what desktops are made like
 //! ```
 
 mod actual;
@@ -26,6 +26,7 @@ mod spread;
 mod store;
 pub mod templates;
 mod tickets;
+mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +50,9 @@ use crate::store::Store;
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
 use actual::{Snapshot, Snapshots};
+use consoles::PICTURES;
 use tickets::Tickets;
+use turns::Turns;
 
 /// The desktops of this installation and what they are made of. Cheap to clone.
 #[derive(Clone)]
@@ -64,6 +67,7 @@ pub struct Desktops {
     unread: Arc<Mutex<Option<UnboundedReceiver<Snapshot>>>>,
     /// For consoles.
     tickets: Arc<Mutex<Tickets<Ticket>>>,
+    picture_turns: Turns,
 }
 
 impl Desktops {
@@ -84,6 +88,7 @@ impl Desktops {
             snapshots,
             unread: Arc::new(Mutex::new(Some(unread))),
             tickets: Arc::default(),
+            picture_turns: Turns::new(PICTURES),
         };
         deploy::register(&desktops);
         change::register(&desktops);

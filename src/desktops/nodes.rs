@@ -1,7 +1,7 @@
 //! The same call to several nodes at once, each a part of the operation.
 
 use crate::error::{Fault, Kind, Result};
-use crate::inventory::{FIRST_CONNECTION, Inventory, side_by_side};
+use crate::inventory::{FIRST_CONNECTION, Inventory, side_by_side_telling};
 use crate::node::cancel::cancelled;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{ItemResult, Progress};
@@ -49,21 +49,10 @@ fn parts<T: Send, R: Send>(
     let work: Vec<(NodeId, Vec<T>)> = work.into_iter().collect();
     // All of them first: the whole does not grow while it goes on.
     work.iter().for_each(|(node, part)| execution.part_begins(*node, part.len() as u64));
-    let results = side_by_side(work, |node, part| {
-        let result = one(node, part);
-        match &result {
-            Ok(done) => ends(node, done),
-            Err(error) => execution.part_ends(node, Err(Fault::from(error))),
-        }
-        result
-    });
-    for (node, result) in &results {
-        // One that panicked did not say so itself.
-        if let Err(error) = result {
-            execution.part_ends(*node, Err(Fault::from(error)));
-        }
-    }
-    results
+    side_by_side_telling(work, one, |node, result| match result {
+        Ok(done) => ends(node, done),
+        Err(error) => execution.part_ends(node, Err(Fault::from(error))),
+    })
 }
 
 fn end_of_items(execution: &Execution, node: NodeId, items: &[ItemResult]) {

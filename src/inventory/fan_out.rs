@@ -16,10 +16,19 @@ pub fn side_by_side<T: Send, R: Send>(
     work: impl IntoIterator<Item = (NodeId, T)>,
     each: impl Fn(NodeId, T) -> Result<R> + Sync,
 ) -> Vec<(NodeId, Result<R>)> {
+    side_by_side_telling(work, each, |_, _| ())
+}
+
+/// As [`side_by_side`]; `ended` is told of each node's end when it comes, also of one that panicked.
+pub fn side_by_side_telling<T: Send, R: Send>(
+    work: impl IntoIterator<Item = (NodeId, T)>,
+    each: impl Fn(NodeId, T) -> Result<R> + Sync,
+    ended: impl Fn(NodeId, &Result<R>) + Sync,
+) -> Vec<(NodeId, Result<R>)> {
     let parts: VecDeque<_> = work.into_iter().enumerate().collect();
     let nodes: Vec<NodeId> = parts.iter().map(|(_, (node, _))| *node).collect();
     let count = parts.len().min(AT_ONCE);
-    let (parts, each) = (&Mutex::new(parts), &each);
+    let (parts, each, ended) = (&Mutex::new(parts), &each, &ended);
     let take = || parts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let worker = move || {
         let mut results = Vec::new();
@@ -27,7 +36,9 @@ pub fn side_by_side<T: Send, R: Send>(
             let caught =
                 std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| each(node, part)));
             let panicked = |_| Err(Error::internal("the work of a node panicked"));
-            results.push((place, caught.unwrap_or_else(panicked)));
+            let result = caught.unwrap_or_else(panicked);
+            ended(node, &result);
+            results.push((place, result));
         }
         results
     };
@@ -58,6 +69,26 @@ mod tests {
         let told: Vec<_> =
             results.into_iter().map(|(node, result)| (node.number(), result.ok())).collect();
         assert_eq!(told, [(7, Some(10)), (8, None), (9, Some(30))]);
+    }
+
+    #[test]
+    fn each_end_is_told_once_also_of_one_that_panicked() {
+        let told = Mutex::new(Vec::new());
+        let ended = |node: NodeId, result: &Result<i32>| {
+            told.lock().expect("told").push((node.number(), result.as_ref().ok().copied()));
+        };
+        let work = [(7, 1), (8, 2)].map(|(node, part)| (NodeId::new(node), part));
+        side_by_side_telling(
+            work,
+            |_, part| {
+                assert_ne!(part, 2, "on purpose");
+                Ok(part)
+            },
+            ended,
+        );
+        let mut told = told.into_inner().expect("told");
+        told.sort_unstable();
+        assert_eq!(told, [(7, Some(1)), (8, None)]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub use agents::{NodeAgent, Way};
 pub use attendants::{Duty, Problem};
 pub use clients::{Answering, FIRST_CONNECTION};
-pub use fan_out::side_by_side;
+pub use fan_out::{side_by_side, side_by_side_telling};
 pub use nodes::{Address, Nic, NodeDetail, StorageUse};
 pub use pools::{NewPool, PoolLine};
 pub use ssh_access::SshGrant;

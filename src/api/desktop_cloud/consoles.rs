@@ -9,7 +9,6 @@ use rocket::http::{ContentType, Header, Method};
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::Responder;
 use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
-use rocket::tokio::sync::Semaphore;
 use rocket::{Data, Request, Response};
 use rocket_ws::frame::{CloseCode, CloseFrame};
 use rocket_ws::stream::DuplexStream;
@@ -22,11 +21,11 @@ use super::edu_instances;
 use crate::api::App;
 use crate::api::answer;
 use crate::api::call::Call;
-use crate::api::dispatch::blocking;
 use crate::api::endpoint::{Endpoint, Scope, Streamed, post, streaming};
 use crate::api::presence::Presence;
+use crate::api::work::blocking;
 use crate::desktops::{Holder, Screen, Ticket};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::identity::{Caller, Permission};
 use crate::node::client::OpenCall;
 
@@ -36,12 +35,8 @@ const MODULE: &str = "education";
 const OPENED: &str = "log-console-open";
 /// Bytes from the screen in one message.
 const PIECE: usize = 64 << 10;
-/// Pictures taken at the same time; a page of thumbnails must not take all threads.
-const PICTURES: usize = 6;
 const WIDTH: u32 = 320;
 const WIDEST: u32 = 3_840;
-
-static PICTURE_TURNS: Semaphore = Semaphore::const_new(PICTURES);
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -289,8 +284,10 @@ async fn picture<'r>(app: Arc<App>, call: &Call, screen: Screen) -> Result<Strea
     };
     let width = width.clamp(1, WIDEST);
     let visible = call.visible.clone();
-    let _turn = PICTURE_TURNS.acquire().await.context("wait for a turn to take a picture")?;
-    let png = blocking(move || app.desktops.picture(&visible, screen, width)).await?;
+    let desktops = app.desktops.clone();
+    let lit = blocking(move || app.desktops.lit_screen(&visible, screen)).await?;
+    let _turn = desktops.picture_turn(&lit).await?;
+    let png = blocking(move || desktops.picture(&lit, width)).await?;
     let mut response = Response::build();
     response.header(ContentType::PNG).raw_header("Cache-Control", "no-store");
     response.sized_body(png.len(), Cursor::new(png));
