@@ -7,6 +7,8 @@ use crate::refused::refused;
 use crate::room::{DESKTOPS, INSTANCES, NOBODY, Room, refuse_each};
 use crate::support::{rows, uuid_of};
 
+const TEMPLATES: &str = "/api/v1.0/education/template/";
+
 #[test]
 fn a_group_is_deployed_as_told_and_leaves_nothing_when_deleted() {
     let room = Room::start();
@@ -314,4 +316,31 @@ fn what_is_being_made_says_how_much_there_is_to_do() {
     assert_eq!(total("template-create"), 100);
     room.site.wait_idle();
     assert_eq!(total("desktop-group-create"), 3);
+}
+
+#[test]
+fn a_group_shows_the_disks_that_its_desktops_get() {
+    let room = Room::start();
+    let group = room.deploy("pc", 1);
+    let sizes = |row: &Value| -> Vec<u64> {
+        let devices = row["devices"].as_array().expect("devices").iter();
+        devices.filter_map(|disk| disk["size"].as_u64()).collect()
+    };
+    let template = || {
+        let single = room.site.admin.get(TEMPLATES).query("searchtype", "single");
+        single.query("uuid", &room.template).send().data()
+    };
+    assert_eq!((sizes(&room.group(&group)), &template()["changed"]), (vec![1], &json!(false)));
+    let mut devices = template()["devices"].as_array().expect("devices").clone();
+    devices[0]["size"] = json!(2);
+    devices.push(json!({"inx": 0, "size": 4}));
+    let change = json!({"uuid": room.template, "name": "plain", "value": {"devices": devices}});
+    room.site.done(room.site.admin.put(TEMPLATES).json(&change));
+    // Of no version yet: desktops get what was saved.
+    assert_eq!((sizes(&template()), &template()["changed"]), (vec![2, 4], &json!(true)));
+    assert_eq!(sizes(&room.group(&group)), [1]);
+
+    let save = json!({"name": "plain", "uuid": room.template});
+    room.site.done(room.site.admin.action(TEMPLATES, "save", save));
+    assert_eq!((sizes(&room.group(&group)), &template()["changed"]), (vec![2, 4], &json!(false)));
 }

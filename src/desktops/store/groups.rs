@@ -275,13 +275,15 @@ fn counts(
     Ok(counts.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Of the newest version, which desktops get now: what was changed since waits for a save.
 fn disks(
     conn: &Connection,
     templates: impl Iterator<Item = TemplateId>,
 ) -> Result<HashMap<TemplateId, Vec<GroupDisk>>> {
     let sql = format!(
-        "SELECT template_id, role, position, size FROM template_disks WHERE template_id IN {} \
-         ORDER BY template_id, position",
+        "SELECT t.id AS template_id, d.role, d.position, l.size FROM templates t \
+         JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \
+         JOIN template_disks d ON d.id = l.disk_id WHERE t.id IN {} ORDER BY t.id, d.position",
         in_numbers(templates)
     );
     let mut statement = conn.prepare(&sql)?;

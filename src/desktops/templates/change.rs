@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::layers::new_copy;
 use super::limits::{DISK_LIMIT, check_disk_size, check_memory, check_size};
 use super::store::{self, Layer, PlacedLayer};
+use super::template::Noted;
 use super::{Template, TemplateDisk, TemplateState, Templates, ready};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::images;
@@ -63,6 +64,9 @@ struct Before {
     vcpu: u32,
     memory_mib: u64,
     sizes: Vec<(DiskId, u64)>,
+    /// When disks change: no version has that before a save.
+    #[serde(default)]
+    noted: Option<Noted>,
 }
 
 pub(super) fn register(templates: &Templates) {
@@ -96,7 +100,7 @@ impl Templates {
             let template = ready(tx, uuid)?;
             let disks = store::disks(tx, template.id)?;
             let lease = self.networks.lease(tx, uuid)?;
-            let before = before(&template, &disks, lease.as_ref().map(|lease| lease.address));
+            let mut before = before(&template, &disks, lease.as_ref().map(|lease| lease.address));
             let changed = changed(&template, change, subnet.as_ref());
             let touches = touches_machine(&template, &changed, change, &before, &disks);
             if touches && template.power.is_on() {
@@ -107,6 +111,11 @@ impl Templates {
             store::update(tx, &changed)?;
             self.move_address(tx, &changed, change, &before)?;
             let added = change_disks(tx, &changed, &disks, change, &data_storage)?;
+            if !change.disks.iter().all(|wanted| is_so(&disks, wanted)) {
+                let Template { changed, editing, .. } = template;
+                before.noted = Some(Noted { template: uuid, changed, editing });
+                store::set_changed(tx, uuid, false)?;
+            }
             store::set_state(tx, uuid, TemplateState::Updating, None)?;
             let args = Args { template: uuid, before, added };
             NewOperation::new(KIND, &args, uuid, &changed.name)
@@ -144,6 +153,7 @@ fn before(template: &Template, disks: &[TemplateDisk], address: Option<Ipv4Addr>
         vcpu: template.vcpu,
         memory_mib: template.memory_mib,
         sizes: disks.iter().map(|disk| (disk.id, disk.size)).collect(),
+        noted: None,
     }
 }
 
@@ -169,17 +179,21 @@ fn touches_machine(
 ) -> bool {
     let other_address =
         matches!(change.address, Some(Some(address)) if before.address != Some(address));
-    let same_disk = |wanted: &DiskChange| match wanted {
-        DiskChange::Size { disk, size } => {
-            disks.iter().any(|known| known.uuid == *disk && known.size == *size)
-        }
-        DiskChange::Add { .. } => false,
-    };
     old.vcpu != new.vcpu
         || old.memory_mib != new.memory_mib
         || old.subnet_id != new.subnet_id
         || other_address
-        || !change.disks.iter().all(same_disk)
+        || !change.disks.iter().all(|wanted| is_so(disks, wanted))
+}
+
+/// Whether a disk is as it is wanted already.
+fn is_so(disks: &[TemplateDisk], wanted: &DiskChange) -> bool {
+    match wanted {
+        DiskChange::Size { disk, size } => {
+            disks.iter().any(|known| known.uuid == *disk && known.size == *size)
+        }
+        DiskChange::Add { .. } => false,
+    }
 }
 
 /// Rows of larger and further disks; gives the ids of the latter.
@@ -317,6 +331,9 @@ fn restore_rows(templates: &Templates, args: &Args, execution: &Execution) -> Re
         }
         for (disk, size) in &before.sizes {
             store::set_disk_size(tx, *disk, *size)?;
+        }
+        if let Some(noted) = &before.noted {
+            store::note_again(tx, noted)?;
         }
         let (network_id, subnet_id) = templates.take_back(tx, &template, before)?;
         let old = Template {
