@@ -13,7 +13,7 @@ use rocket::route::Route;
 use rocket::{Request, Response, routes};
 use rust_embed::RustEmbed;
 
-use super::{DIALECTS, dialect};
+use super::{DIALECTS, dialect, in_flight};
 
 #[derive(RustEmbed)]
 #[folder = "static/dist"]
@@ -86,7 +86,10 @@ struct File {
 }
 
 impl<'r> Responder<'r, 'static> for File {
-    fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
+    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        if let Some(refusal) = in_flight::refusal(request) {
+            return Ok(refusal);
+        }
         let keep = if self.is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
         let mut response = Response::build();
         response.header(self.kind);

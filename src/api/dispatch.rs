@@ -26,7 +26,7 @@ use super::note::Note;
 use super::origin::Origin;
 use super::reply::Reply;
 use super::work::{Outgoing, blocking, run_blocking, run_streaming};
-use super::{App, RESET_COOKIE, input, peers};
+use super::{App, RESET_COOKIE, in_flight, input, peers};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Credential};
 use crate::operations::Actor;
@@ -67,6 +67,9 @@ impl Handler for Dispatch {
 
 impl Dispatch {
     async fn answer<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Response<'r> {
+        if let Some(refusal) = in_flight::refusal(request) {
+            return refusal;
+        }
         let dialect = self.rows[0].dialect;
         let mut call = call_of(&self.app, request, dialect);
         let reply = Reply { app: Arc::clone(&self.app), dialect, language: call.language };

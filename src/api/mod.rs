@@ -14,6 +14,7 @@ mod dispatch;
 mod endpoint;
 mod envelope;
 mod events;
+mod in_flight;
 mod input;
 pub mod language;
 mod letters;
@@ -115,6 +116,7 @@ static DIALECTS: [&DialectSpec; 4] =
 /// Mounts every endpoint, the console and the catchers.
 pub fn mount(rocket: Rocket<Build>, app: &Arc<App>) -> Rocket<Build> {
     rocket
+        .attach(in_flight::InFlight::default())
         .mount("/", dispatch::routes(app, table()))
         .mount("/", assets::routes())
         .register("/", [Catcher::new(None, catch)])

@@ -4,38 +4,71 @@
 //! one operation with a choice of bodies; each row stands in `x-actions` with its own id, permission
 //! and shapes, so that nothing is lost to those who read the document by program.
 
-use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+use std::io::Cursor;
+use std::sync::{Arc, LazyLock};
 
-use super::answer::{Answer, IntoAnswer, Outcome};
+use rocket::data::Data;
+use rocket::futures::future::BoxFuture;
+use rocket::http::{ContentType, Method, Status};
+use rocket::{Request, Response};
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
 use super::call::Call;
 use super::dialect::ActionInput;
-use super::endpoint::{Access, Endpoint, Mounted, Scope, get};
-use super::input::NoInput;
+use super::endpoint::{Access, Endpoint, Mounted, Scope, Streamed, streaming};
+use super::work::blocking;
 use super::{App, DIALECTS, table, words};
 use crate::error::Result;
 use crate::identity::Permission;
-use rocket::http::Method;
 
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![get("carrel.openapi", "/api/openapi.json", read).public().summary("This document")]
+    vec![
+        streaming(Method::Get, "carrel.openapi", "/api/openapi.json", read)
+            .public()
+            .gives::<Map<String, Value>>()
+            .sends("application/json")
+            .summary("This document"),
+    ]
 }
 
-struct Document(Value);
-
-impl IntoAnswer for Document {
-    fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
-        Ok(Answer { data: self.0, ..Answer::default() }.into())
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Option<schemars::Schema> {
-        None
-    }
+/// The document as it is sent: made once, for whoever asks first, and read by all from the same bytes.
+struct Shared {
+    text: String,
+    /// Of its content.
+    tag: String,
 }
 
-fn read(_: &App, _: &mut Call, _: NoInput) -> Result<Document> {
-    Ok(Document(document()))
+static DOCUMENT: LazyLock<Shared> = LazyLock::new(|| {
+    let text = document().to_string();
+    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&text)[..16]));
+    Shared { text, tag }
+});
+
+fn read<'r>(
+    _: Arc<App>,
+    _: Call,
+    request: &'r Request<'_>,
+    _: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    Box::pin(async move {
+        let shared = blocking(|| Ok(LazyLock::force(&DOCUMENT))).await?;
+        let known = request.headers().get("If-None-Match").flat_map(|line| line.split(','));
+        let is_known = known
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == shared.tag);
+        let mut response = Response::build();
+        response.raw_header("ETag", shared.tag.as_str()).raw_header("Cache-Control", "no-cache");
+        if is_known {
+            response.status(Status::NotModified);
+        } else {
+            let text = shared.text.as_bytes();
+            response.header(ContentType::JSON).sized_body(text.len(), Cursor::new(text));
+        }
+        Ok(Streamed::Response(response.finalize()))
+    })
 }
 
 const DESCRIPTION: &str = "Virtual desktops for classrooms and offices.

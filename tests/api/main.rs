@@ -44,6 +44,7 @@ mod save;
 mod scopes;
 mod second_factor;
 mod setup;
+mod streams;
 mod templates;
 mod text;
 mod three_nodes;
