@@ -220,7 +220,10 @@ fn machines_are_switched_one_and_many() {
         json!({"success_num": 1, "failed_num": 1, "failed": [{"uuid": NOBODY, "reason": "<text>"}]}),
     );
     bench.act("start", batch(&[NOBODY])).expect_status(404);
-    bench.act("reset", batch(&[&two])).expect_status(409);
+    for action in ["reset", "reboot", "hard_reboot"] {
+        bench.act(action, batch(&[&two])).expect_status(409);
+        assert_eq!(bench.row(&two)["power"], "off", "{action} of what is off");
+    }
     bench.act("send_key", named(&two)).expect_status(409);
     bench.act("start", json!({"templates": []})).expect_status(400);
     bench.act("start", json!({"templates": [{"name": "x", "uuid": "no"}]})).expect_status(400);

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::template::Noted;
-use super::{Template, Templates, ready, store};
+use super::{Power, Template, Templates, ready, store};
 use crate::desktops::machines::{self, Machine, Settling};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::client::{NodeClient, Watch};
-use crate::node::protocol::{ItemResult, PowerAction};
+use crate::node::protocol::{ItemResult, PowerAction, PowerState};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
 };
@@ -72,6 +72,16 @@ impl TemplatePowerAction {
         }
     }
 
+    /// Whether nothing runs that this would begin anew. One meaning for desktops and templates: what is off is not
+    /// rebooted. What crashed may be, by force.
+    fn needs_a_running(self, power: Power) -> bool {
+        match self {
+            Self::Reset => !power.is_on(),
+            Self::Reboot | Self::HardReboot => power.0 == PowerState::Off,
+            _ => false,
+        }
+    }
+
     /// Whether the guest runs afterwards, and may write.
     const fn starts(self) -> bool {
         !matches!(self, Self::Stop | Self::HardStop)
@@ -97,7 +107,7 @@ pub(super) fn register(templates: &Templates) {
 }
 
 impl Templates {
-    /// Does this to the templates' own machines. What is already so counts as done.
+    /// Does this to the templates' own machines. What is already so counts as done; what is off is not rebooted.
     ///
     /// # Errors
     /// Of single templates `template-unknown`, `template-in-the-works`, `template-broken`,
@@ -130,7 +140,7 @@ type Found = ((Uuid, String), Option<Noted>);
 
 fn admit(tx: &Tx<'_>, action: TemplatePowerAction, uuid: Uuid) -> Result<(String, Found)> {
     let template = ready(tx, uuid)?;
-    if action == TemplatePowerAction::Reset && !template.power.is_on() {
+    if action.needs_a_running(template.power) {
         return Err(Error::conflict("template-not-running").arg("name", template.name));
     }
     let mut before = None;
