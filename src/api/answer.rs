@@ -18,6 +18,10 @@ use crate::store::list::{Page, SearchType};
 /// then see the outcome itself. Longer work answers that it goes on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// As [`PATIENCE`], where the document promises how many succeeded and failed: a guest may take its time to shut down,
+/// a node that hangs is given up earlier.
+const COUNTS_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A success in the making.
 #[derive(Debug, Default)]
 pub struct Answer {
@@ -253,17 +257,26 @@ impl IntoAnswer for Batch {
 /// An operation that goes on: waits a little for its end.
 impl IntoAnswer for SubmittedOperation {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        let operation = app.operations.find(self.0)?;
-        if call.respond_async || operation.state.is_over() || operation.state == State::Scheduled {
-            return told(app, call, operation).map(Outcome::from);
-        }
-        let finish = Box::new(told);
-        Ok(Outcome::Wait(Wait { operation: self.0, patience: PATIENCE, finish }))
+        awaited(app, call, self, PATIENCE)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         Some(outcome_schema(generator))
     }
+}
+
+/// Its end, unless the caller does not wait for it.
+fn awaited(
+    app: &App,
+    call: &Call,
+    SubmittedOperation(uuid): SubmittedOperation,
+    patience: Duration,
+) -> Result<Outcome> {
+    let operation = app.operations.find(uuid)?;
+    if call.respond_async || operation.state.is_over() || operation.state == State::Scheduled {
+        return told(app, call, operation).map(Outcome::from);
+    }
+    Ok(Outcome::Wait(Wait { operation: uuid, patience, finish: Box::new(told) }))
 }
 
 /// Something new, of which no more is known yet.
@@ -307,7 +320,7 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Made<T> {
 impl IntoAnswer for BatchSubmission {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         match self {
-            Self::Running(operation) => operation.into_answer(app, call),
+            Self::Running(operation) => awaited(app, call, operation, COUNTS_PATIENCE),
             Self::Refused(items) => {
                 counted(app, call, items, BatchOutcome::default()).map(Outcome::from)
             }

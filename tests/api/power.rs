@@ -198,6 +198,18 @@ fn what_some_nodes_cannot_do_is_partly_done_and_what_none_can_failed() {
 }
 
 #[test]
+fn what_hangs_for_a_while_is_answered_with_the_counts() {
+    let mut two = Two::start();
+    two.room.server.agent(2).signal(Signal::SIGSTOP);
+    // Without `Prefer: respond-async`. The node is given up after 10 seconds without a sign of life.
+    let start = two.groups("start");
+    let answer = start.send().data();
+    assert_eq!((&answer["success_num"], &answer["failed_num"]), (&json!(2), &json!(2)), "{answer}");
+    assert_eq!(answer["operation_state"], "partly");
+    two.room.server.agent(2).signal(Signal::SIGCONT);
+}
+
+#[test]
 fn a_reboot_ends_when_its_news_are_in_the_lists() {
     let two = Two::start();
     two.room.site.done(two.groups("start"));
