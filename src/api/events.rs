@@ -24,7 +24,6 @@ use super::language::Language;
 use super::operation_news::{Told, event, seen_by};
 use super::operations::OperationView;
 use super::presence::{HEARTBEAT, Presence};
-use super::work::blocking;
 use super::{App, words};
 use crate::error::Result;
 use crate::identity::{Caller, Permission};

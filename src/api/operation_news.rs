@@ -12,9 +12,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::App;
-use super::dispatch::blocking;
 use super::language::{Catalogues, Language};
 use super::operations::OperationView;
+use super::work::blocking;
 use crate::error::Result;
 use crate::operations::{Audience, Operations};
 use crate::store::visible::Visible;
