@@ -241,6 +241,19 @@ fn a_hangup_ends_nothing_without_a_certificate_either() {
     server.client().sign_in(ADMIN, PASSWORD);
 }
 
+#[test]
+fn a_hangup_ends_no_agent() {
+    let mut server = Server::with().nodes(2).start();
+    let agent = server.agent(2);
+    agent.signal(Signal::SIGHUP);
+    let said = |line: &str| line.contains("asked to read the settings again").then_some(());
+    assert!(agent.log().wait_for(LIMIT, said).is_some());
+    // Another one is taken as well: it is still there.
+    let log = agent.log().len();
+    agent.signal(Signal::SIGHUP);
+    assert!(agent.log().wait_from(log, LIMIT, said).is_some());
+}
+
 /// Where TLS ends before the web server, its own port must not be another way in with another address.
 #[test]
 fn guesses_are_counted_by_the_client_s_address_behind_tls_too() {
