@@ -12,7 +12,7 @@ use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
 use super::input::NoInput;
-use super::{App, SESSION_COOKIE, words};
+use super::{App, SESSION_COOKIE, time, words};
 use crate::error::Result;
 use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, ScopedRole, SignedIn};
 use crate::store::EducationGroupId;
@@ -53,6 +53,8 @@ struct SessionView {
     registration: bool,
     sign_in: SignInView,
     version: &'static str,
+    /// The zone of all times that say none: a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
+    time_zone: String,
 }
 
 /// What somebody may do within an education group.
@@ -117,6 +119,7 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
                 .map(|name| ProviderView { name: name.to_owned(), url: AT_PROVIDER }),
         },
         version: env!("CARGO_PKG_VERSION"),
+        time_zone: time::zone(),
     }))
 }
 

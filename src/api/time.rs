@@ -1,8 +1,8 @@
 //! Times as the documents write them: `2026-02-26 18:58:22` in the server's time zone.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use crate::error::{Error, Result};
 
@@ -16,6 +16,16 @@ pub fn text(seconds: i64) -> String {
 
 pub fn optional(seconds: Option<i64>) -> Option<String> {
     seconds.map(text)
+}
+
+/// The zone that all these times are in: its name, or where the machine gives none how far it is from UTC now, such as
+/// `+08:00`.
+pub fn zone() -> String {
+    let zone = TimeZone::system();
+    match zone.iana_name().filter(|_| !zone.is_unknown()) {
+        Some(name) => name.to_owned(),
+        None => Zoned::now().with_time_zone(zone).strftime("%:z").to_string(),
+    }
 }
 
 /// Reads text of that form, also with one-digit months and hours, into Unix seconds.

@@ -491,3 +491,29 @@ fn signing_in_replaces_the_session_that_came_along() {
     first.get(ACCOUNT).send().expect_status(401);
     server.client().with_header("Cookie", &second.cookies()).get(ACCOUNT).send().expect_status(200);
 }
+
+/// Texts of times say no zone; whoever reads them elsewhere has to know it.
+#[test]
+fn the_zone_of_all_times_is_told() {
+    for (set, told) in [
+        ("Asia/Shanghai", "Asia/Shanghai"),
+        ("America/St_Johns", "America/St_Johns"),
+        ("UTC", "UTC"),
+        ("EST5", "-05:00"),
+    ] {
+        let server = Server::with().env("TZ", set).start();
+        let client = server.admin();
+        let zone = client.get("/api/v1.0/session").send().data()["time_zone"].take();
+        assert_eq!(zone, told);
+        let zone = match told.strip_suffix(":00") {
+            Some(hours) => jiff::tz::Offset::constant(hours.parse().expect("hours")).to_time_zone(),
+            None => jiff::tz::TimeZone::get(told).expect("a zone"),
+        };
+        let sessions = client.get("/api/v1.0/identity/own/session").send();
+        let begun = sessions.data()[0]["created_at"].take();
+        let begun = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text(&begun));
+        let begun = begun.expect("a time").to_zoned(zone).expect("a time").timestamp();
+        let age = jiff::Timestamp::now().as_second() - begun.as_second();
+        assert!((-5..600).contains(&age), "{set}: {age} s ago");
+    }
+}

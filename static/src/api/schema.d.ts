@@ -2299,6 +2299,8 @@ export interface components {
             registration: boolean;
             sign_in: components["schemas"]["CarrelSessionGetSignInView"];
             version: string;
+            /** @description The zone of all times that say none: a name such as `Asia/Shanghai`, or an offset such as `+08:00`. */
+            time_zone: string;
         };
         /** @description An identity provider (OpenID Connect). */
         CarrelSessionGetProviderView: {

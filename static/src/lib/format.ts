@@ -1,6 +1,7 @@
 import dayjs from 'dayjs'
 import prettyBytes from 'pretty-bytes'
 import type { OperationUnit } from '@/api/types'
+import { fromServer } from './serverTime'
 
 /** The server's and the documents' GB are of 1024 MB: one unit for all of the console. */
 export const bytes = (value: number, locale: string): string =>
@@ -19,10 +20,10 @@ export function amount(done: number, total: number, unit: OperationUnit, locale:
 export const percent = (value: string | number | null | undefined): number =>
   Math.min(100, Math.max(0, Math.round(Number(value ?? 0) * 10) / 10))
 
-/** The server's time, in the form that the whole console uses. */
+/** A time of the server as the browser's own, in the form that the whole console uses. */
 export function moment(value: string | null | undefined): string {
   if (!value) return ''
-  const time = dayjs(value)
+  const time = fromServer(value)
   return time.isValid() ? time.format('YYYY-MM-DD HH:mm:ss') : value
 }
 
@@ -34,11 +35,12 @@ export function hours(seconds: number | string): string {
 
 /** Time between two moments of the server, such as `0:07` or `1:02:03`. */
 export function duration(from: string, to: string): string {
-  const seconds = Math.max(0, dayjs(to).diff(dayjs(from), 'second'))
+  const seconds = Math.max(0, fromServer(to).diff(fromServer(from), 'second'))
   const two = (value: number) => String(value).padStart(2, '0')
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
 }
 
 /** Whether the server's time is over. */
-export const isPast = (value: string | null | undefined): boolean => Boolean(value) && dayjs(value).isBefore(dayjs())
+export const isPast = (value: string | null | undefined): boolean =>
+  Boolean(value) && fromServer(value ?? '').isBefore(dayjs())

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { session as api, type SignInInput } from '@/api/system'
 import type { Permission, Session } from '@/api/types'
+import { setServerZone } from '@/lib/serverTime'
 
 const nobody: Session = {
   user: null,
@@ -11,6 +12,7 @@ const nobody: Session = {
   registration: false,
   sign_in: { password: true, oidc: null },
   version: '',
+  time_zone: '',
 }
 
 /** Who is signed in and what they may do. */
@@ -26,6 +28,7 @@ export const useSession = defineStore('session', () => {
     // Another tab signed in as somebody else: nothing on this page is theirs.
     if (before && now.user && before.uuid !== now.user.uuid) return location.reload()
     current.value = now
+    setServerZone(now.time_zone)
     known.value = true
     ended.value = now.user ? false : ended.value || before !== null
   }
