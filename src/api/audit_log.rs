@@ -155,6 +155,7 @@ impl Export {
     /// The titles and the first lines.
     fn begin(app: &Arc<App>, call: &Call) -> Result<(Self, Bytes)> {
         let mut query = query(call)?;
+        query.filters.retain(|(name, _)| name != "language");
         // One row is what a reader of the list asks for, not of a file.
         if query.search == SearchType::Single {
             query.search = SearchType::All;

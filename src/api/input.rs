@@ -132,7 +132,8 @@ pub struct Paging {
     page: Option<Listed<u32>>,
     /// 20 when left out, 1000 at most.
     page_size: Option<Listed<u32>>,
-    /// all: every given column is equal; contain: texts contain what is given; single: as all, the first row alone.
+    /// all: every given field is equal; contain: texts contain what is given; single: as all, the first row alone.
+    /// Every field that a row shows may be given, in the form that it shows.
     searchtype: Option<Listed<String>>,
     /// Name of a column; with `-` before it the largest comes first.
     sort: Option<Listed<String>>,

@@ -18,6 +18,7 @@ mod in_flight;
 mod input;
 pub mod language;
 mod letters;
+mod listing;
 mod note;
 mod openapi;
 mod operation_news;

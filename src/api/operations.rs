@@ -10,6 +10,7 @@ use super::call::Call;
 use super::endpoint::{Endpoint, Scope, get, post};
 use super::input::{Listed, Paged};
 use super::language::{Catalogues, Language};
+use super::listing::listed;
 use super::{App, time, words};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -169,8 +170,10 @@ impl OperationView {
 }
 
 fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<OperationView>> {
-    let page = app.operations.list(&call.visible, call.list_query()?)?;
-    Ok(page.map(|operation| OperationView::of(&app.language, call.language, operation)))
+    listed(call.list_query()?, |query| {
+        let page = app.operations.list(&call.visible, query)?;
+        Ok(page.map(|operation| OperationView::of(&app.language, call.language, operation)))
+    })
 }
 
 fn cancel(app: &App, call: &mut Call, input: CancelInput) -> Result<Done> {

@@ -25,8 +25,8 @@ static IMAGES: Listing = Listing {
         Column::text("os_type", "b.os_type"),
         Column::exact("md5_sum", "b.md5"),
         Column::integer("pool_id", "b.pool_id"),
-        Column::integer("size", "b.disk_size"),
-        Column::integer("created_at", "b.created_at"),
+        Column::order("size", "b.disk_size"),
+        Column::time("created_at", "b.created_at"),
     ],
     order: "b.id",
 };

@@ -36,9 +36,9 @@ impl Inventory {
     }
 
     fn list_nodes(&self, query: &ListQuery) -> Result<Page<NodeDetail>> {
-        let Page { count, page, page_size, search, results } =
+        let Page { count, page, page_size, search, results, left } =
             store::nodes::list(&self.inner.store, query)?;
-        Ok(Page { count, page, page_size, search, results: self.details(results)? })
+        Ok(Page { count, page, page_size, search, results: self.details(results)?, left })
     }
 
     pub fn node_detail(&self, uuid: Uuid) -> Result<NodeDetail> {

@@ -60,9 +60,11 @@ pub struct ListQuery {
     /// 0 is [`PAGE_SIZE`].
     pub page_size: u32,
     pub search: SearchType,
-    /// Column and wanted value; names that the listing does not know are ignored for `All`, because
-    /// clients of the document send parameters that are no columns.
+    /// Column and wanted value.
     pub filters: Vec<(String, String)>,
+    /// Filters by names that the listing does not know are left to whoever asks, in [`Page::left`], instead of
+    /// refused.
+    pub leaves_unknown: bool,
     /// Conditions of the server's own: never `contain`, and none of those that a search type needs.
     pub scope: Vec<(&'static str, String)>,
     /// Column name; a `-` before it turns the order round.
@@ -102,6 +104,10 @@ pub enum Compare {
     Exact,
     /// Equal, as a whole number.
     Integer,
+    /// Unix seconds: equal as a whole number, else as the text that people are shown.
+    Time,
+    /// Sorts only: it is shown in another form than the row holds.
+    Order,
     /// A whole number from that one on.
     AtLeast,
     /// A whole number up to that one.
@@ -116,7 +122,7 @@ pub enum Compare {
 impl Compare {
     const fn sign(self) -> &'static str {
         match self {
-            Self::Text | Self::Exact | Self::Integer => "=",
+            Self::Text | Self::Exact | Self::Integer | Self::Time | Self::Order => "=",
             Self::AtLeast => ">=",
             Self::AtMost => "<=",
             Self::Seen | Self::Condition => "",
@@ -143,6 +149,14 @@ impl Column {
 
     pub const fn integer(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql, compare: Compare::Integer }
+    }
+
+    pub const fn time(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::Time }
+    }
+
+    pub const fn order(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, compare: Compare::Order }
     }
 
     /// The lower end of a range, that value included.
@@ -187,13 +201,15 @@ pub struct Page<T> {
     pub page_size: u32,
     pub search: SearchType,
     pub results: Vec<T>,
+    /// Filters that were not applied; see [`ListQuery::leaves_unknown`].
+    pub left: Vec<(String, String)>,
 }
 
 impl<T> Page<T> {
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        let Page { count, page, page_size, search, results } = self;
+        let Page { count, page, page_size, search, results, left } = self;
         let results = results.into_iter().map(change).collect();
-        Page { count, page, page_size, search, results }
+        Page { count, page, page_size, search, results, left }
     }
 }
 
@@ -222,7 +238,7 @@ impl Listing {
     where
         Error: From<E>,
     {
-        let (conditions, values) = self.conditions(query)?;
+        let Conditions { sql: conditions, values, left } = self.conditions(query)?;
         let order = self.order(query)?;
         let single = query.search == SearchType::Single;
         let (page, size) = if single { (1, 1) } else { (query.page(), query.page_size()) };
@@ -234,7 +250,7 @@ impl Listing {
         store.read_at(|conn, state| {
             let count = self.count(store, conn, state, &conditions, &values)?;
             let results = complete(conn, rows(conn, &sql, &values, row)?)?;
-            Ok(Page { count, page, page_size: size, search: query.search, results })
+            Ok(Page { count, page, page_size: size, search: query.search, results, left })
         })
     }
 
@@ -251,7 +267,7 @@ impl Listing {
     where
         Error: From<E>,
     {
-        let (conditions, values) = self.conditions(query)?;
+        let Conditions { sql: conditions, values, .. } = self.conditions(query)?;
         let (select, from, order) = (self.select, self.from, self.order);
         let sql = format!("SELECT {select} FROM {from}{conditions} ORDER BY {order} LIMIT {limit}");
         store.read(|conn| rows(conn, &sql, &values, row))
@@ -280,22 +296,24 @@ impl Listing {
         Ok(count)
     }
 
-    fn conditions(&self, query: &ListQuery) -> Result<(String, Vec<Value>)> {
-        let mut parts = Vec::new();
-        let mut values = Vec::new();
+    fn conditions(&self, query: &ListQuery) -> Result<Conditions> {
+        let (mut parts, mut values, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        let known = || {
+            let names: Vec<&str> = self.filtering().map(|column| column.name).collect();
+            names.join(", ")
+        };
         for (name, value) in &query.filters {
-            let Some(column) = self.offered().find(|column| column.name == name) else { continue };
-            let contain = query.search == SearchType::Contain && column.compare == Compare::Text;
-            if contain {
-                values.push(Value::Text(format!("%{}%", escape_like(value))));
-                parts.push(format!("{} LIKE ?{} ESCAPE '\\'", column.sql, values.len()));
-            } else {
-                parts.push(column.is(value, &mut values)?);
+            match self.filtering().find(|column| column.name == name) {
+                Some(column) if query.search == SearchType::Contain => {
+                    parts.push(column.contains(value, &mut values)?);
+                }
+                Some(column) => parts.push(column.is(value, &mut values)?),
+                None if query.leaves_unknown => left.push((name.clone(), value.clone())),
+                None => return Err(unknown_filter(name, &known())),
             }
         }
-        if parts.is_empty() && query.search != SearchType::All {
-            let known: Vec<&str> = self.offered().map(|column| column.name).collect();
-            return Err(Error::bad_input("search-needs-a-column").arg("columns", known.join(", ")));
+        if query.filters.is_empty() && query.search != SearchType::All {
+            return Err(Error::bad_input("search-needs-a-column").arg("columns", known()));
         }
         for (name, value) in &query.scope {
             let column = self.columns.iter().find(|column| column.name == *name);
@@ -308,7 +326,12 @@ impl Listing {
             true => String::new(),
             false => format!(" WHERE {}", parts.join(" AND ")),
         };
-        Ok((sql, values))
+        Ok(Conditions { sql, values, left })
+    }
+
+    /// The columns by which clients may filter.
+    fn filtering(&self) -> impl Iterator<Item = &Column> {
+        self.offered().filter(|column| column.compare != Compare::Order)
     }
 
     /// The columns that clients may name.
@@ -331,7 +354,36 @@ impl Listing {
     }
 }
 
+struct Conditions {
+    /// ` WHERE …`, or nothing.
+    sql: String,
+    values: Vec<Value>,
+    /// Filters that are not among them.
+    left: Vec<(String, String)>,
+}
+
+/// A filter that is not understood must not give every row.
+pub fn unknown_filter(name: &str, known: &str) -> Error {
+    Error::bad_input("filter-unknown").arg("name", name).arg("fields", known)
+}
+
 impl Column {
+    /// The condition that it contains `text`, where it is text; else that it is as `text` says.
+    fn contains(&self, text: &str, values: &mut Vec<Value>) -> Result<String> {
+        let shown = match self.compare {
+            Compare::Text => self.sql.to_owned(),
+            Compare::Time => self.time_shown(),
+            _ => return self.is(text, values),
+        };
+        values.push(Value::Text(format!("%{}%", escape_like(text))));
+        Ok(format!("{shown} LIKE ?{} ESCAPE '\\'", values.len()))
+    }
+
+    /// A time as people are shown it.
+    fn time_shown(&self) -> String {
+        format!("strftime('%Y-%m-%d %H:%M:%S', {}, 'unixepoch', 'localtime')", self.sql)
+    }
+
     /// The condition that it is as `text` says; parameters go to `values`.
     fn is(&self, text: &str, values: &mut Vec<Value>) -> Result<String> {
         let value = self.value(text)?;
@@ -346,6 +398,9 @@ impl Column {
         let parameter = values.len();
         Ok(match self.compare {
             Compare::Seen => self.sql.replace("?0", &format!("?{parameter}")),
+            Compare::Time if matches!(values.last(), Some(Value::Text(_))) => {
+                format!("{} = ?{parameter}", self.time_shown())
+            }
             _ => format!("{} {} ?{parameter}", self.sql, self.compare.sign()),
         })
     }
@@ -353,6 +408,9 @@ impl Column {
     fn value(&self, text: &str) -> Result<Value> {
         if matches!(self.compare, Compare::Text | Compare::Exact | Compare::Seen) {
             return Ok(Value::Text(text.to_owned()));
+        }
+        if self.compare == Compare::Time && text.parse::<i64>().is_err() {
+            return Ok(Value::Text(text.trim().to_owned()));
         }
         let number = match text {
             "true" => Some(1),

@@ -15,6 +15,7 @@ mod desktop_groups;
 mod desktops;
 mod directory;
 mod edu_groups;
+mod filters;
 mod full_disk;
 mod guard;
 mod harness;

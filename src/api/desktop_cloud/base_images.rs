@@ -9,6 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::NoInput;
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::{App, input, time};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Permission;
@@ -191,8 +192,10 @@ fn view(app: &App, call: &Call, line: ImageLine) -> ImageView {
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<ImageView>> {
-    let page = app.images.list(call.uuid("resource_pool_uuid")?, call.list_query()?)?;
-    Ok(page.map(|line| view(app, call, line)))
+    let pool = call.uuid("resource_pool_uuid")?;
+    listed(call.list_query()?, |query| {
+        Ok(app.images.list(pool, query)?.map(|line| view(app, call, line)))
+    })
 }
 
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<ImageView>> {

@@ -12,6 +12,7 @@ use crate::api::answer::{Batch, IntoAnswer, Made, New, Outcome};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::TemplateState;
@@ -355,6 +356,8 @@ fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmiss
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopGroupView>> {
-    let page = app.desktops.desktop_groups(&call.visible, call.list_query()?)?;
-    Ok(page.map(|group| view(app, call, group)))
+    listed(call.list_query()?, |query| {
+        let page = app.desktops.desktop_groups(&call.visible, query)?;
+        Ok(page.map(|group| view(app, call, group)))
+    })
 }

@@ -11,6 +11,7 @@ use crate::api::answer::{Batch, Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::{App, input, time};
 use crate::desktops::{EducationGroup, EducationGroupChange, NewEducationGroup};
 use crate::error::{Error, Result};
@@ -222,6 +223,8 @@ fn remove(app: &App, call: &mut Call, input: DeleteInput) -> Result<Batch> {
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<EducationGroupView>> {
-    let page = app.desktops.education_groups(&call.visible, call.list_query()?)?;
-    Ok(page.map(EducationGroupView::from))
+    listed(call.list_query()?, |query| {
+        let page = app.desktops.education_groups(&call.visible, query)?;
+        Ok(page.map(EducationGroupView::from))
+    })
 }

@@ -11,6 +11,7 @@ use super::named::{self, Named, subject};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post};
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
 use crate::desktops::{self, Desktop, DesktopPowerAction};
 use crate::error::Result;
@@ -213,7 +214,9 @@ fn remove(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmi
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopView>> {
-    let page = app.desktops.desktops(&call.visible, call.list_query()?)?;
     let now = now();
-    Ok(page.map(|desktop| view(app, call, now, desktop)))
+    listed(call.list_query()?, |query| {
+        let page = app.desktops.desktops(&call.visible, query)?;
+        Ok(page.map(|desktop| view(app, call, now, desktop)))
+    })
 }

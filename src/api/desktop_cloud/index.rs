@@ -12,11 +12,12 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, get, post};
 use crate::api::input::NoInput;
 use crate::api::input::{Listed, Paging};
+use crate::api::listing::listed;
 use crate::api::{App, input, time};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::monitor::{DiskUse, NodeFigures, Statistic, TopData};
-use crate::operations::audit;
+use crate::operations::audit::{self, Line};
 use crate::store::list::Page;
 use crate::store::{LineId, UserId, now};
 
@@ -73,9 +74,8 @@ struct LogLine {
 }
 
 fn operation_log(app: &App, call: &mut Call, _: LogInput) -> Result<Page<LogLine>> {
-    let page = audit::list(&app.store, &audit_log::query(call)?)?;
     let language = call.language;
-    Ok(page.map(|line| {
+    let view = |line: Line| {
         let (at, succeeded) = (time::text(line.at), line.succeeded());
         let (content, result) = audit_log::words(&app.language, language, &line);
         LogLine {
@@ -94,7 +94,8 @@ fn operation_log(app: &App, call: &mut Call, _: LogInput) -> Result<Page<LogLine
             create_at: at.clone(),
             updated_at: at,
         }
-    }))
+    };
+    listed(audit_log::query(call)?, |query| Ok(audit::list(&app.store, &query)?.map(view)))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

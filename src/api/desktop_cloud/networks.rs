@@ -9,6 +9,7 @@ use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::uuids::Uuids;
 use crate::api::{App, input, time, words};
 use crate::error::{Error, Result};
@@ -131,8 +132,10 @@ fn view(app: &App, call: &Call, network: Network) -> NetworkView {
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NetworkView>> {
-    let page = app.networks.list(&call.list_query()?)?;
-    Ok(page.map(|network| view(app, call, network)))
+    listed(call.list_query()?, |query| {
+        let page = app.networks.list(&query)?;
+        Ok(page.map(|network| view(app, call, network)))
+    })
 }
 
 fn create(app: &App, call: &mut Call, given: CreateInput) -> Result<Made<NetworkView>> {

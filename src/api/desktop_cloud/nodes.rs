@@ -9,6 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, put};
 use crate::api::input::NoInput;
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::{App, input};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -75,14 +76,18 @@ fn node_query(call: &Call) -> Result<ListQuery> {
 }
 
 fn list_controllers(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeView>> {
-    let page = app.inventory.list_controllers(node_query(call)?)?;
-    Ok(page.map(|detail| NodeView::of(app, call, detail)))
+    listed(node_query(call)?, |query| {
+        let page = app.inventory.list_controllers(query)?;
+        Ok(page.map(|detail| NodeView::of(app, call, detail)))
+    })
 }
 
 fn list_pool(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeView>> {
     let pool = app.inventory.pool(call.uuid("resource_pool_uuid")?)?;
-    let page = app.inventory.list_nodes_of(&pool, node_query(call)?)?;
-    Ok(page.map(|detail| NodeView::of(app, call, detail)))
+    listed(node_query(call)?, |query| {
+        let page = app.inventory.list_nodes_of(&pool, query)?;
+        Ok(page.map(|detail| NodeView::of(app, call, detail)))
+    })
 }
 
 fn one_in_pool(app: &App, call: &mut Call, _: NoInput) -> Result<Data<NodeView>> {

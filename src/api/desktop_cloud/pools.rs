@@ -8,6 +8,7 @@ use crate::api::answer::{Batch, Data};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::List;
+use crate::api::listing::listed;
 use crate::api::uuids::Uuids;
 use crate::api::{App, input, time};
 use crate::error::Result;
@@ -100,8 +101,10 @@ fn view(app: &App, call: &Call, line: PoolLine) -> PoolView {
 }
 
 fn list(app: &App, call: &mut Call, _: List) -> Result<Page<PoolView>> {
-    let page = app.inventory.list_pools(&call.list_query()?)?;
-    Ok(page.map(|line| view(app, call, line)))
+    listed(call.list_query()?, |query| {
+        let page = app.inventory.list_pools(&query)?;
+        Ok(page.map(|line| view(app, call, line)))
+    })
 }
 
 fn create(app: &App, call: &mut Call, given: CreateInput) -> Result<Data<PoolView>> {

@@ -10,6 +10,7 @@ use crate::api::answer::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::List;
+use crate::api::listing::listed;
 use crate::api::uuids::Uuids;
 use crate::api::{App, input, time};
 use crate::error::Result;
@@ -150,8 +151,10 @@ impl From<Subnet> for SubnetView {
 
 fn list(app: &App, call: &mut Call, _: List) -> Result<Page<SubnetView>> {
     let network = call.uuid("data_network_uuid")?;
-    let page = app.networks.list_subnets(network, call.list_query()?)?;
-    Ok(page.map(SubnetView::from))
+    listed(call.list_query()?, |query| {
+        let page = app.networks.list_subnets(network, query)?;
+        Ok(page.map(SubnetView::from))
+    })
 }
 
 fn create(app: &App, call: &mut Call, given: SubnetInput) -> Result<Made<SubnetView>> {

@@ -8,6 +8,7 @@ use crate::api::answer::{Batch, Data};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::uuids::Uuids;
 use crate::api::{App, input, time, words};
 use crate::error::{Error, Result};
@@ -136,8 +137,10 @@ fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<SwitchView>
     for (_, value) in query.filters.iter_mut().filter(|(name, _)| name == "type") {
         *value = value.to_ascii_lowercase();
     }
-    let page = app.networks.list_switches(&query)?;
-    Ok(page.map(|switch| view(app, call, switch)))
+    listed(query, |query| {
+        let page = app.networks.list_switches(&query)?;
+        Ok(page.map(|switch| view(app, call, switch)))
+    })
 }
 
 fn create(app: &App, call: &mut Call, given: CreateInput) -> Result<Data<SwitchView>> {

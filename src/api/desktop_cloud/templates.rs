@@ -12,6 +12,7 @@ use crate::api::answer::{Done, Made, New};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::desktops::templates::TemplatePowerAction;
 use crate::error::Result;
 use crate::identity::Permission;
@@ -168,21 +169,26 @@ fn remove(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmissi
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<TemplateView>> {
-    let page = app.templates.list(&call.list_query()?)?;
-    Ok(page.map(|line| TemplateView::of(app, call, line)))
+    listed(call.list_query()?, |query| {
+        let page = app.templates.list(&query)?;
+        Ok(page.map(|line| TemplateView::of(app, call, line)))
+    })
 }
 
 fn images(app: &App, call: &mut Call, given: ImagesInput) -> Result<Page<NodeView>> {
     let nodes = app.templates.images_in_pool(given.pool_uuid, given.template_uuid)?;
-    let query = call.list_query()?;
-    let count = nodes.len() as u64;
-    let skipped = (query.page() - 1) as usize * query.page_size() as usize;
-    let shown = nodes.into_iter().skip(skipped).take(query.page_size() as usize);
-    Ok(Page {
-        count,
-        page: query.page(),
-        page_size: query.page_size(),
-        search: crate::store::list::SearchType::All,
-        results: shown.map(|node| NodeView::of(app, call, node)).collect(),
+    let mut query = call.list_query()?;
+    query.filters.retain(|(name, _)| !matches!(name.as_str(), "pool_uuid" | "template_uuid"));
+    listed(query, |query| {
+        let skipped = (query.page() - 1) as usize * query.page_size() as usize;
+        let shown = nodes.iter().skip(skipped).take(query.page_size() as usize);
+        Ok(Page {
+            count: nodes.len() as u64,
+            page: query.page(),
+            page_size: query.page_size(),
+            search: query.search,
+            results: shown.cloned().map(|node| NodeView::of(app, call, node)).collect(),
+            left: query.filters,
+        })
     })
 }

@@ -9,6 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::List;
 use crate::api::input::NoInput;
+use crate::api::listing::listed;
 use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Group, GroupChange, Permission};
@@ -76,7 +77,7 @@ struct EditInput {
 }
 
 fn list(app: &App, call: &mut Call, _: List) -> Result<Page<GroupView>> {
-    Ok(app.identity.groups(&call.list_query()?)?.map(Into::into))
+    listed(call.list_query()?, |query| Ok(app.identity.groups(&query)?.map(Into::into)))
 }
 
 fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Data<GroupView>> {

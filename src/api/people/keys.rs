@@ -9,6 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::NoInput;
 use crate::api::input::{Listed, Paged};
+use crate::api::listing::listed;
 use crate::api::{App, time, words};
 use crate::error::Result;
 use crate::identity::{ApiKey, NewApiKey, Permission};
@@ -146,7 +147,7 @@ fn remove_own(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
 }
 
 fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<KeyView>> {
-    Ok(app.identity.keys_page(&call.list_query()?)?.map(Into::into))
+    listed(call.list_query()?, |query| Ok(app.identity.keys_page(&query)?.map(Into::into)))
 }
 
 fn revoke(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {

@@ -9,6 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::NoInput;
 use crate::api::input::{Listed, Paged};
+use crate::api::listing::listed;
 use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::{Permission, Role, RoleChange};
@@ -117,7 +118,7 @@ pub fn description(app: &App, call: &Call, permission: Permission) -> String {
 }
 
 fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<RoleView>> {
-    Ok(app.identity.roles(&call.list_query()?)?.map(Into::into))
+    listed(call.list_query()?, |query| Ok(app.identity.roles(&query)?.map(Into::into)))
 }
 
 fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Data<RoleView>> {

@@ -9,6 +9,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get};
 use crate::api::input::NoInput;
 use crate::api::input::{Listed, Paged};
+use crate::api::listing::listed;
 use crate::api::{App, time};
 use crate::error::Result;
 use crate::identity::{Permission, SessionInfo};
@@ -95,8 +96,10 @@ fn end_own(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {
 }
 
 fn list(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<SessionView>> {
-    let page = app.identity.sessions_page(&call.list_query()?)?;
-    Ok(page.map(|session| view(call, session)))
+    listed(call.list_query()?, |query| {
+        let page = app.identity.sessions_page(&query)?;
+        Ok(page.map(|session| view(call, session)))
+    })
 }
 
 fn end(app: &App, call: &mut Call, _: NoInput) -> Result<Done> {

@@ -9,6 +9,7 @@ use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post};
 use crate::api::input::{Listed, NoInput, Paged, optional_text};
+use crate::api::listing::listed;
 use crate::api::{App, time};
 use crate::error::{Error, Result};
 use crate::identity::{Permission, SshKey};
@@ -242,8 +243,10 @@ fn remove(app: &App, call: &mut Call, user: UserId) -> Result<Done> {
 }
 
 fn list_grants(app: &App, call: &mut Call, _: Paged<Filters>) -> Result<Page<GrantView>> {
-    let page = app.inventory.ssh_grants(&call.list_query()?)?;
-    Ok(page.map(|grant| grant_view(app, call, grant)))
+    listed(call.list_query()?, |query| {
+        let page = app.inventory.ssh_grants(&query)?;
+        Ok(page.map(|grant| grant_view(app, call, grant)))
+    })
 }
 
 fn grant(app: &App, call: &mut Call, input: GrantInput) -> Result<Data<GrantView>> {

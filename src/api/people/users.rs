@@ -10,6 +10,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::NoInput;
 use crate::api::input::{List, Listed};
+use crate::api::listing::listed;
 use crate::api::uuids::Uuids;
 use crate::api::{App, time, words};
 use crate::error::Result;
@@ -248,7 +249,7 @@ struct EditInput {
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<UserView>> {
-    Ok(app.identity.users_page(&call.list_query()?)?.map(Into::into))
+    listed(call.list_query()?, |query| Ok(app.identity.users_page(&query)?.map(Into::into)))
 }
 
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<UserDetail>> {

@@ -69,7 +69,7 @@ static GROUPS: Listing = Listing {
         Column::exact("subnet", "s.uuid"),
         Column::exact("subnet_uuid", "s.uuid"),
         Column::text("subnet_name", "s.name"),
-        Column::integer("created_at", "e.created_at"),
+        Column::time("created_at", "e.created_at"),
     ],
     order: "e.id",
 };

@@ -57,7 +57,7 @@ static GROUPS: Listing = Listing {
         Column::integer("sys_restore", "g.sys_restore"),
         Column::integer("data_restore", "g.data_restore"),
         Column::integer("order_num", "g.order_num"),
-        Column::integer("created_at", "g.created_at"),
+        Column::time("created_at", "g.created_at"),
     ],
     order: "g.order_num, g.id",
 };

@@ -55,8 +55,8 @@ static DESKTOPS: Listing = Listing {
         Column::exact("host_uuid", "n.uuid"),
         Column::exact("host_ip", "n.ip"),
         Column::integer("seat", "d.seat"),
-        Column::integer("up_time", "d.started_at"),
-        Column::integer("created_at", "d.created_at"),
+        Column::time("up_time", "d.started_at"),
+        Column::time("created_at", "d.created_at"),
     ],
     order: "d.group_id, d.seat",
 };

@@ -49,8 +49,8 @@ static LISTING: Listing = Listing {
         Column::text("name", "k.name"),
         Column::text("user_name", "u.name"),
         Column::exact("user_uuid", "u.uuid"),
-        Column::integer("created_at", "k.created_at"),
-        Column::integer("last_used_at", "k.last_used_at"),
+        Column::time("created_at", "k.created_at"),
+        Column::time("last_used_at", "k.last_used_at"),
     ],
     order: "k.created_at, k.id",
 };

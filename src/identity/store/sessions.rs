@@ -34,8 +34,8 @@ static LISTING: Listing = Listing {
         Column::text("user_name", "u.name"),
         Column::exact("user_uuid", "u.uuid"),
         Column::text("address", "s.address"),
-        Column::integer("created_at", "s.created_at"),
-        Column::integer("last_seen_at", "s.last_seen_at"),
+        Column::time("created_at", "s.created_at"),
+        Column::time("last_seen_at", "s.last_seen_at"),
     ],
     order: "s.last_seen_at DESC, s.id",
 };

@@ -55,8 +55,8 @@ static LISTING: Listing = Listing {
         Column::integer("enabled", "u.enabled"),
         Column::exact("awaits", "u.awaits"),
         Column::exact("source", "u.source"),
-        Column::integer("last_login_at", "u.last_login_at"),
-        Column::integer("created_at", "u.created_at"),
+        Column::time("last_login_at", "u.last_login_at"),
+        Column::time("created_at", "u.created_at"),
     ],
     order: "u.name, u.id",
 };

@@ -36,7 +36,7 @@ static NODES: Listing = Listing {
         Column::integer("type", "n.role"),
         Column::integer("pool_id", "n.pool_id"),
         Column::integer("is_controller", "(n.role < 5)"),
-        Column::integer("created_at", "n.created_at"),
+        Column::time("created_at", "n.created_at"),
     ],
     order: "n.id",
 };

@@ -39,7 +39,7 @@ static POOLS: Listing = Listing {
         Column::text("name", "p.name"),
         Column::text("desc", "p.desc"),
         Column::integer("default", "p.is_default"),
-        Column::integer("created_at", "p.created_at"),
+        Column::time("created_at", "p.created_at"),
     ],
     order: "p.id",
 };

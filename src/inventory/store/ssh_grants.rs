@@ -38,7 +38,7 @@ static GRANTS: Listing = Listing {
         Column::text("system_user", "g.system_user"),
         Column::text("user_name", "u.name"),
         Column::exact("user_uuid", "u.uuid"),
-        Column::integer("created_at", "g.created_at"),
+        Column::time("created_at", "g.created_at"),
     ],
     order: "n.name, g.system_user, u.name, g.id",
 };

@@ -25,7 +25,7 @@ static NETWORKS: Listing = Listing {
         Column::exact("switch_type", "s.kind"),
         Column::integer("vlan_id", "n.vlan"),
         Column::integer("default", "n.is_default"),
-        Column::integer("created_at", "n.created_at"),
+        Column::time("created_at", "n.created_at"),
     ],
     order: "n.id",
 };

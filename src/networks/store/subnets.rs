@@ -22,7 +22,7 @@ static SUBNETS: Listing = Listing {
         Column::exact("network", "n.uuid"),
         Column::text("dns1", "t.dns1"),
         Column::text("dns2", "t.dns2"),
-        Column::integer("created_at", "t.created_at"),
+        Column::time("created_at", "t.created_at"),
     ],
     order: "t.id",
 };

@@ -19,7 +19,7 @@ static SWITCHES: Listing = Listing {
         Column::exact("type", "s.kind"),
         Column::text("desc", "s.desc"),
         Column::integer("default", "s.is_default"),
-        Column::integer("created_at", "s.created_at"),
+        Column::time("created_at", "s.created_at"),
     ],
     order: "s.id",
 };

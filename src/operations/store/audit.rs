@@ -29,6 +29,7 @@ static LINES: Listing = Listing {
     from: "audit a",
     columns: &[
         Column::integer("id", "a.id"),
+        Column::integer("user_id", "a.user_id"),
         Column::text("user_name", "a.user_name"),
         Column::text("user_ip", "a.user_ip"),
         Column::text("subject", "a.subject"),
@@ -37,7 +38,7 @@ static LINES: Listing = Listing {
         Column::exact("request_id", "a.request_id"),
         Column::integer("failed", succeeded!("1 -")),
         Column::integer("succeeded", succeeded!("")),
-        Column::integer("created_at", "a.at"),
+        Column::time("created_at", "a.at"),
         Column::at_least("from", "a.at"),
         Column::at_most("to", "a.at"),
         Column::at_most(UP_TO, "a.id"),

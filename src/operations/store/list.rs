@@ -38,7 +38,7 @@ static OPERATIONS: Listing = Listing {
         Column::text("subject_name", "o.subject_name"),
         Column::text("owner", "o.owner_name"),
         Column::condition_of("open", "o.finished_at IS NULL"),
-        Column::integer("created_at", "o.created_at"),
+        Column::time("created_at", "o.created_at"),
     ],
     order: "o.id DESC",
 };

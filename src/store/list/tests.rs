@@ -20,7 +20,8 @@ fn store() -> (tempfile::TempDir, Store) {
 fn a_partial_index_serves_its_condition() {
     let (_dir, store) = store();
     let query = ListQuery::default().with("open", 1);
-    let (condition, values) = UNFINISHED.conditions(&query).expect("conditions");
+    let Conditions { sql: condition, values, .. } =
+        UNFINISHED.conditions(&query).expect("conditions");
     assert!(values.is_empty());
     for select in [
         "SELECT o.id FROM operations o{} ORDER BY o.id DESC LIMIT 20",
@@ -32,7 +33,7 @@ fn a_partial_index_serves_its_condition() {
         assert!(plan.contains("operations_unfinished"), "{plan}");
     }
     let other = ListQuery::default().with("open", 2);
-    assert_eq!(UNFINISHED.conditions(&other).expect("conditions").0, " WHERE FALSE");
+    assert_eq!(UNFINISHED.conditions(&other).expect("conditions").sql, " WHERE FALSE");
 }
 
 #[test]

@@ -42,8 +42,8 @@ static TEMPLATES: Listing = Listing {
         Column::exact("image_id", "t.base_image"),
         Column::text("owner", "t.owner_name"),
         Column::integer("vcpu", "t.vcpu"),
-        Column::integer("created_at", "t.created_at"),
-        Column::integer("updated_time", "t.saved_at"),
+        Column::time("created_at", "t.created_at"),
+        Column::time("updated_time", "t.saved_at"),
     ],
     order: "t.id",
 };
