@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::rules::cidr;
@@ -20,9 +21,6 @@ const FROM: [u8; 2] = [10, 213];
 const PREFIX: u8 = 24;
 /// First and last address for guests; those before and after are left for what has fixed addresses.
 const RANGE: (u8, u8) = (10, 250);
-
-/// How often the first start looks whether it is there.
-const LOOK: Duration = Duration::from_millis(10);
 
 pub fn make_switch(store: &Store) -> Result<()> {
     store.write(|tx| match store::switches::default(tx)? {
@@ -40,11 +38,18 @@ impl Networks {
 
     /// Waits until the default network is there. Without libvirt it comes later, and nobody waits.
     pub async fn wait_for_default(&self, patience: Duration) -> Result<()> {
-        let until = tokio::time::Instant::now() + patience;
-        while self.lacks_default()? && tokio::time::Instant::now() < until {
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
+        // Before the first look: nothing is missed between it and the wait.
+        let mut changes = self.inner.store.changes();
+        let there = async {
+            while self.lacks_default()? {
+                match changes.recv().await {
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Ok(()),
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(patience, there).await.unwrap_or(Ok(()))
     }
 
     /// Makes the default network on a /24 that nothing on this machine uses.
