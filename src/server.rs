@@ -23,6 +23,7 @@ use crate::images::Images;
 use crate::inventory::{Inventory, NodeAgent, Way};
 use crate::monitor::Monitor;
 use crate::networks::Networks;
+use crate::node::watchdog;
 use crate::operations::Operations;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -57,7 +58,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.operations.start()?;
     app.operations.keep_log(app.settings.audit_days);
     let beside = [
-        rocket::tokio::spawn(feed_watchdog()),
+        rocket::tokio::spawn(watchdog::feed()),
         rocket::tokio::spawn(memory::give_back()),
         rocket::tokio::spawn(reload),
         rocket::tokio::spawn(api::tell_operations(Arc::clone(&app))),
@@ -214,19 +215,6 @@ async fn send_mail(app: &Arc<App>, bases: Vec<String>) {
     let app = Arc::clone(app);
     if let Err(error) = api::blocking(move || api::send_pending(&app)).await {
         tracing::error!(error = error.detail(), "mails stay unsent until the next start");
-    }
-}
-
-/// Tells systemd that the process is alive, at half the interval that the unit asks for.
-async fn feed_watchdog() {
-    let mut micros = 0;
-    if !sd_notify::watchdog_enabled(false, &mut micros) {
-        return;
-    }
-    let mut ticks = rocket::tokio::time::interval(Duration::from_micros(micros / 2));
-    loop {
-        ticks.tick().await;
-        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
     }
 }
 

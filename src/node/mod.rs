@@ -9,6 +9,7 @@ pub mod names;
 pub mod protocol;
 pub mod stream;
 pub mod units;
+pub mod watchdog;
 
 #[cfg(test)]
 mod tests;

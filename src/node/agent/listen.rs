@@ -20,6 +20,7 @@ use super::keeper::Keeper;
 use super::kept::KeptConfig;
 use super::serve::serve;
 use crate::error::{Context, Error, Kind, Result};
+use crate::node::watchdog;
 
 /// Who may connect is whom the file lets: root and the group that the folder hands down.
 const SOCKET_MODE: u32 = 0o660;
@@ -70,6 +71,7 @@ pub fn run_socket(path: &Path, state: Option<&Path>) -> Result<()> {
             tracing::warn!(%cause, "cannot tell systemd that the agent is ready");
         }
         tracing::info!(socket = %path.display(), "agent ready");
+        tokio::spawn(watchdog::feed());
         let stop = async {
             loop {
                 tokio::select! {
