@@ -6,6 +6,7 @@ mod error;
 mod identity;
 mod images;
 mod inventory;
+mod log;
 mod monitor;
 mod networks;
 mod node;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use api::language::{Catalogues, Language};
 use error::{Error, Message, Result};
@@ -182,10 +185,11 @@ fn start_log(settings: &Settings) -> Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|cause| {
         Error::bad_input("settings-log-wrong").arg("value", &settings.log).because(cause)
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(filter).with(log::PerNode::default());
     match settings.log_json {
-        true => log.json().init(),
-        false => log.with_ansi(false).init(),
+        true => log.with(lines.json()).init(),
+        false => log.with(lines.with_ansi(false)).init(),
     }
     Ok(())
 }
