@@ -412,6 +412,7 @@ libvirt-failed = libvirt refused for "{ $object }": { $message }
 virt-type-unknown = virt_type is "{ $value }"; it must be auto, kvm or qemu.
 node-memory-short = "{ $object }" needs { $needed } MiB of memory, and the node has { $free } MiB free. Shut other desktops down, give it less memory or use another node.
 domain-missing = "{ $object }" is not defined on the node. Check whether it was removed with other tools.
+node-controller-replaced = Another controller with the same installation ID has connected to this node. One of the two is perhaps a copy of the machine of the other: stop the one that is not wanted.
 agent-serves-another = The agent of this node works for the controller of another installation ({ $installation }). Stop that one first, or give this one a node of its own.
 libvirt-uri-not-local = { $uri } is no libvirt of the node itself. Set libvirt_uri to qemu:///system, or leave it out.
 storage-taken = Another agent of Carrel works in the storage { $path }. Stop it first: two would restore the same disks.

@@ -397,6 +397,7 @@ libvirt-failed = libvirt 拒绝了对“{ $object }”的操作：{ $message }
 virt-type-unknown = virt_type 的值是“{ $value }”，只能是 auto、kvm 或 qemu。
 node-memory-short = “{ $object }”需要 { $needed } MiB 内存，而节点只剩 { $free } MiB。请关闭其他桌面、减少其内存或使用其他节点。
 domain-missing = 节点上没有定义“{ $object }”，请检查是否被其他工具删除。
+node-controller-replaced = 另一个安装标识相同的控制端已连接到该节点。其中一个可能是由另一个的机器复制而来，请停止不需要的那一个。
 agent-serves-another = 该节点的代理正在为另一个安装（{ $installation }）的控制端工作。请先停止那个控制端，或为本安装使用其他节点。
 libvirt-uri-not-local = { $uri } 不是节点本机的 libvirt。请将 libvirt_uri 设为 qemu:///system，或删除该设置。
 storage-taken = 另一个 Carrel 代理正在使用存储 { $path }，请先停止它：两个代理会同时还原相同的磁盘。

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{
+    Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
+};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::store::nodes::RowAgent;
@@ -23,6 +25,14 @@ const PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// Before a network that went down again and again is looked at once more.
 const NETWORK_PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A link that stood so long was a good one. Longer than the longest pause: two controllers that drive each other off
+/// go on doing so slowly.
+const STEADY: Duration = Duration::from_secs(30);
+
+/// Least time between two writes of a node's status, and between two questions what it is: what an agent tells costs
+/// its controller no more than this, however often it tells it.
+const STATUS_PACE: Duration = Duration::from_millis(200);
+const FACTS_PACE: Duration = Duration::from_secs(1);
 
 impl Inventory {
     /// Connects to the agents of all nodes now and again whenever a link is lost, until the runtime
@@ -49,7 +59,7 @@ struct Keepers {
 }
 
 impl Keepers {
-    async fn keep(mut self, mut changes: Receiver<Changed>) {
+    async fn keep(mut self, mut changes: broadcast::Receiver<Changed>) {
         loop {
             match changes.recv().await {
                 Ok(changed) if !changed.topics.contains(Topic::Nodes) => continue,
@@ -103,6 +113,29 @@ impl Keepers {
     }
 }
 
+/// How long to wait before a link is opened again.
+#[derive(Default)]
+struct Pauses {
+    /// Attempts since the last link that was a good one.
+    attempts: u32,
+}
+
+impl Pauses {
+    /// One that was lost soon after it came about, driven off by another controller perhaps, is no better than one
+    /// that did not.
+    fn stood(&mut self, time: Duration) {
+        if time >= STEADY {
+            self.attempts = 0;
+        }
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = PAUSE_FIRST.saturating_mul(2_u32.saturating_pow(self.attempts));
+        self.attempts = self.attempts.saturating_add(1);
+        pause.min(PAUSE_MAX)
+    }
+}
+
 struct Keeper {
     inventory: Inventory,
     node: NodeId,
@@ -119,20 +152,22 @@ impl Keeper {
     }
 
     async fn keep(self) {
-        let mut pause = PAUSE_FIRST;
+        let mut pauses = Pauses::default();
         loop {
             let (sender, events) = unbounded_channel();
             let why: Fault = match self.arrive(sender).await {
                 Ok(client) => {
-                    pause = PAUSE_FIRST;
+                    let arrived = Instant::now();
                     self.listen(events).await;
                     client.close();
-                    link::lost().into()
+                    pauses.stood(arrived.elapsed());
+                    client.refusal().unwrap_or_else(|| link::lost().into())
                 }
                 // The server ends.
                 Err(error) if error.kind() == Kind::Cancelled => return,
                 Err(error) => error.into(),
             };
+            let pause = pauses.next();
             tracing::warn!(
                 node.id = self.node.number(),
                 error = why.detail,
@@ -143,7 +178,6 @@ impl Keeper {
             self.inventory.inner.attendants.left();
             self.save_status().await;
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -175,47 +209,77 @@ impl Keeper {
         Ok(client)
     }
 
-    /// Passes on events until the link ends.
-    async fn listen(&self, mut events: UnboundedReceiver<Event>) {
+    /// Passes on events until the link ends. What follows from them is done beside, and once for all that came
+    /// meanwhile: events are never waited with.
+    async fn listen(&self, events: UnboundedReceiver<Event>) {
+        let (status, status_due) = channel(1);
+        let (facts, facts_due) = channel(1);
+        let passed = async {
+            tokio::join!(self.pass_on(events, status, facts), self.keep_status(status_due));
+        };
+        tokio::select! {
+            () = passed => {}
+            () = self.keep_facts(facts_due) => {}
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        mut events: UnboundedReceiver<Event>,
+        status: Sender<()>,
+        facts: Sender<()>,
+    ) {
         let links = &self.inventory.inner.links;
+        // A full channel says it already.
+        let ask = |due: &Sender<()>| due.try_send(()).unwrap_or_default();
         while let Some(event) = events.recv().await {
             match &event {
                 Event::Sample(sample) => links.set_sample(self.node, Arc::clone(sample)),
                 Event::Hypervisor { up: true, .. } => {
                     links.set_hypervisor(self.node, None);
-                    self.save_status().await;
-                    self.refresh();
+                    ask(&status);
+                    ask(&facts);
                 }
                 Event::Hypervisor { up: false, reason } => {
                     let why = Error::unreachable("node-hypervisor-down").arg("reason", reason);
                     links.set_hypervisor(self.node, Some(why.into()));
-                    self.save_status().await;
+                    ask(&status);
                 }
                 Event::NetworkDown { .. } => {
                     let attendants = &self.inventory.inner.attendants;
                     attendants.ask_after(Duty::Networks, self.node, NETWORK_PAUSE);
                 }
-                _ => {}
+                Event::Domain(_) | Event::DomainGone { .. } | Event::DomainUnreadable { .. } => {}
             }
             links.announce(self.node, event);
         }
     }
 
-    /// The hypervisor came back, perhaps as another version: asks again beside the events.
-    fn refresh(&self) {
+    /// Writes the status whenever it is due, until nobody can say so any more and the last is written.
+    async fn keep_status(&self, mut due: Receiver<()>) {
+        while due.recv().await.is_some() {
+            self.save_status().await;
+            tokio::time::sleep(STATUS_PACE).await;
+        }
+    }
+
+    /// Whenever the hypervisor came back, perhaps as another version, asks the node what it is. Never ends.
+    async fn keep_facts(&self, mut due: Receiver<()>) {
+        while due.recv().await.is_some() {
+            self.refresh().await;
+            tokio::time::sleep(FACTS_PACE).await;
+        }
+        std::future::pending().await
+    }
+
+    async fn refresh(&self) {
         let (inventory, node) = (self.inventory.clone(), self.node);
-        tokio::spawn(async move {
-            let again = inventory.clone();
-            let asked = on_thread(move || again.take_facts(node, &again.client_now(node)?)).await;
-            if let Err(error) = asked {
-                tracing::warn!(
-                    node.id = node.number(),
-                    error = error.detail(),
-                    "facts not refreshed"
-                );
-            }
-            inventory.inner.attendants.arrived(node);
-        });
+        let asked =
+            on_thread(move || inventory.take_facts(node, &inventory.client_now(node)?)).await;
+        if let Err(error) = asked {
+            tracing::warn!(node.id = node.number(), error = error.detail(), "facts not refreshed");
+        }
+        self.inventory.inner.attendants.arrived(node);
     }
 
     async fn save_status(&self) {
@@ -245,4 +309,24 @@ async fn on_thread<T: Send + 'static>(
 ) -> Result<T> {
     let outcome = joined("work of the inventory", spawn_blocking(work).await);
     outcome.unwrap_or_else(|| Err(Error::new(Kind::Cancelled, "cancelled")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_until_a_link_has_stood_for_long() {
+        let mut pauses = Pauses::default();
+        let mut waited = Vec::new();
+        for _ in 0..7 {
+            pauses.stood(Duration::from_secs(9));
+            waited.push(pauses.next().as_millis());
+        }
+        assert_eq!(waited, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        pauses.stood(STEADY);
+        assert_eq!(pauses.next(), PAUSE_FIRST);
+        pauses.attempts = u32::MAX;
+        assert_eq!((pauses.next(), pauses.next()), (PAUSE_MAX, PAUSE_MAX));
+    }
 }

@@ -1,11 +1,15 @@
 //! The agent of a machine on its socket, and controllers that reach it through `carrel agent --stdio`, as one on another
 //! machine does by ssh.
 
+use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +18,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{SMALL, Server, Site, empty_image, wait_until};
+use crate::support::{SMALL, Server, Site, empty_image, rows, wait_until};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -192,4 +196,107 @@ fn what_waits_for_a_silent_node_holds_no_other_change() {
         }
     });
     agent.signal(Signal::SIGCONT);
+}
+
+const NODES: &str = "/api/v1.0/resource_mgr/controller_nodes";
+
+/// A machine that was copied with its controller: both have the same installation.
+#[test]
+fn two_controllers_of_one_installation_come_back_ever_later_and_say_why() {
+    let agent = Agent::start();
+    let start = || Server::with().env("CARREL_AGENT_SOCKET", agent.socket().display()).start();
+    let first = start();
+    assert!(connected(&first));
+    let backup = agent.folder.path().join("carrel.backup");
+    let backup = backup.to_str().expect("a path");
+    assert!(first.run(&["backup", backup], "").status.success());
+    let mut second = start();
+    second.stop();
+    assert!(second.run(&["restore", backup], "").status.success());
+    second.start_again();
+
+    for server in [&first, &second] {
+        let waits = |line: &str| {
+            (line.contains("node-controller-replaced") && line.contains("retry_ms=4000"))
+                .then_some(())
+        };
+        assert!(server.log().wait_for(LIMIT, waits).is_some(), "{}", server.log().tail(40));
+    }
+    let admin = first.admin();
+    wait_until("the reason in the list of nodes", LIMIT, || {
+        let nodes = rows(&admin.get(NODES).send());
+        nodes[0]["reason"].as_str().is_some_and(|reason| reason.contains("安装标识"))
+    });
+}
+
+/// One that says without end that its hypervisor came back, and knows nothing else.
+#[test]
+fn what_an_agent_tells_without_end_costs_its_controller_little() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let socket = folder.path().join("agent.sock");
+    let listener = UnixListener::bind(&socket).expect("bind");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a controller");
+        babble(stream, &counted);
+    });
+    let server = Server::with().env("CARREL_AGENT_SOCKET", socket.display()).start();
+    let admin = server.admin();
+    wait_until("its last word", LIMIT, || {
+        let nodes = rows(&admin.get(NODES).send());
+        nodes[0]["reason"].as_str().is_some_and(|reason| reason.contains("its last word"))
+    });
+    let asked = asked.load(Ordering::SeqCst);
+    // Once when it came, and at most once a second since.
+    assert!((1..100).contains(&asked), "asked {asked} times what it is");
+    let lines = server.log().matching("node.id=1").len();
+    assert!((1..=200).contains(&lines), "{lines} lines");
+}
+
+/// Says that its hypervisor is up, 20,000 times, then that it is down. Answers every call, never with what was asked.
+fn babble(mut stream: UnixStream, asked: &Arc<AtomicUsize>) {
+    let mut preface = [0; 8];
+    stream.read_exact(&mut preface).expect("a preface");
+    stream.write_all(&preface).expect("the same version");
+    let reading = stream.try_clone().expect("a second handle");
+    // Two write into it.
+    let stream = Arc::new(Mutex::new(stream));
+    say(&stream, b"\x81\xa5Hello\x91\xc0");
+    let answers = thread::spawn({
+        let (stream, asked) = (Arc::clone(&stream), Arc::clone(asked));
+        move || answer(reading, &stream, &asked)
+    });
+    for _ in 0..20_000 {
+        say(&stream, b"\x81\xa5Event\x81\xaaHypervisor\x92\xc3\xa0");
+    }
+    say(&stream, b"\x81\xa5Event\x81\xaaHypervisor\x92\xc2\xadits last word");
+    answers.join().expect("the answers");
+}
+
+/// A controller that has gone does not hear it.
+fn say(stream: &Mutex<UnixStream>, frame: &[u8]) {
+    let length = u32::try_from(frame.len()).expect("a small frame").to_be_bytes();
+    drop(stream.lock().expect("the stream").write_all(&[&length, frame].concat()));
+}
+
+fn answer(mut reading: UnixStream, stream: &Mutex<UnixStream>, asked: &AtomicUsize) {
+    let mut length = [0; 4];
+    while reading.read_exact(&mut length).is_ok() {
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        if reading.read_exact(&mut frame).is_err() {
+            return;
+        }
+        let call: Result<HashMap<String, (u64, serde::de::IgnoredAny)>, _> =
+            rmp_serde::from_slice(&frame);
+        let Some((id, _)) = call.ok().and_then(|mut call| call.remove("Call")) else {
+            say(stream, b"\xa4Pong");
+            continue;
+        };
+        if frame.ends_with(b"\xa8Describe") {
+            asked.fetch_add(1, Ordering::SeqCst);
+        }
+        let reply = HashMap::from([("Reply", (id, HashMap::from([("Ok", "Done")])))]);
+        say(stream, &rmp_serde::to_vec(&reply).expect("a reply"));
+    }
 }

@@ -21,15 +21,19 @@ use super::libvirt;
 use crate::error::{Error, Fault, Result};
 use crate::node::cancel::CancelFlag;
 use crate::node::link::{self, FrameReader, LastHeard, Outbox, lost};
-use crate::node::protocol::{AgentConfig, Event, Frame, LINK_PATIENCE, Reply, Request, Weight};
+use crate::node::protocol::{
+    AgentConfig, Event, Frame, LINK_PATIENCE, REPLACED, Reply, Request, Weight,
+};
 use crate::node::stream::{self, Incoming, Outgoing, StreamHandle};
 
 /// Calls that may wait or run at once; a controller that asks for more has lost count.
 const CALLS_LIMIT: usize = 1024;
 /// Calls that work at once.
 const LIGHT_AT_ONCE: usize = 64;
-/// Those that fill a disk or a link.
+/// Those that fill a disk.
 const HEAVY_AT_ONCE: usize = 16;
+/// Those that mostly wait for the next bytes from a browser or another node: they hold up nothing but each other.
+const TRANSFERS_AT_ONCE: usize = 64;
 /// A controller pings every few seconds; one that is silent for long is gone, whatever the stream says.
 const SILENCE: Duration = Duration::from_secs(3 * LINK_PATIENCE);
 /// What cancelled calls get to end before the connection is left behind.
@@ -53,12 +57,17 @@ where
         Ok((turn, agent)) => {
             outbox.send(&Frame::Hello { config: None })?;
             let events = forward_events(&agent, &outbox);
-            let mut connection = Connection::new(agent, outbox);
+            let mut connection = Connection::new(agent, outbox.clone());
             let outcome = connection.run(&mut frames, &heard, turn.replaced()).await;
             events.abort();
             connection.end().await;
             drop(turn);
-            outcome
+            // After the replies of its calls. One that has gone itself does not hear it.
+            if matches!(outcome, Ok(End::Replaced)) {
+                drop(outbox.send(&Frame::Refused(Error::unreachable(REPLACED).into())));
+            }
+            drop(outbox);
+            outcome.map(drop)
         }
         Err(error) => {
             tracing::error!(
@@ -111,13 +120,48 @@ fn forward_events(agent: &Agent, outbox: &Outbox) -> tokio::task::JoinHandle<()>
     })
 }
 
+/// How a connection ended that did not break.
+enum End {
+    Left,
+    /// A newer controller of the installation has come.
+    Replaced,
+}
+
 struct Connection {
     agent: Arc<Agent>,
     outbox: Outbox,
     calls: Arc<Mutex<HashMap<u64, Running>>>,
     tasks: JoinSet<()>,
+    lanes: Lanes,
+}
+
+/// Room for calls that work, one lane for each weight that needs a thread.
+#[derive(Clone)]
+struct Lanes {
     light: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
+}
+
+impl Lanes {
+    fn new() -> Self {
+        let lane = |width| Arc::new(Semaphore::new(width));
+        Self {
+            light: lane(LIGHT_AT_ONCE),
+            heavy: lane(HEAVY_AT_ONCE),
+            transfers: lane(TRANSFERS_AT_ONCE),
+        }
+    }
+
+    /// `None` for a call that needs no thread.
+    fn of(&self, weight: Weight) -> Option<Arc<Semaphore>> {
+        match weight {
+            Weight::Light => Some(self.light.clone()),
+            Weight::Heavy => Some(self.heavy.clone()),
+            Weight::Transfer => Some(self.transfers.clone()),
+            Weight::Waiting => None,
+        }
+    }
 }
 
 /// A call under way.
@@ -128,14 +172,7 @@ struct Running {
 
 impl Connection {
     fn new(agent: Arc<Agent>, outbox: Outbox) -> Self {
-        Self {
-            agent,
-            outbox,
-            calls: Arc::default(),
-            tasks: JoinSet::new(),
-            light: Arc::new(Semaphore::new(LIGHT_AT_ONCE)),
-            heavy: Arc::new(Semaphore::new(HEAVY_AT_ONCE)),
-        }
+        Self { agent, outbox, calls: Arc::default(), tasks: JoinSet::new(), lanes: Lanes::new() }
     }
 
     async fn run<R: AsyncRead + Unpin>(
@@ -143,14 +180,14 @@ impl Connection {
         frames: &mut FrameReader<R>,
         heard: &LastHeard,
         replaced: impl Future<Output = ()>,
-    ) -> Result<()> {
+    ) -> Result<End> {
         let mut look = tokio::time::interval(Duration::from_secs(1));
         tokio::pin!(replaced);
         loop {
             tokio::select! {
                 () = &mut replaced => {
                     tracing::info!("a newer controller has come");
-                    return Ok(());
+                    return Ok(End::Replaced);
                 }
                 _ = look.tick() => {
                     if heard.ago() >= SILENCE {
@@ -160,7 +197,7 @@ impl Connection {
                 frame = frames.next() => match frame {
                     Some(Ok(frame)) => self.take(frame)?,
                     Some(Err(cause)) => return Err(lost().because(cause)),
-                    None => return Ok(()),
+                    None => return Ok(End::Left),
                 },
             }
         }
@@ -218,14 +255,13 @@ impl Connection {
         let (handle, incoming, outgoing) = stream::open(id, &self.outbox);
         let cancel = CancelFlag::new();
         self.calls().insert(id, Running { cancel: cancel.clone(), stream: handle });
-        let weight = request.weight();
+        let lane = self.lanes.of(request.weight());
         let behind_bytes = request.answers_with_bytes();
-        let permits = if weight == Weight::Heavy { self.heavy.clone() } else { self.light.clone() };
         let (agent, outbox, calls) = (self.agent.clone(), self.outbox.clone(), self.calls.clone());
         self.tasks.spawn(async move {
-            let result = match weight {
-                Weight::Waiting => dispatch::carry_over(agent, request, &cancel, incoming, outgoing).await,
-                Weight::Light | Weight::Heavy => {
+            let result = match lane {
+                None => dispatch::carry_over(agent, request, &cancel, incoming, outgoing).await,
+                Some(permits) => {
                     // A cancelled call need not wait for its turn.
                     tokio::select! {
                         permit = permits.acquire() => {

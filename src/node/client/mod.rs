@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self as blocking, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -54,6 +54,8 @@ struct Shared {
     calls: Mutex<Option<HashMap<u64, Pending>>>,
     next: AtomicU64,
     gone: CancelFlag,
+    /// What the agent ended the link with.
+    refusal: OnceLock<Fault>,
 }
 
 /// A call without its reply.
@@ -104,6 +106,7 @@ impl NodeClient {
             calls: Mutex::new(Some(HashMap::new())),
             next: AtomicU64::new(1),
             gone: CancelFlag::new(),
+            refusal: OnceLock::new(),
         });
         tokio::spawn(pump::run(shared.clone(), frames, heard, events, writing));
         Ok(Self(Arc::new(Owned(shared))))
@@ -112,6 +115,11 @@ impl NodeClient {
     /// Whether the link still carries, as far as is known.
     pub fn is_alive(&self) -> bool {
         !self.0.0.gone.is_cancelled()
+    }
+
+    /// Why the agent let this controller go, once it has.
+    pub fn refusal(&self) -> Option<Fault> {
+        self.0.0.refusal.get().cloned()
     }
 
     /// Ends the link for all its users.

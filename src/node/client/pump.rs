@@ -90,7 +90,12 @@ fn take(shared: &Shared, frame: Frame, events: &UnboundedSender<Event>) -> Resul
         // Nobody listening to events is the listener's choice.
         Frame::Event(event) => drop(events.send(event)),
         Frame::Pong => {}
-        Frame::Refused(fault) => return Err(fault.detail),
+        Frame::Refused(fault) => {
+            let why = fault.detail.clone();
+            // The first word counts.
+            drop(shared.refusal.set(fault));
+            return Err(why);
+        }
         frame => return Err(format!("unexpected from an agent: {frame:?}")),
     }
     Ok(())

@@ -90,7 +90,7 @@ pub enum Frame {
         id: u64,
     },
     Event(Event),
-    /// In the place of a Hello: why this peer will not talk. The link ends.
+    /// In the place of a Hello, or later by the agent: why this peer will not talk, or no longer. The link ends.
     Refused(Fault),
     /// Asks for a [`Frame::Pong`], to find out whether the link still carries.
     Ping,
@@ -99,6 +99,9 @@ pub enum Frame {
 
 /// Seconds without a byte from the agent after which the controller gives a link up.
 pub const LINK_PATIENCE: u64 = 10;
+
+/// Key of the error with which an agent lets a controller go for a newer one of the same installation.
+pub const REPLACED: &str = "node-controller-replaced";
 
 /// Seconds between the controller's [`Frame::Ping`]s.
 pub const PING_PAUSE: u64 = 3;

@@ -42,6 +42,8 @@ pub enum Weight {
     Light,
     /// Reads or writes whole disk images.
     Heavy,
+    /// Carries a whole disk image over the link, at the pace of whoever is at the other end.
+    Transfer,
     /// Mostly waits, for hours perhaps, and needs no thread.
     Waiting,
 }
@@ -67,7 +69,7 @@ macro_rules! requests {
             }
 
             pub fn weight(&self) -> Weight {
-                use Weight::{Heavy, Light, Waiting};
+                use Weight::{Heavy, Light, Transfer, Waiting};
                 match self {
                     $(Self::$name $({ $($field),* })? => {
                         $(let _ = ($($field,)*);)?
@@ -132,14 +134,14 @@ requests! {
     /// Takes a file from the call's stream into an unfinished upload.
     /// `size`: announced length, for an early answer to "does it fit". Nothing is visible as an image
     /// until [`Request::AdoptImage`].
-    Receive { upload: Uuid, storage: String, size: Option<u64> } => Long, Heavy, Received;
+    Receive { upload: Uuid, storage: String, size: Option<u64> } => Long, Transfer, Received;
     /// Throws an unfinished upload away.
     Discard { upload: Uuid, storage: String } => Short, Light, Done;
     /// Checks that an upload is a disk image without backing or external data file, turns it into
     /// qcow2 when it is something else, and gives it its final name.
     AdoptImage { upload: Uuid, layer: LayerRef } => Long, Heavy, Image;
     /// Sends a layer's file down the call's stream.
-    Send { layer: LayerRef } => Long, Heavy, [bytes] Done;
+    Send { layer: LayerRef } => Long, Transfer, [bytes] Done;
     /// Makes a new layer on top of `below`, `size` bytes large.
     CreateLayer { layer: LayerRef, below: Option<LayerRef>, size: u64 } => Short, Light, Done;
     /// Copies a chain into one self-contained layer.

@@ -1,9 +1,13 @@
 //! What crosses the link for a request, and what is taken for its answer.
 
+use std::time::Duration;
+
 use futures::StreamExt;
+use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::links::{mute_link, say};
+use super::{Node, raw_disk};
 use crate::node::link;
 use crate::node::protocol::{Frame, LayerKind, LayerRef, PowerAction, Reply, Request};
 
@@ -52,4 +56,22 @@ async fn a_reply_of_another_form_is_no_answer() {
     let error = opened.reply().await.unwrap_err();
     assert!(error.detail().contains("Networks"), "{}", error.detail());
     assert!(client.is_alive());
+}
+
+/// More of them than there is room for heavy work.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_uploads_hold_up_no_other_work_with_images() {
+    let node = Node::start().await;
+    let mut slow = Vec::new();
+    for _ in 0..32 {
+        let mut call = node.client.receive(Uuid::new_v4(), node.storage.clone(), None).unwrap();
+        call.write_all(b"one byte, and then the line hangs").await.unwrap();
+        slow.push(call);
+    }
+    let work = async {
+        let (upload, received) = node.upload(&raw_disk(&node.path("raw")), None).await;
+        received.unwrap();
+        node.adopt(upload, node.layer()).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("it waits for the uploads");
 }
