@@ -24,24 +24,35 @@ use crate::store::{NodeId, Topic, Tx};
 pub enum DesktopPowerAction {
     Start,
     Stop,
+    /// Pulls the plug.
+    HardStop,
     Reboot,
+    HardReboot,
 }
 
 impl DesktopPowerAction {
-    const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::Reboot];
+    const ALL: [Self; 5] =
+        [Self::Start, Self::Stop, Self::HardStop, Self::Reboot, Self::HardReboot];
+
+    /// Off is what is wanted.
+    const fn ends(self) -> bool {
+        matches!(self, Self::Stop | Self::HardStop)
+    }
 
     const fn kind(self) -> &'static str {
         match self {
             Self::Start => "desktops-start",
             Self::Stop => "desktops-stop",
+            Self::HardStop => "desktops-hard-stop",
             Self::Reboot => "desktops-reboot",
+            Self::HardReboot => "desktops-hard-reboot",
         }
     }
 
     /// A guest is asked to end by itself and may take its time.
     const fn lane(self) -> Lane {
         match self {
-            Self::Start => Lane::Quick,
+            Self::Start | Self::HardStop | Self::HardReboot => Lane::Quick,
             Self::Stop | Self::Reboot => Lane::Guests,
         }
     }
@@ -50,7 +61,9 @@ impl DesktopPowerAction {
         match self {
             Self::Start => PowerAction::Start,
             Self::Stop => PowerAction::Stop,
+            Self::HardStop => PowerAction::HardStop,
             Self::Reboot => PowerAction::Reboot,
+            Self::HardReboot => PowerAction::HardReboot,
         }
     }
 }
@@ -60,8 +73,8 @@ impl DesktopPowerAction {
 pub(super) fn is_done(kind: &str, power: Power) -> bool {
     match DesktopPowerAction::ALL.into_iter().find(|action| action.kind() == kind) {
         Some(DesktopPowerAction::Start) => power.0 == PowerState::Running,
-        Some(DesktopPowerAction::Stop) => power.0 == PowerState::Off,
-        Some(DesktopPowerAction::Reboot) | None => false,
+        Some(action) => action.ends() && power.0 == PowerState::Off,
+        None => false,
     }
 }
 
@@ -172,7 +185,7 @@ impl Desktops {
 /// Whether the group's template lets its desktops be switched so.
 fn may_switch(action: DesktopPowerAction, group: &DesktopGroup) -> Result<()> {
     match group.obstacle() {
-        Some(obstacle) if action != DesktopPowerAction::Stop => Err(obstacle),
+        Some(obstacle) if !action.ends() => Err(obstacle),
         _ => Ok(()),
     }
 }
@@ -180,8 +193,8 @@ fn may_switch(action: DesktopPowerAction, group: &DesktopGroup) -> Result<()> {
 /// Whether the action has a meaning for a desktop of a group that is switched as a whole.
 fn is_meant(action: DesktopPowerAction, seat: &seats::Seat) -> bool {
     match action {
-        DesktopPowerAction::Start | DesktopPowerAction::Stop => true,
-        DesktopPowerAction::Reboot => seat.power.is_on(),
+        DesktopPowerAction::Reboot | DesktopPowerAction::HardReboot => seat.power.is_on(),
+        DesktopPowerAction::Start | DesktopPowerAction::Stop | DesktopPowerAction::HardStop => true,
     }
 }
 
@@ -237,10 +250,12 @@ fn admit(
     if seat.stage != Stage::Ready {
         return Err(not_ready(seat.stage, &seat.name));
     }
-    if action != DesktopPowerAction::Stop && template_state != TemplateState::Ready {
+    if !action.ends() && template_state != TemplateState::Ready {
         return Err(template_obstacle(template_state, template));
     }
-    if action == DesktopPowerAction::Reboot && !seat.power.is_on() {
+    if matches!(action, DesktopPowerAction::Reboot | DesktopPowerAction::HardReboot)
+        && !seat.power.is_on()
+    {
         return Err(Error::conflict("desktop-not-running").arg("name", &seat.name));
     }
     Ok(())
@@ -261,7 +276,7 @@ fn submission(
     subject: Uuid,
 ) -> Result<NewOperation> {
     let Admitted { uuids: desktops, locks, title, refused, .. } = admitted;
-    if action == DesktopPowerAction::Stop {
+    if action.ends() {
         seats::note_stopping(tx, &desktops)?;
     }
     let total = locks.len() as u64;
@@ -292,7 +307,7 @@ fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<(
 
 /// Writes what became of desktops into their rows.
 fn note(desktops: &Desktops, action: DesktopPowerAction, outcomes: &Outcomes) -> Result<()> {
-    if action == DesktopPowerAction::Stop {
+    if action.ends() {
         let not_done = outcomes.not_done();
         return desktops.store.write(|tx| seats::unnote_stopping(tx, &not_done));
     }
@@ -304,7 +319,7 @@ fn note(desktops: &Desktops, action: DesktopPowerAction, outcomes: &Outcomes) ->
 
 /// Guests that were asked to stop and still run are no longer being stopped.
 fn take_back(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
-    if args.action != DesktopPowerAction::Stop {
+    if !args.action.ends() {
         return Ok(());
     }
     // What has gone off was stopped, also when its row does not know yet.
@@ -338,7 +353,9 @@ mod tests {
             done(DesktopPowerAction::Stop, PowerState::Off)
                 && !done(DesktopPowerAction::Stop, PowerState::Running)
         );
+        assert!(done(DesktopPowerAction::HardStop, PowerState::Off));
         assert!(!done(DesktopPowerAction::Reboot, PowerState::Running));
+        assert!(!done(DesktopPowerAction::HardReboot, PowerState::Off));
         assert!(!done(DesktopPowerAction::Start, PowerState::Paused));
         assert!(!is_done("desktop-group-create", Power(PowerState::Running)));
     }

@@ -42,6 +42,22 @@ fn desktops_say_what_they_are_and_why_they_do_not_run() {
     let row = rows(&stopped.header("Accept-Language", "en").send())[0].clone();
     assert_eq!(row["status"], "inactive");
     assert_eq!(row["message"], "It was shut down by Carrel.");
+    // At once, without a word to the guest.
+    room.act("hard_reboot", (&group, "pc"), &one).expect_status(409);
+    room.act("start", (&group, "pc"), &one).expect_status(200);
+    let operation = |kind: &str| {
+        let found = room.site.admin.get("/api/v1.0/operations").query("kind", kind).send();
+        rows(&found).first().map(|row| row["state"].clone())
+    };
+    assert_eq!(room.act("hard_reboot", (&group, "pc"), &one).data()["success_num"], 1);
+    assert_eq!(operation("desktops-hard-reboot"), Some(json!("succeeded")));
+    assert_eq!(room.site.desktops(&group)[0]["status"], "active");
+    assert_eq!(room.act("hard_stop", (&group, "pc"), &one).data()["success_num"], 1);
+    assert_eq!(operation("desktops-hard-stop"), Some(json!("succeeded")));
+    assert_eq!(room.site.desktops(&group)[0]["status"], "inactive");
+    let log = room.site.admin.get("/api/v1.0/index/get_operation_log/").query("subject", one[0].1);
+    let log = log.header("Accept-Language", "en").send();
+    assert!(log.body.contains("Switch off desktops: pc"), "{}", log.body);
     // Off already: that is what was wanted.
     room.act("stop", (&group, "pc"), &one).expect_status(200);
     room.act("reboot", (&group, "pc"), &one).expect_status(409);

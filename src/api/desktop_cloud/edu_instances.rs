@@ -40,6 +40,16 @@ pub fn endpoints() -> Vec<Endpoint> {
             .action("reboot")
             .audited(MODULE, "log-desktop-reboot")
             .summary("Reboot running desktops of a group"),
+        post("carrel.edu-instances.hard-stop", PATH, hard_stop)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
+            .action("hard_stop")
+            .audited(MODULE, "log-desktop-hard-stop")
+            .summary("Switch desktops of a group off at once, as by the plug; what was not saved is lost"),
+        post("carrel.edu-instances.hard-reboot", PATH, hard_reboot)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
+            .action("hard_reboot")
+            .audited(MODULE, "log-desktop-hard-reboot")
+            .summary("Switch running desktops of a group off and on at once; what was not saved is lost"),
         post("vdi.edu-instances.create", PATH, create)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("create")
@@ -178,6 +188,14 @@ fn stop(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmiss
 
 fn reboot(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
     power(app, call, DesktopPowerAction::Reboot, input)
+}
+
+fn hard_stop(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
+    power(app, call, DesktopPowerAction::HardStop, input)
+}
+
+fn hard_reboot(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
+    power(app, call, DesktopPowerAction::HardReboot, input)
 }
 
 fn power(

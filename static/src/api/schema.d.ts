@@ -1505,6 +1505,46 @@ export interface components {
             uuid: string;
             name: string;
         };
+        CarrelEduInstancesHardRebootInput: {
+            /**
+             * Format: uuid
+             * @description The group.
+             */
+            desktop_uuid: string;
+            desktop_name: string;
+            /**
+             * Format: int64
+             * @description 1 education, 2 personal
+             */
+            desktop_type: number;
+            instances: components["schemas"]["CarrelEduInstancesHardRebootNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelEduInstancesHardRebootNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelEduInstancesHardStopInput: {
+            /**
+             * Format: uuid
+             * @description The group.
+             */
+            desktop_uuid: string;
+            desktop_name: string;
+            /**
+             * Format: int64
+             * @description 1 education, 2 personal
+             */
+            desktop_type: number;
+            instances: components["schemas"]["CarrelEduInstancesHardStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelEduInstancesHardStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
         /** @description Names of events and their data. */
         CarrelEventsData: {
             changed: components["schemas"]["CarrelEventsTopicChanged"] | null;
@@ -7095,6 +7135,14 @@ export interface operations {
                     /** @constant */
                     action: "reboot";
                     param: components["schemas"]["VdiEduInstancesRebootInput"];
+                } | {
+                    /** @constant */
+                    action: "hard_stop";
+                    param: components["schemas"]["CarrelEduInstancesHardStopInput"];
+                } | {
+                    /** @constant */
+                    action: "hard_reboot";
+                    param: components["schemas"]["CarrelEduInstancesHardRebootInput"];
                 } | {
                     /** @constant */
                     action: "create";

@@ -189,6 +189,20 @@ fn desktops() -> Vec<Kind> {
             |bench, given| bench.site.admin.action(INSTANCES, "reboot", some_desktops(given)),
             |bench, given| running_in(bench, text(given, "name")) == 3,
         ),
+        asked(
+            "desktops-hard-stop",
+            Lane::Quick,
+            running_class,
+            |bench, given| bench.site.admin.action(INSTANCES, "hard_stop", some_desktops(given)),
+            |bench, given| running_in(bench, text(given, "name")) == 1,
+        ),
+        asked(
+            "desktops-hard-reboot",
+            Lane::Quick,
+            running_class,
+            |bench, given| bench.site.admin.action(INSTANCES, "hard_reboot", some_desktops(given)),
+            |bench, given| running_in(bench, text(given, "name")) == 3,
+        ),
     ]
 }
 

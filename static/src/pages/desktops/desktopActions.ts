@@ -1,10 +1,11 @@
-import { Delete, Monitor, Refresh, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
+import { CircleClose, Delete, Monitor, Refresh, RefreshRight, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
 import { computed, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { desktops } from '@/api/teaching'
 import type { Desktop, DesktopGroup } from '@/api/types'
 import { useAction } from '@/composables/useAction'
+import { interruption, type Interruption } from '@/lib/power'
 import type { RowAction } from '@/lib/rowAction'
 
 const on = ({ status, power }: Desktop) => status === 'active' || power === 'paused'
@@ -23,8 +24,8 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
   const names = (rows: Desktop[]) => rows.map(({ name }) => name)
   const loses = () => t(group.value?.sys_restore ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved')
 
-  function interrupt(verb: 'stop' | 'reboot', rows: Desktop[]) {
-    const ask = { title: t(`desktop.${verb}`), text: loses(), names: names(rows), button: t(`power.${verb}`) }
+  function interrupt(verb: Interruption, rows: Desktop[]) {
+    const ask = { ...interruption(verb, loses()), names: names(rows) }
     return run(() => desktops.power(verb, group.value!, rows), { ask })
   }
 
@@ -70,6 +71,28 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
       bulk: true,
       when: on,
       run: (rows) => interrupt('reboot', rows),
+    },
+    {
+      key: 'hard_stop',
+      needs: 'desktops.power',
+      within: room,
+      label: t('power.hard_stop'),
+      icon: CircleClose,
+      danger: true,
+      bulk: true,
+      divided: true,
+      when: on,
+      run: (rows) => interrupt('hard_stop', rows),
+    },
+    {
+      key: 'hard_reboot',
+      needs: 'desktops.power',
+      within: room,
+      label: t('power.hard_reboot'),
+      icon: RefreshRight,
+      danger: true,
+      when: on,
+      run: (rows) => interrupt('hard_reboot', rows),
     },
     {
       key: 'delete',

@@ -73,11 +73,7 @@ export function useTemplateActions() {
   const power = (verb: TemplatePower, rows: Template[], ask?: Omit<Question, 'names'>) =>
     run(() => templates.power(verb, rows), ask && { ask: { ...ask, names: rows.map(({ name }) => name) } })
 
-  const ask = (verb: string) => ({
-    title: t(`template.${verb}`),
-    text: t(`template.${verb}Text`),
-    button: t(`template.${verb}`),
-  })
+  const ask = (words: string) => ({ title: t(words), text: t(`${words}Text`), button: t(words) })
 
   const needs = 'templates.manage'
   const actions = computed<RowAction<Template>[]>(() => [
@@ -130,18 +126,18 @@ export function useTemplateActions() {
     {
       key: 'hard_stop',
       needs,
-      label: t('template.hardStop'),
+      label: t('power.hard_stop'),
       icon: CircleClose,
       when: on,
-      run: (rows) => power('hard_stop', rows, ask('hardStop')),
+      run: (rows) => power('hard_stop', rows, ask('power.hard_stop')),
     },
     {
       key: 'hard_reboot',
       needs,
-      label: t('template.hardReboot'),
+      label: t('power.hard_reboot'),
       icon: Refresh,
       when: on,
-      run: (rows) => power('hard_reboot', rows, ask('hardReboot')),
+      run: (rows) => power('hard_reboot', rows, ask('power.hard_reboot')),
     },
     {
       key: 'reset',
@@ -149,7 +145,7 @@ export function useTemplateActions() {
       label: t('template.reset'),
       icon: RefreshLeft,
       when: on,
-      run: (rows) => power('reset', rows, ask('reset')),
+      run: (rows) => power('reset', rows, ask('template.reset')),
     },
     {
       key: 'properties',
