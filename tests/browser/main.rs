@@ -8,6 +8,7 @@ mod identity;
 mod lists;
 mod live;
 mod page;
+mod pages;
 mod provider;
 mod scopes;
 mod story;
