@@ -163,3 +163,22 @@ fn what_was_made_last_comes_first_and_is_linked() {
     });
     page.see("[data-test=tasks]", "class-b");
 }
+
+#[test]
+fn what_can_be_done_with_a_row_is_on_a_phone_s_screen() {
+    let _turn = turn();
+    let server = Server::start();
+    server.admin().post(POOLS).json(&json!({"name": "pool", "desc": ""})).send().data();
+    let page = enter(&server);
+    page.on_a_phone();
+    for path in ["/pools", "/nodes"] {
+        page.go(&format!("{}{path}", server.base()));
+        page.see(".el-table__row", "");
+        let right = "return Math.max(...[...document.querySelectorAll('[data-test=more]')]\
+             .map((menu) => menu.getBoundingClientRect().right))";
+        let right = page.script(right).as_f64().unwrap_or(f64::MAX);
+        assert!(right <= 390.0, "the menu of a row at {path} ends at {right}");
+    }
+    page.click(".el-table__row [data-test=more]");
+    page.see("[data-test=do-rename]", "Rename");
+}

@@ -195,6 +195,12 @@ impl Page {
         self.devtools("Page.setWebLifecycleState", &json!({"state": state}));
     }
 
+    /// Shows everything as a phone does.
+    pub fn on_a_phone(&self) {
+        let size = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+    }
+
     /// A command of Chromium's own protocol for this tab.
     fn devtools(&self, command: &str, parameters: &Value) {
         let session = self.runtime.block_on(self.client.session_id()).expect("a session");

@@ -9,6 +9,9 @@ export const bytes = (value: number, locale: string): string =>
 
 export const rate = (value: number, locale: string): string => `${prettyBytes(value, { locale })}/s`
 
+/** Gigabytes as people write them. */
+export const gigabytes = (value: number): number => Math.round(value * 100) / 100
+
 /** How much is done of what an operation counts; nothing where only the percentage means something. */
 export function amount(done: number, total: number, unit: OperationUnit, locale: string): string {
   if (unit === 'none' || !total) return ''

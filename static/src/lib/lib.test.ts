@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { PermissionInfo, Role, UserDetail, UserGroup } from '@/api/types'
 import { agentName } from './agent'
 import { isNetmask, rangeSize, suggestRange } from './address'
-import { amount, bytes, duration, hours, moment, percent } from './format'
+import { amount, bytes, duration, gigabytes, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
 import { desktopState, templateState } from './state'
@@ -87,6 +87,10 @@ describe('figures', () => {
     expect(amount(1024 ** 3, 3 * 1024 ** 3, 'bytes', 'en')).toBe('1 GB / 3 GB')
     expect(amount(512, 4096, 'bytes', 'en')).toBe('512 B / 4 KB')
     expect(amount(37, 100, 'none', 'en')).toBe('')
+  })
+
+  test('gigabytes are rounded', () => {
+    expect([0.080078125, 2, 1.5].map(gigabytes)).toEqual([0.08, 2, 1.5])
   })
 
   test('times', () => {
