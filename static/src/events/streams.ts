@@ -1,9 +1,15 @@
-/** The server's event streams, one for each language, and those who listen to them. Runs in a shared worker, or in the page. */
+/** The server's event streams, one for each language and user, and those who listen to them. Runs in a shared worker, or in the page. */
 import { eventsUrl } from '@/api/system'
 
 /** What a listener hears: an event with its data as it came, or how the stream is. */
 export type Heard =
   { state: 'open' | 'broken' | 'refused' } | { event: 'changed' | 'operation' | 'sample'; data: string }
+
+/** Whose events, and in which language they are worded. */
+export interface StreamOf {
+  language: string
+  user: string
+}
 
 const EVENTS = ['changed', 'operation', 'sample'] as const
 const RETRY_MS = 3000
@@ -18,20 +24,22 @@ interface Stream {
 
 const streams = new Map<string, Stream>()
 
-/** Listens to the stream in this language, which is opened for the first one; gives what ends it. */
-export function listen(language: string, listener: Listener): () => void {
-  const stream = streams.get(language) ?? open(language)
+/** Listens to this stream, which is opened for the first one; gives what ends it. */
+export function listen({ language, user }: StreamOf, listener: Listener): () => void {
+  // Who signs in as somebody else joins no stream that was opened with the former session.
+  const name = `${language} ${user}`
+  const stream = streams.get(name) ?? open(name, language)
   stream.listeners.add(listener)
   if (stream.isOpen) listener({ state: 'open' })
   return () => {
     stream.listeners.delete(listener)
-    if (stream.listeners.size || streams.get(language) !== stream) return
-    streams.delete(language)
+    if (stream.listeners.size || streams.get(name) !== stream) return
+    streams.delete(name)
     stream.close()
   }
 }
 
-function open(language: string): Stream {
+function open(name: string, language: string): Stream {
   let source: EventSource
   let retry: ReturnType<typeof setTimeout> | undefined
   const stream: Stream = {
@@ -61,6 +69,6 @@ function open(language: string): Stream {
   }
 
   connect()
-  streams.set(language, stream)
+  streams.set(name, stream)
   return stream
 }

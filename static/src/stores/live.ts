@@ -42,7 +42,7 @@ export const useLive = defineStore('live', () => {
   }
 
   function connect(): void {
-    leave ??= feed(locale.value, hear)
+    leave ??= feed({ language: locale.value, user: session.current.user?.uuid ?? '' }, hear)
   }
 
   function disconnect(): void {
