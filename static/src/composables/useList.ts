@@ -2,6 +2,7 @@ import { useDebounceFn } from '@vueuse/core'
 import { computed, reactive, ref, shallowRef, watch, type Ref } from 'vue'
 import type { ApiError, Page, Query } from '@/api/http'
 import type { Topic } from '@/api/types'
+import { renewed } from '@/lib/selection'
 import { onChange } from '@/stores/live'
 import { useListPlace } from './useListPlace'
 
@@ -45,43 +46,71 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
   }))
   const query = computed<Query>(() => ({ ...conditions.value, page: page.value, page_size: pageSize.value }))
 
+  /** What is looked for, in whatever order. */
+  const sought = computed(() => JSON.stringify([search.value, options.filters?.value]))
+
   async function refresh(): Promise<void> {
     const turn = ++asked
     const asking = query.value
     try {
       const answer = await fetch(asking)
       if (turn !== asked) return
-      keepSelection(answer.results, asking)
+      const left = keepSelection(answer, asking)
       rows.value = answer.results
       count.value = answer.count
       error.value = undefined
       loaded.value = true
       const pages = Math.max(1, Math.ceil(answer.count / pageSize.value))
       if (page.value > pages) page.value = pages
+      if (left) await reread()
     } catch (failure) {
       if (turn === asked) error.value = failure as ApiError
     }
   }
 
   let shownFor: Query | undefined
-  /** What is selected is as fresh as what is shown. Rows of other pages stay; one that went from its page is gone. */
-  function keepSelection(fresh: T[], asking: Query): void {
-    const known = new Map(fresh.map((row) => [key(row), row]))
+  /** What is selected is as fresh as what is shown. True when some of it left its page: it has moved, or is gone. */
+  function keepSelection({ results, count }: Page<T>, asking: Query): boolean {
+    const areAll = count <= results.length
+    const known = new Set(results.map(key))
     const before = new Set(shownFor === asking ? rows.value.map(key) : [])
     shownFor = asking
-    if (!selected.value.length) return
-    selected.value = selected.value
-      .filter((row) => known.has(key(row)) || !before.has(key(row)))
-      .map((row) => known.get(key(row)) ?? row)
+    if (!selected.value.length) return false
+    selected.value = renewed(selected.value, results, key, areAll)
+    return selected.value.some((row) => before.has(key(row)) && !known.has(key(row)))
+  }
+
+  /** What is found on all pages; nothing when it cannot be had, or something else is looked for by then. */
+  async function readAll(): Promise<Page<T> | undefined> {
+    const asking = sought.value
+    try {
+      const answer = await fetch({ ...conditions.value, page: 1, page_size: LIMIT })
+      return asking === sought.value ? answer : undefined
+    } catch (failure) {
+      if (asking === sought.value) error.value = failure as ApiError
+      return undefined
+    }
   }
 
   /** Selects what is found on all pages. */
   async function selectAll(): Promise<void> {
-    try {
-      selected.value = (await fetch({ ...conditions.value, page: 1, page_size: LIMIT })).results
-    } catch (failure) {
-      error.value = failure as ApiError
-    }
+    const answer = await readAll()
+    if (answer) selected.value = answer.results
+  }
+
+  /** Reads what is selected anew, on whatever page it is; what is gone is selected no more. */
+  async function reread(): Promise<boolean> {
+    const answer = await readAll()
+    if (!answer) return false
+    selected.value = renewed(selected.value, answer.results, key, answer.count <= answer.results.length)
+    return true
+  }
+
+  /** What is selected, as it is now; nothing when that cannot be had. Rows of this page follow what happens anyway. */
+  async function current(): Promise<T[] | undefined> {
+    const here = new Set(rows.value.map(key))
+    if (selected.value.every((row) => here.has(key(row)))) return selected.value
+    return (await reread()) ? selected.value : undefined
   }
 
   async function load(): Promise<void> {
@@ -102,7 +131,7 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
     else page.value = 1
   })
   // Nobody sees any more what was selected before.
-  watch([search, () => JSON.stringify(options.filters?.value)], () => (selected.value = []))
+  watch(sought, () => (selected.value = []))
   onChange(options.topics, refresh)
   void load()
 
@@ -124,6 +153,7 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
     selected,
     selectable,
     selectAll,
+    current,
     key,
     empty,
     refresh,
@@ -144,6 +174,7 @@ export type List<T> = {
   selected: T[]
   selectable: number
   selectAll: () => Promise<void>
+  current: () => Promise<T[] | undefined>
   key: (row: T) => unknown
   empty: boolean
   refresh: () => Promise<void>

@@ -1,16 +1,12 @@
 import type { Component } from 'vue'
 import type { Permission } from '@/api/types'
 
-/** Something that can be done with a row of a list, or with several. */
-export interface RowAction<T> {
+interface Offer<T> {
   key: string
   label: string
   icon?: Component
   /** Stands as a button in the row; the others are in its menu. */
   main?: boolean
-  /** Also offered for several selected rows. */
-  bulk?: boolean
-  danger?: boolean
   /** Draws a line above it in the menu. */
   divided?: boolean
   /** Left out for those who may not. */
@@ -19,8 +15,30 @@ export interface RowAction<T> {
   within?: (row: T) => string | null | undefined
   /** Left out where it makes no sense. */
   when?: (row: T) => boolean
+}
+
+interface Plain<T> {
+  /** Also offered for several selected rows. */
+  bulk?: boolean
+  danger?: false
   run: (rows: T[]) => unknown
 }
+
+interface OneDanger<T> {
+  bulk?: false
+  danger: true
+  run: (rows: T[]) => unknown
+}
+
+interface BulkDanger<T> {
+  bulk: true
+  danger: true
+  /** Whether it was done: what it took away is selected no more. */
+  run: (rows: T[]) => Promise<boolean>
+}
+
+/** Something that can be done with a row of a list, or with several. */
+export type RowAction<T> = Offer<T> & (Plain<T> | OneDanger<T> | BulkDanger<T>)
 
 /** What makes something new in a list. */
 export interface NewAction {
@@ -40,7 +58,11 @@ interface Rights {
 }
 
 /** Whether an action is offered for a row. */
-export function isOffered<T>({ needs, within, when }: RowAction<T>, row: T, rights: Rights): boolean {
+export function isOffered<T>(
+  { needs, within, when }: Pick<RowAction<T>, 'needs' | 'within' | 'when'>,
+  row: T,
+  rights: Rights,
+): boolean {
   const allowed = !needs || (within ? rights.mayIn(needs, within(row)) : rights.mayEverywhere(needs))
   return allowed && (when?.(row) ?? true)
 }

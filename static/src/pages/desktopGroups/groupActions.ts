@@ -127,6 +127,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
           },
         })
         if (taken) options.removed?.()
+        return taken
       },
     },
   ])
