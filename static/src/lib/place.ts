@@ -10,6 +10,8 @@ const IN_GROUP = [
   'desktops-start',
   'desktops-stop',
   'desktops-reboot',
+  'desktops-hard-stop',
+  'desktops-hard-reboot',
 ]
 
 /** Lists of what kinds work on, by the beginning of their names. */

@@ -9,6 +9,7 @@ import { useNarrow } from '@/composables/useNarrow'
 import { i18n } from '@/i18n'
 import { placeOf } from '@/lib/place'
 import { onOperation } from './live'
+import { useSession } from './session'
 
 /** So many that ended are kept. */
 const RECENT = 50
@@ -34,6 +35,8 @@ export const useOperations = defineStore('operations', () => {
   const drawer = ref(!narrow.value && kept.value)
   watch(drawer, (open) => narrow.value || (kept.value = open))
   const router = useRouter()
+  const session = useSession()
+  const user = computed(() => session.current.user?.uuid)
   /** Operations that this page asked for; their end is announced. */
   const mine = new Set<string>()
 
@@ -42,7 +45,9 @@ export const useOperations = defineStore('operations', () => {
   const ended = computed(() => all.value.filter((operation) => !isOpen(operation)))
 
   async function refresh(): Promise<void> {
+    const asking = user.value
     const [open, recent] = await Promise.all([api.list({ open: 1, page_size: 100 }), api.list({ page_size: RECENT })])
+    if (asking !== user.value) return
     const known = new Set(open.results.map(({ uuid }) => uuid))
     all.value = [...open.results, ...recent.results.filter(({ uuid }) => !known.has(uuid))]
     all.value.filter((operation) => !isOpen(operation)).forEach(announce)
@@ -104,6 +109,11 @@ export const useOperations = defineStore('operations', () => {
     })
   }
 
+  // Nobody sees what somebody else was shown.
+  watch(user, () => {
+    all.value = []
+    mine.clear()
+  })
   onOperation(take)
 
   return { all, running, scheduled, ended, drawer, refresh, follow }

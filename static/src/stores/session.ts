@@ -21,16 +21,18 @@ export const useSession = defineStore('session', () => {
   const known = ref(false)
   /** It ended without this page asking for it. */
   const ended = ref(false)
+  /** This page asks for the end: what hears of it first is no surprise. */
+  let leaving = false
 
   async function load(): Promise<void> {
-    const before = current.value.user
     const now = await api.read()
+    const before = current.value.user
     // Another tab signed in as somebody else: nothing on this page is theirs.
     if (before && now.user && before.uuid !== now.user.uuid) return location.reload()
     current.value = now
     setServerZone(now.time_zone)
     known.value = true
-    ended.value = now.user ? false : ended.value || before !== null
+    ended.value = now.user ? false : ended.value || (before !== null && !leaving)
   }
 
   /** Gives the code of a reset when a new password has to be chosen first. */
@@ -42,8 +44,13 @@ export const useSession = defineStore('session', () => {
   }
 
   async function signOut(): Promise<void> {
-    await api.signOut()
-    forget()
+    leaving = true
+    try {
+      await api.signOut()
+      forget()
+    } finally {
+      leaving = false
+    }
   }
 
   function forget(): void {
@@ -54,7 +61,7 @@ export const useSession = defineStore('session', () => {
   function expire(): void {
     if (!current.value.user) return
     forget()
-    ended.value = true
+    ended.value = !leaving
   }
 
   /** Nothing is offered that the server would refuse. */

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import type { Operation } from '@/api/types'
+import { placeOf } from './place'
+
+const of = (kind: string) => placeOf({ kind, subject: 'a', subject_name: 'one' } as Operation)
+
+test.each(['start', 'stop', 'reboot', 'hard-stop', 'hard-reboot'])(
+  'what is done with desktops leads to them: %s',
+  (verb) => expect(of(`desktops-${verb}`)).toEqual({ name: 'desktops', params: { uuid: 'a' } }),
+)
+
+test('what is gone leads to the list', () => {
+  expect(of('template-delete')).toEqual({ name: 'templates', query: {} })
+  expect(of('template-create')).toEqual({ name: 'templates', query: { search: 'one' } })
+  expect(of('backup')).toBeUndefined()
+})
