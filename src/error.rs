@@ -166,8 +166,14 @@ pub struct Fault {
     /// For the log of the receiver.
     pub detail: String,
     /// Of a sentence that holds another one's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "one_reason")]
     pub reason: Option<Box<Self>>,
+}
+
+/// Whatever a peer sends, a reason has none of its own: what is nested deeper than a row may be could not be read again.
+fn one_reason<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Box<Fault>>, D::Error> {
+    let reason = Option::<Box<Fault>>::deserialize(from)?;
+    Ok(reason.map(|reason| Box::new(Fault { reason: None, ..*reason })))
 }
 
 impl Fault {
@@ -286,6 +292,20 @@ impl<E: StdError + 'static> StdError for Caused<E> {
 mod tests {
     use super::*;
     use tokio::runtime::Builder;
+
+    #[test]
+    fn a_reason_has_none_of_its_own_whatever_a_peer_sends() {
+        let mut fault = Fault::from(&Error::conflict("innermost"));
+        for depth in 0..200 {
+            let outer = Fault::from(&Error::conflict("outer").arg("depth", depth));
+            fault = Fault { reason: Some(Box::new(fault)), ..outer };
+        }
+        let sent = rmp_serde::to_vec_named(&fault).expect("bytes");
+        let taken: Fault = rmp_serde::from_slice(&sent).expect("a fault");
+        let kept = serde_json::to_string(&taken).expect("text");
+        let read: Fault = serde_json::from_str(&kept).expect("a row can be read again");
+        assert!(read.reason.expect("the first reason").reason.is_none());
+    }
 
     #[test]
     fn work_that_the_end_of_the_server_overtook_is_no_failure() {

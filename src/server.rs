@@ -1,6 +1,7 @@
 //! Builds the server out of its parts and runs it: the one place that knows all of them.
 
 mod certificate;
+mod files;
 mod front;
 mod links;
 pub mod memory;
@@ -38,6 +39,7 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT. Guests keep running.
 pub async fn serve(settings: Settings) -> Result<()> {
+    files::raise_limit();
     let app = Arc::new(build(settings)?);
     let hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
     let (front, peers) = front(&app.settings).await?;
@@ -121,10 +123,10 @@ fn local_agent(settings: &Settings) -> NodeAgent {
 
 /// Where clients come in by TLS; `None` where they come in without.
 async fn front(settings: &Settings) -> Result<(Option<Front>, Arc<Peers>)> {
-    let peers = Arc::new(Peers::default());
     if settings.is_plain() {
-        return Ok((None, peers));
+        return Ok((None, Peers::new(false)));
     }
+    let peers = Peers::new(true);
     let certificate = Certificate::open(settings)?;
     let front = Front::bind(settings.listen, certificate, Arc::clone(&peers)).await?;
     Ok((Some(front), peers))

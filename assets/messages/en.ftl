@@ -32,6 +32,7 @@ text-not-utf8 = The text of the field { $field } cannot be read: send it as UTF-
 searchtype-unknown = The searchtype "{ $value }" is not one of all, contain, single.
 filter-unknown = This list has no field { $name }. Its fields: { $fields }.
 filter-too-wide = Too many rows ({ $count }) to look through for { $field }. Narrow them down to { $limit } by other fields.
+filter-busy = Many others look through lists for such fields at this moment. Try again in a moment.
 search-needs-a-column = This searchtype needs at least one of: { $columns }.
 sort-column-unknown = The list cannot be sorted by "{ $column }".
 

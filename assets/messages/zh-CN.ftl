@@ -32,6 +32,7 @@ text-not-utf8 = 无法读取字段 { $field } 的文字：请使用 UTF-8 编码
 searchtype-unknown = searchtype “{ $value }”不是 all、contain、single 之一。
 filter-unknown = 此列表没有字段 { $name }。可用字段：{ $fields }。
 filter-too-wide = 记录过多（{ $count } 条），无法按 { $field } 筛选。请先用其他条件缩小到 { $limit } 条以内。
+filter-busy = 当前有较多用户正在按此类字段筛选列表，请稍后再试。
 search-needs-a-column = 此 searchtype 至少需要以下字段之一：{ $columns }。
 sort-column-unknown = 列表不能按“{ $column }”排序。
 

@@ -13,7 +13,7 @@ use rocket::route::Route;
 use rocket::{Request, Response, routes};
 use rust_embed::RustEmbed;
 
-use super::{DIALECTS, dialect, in_flight};
+use super::{DIALECTS, dialect, in_flight, peers};
 
 #[derive(RustEmbed)]
 #[folder = "static/dist"]
@@ -87,7 +87,8 @@ struct File {
 
 impl<'r> Responder<'r, 'static> for File {
     fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
-        if let Some(refusal) = in_flight::refusal(request) {
+        let refused = in_flight::refusal(request).or_else(|| peers::refusal(request));
+        if let Some(refusal) = refused {
             return Ok(refusal);
         }
         let keep = if self.is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };

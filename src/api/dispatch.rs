@@ -67,7 +67,8 @@ impl Handler for Dispatch {
 
 impl Dispatch {
     async fn answer<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Response<'r> {
-        if let Some(refusal) = in_flight::refusal(request) {
+        let refused = in_flight::refusal(request).or_else(|| peers::refusal(request));
+        if let Some(refusal) = refused {
             return refusal;
         }
         let dialect = self.rows[0].dialect;

@@ -3,11 +3,14 @@
 //! What the listing's statement knows it compares itself; the rest, such as a reason in the reader's language, is
 //! compared with what each row would show.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::store::list::{ListQuery, PAGE_LIMIT, Page, SearchType, unknown_filter};
 
 /// Rows that are looked through at most for fields that no statement knows.
@@ -16,7 +19,7 @@ const LOOKED_THROUGH: u64 = 20_000;
 /// The page that `query` asks for, of rows that `fetch` gives as they are shown.
 ///
 /// # Errors
-/// `filter-unknown` names the fields, `filter-too-wide`
+/// `filter-unknown` names the fields, `filter-too-wide`, `filter-busy`
 pub fn listed<T: Serialize + JsonSchema>(
     query: ListQuery,
     fetch: impl Fn(ListQuery) -> Result<Page<T>>,
@@ -30,28 +33,54 @@ pub fn listed<T: Serialize + JsonSchema>(
         return Err(unknown_filter(name, &known.join(", ")));
     }
     let wanted = page.left;
-    let found = look_through(&query, &wanted, fetch)?;
+    let _turn = Turn::take()?;
     let single = query.search == SearchType::Single;
     let (page, page_size) = if single { (1, 1) } else { (query.page(), query.page_size()) };
-    let skipped = (page - 1) as usize * page_size as usize;
-    let count = found.len() as u64;
-    let results = found.into_iter().skip(skipped).take(page_size as usize).collect();
+    let first = u64::from(page - 1) * u64::from(page_size);
+    let shown = first..first + u64::from(page_size);
+    let (count, results) = look_through(&query, &wanted, shown, fetch)?;
     Ok(Page { count, page, page_size, search: query.search, results, left: Vec::new() })
 }
 
-/// The rows that show what is wanted, of those that the statement gives.
+/// So many requests look through rows at the same time; others are asked to come again.
+const TURNS: usize = 4;
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Leave to look through rows.
+struct Turn;
+
+impl Turn {
+    /// # Errors
+    /// `filter-busy`
+    fn take() -> Result<Self> {
+        let turn = Self;
+        match TAKEN.fetch_add(1, Ordering::Relaxed) {
+            taken if taken < TURNS => Ok(turn),
+            _ => Err(Error::new(Kind::TooMany, "filter-busy")),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many rows show what is wanted, of those that the statement gives, and those of them that are `shown`.
 fn look_through<T: Serialize>(
     query: &ListQuery,
     wanted: &[(String, String)],
+    shown: Range<u64>,
     fetch: impl Fn(ListQuery) -> Result<Page<T>>,
-) -> Result<Vec<T>> {
+) -> Result<(u64, Vec<T>)> {
     let mut rest = query.clone();
     rest.filters.retain(|filter| !wanted.contains(filter));
     let contain = query.search == SearchType::Contain;
     rest.search =
         if contain && !rest.filters.is_empty() { SearchType::Contain } else { SearchType::All };
     rest.page_size = PAGE_LIMIT;
-    let mut found = Vec::new();
+    let (mut count, mut found) = (0, Vec::new());
     for number in 1.. {
         rest.page = number;
         let page = fetch(rest.clone())?;
@@ -61,16 +90,20 @@ fn look_through<T: Serialize>(
         }
         let is_last = u64::from(number) * u64::from(PAGE_LIMIT) >= page.count;
         for row in page.results {
-            let shown = serde_json::to_value(&row).context("show a row")?;
-            if wanted.iter().all(|(name, text)| shows(&shown[name], text, contain)) {
+            let fields = serde_json::to_value(&row).context("show a row")?;
+            if !wanted.iter().all(|(name, text)| shows(&fields[name], text, contain)) {
+                continue;
+            }
+            if shown.contains(&count) {
                 found.push(row);
             }
+            count += 1;
         }
         if is_last {
             break;
         }
     }
-    Ok(found)
+    Ok((count, found))
 }
 
 /// Whether a field shows this, or one of several texts does.

@@ -3,29 +3,89 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rocket::Request;
+use rocket::http::Status;
+use rocket::{Request, Response};
 
-/// Clients by the address that the web server sees. None is forgotten before its port is another's: a client that is
-/// gone may have left requests behind, which are still its own. There are no more than ports.
-#[derive(Debug, Default)]
-pub struct Peers(Mutex<HashMap<SocketAddr, SocketAddr>>);
+/// Clients by the address that the web server sees, for as long as they are connected.
+#[derive(Debug)]
+pub struct Peers {
+    has_front: bool,
+    clients: Mutex<HashMap<SocketAddr, SocketAddr>>,
+}
+
+/// A client that is connected; known until this is dropped.
+pub struct Known {
+    peers: Arc<Peers>,
+    seen: SocketAddr,
+}
+
+/// Kept for the whole of a request, which its client may not wait for.
+struct Client(Option<IpAddr>);
 
 impl Peers {
+    /// `has_front`: every client comes through what calls [`Peers::know`]; whoever does not is none.
+    pub fn new(has_front: bool) -> Arc<Self> {
+        Arc::new(Self { has_front, clients: Mutex::default() })
+    }
+
     /// Notes that what is seen as `seen` is this client.
-    pub fn know(&self, seen: SocketAddr, client: SocketAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seen, client);
+    pub fn know(self: &Arc<Self>, seen: SocketAddr, client: SocketAddr) -> Known {
+        self.lock().insert(seen, client);
+        Known { peers: Arc::clone(self), seen }
     }
 
     fn behind(&self, seen: SocketAddr) -> Option<SocketAddr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&seen).copied()
+        if self.has_front { self.lock().get(&seen).copied() } else { Some(seen) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, SocketAddr>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        self.peers.lock().remove(&self.seen);
     }
 }
 
 /// The address that a request's connection comes from.
 pub fn client_ip(request: &Request<'_>) -> Option<IpAddr> {
-    let seen = request.remote()?;
-    let peers = request.rocket().state::<Arc<Peers>>();
-    Some(peers.and_then(|peers| peers.behind(seen)).unwrap_or(seen).ip())
+    let client = request.local_cache(|| {
+        let peers = request.rocket().state::<Arc<Peers>>();
+        let seen = request.remote();
+        Client(
+            seen.and_then(|seen| peers.map_or(Some(seen), |peers| peers.behind(seen)))
+                .map(|it| it.ip()),
+        )
+    });
+    client.0
+}
+
+/// The refusal of a request that did not come through the front: of somebody on this machine, without TLS, who could
+/// be taken for another.
+pub fn refusal<'r>(request: &Request<'_>) -> Option<Response<'r>> {
+    let has_front = request.rocket().state::<Arc<Peers>>().is_some_and(|peers| peers.has_front);
+    (has_front && client_ip(request).is_none())
+        .then(|| Response::build().status(Status::MisdirectedRequest).finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_front_a_client_is_known_while_it_is_connected() {
+        let [seen, client] =
+            ["127.0.0.1:4000", "192.0.2.7:5000"].map(|at| at.parse().expect("one"));
+        let peers = Peers::new(true);
+        assert_eq!(peers.behind(seen), None);
+        let known = peers.know(seen, client);
+        assert_eq!(peers.behind(seen), Some(client));
+        drop(known);
+        assert_eq!(peers.behind(seen), None);
+        assert_eq!(Peers::new(false).behind(seen), Some(seen));
+    }
 }

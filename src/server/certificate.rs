@@ -25,6 +25,8 @@ const HOLDS: i64 = 820 * DAY;
 const BEFORE: i64 = 2 * DAY;
 /// It is made anew so long before it ends.
 const RENEWED: i64 = 30 * DAY;
+/// Before one that could not be made is tried again.
+const RETRY: i64 = 60;
 /// The longest that Apple's devices take.
 const LONGEST: i64 = 825 * DAY;
 
@@ -92,6 +94,8 @@ impl Certificate {
                 tracing::info!(%path, "the certificate was read again");
             }
             Err(error) => {
+                // Not tried again for each client that comes.
+                known.1 = now() + RETRY;
                 let error = error.detail();
                 tracing::error!(%path, error, "the new certificate cannot be used; the one before is kept");
             }

@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, copy, split};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use tokio::{pin, select};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::Certificate;
@@ -27,6 +29,12 @@ use crate::error::{Error, Result};
 
 /// A handshake that takes longer has no client that wants to speak.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+/// So long a client may say nothing after it.
+const FIRST_WORD: Duration = Duration::from_secs(30);
+/// So long it may go on after the server ended the connection.
+const LAST_WORD: Duration = Duration::from_secs(5);
+/// Connections at one time. Each takes three descriptors.
+const CONNECTIONS: usize = 8192;
 /// What makes accepting fail (no free file, a client that left) may be over after so long.
 const REST: Duration = Duration::from_millis(100);
 
@@ -37,6 +45,7 @@ pub struct Front {
     config: Arc<ServerConfig>,
     certificate: Arc<Certificate>,
     peers: Arc<Peers>,
+    room: Arc<Semaphore>,
 }
 
 impl Front {
@@ -53,7 +62,8 @@ impl Front {
         let failed = |cause| super::not_listening(address, cause);
         let listener = listener.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, config: Arc::new(config), certificate, peers })
+        let (config, room) = (Arc::new(config), Arc::new(Semaphore::new(CONNECTIONS)));
+        Ok(Self { listener, address, config, certificate, peers, room })
     }
 
     pub fn certificate(&self) -> Arc<Certificate> {
@@ -69,7 +79,10 @@ impl Front {
         let serve = async {
             loop {
                 match self.listener.accept().await {
-                    Ok((client, address)) => self.begin(client, address, port),
+                    Ok((client, address)) => match Arc::clone(&self.room).try_acquire_owned() {
+                        Ok(room) => self.begin(client, address, port, room),
+                        Err(_) => tracing::warn!(%address, "too many connections: one is refused"),
+                    },
                     Err(cause) => {
                         tracing::warn!(%cause, "a connection cannot be taken");
                         tokio::time::sleep(REST).await;
@@ -77,16 +90,17 @@ impl Front {
                 }
             }
         };
-        tokio::select! {
+        select! {
             () = serve => {}
             () = stop => {}
         }
     }
 
-    fn begin(&self, client: TcpStream, address: SocketAddr, port: u16) {
+    fn begin(&self, client: TcpStream, address: SocketAddr, port: u16, room: OwnedSemaphorePermit) {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
         let (certificate, peers) = (Arc::clone(&self.certificate), Arc::clone(&self.peers));
         tokio::spawn(async move {
+            let _room = room;
             refresh(certificate).await;
             if let Err(cause) = carry(client, address, acceptor, &peers, port).await {
                 tracing::debug!(%address, %cause, "a connection ended");
@@ -106,17 +120,38 @@ async fn carry(
     client: TcpStream,
     address: SocketAddr,
     acceptor: TlsAcceptor,
-    peers: &Peers,
+    peers: &Arc<Peers>,
     port: u16,
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let accepted = timeout(HANDSHAKE, acceptor.accept(client)).await;
-    let mut client = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let mut client = BufReader::new(within(HANDSHAKE, acceptor.accept(client)).await?);
+    // Who says nothing costs the server nothing.
+    if within(FIRST_WORD, client.fill_buf()).await?.is_empty() {
+        return Ok(());
+    }
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     server.set_nodelay(true)?;
     // Told before a byte of a request goes there.
-    peers.know(server.local_addr()?, address);
-    copy_bidirectional(&mut client, &mut server).await.map(drop)
+    let _known = peers.know(server.local_addr()?, address);
+    let (from_server, to_server) = server.split();
+    let (from_client, to_client) = split(client);
+    let (up, down) = (flow(from_client, to_server), flow(from_server, to_client));
+    pin!(up, down);
+    select! {
+        // The server goes on answering what it was asked.
+        _ = &mut up => down.await,
+        // Nobody reads any more what the client says.
+        result = &mut down => timeout(LAST_WORD, up).await.map_or(result, |_| Ok(())),
+    }
+}
+
+async fn flow(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    copy(&mut from, &mut to).await?;
+    to.shutdown().await
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, work).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// As Rocket's own: HTTP/2 and HTTP/1.1, and clients need not bring a certificate.

@@ -148,7 +148,8 @@ fn a_batch_on_an_agent_that_was_stopped_fails_and_says_why() {
     let group = site.deploy("class", &classroom, &template, 3);
     agent.signal(Signal::SIGSTOP);
     let param = json!({"desktops": [{"uuid": group, "name": "class"}]});
-    let answer = site.admin.action("/api/v1.0/education/desktop/", "start", param).send();
+    let answer = site.admin.action("/api/v1.0/education/desktop/", "start", param);
+    let answer = answer.header("Prefer", "respond-async").send();
     let operation = answer.data()["operation_uuid"].as_str().expect("its uuid").to_owned();
     // Its rows are read without the node, and it ends by the link's patience, not by the batch's.
     let row = site.wait_operation(&operation);

@@ -61,6 +61,24 @@ pub fn used_prefixes() -> Result<Vec<(Ipv4Addr, u8)>> {
     Ok(used.into_iter().map(|net| (net.addr(), net.prefix_len())).collect())
 }
 
+/// Whether there is an interface with this name.
+pub fn exists(name: &str) -> bool {
+    Path::new(CLASS).join(name).exists()
+}
+
+/// The machine's ends of guests' NICs, as libvirt names them, that are in no bridge.
+pub fn taps_without_bridge() -> Result<Vec<String>> {
+    let mut loose = Vec::new();
+    for entry in fs::read_dir(CLASS).context("list interfaces")? {
+        let entry = entry.context("list interfaces")?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("vnet") && !entry.path().join("master").exists() {
+            loose.push(name);
+        }
+    }
+    Ok(loose)
+}
+
 /// Who on this machine has addresses, or the way to them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -78,16 +96,15 @@ pub fn holder_of(net: Ipv4Net, own: &str) -> Result<Option<Holder>> {
         }
     }
     let routes = routes()?.into_iter();
+    // The default route is no use of addresses, nor are the two halves in which VPNs write it.
+    let routes = routes.filter(|route| route.net.prefix_len() > 1);
     held.extend(routes.map(|Route { interface, net, .. }| Holder { interface, net }));
     Ok(overlapping(held, net, own))
 }
 
 fn overlapping(held: Vec<Holder>, net: Ipv4Net, own: &str) -> Option<Holder> {
     held.into_iter().find(|holder| {
-        // A default route is no use of addresses.
-        holder.interface != own
-            && holder.net.prefix_len() > 0
-            && (holder.net.contains(&net) || net.contains(&holder.net))
+        holder.interface != own && (holder.net.contains(&net) || net.contains(&holder.net))
     })
 }
 
@@ -255,7 +272,7 @@ mod tests {
     fn a_net_is_taken_by_what_is_wider_narrower_or_a_route_and_not_by_its_own_bridge() {
         let net = |text: &str| text.parse::<Ipv4Net>().unwrap();
         let held = || {
-            [("lo", "127.0.0.0/8"), ("eth0", "10.88.0.0/16"), ("eth0", "0.0.0.0/0")]
+            [("lo", "127.0.0.0/8"), ("eth0", "10.88.0.0/16")]
                 .map(|(name, text)| Holder { interface: name.to_owned(), net: net(text) })
                 .into()
         };

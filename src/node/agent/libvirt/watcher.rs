@@ -101,7 +101,7 @@ impl Watcher<'_> {
                 Some(domain)
             }
             Signal::NetworkStopped { network } | Signal::DhcpEnded { network, at_once: false } => {
-                self.inner.mend_network(network);
+                self.inner.mend_network_soon(network);
                 None
             }
             Signal::DhcpEnded { network, at_once: true } => {

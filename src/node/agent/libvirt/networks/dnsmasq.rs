@@ -55,7 +55,7 @@ impl Told {
     }
 
     fn note(&mut self, network: Uuid, process: Pid) -> Result<()> {
-        if self.processes.insert(network, process) == Some(process) {
+        if self.has(network, process) {
             return Ok(());
         }
         let id = process::Pid::from_raw(process.as_raw())
@@ -67,6 +67,7 @@ impl Told {
             .name("dnsmasq-watch".to_owned())
             .spawn(move || watch(&handle, network, &sink))
             .context("start a thread to watch dnsmasq")?;
+        self.processes.insert(network, process);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! libvirt tells when a network stops, the kernel when a process ends. libvirt itself mends neither before it is
 //! started again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -15,7 +16,7 @@ use super::Told;
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::libvirt::errors::{Libvirt, optional};
 use crate::node::agent::libvirt::xml::NetworkView;
-use crate::node::agent::libvirt::{Inner, metadata, states};
+use crate::node::agent::libvirt::{Inner, metadata, spawn, states};
 use crate::node::agent::nics;
 use crate::node::agent::program::Program;
 use crate::node::protocol::Event;
@@ -24,8 +25,14 @@ use crate::node::protocol::Event;
 const IP_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Inner {
+    /// Mends on a thread of its own, since it may take long; returns at once.
+    pub(in crate::node::agent::libvirt) fn mend_network_soon(self: &Arc<Self>, uuid: Uuid) {
+        let inner = Arc::clone(self);
+        spawn("network-mender", move || inner.mend_network(uuid));
+    }
+
     /// What cannot be brought back the controller hears of, which tries again and shows why not.
-    pub(in crate::node::agent::libvirt) fn mend_network(&self, uuid: Uuid) {
+    fn mend_network(&self, uuid: Uuid) {
         let mut told = self.network_order();
         match self.refresh_if_there(uuid, &mut told) {
             Ok(()) => {}
@@ -72,20 +79,32 @@ impl Inner {
         if self.link.is_simulator() || view.nat.is_none() {
             return Ok(());
         }
+        let loose = nics::taps_without_bridge()?;
+        if loose.is_empty() {
+            return Ok(());
+        }
         let domains =
             self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
+        let mut result = Ok(());
         for domain in &domains {
-            if !self.is_running_on(domain, view.uuid)? {
-                continue;
-            }
-            let live = domain.xml_desc(0).libvirt("read the definition of", "a domain")?;
-            for tap in taps(&live, &view.name)? {
-                Program::new("ip", IP_DEADLINE)
-                    .args(["link", "set", "dev", &tap, "master", &view.bridge])
-                    .output()?;
+            let plugged = self.taps_of(domain, view).and_then(|taps| {
+                let taps = taps.iter().filter(|tap| loose.contains(tap));
+                taps.map(|tap| plug_in(tap, &view.bridge)).fold(Ok(()), Result::and)
+            });
+            // One that ended meanwhile needs no plug.
+            if plugged.is_err() && domain.is_active().unwrap_or(false) {
+                result = result.and(plugged);
             }
         }
-        Ok(())
+        result
+    }
+
+    fn taps_of(&self, domain: &Domain, view: &NetworkView) -> Result<Vec<String>> {
+        if !self.is_running_on(domain, view.uuid)? {
+            return Ok(Vec::new());
+        }
+        let live = domain.xml_desc(0).libvirt("read the definition of", "a domain")?;
+        taps(&live, &view.name)
     }
 
     fn is_running_on(&self, domain: &Domain, network: Uuid) -> Result<bool> {
@@ -100,6 +119,16 @@ impl Inner {
         let Ok(metadata) = marked.metadata else { return Ok(false) };
         let is_on = metadata.spec.nics.iter().any(|nic| nic.network == network);
         Ok(is_on && states::power(domain)?.has_process())
+    }
+}
+
+fn plug_in(tap: &str, bridge: &str) -> Result<()> {
+    let set = Program::new("ip", IP_DEADLINE)
+        .args(["link", "set", "dev", tap, "master", bridge])
+        .output();
+    match set {
+        Err(_) if !nics::exists(tap) => Ok(()),
+        set => set.map(drop),
     }
 }
 

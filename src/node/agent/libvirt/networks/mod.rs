@@ -84,19 +84,38 @@ impl Inner {
         let view = plan::view(spec, self.config.installation)?;
         let definition = xml::network(&view)?;
         match self.find_network(spec.uuid)? {
-            None => self.make_network(spec, &view, &definition),
+            None => {
+                let network = self.make_network(spec, &view, &definition)?;
+                let hosts = Vec::new();
+                let before = Stored {
+                    installation: self.config.installation,
+                    bridge: view.bridge.clone(),
+                    options: Vec::new(),
+                    spec: NetworkSpec { hosts, ..spec.clone() },
+                };
+                self.serve_reservations(&network, spec, &view, &before, told)
+            }
             Some((network, stored)) if plan::same_structure(&stored, spec, &view) => {
                 if !plan::same_definition(&stored, spec, &view) {
                     self.define_network(&definition, &spec.name)?;
                 }
                 self.bring_up(&network, &view)?;
+                self.plug_in_again(&view)?;
                 self.serve_reservations(&network, spec, &view, &stored, told)
             }
-            Some((network, stored)) => self.replace_network(&network, &stored, &view, &definition),
+            Some((network, stored)) => {
+                let network = self.replace_network(&network, &stored, &view, &definition)?;
+                self.serve_reservations(&network, spec, &view, &stored, told)
+            }
         }
     }
 
-    fn make_network(&self, spec: &NetworkSpec, view: &NetworkView, definition: &str) -> Result<()> {
+    fn make_network(
+        &self,
+        spec: &NetworkSpec,
+        view: &NetworkView,
+        definition: &str,
+    ) -> Result<Network> {
         let network = self.define_network(definition, &spec.name)?;
         let up = self.bring_up(&network, view);
         if up.is_err()
@@ -104,7 +123,7 @@ impl Inner {
         {
             tracing::error!(name = spec.name, %cause, "a network that does not start was left");
         }
-        up
+        up.map(|()| network)
     }
 
     /// Takes the network down and makes it anew; back to the old definition when the new does not work.
@@ -114,14 +133,14 @@ impl Inner {
         stored: &Stored,
         view: &NetworkView,
         definition: &str,
-    ) -> Result<()> {
+    ) -> Result<Network> {
         self.refuse_in_use(view.uuid, &stored.spec.name)?;
         let old = self.stored_network(network)?;
         let old_view = plan::view(&stored.spec, self.config.installation)?;
         take_down(network, &stored.spec.name)?;
         let made = self
             .define_network(definition, &view.title)
-            .and_then(|network| self.bring_up(&network, view));
+            .and_then(|network| self.bring_up(&network, view).map(|()| network));
         if made.is_err() {
             let restored = self
                 .define_network(&old, &stored.spec.name)
@@ -145,7 +164,6 @@ impl Inner {
         if !network.is_active().libvirt("look at network", name)? {
             self.refuse_taken_addresses(view)?;
             network.create().libvirt("start network", name)?;
-            self.plug_in_again(view)?;
         }
         if !network.autostart().libvirt("look at network", name)? {
             network.set_autostart(true).libvirt("set the autostart of network", name)?;
@@ -231,6 +249,7 @@ impl Inner {
             tracing::warn!(name = view.title, "a network was stopped and is started again");
         }
         self.bring_up(network, &view)?;
+        self.plug_in_again(&view)?;
         self.serve_reservations(network, &stored.spec, &view, &stored, told)
     }
 }
