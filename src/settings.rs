@@ -5,6 +5,7 @@
 pub mod certificate;
 mod ldap;
 mod oidc;
+mod proxies;
 mod sections;
 mod smtp;
 
@@ -19,6 +20,7 @@ use sections::{environment, section};
 
 pub use ldap::{DN, LOGIN, Ldap};
 pub use oidc::Oidc;
+pub use proxies::TrustedProxies;
 pub use sections::RoleMap;
 
 pub use smtp::{Smtp, SmtpTls};
@@ -107,6 +109,9 @@ pub struct ServeFlags {
     /// Address at which people reach this server, for links in mails [default: the one it serves on]
     #[arg(long, env = "CARREL_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// Address or network of a proxy whose X-Forwarded headers count; may be given several times
+    #[arg(long, env = "CARREL_TRUSTED_PROXIES", value_name = "ADDR", value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
     #[command(flatten)]
     pub smtp: smtp::SmtpFlags,
 }
@@ -129,6 +134,7 @@ struct File {
     log: Option<String>,
     log_json: Option<bool>,
     public_url: Option<String>,
+    trusted_proxies: Option<Vec<String>>,
     smtp: Option<smtp::SmtpFlags>,
     ldap: Option<toml::Table>,
     oidc: Option<toml::Table>,
@@ -156,6 +162,8 @@ pub struct Settings {
     pub log_json: bool,
     /// Scheme, host and port, without a slash at the end.
     pub public_url: Option<String>,
+    /// Whose word counts about where a request came from and to.
+    pub trusted_proxies: TrustedProxies,
     /// `None`: no mail is sent.
     pub smtp: Option<Smtp>,
     /// `None`: no directory is asked.
@@ -176,6 +184,10 @@ impl Settings {
             (given, _) if !given.is_empty() => given,
             (_, Some(given)) if !given.is_empty() => given,
             _ => vec![data_dir.join("storage")],
+        };
+        let proxies = match (serve.trusted_proxies, file.trusted_proxies) {
+            (given, _) if !given.is_empty() => given,
+            (_, written) => written.unwrap_or_default(),
         };
         let listen = serve.listen.or(file.listen);
         let default_listen = || DEFAULT_LISTEN.parse().map_err(Error::internal);
@@ -201,6 +213,7 @@ impl Settings {
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
             public_url: serve.public_url.or(file.public_url).map(public_url).transpose()?,
+            trusted_proxies: TrustedProxies::parse(&proxies)?,
             smtp: Smtp::merge(serve.smtp, file.smtp.unwrap_or_default())?,
             ldap: ldap.map(ldap::Written::check).transpose()?,
             oidc: oidc.map(oidc::Written::check).transpose()?,

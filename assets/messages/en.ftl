@@ -766,6 +766,7 @@ mail-confirm-body =
     If it was not you, do nothing: without the link nobody can use the account, and it is deleted.
 smtp-unusable = The settings of the mail server cannot be used: { $cause }
 settings-smtp-half = The mail server needs { $key } too.
+settings-proxy-wrong = trusted_proxies takes addresses and networks such as 192.0.2.7 or 10.0.0.0/8, not { $value }.
 settings-url-wrong = public_url must be like https://carrel.school.example, not { $value }.
 log-register = Ask for an account
 log-mail-confirm = Confirm the e-mail address of an account

@@ -736,6 +736,7 @@ mail-confirm-body =
     如果不是您本人操作，请忽略此邮件：没有此链接无法使用该账号，账号将被删除。
 smtp-unusable = 邮件服务器的设置无法使用：{ $cause }
 settings-smtp-half = 邮件服务器还需要设置 { $key }。
+settings-proxy-wrong = trusted_proxies 只接受地址或网段，如 192.0.2.7 或 10.0.0.0/8，不能是 { $value }。
 settings-url-wrong = public_url 应类似 https://carrel.school.example，而不是 { $value }。
 log-register = 申请账号
 log-mail-confirm = 确认账号的邮箱地址

@@ -23,10 +23,10 @@ use super::dialect::{ActionInput, DialectSpec};
 use super::endpoint::{Mounted, Run};
 use super::language::Language;
 use super::note::Note;
-use super::origin::Origin;
+use super::origin::arrival;
 use super::reply::Reply;
 use super::work::{Outgoing, blocking, run_blocking, run_streaming};
-use super::{App, RESET_COOKIE, in_flight, input, peers};
+use super::{App, RESET_COOKIE, in_flight, input};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Credential};
 use crate::operations::Actor;
@@ -178,7 +178,7 @@ impl Dispatch {
 
 fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
     let headers = request.headers();
-    let address = peers::client_ip(request);
+    let (origin, address) = arrival(&app.settings, request);
     let actor = Actor {
         user_id: None,
         name: String::new(),
@@ -198,7 +198,7 @@ fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
         in_param: false,
         respond_async: headers.get("Prefer").any(|prefer| prefer.contains("respond-async")),
         user_agent: headers.get_one("User-Agent").unwrap_or_default().to_owned(),
-        origin: Origin::of(&app.settings, request),
+        origin,
         uri: request.uri().to_string(),
         note: Note::default(),
         token: None,

@@ -13,13 +13,25 @@ use tokio::net::TcpSocket;
 /// When no whole answer comes.
 #[track_caller]
 pub fn post_from(from: Ipv4Addr, base: &str, path: &str, body: &Value) -> (u16, Value) {
+    post_with(from, base, path, "", body)
+}
+
+/// As [`post_from`], with further headers, each with its end of line.
+#[track_caller]
+pub fn post_with(
+    from: Ipv4Addr,
+    base: &str,
+    path: &str,
+    headers: &str,
+    body: &Value,
+) -> (u16, Value) {
     let host = base.trim_start_matches("http://");
     let mut stream = connect(from, host.parse().expect("an address"));
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a time limit");
     let body = body.to_string();
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept-Language: en\r\n\
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept-Language: en\r\n{headers}\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(format!("{head}{body}").as_bytes()).expect("send");
