@@ -10,7 +10,7 @@ use super::note::Note;
 use super::origin::Origin;
 use crate::desktops::Reach;
 use crate::error::{Error, Result};
-use crate::identity::{Authority, Caller, Permission, Visitor};
+use crate::identity::{Authority, Caller, Devices, Permission, Visitor};
 use crate::operations::Actor;
 use crate::store::list::{ListQuery, SearchType};
 use crate::store::visible::Visible;
@@ -36,6 +36,8 @@ pub struct Call {
     pub respond_async: bool,
     /// The browser or program, as it names itself.
     pub user_agent: String,
+    /// What the browser keeps of those who signed in there.
+    pub devices: Devices,
     /// Where the client reaches this server.
     pub origin: Origin,
     /// Path and query as the client sent them.
@@ -78,7 +80,13 @@ impl Call {
     }
 
     pub fn visitor(&self) -> Visitor {
-        Visitor { address: self.actor.address, user_agent: self.user_agent.clone() }
+        let session = self.caller.as_ref();
+        Visitor {
+            address: self.actor.address,
+            devices: self.devices.clone(),
+            session: session.and_then(|caller| Some((caller.user_id, caller.session_id()?))),
+            user_agent: self.user_agent.clone(),
+        }
     }
 
     /// A path parameter that is a number. Anything else cannot exist.

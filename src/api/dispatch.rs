@@ -26,9 +26,9 @@ use super::note::Note;
 use super::origin::arrival;
 use super::reply::Reply;
 use super::work::{Outgoing, blocking, run_blocking, run_streaming};
-use super::{App, RESET_COOKIE, in_flight, input};
+use super::{App, DEVICES_COOKIE, RESET_COOKIE, in_flight, input};
 use crate::error::{Error, Result};
-use crate::identity::{Caller, Credential};
+use crate::identity::{Caller, Credential, Devices};
 use crate::operations::Actor;
 use crate::store::visible::Visible;
 
@@ -198,6 +198,11 @@ fn call_of(app: &App, request: &Request<'_>, dialect: &DialectSpec) -> Call {
         in_param: false,
         respond_async: headers.get("Prefer").any(|prefer| prefer.contains("respond-async")),
         user_agent: headers.get_one("User-Agent").unwrap_or_default().to_owned(),
+        devices: request
+            .cookies()
+            .get(DEVICES_COOKIE)
+            .map(|cookie| Devices::read(cookie.value()))
+            .unwrap_or_default(),
         origin,
         uri: request.uri().to_string(),
         note: Note::default(),

@@ -66,6 +66,9 @@ pub const SESSION_COOKIE: &str = "carrel_session";
 /// Name of the cookie that holds the token of a forced change of the password.
 pub const RESET_COOKIE: &str = "carrel_reset";
 
+/// Name of the cookie by which a browser is known to those who signed in there.
+pub const DEVICES_COOKIE: &str = "carrel_devices";
+
 /// Everything that handlers work with. `server.rs` builds it.
 pub struct App {
     pub settings: Settings,

@@ -12,9 +12,11 @@ use super::answer::{Data, Done};
 use super::call::Call;
 use super::endpoint::{Endpoint, get, post, put};
 use super::input::NoInput;
-use super::{App, SESSION_COOKIE, time, words};
+use super::{App, DEVICES_COOKIE, SESSION_COOKIE, time, words};
 use crate::error::Result;
-use crate::identity::{Attempt, Caller, Lifetime, NewSession, Password, ScopedRole, SignedIn};
+use crate::identity::{
+    Attempt, Caller, DEVICES_KNOWN_FOR, Lifetime, NewSession, Password, ScopedRole, SignedIn,
+};
 use crate::store::EducationGroupId;
 
 /// Where signing in at an identity provider begins.
@@ -153,7 +155,7 @@ struct PasswordInput {
 fn change_password(app: &App, call: &mut Call, input: PasswordInput) -> Result<Done> {
     let (old, new) = (Password::new(input.old_password), Password::new(input.password));
     call.about(call.caller()?.name.clone());
-    app.identity.change_password(call.caller()?, &old, &new, call.actor.address)?;
+    app.identity.change_password(call.caller()?, &old, &new, &call.visitor())?;
     Ok(Done)
 }
 
@@ -208,6 +210,11 @@ pub fn welcome(call: &mut Call, session: &NewSession) {
         cookie.set_max_age(Duration::seconds(session.seconds));
     }
     call.cookies.push(cookie);
+    if let Some(devices) = &session.devices {
+        let mut cookie = protected(call, DEVICES_COOKIE, devices.to_string());
+        cookie.set_max_age(Duration::seconds(DEVICES_KNOWN_FOR));
+        call.cookies.push(cookie);
+    }
 }
 
 /// Takes the cookie back.

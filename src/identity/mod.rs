@@ -5,7 +5,8 @@
 //!   roles.rs       roles of one's own         groups.rs     user groups
 //!   sign_in.rs     sessions begin and end     sessions.rs   sessions as people see them
 //!   password.rs    rules and hashes           policy.rs     what administrators set about signing in
-//!   lockout.rs     after failures             keys.rs       API keys
+//!   lockout.rs     after failures             devices.rs    where somebody signed in before
+//!   visitor.rs     who asks and from where    keys.rs       API keys
 //!   setup.rs       the first administrator    token.rs      random secrets
 //!   ssh_keys.rs    public keys of users
 //!   second_factor.rs  codes of a phone        vault.rs      secrets that have to be read again
@@ -17,6 +18,7 @@
 //! ```
 
 pub mod cli;
+mod devices;
 mod directory;
 mod gate;
 mod groups;
@@ -40,7 +42,9 @@ mod token;
 mod trust;
 mod users;
 mod vault;
+mod visitor;
 
+pub use devices::{Devices, KNOWN_FOR as DEVICES_KNOWN_FOR};
 pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
 pub use keys::{ApiKey, NewApiKey};
@@ -52,10 +56,11 @@ pub use policy::Policy;
 pub use register::{Confirmation, Registration};
 pub use roles::{Role, RoleChange, ScopedRole, Within};
 pub use sessions::SessionInfo;
-pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn, Visitor};
+pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn};
 pub use ssh_keys::SshKey;
 pub use token::Token;
 pub use users::{AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow};
+pub use visitor::Visitor;
 
 use lockout::Subject;
 

@@ -5,8 +5,6 @@
 //!   off ── begin ──> pending ── confirm, with a code ──> on ── end, with password and code ──> off
 //! ```
 
-use std::net::IpAddr;
-
 use rusqlite::Connection;
 use totp_rs::{Builder, Totp};
 use unicode_normalization::UnicodeNormalization;
@@ -16,7 +14,7 @@ use super::lockout::{self, Subject};
 use super::store::{failures, policy, second_factors, users};
 use super::token;
 use super::users::{not_oneself, touchable, unknown};
-use super::{Authority, Caller, Identity, Password, Source, User};
+use super::{Authority, Caller, Identity, Password, Source, User, Visitor};
 use crate::error::{Error, Result};
 use crate::store::{Tx, UserId, now};
 
@@ -96,10 +94,10 @@ impl Identity {
         &self,
         caller: &Caller,
         code: &str,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<RecoveryCodes> {
         let user = self.user_of(caller)?;
-        let subjects = self.code_subjects(&user, address)?;
+        let subjects = self.code_subjects(&user, visitor)?;
         self.store.read(|conn| is_off(conn, &user))?;
         let (codes, hashes) = recovery_codes()?;
         self.spend(&user, code, &subjects, |tx| {
@@ -118,10 +116,10 @@ impl Identity {
         &self,
         caller: &Caller,
         code: &str,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<RecoveryCodes> {
         let user = has_one(self.user_of(caller)?)?;
-        let subjects = self.code_subjects(&user, address)?;
+        let subjects = self.code_subjects(&user, visitor)?;
         let (codes, hashes) = recovery_codes()?;
         self.spend(&user, code, &subjects, |tx| {
             second_factors::set_recovery(tx, user.id, &hashes)
@@ -138,13 +136,13 @@ impl Identity {
         caller: &Caller,
         password: &Password,
         code: &str,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<()> {
         let user = has_one(self.user_of(caller)?)?;
-        if !self.proves(&user, password, address)? {
+        if !self.proves(&user, password, visitor)? {
             return Err(Error::bad_input("password-wrong").arg("field", "password"));
         }
-        let subjects = self.code_subjects(&user, address)?;
+        let subjects = self.code_subjects(&user, visitor)?;
         self.spend(&user, code, &subjects, |tx| second_factors::delete(tx, user.id).map(drop))
     }
 
@@ -170,7 +168,7 @@ impl Identity {
         &self,
         user: &User,
         code: Option<&str>,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<()> {
         if !user.second_factor {
             return Ok(());
@@ -178,12 +176,12 @@ impl Identity {
         let code = code.map(str::trim).filter(|code| !code.is_empty());
         let needed = || Error::bad_input("second-factor-needed").arg("field", "code");
         let code = code.ok_or_else(needed)?;
-        let subjects = self.code_subjects(user, address)?;
+        let subjects = self.code_subjects(user, visitor)?;
         self.spend(user, code, &subjects, |_| Ok(()))
     }
 
-    fn code_subjects(&self, user: &User, address: Option<IpAddr>) -> Result<Vec<Subject>> {
-        let mut subjects = self.subjects(&user.name, Some(user), address)?;
+    fn code_subjects(&self, user: &User, visitor: &Visitor) -> Result<Vec<Subject>> {
+        let mut subjects = self.subjects(&user.name, Some(user), visitor)?;
         // Not for an address that the user is known at, as with passwords.
         if subjects.contains(&Subject::account(&user.name)) {
             subjects.push(Subject::codes(&user.name));

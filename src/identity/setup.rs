@@ -4,9 +4,10 @@ use rusqlite::Connection;
 
 use super::lockout::{self, Subject};
 use super::password::{Password, StoredPassword};
-use super::sign_in::{Lifetime, NewSession, Visitor};
+use super::sign_in::{Lifetime, NewSession};
 use super::store::{setup, users};
 use super::token::{self, Token};
+use super::visitor::Visitor;
 use super::{Authority, BuiltinRole, Identity, NewAccount};
 use crate::error::{Error, Result};
 use crate::store::now;

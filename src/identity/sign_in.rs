@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use zeroize::Zeroizing;
+
 use super::lockout::{self, Subject};
 use super::password::Password;
 use super::store::{failures, keys, resets, sessions, users};
 use super::token::{self, Token};
+use super::visitor::Visitor;
 use super::{AccountChange, Caller, Identity, Policy, Source, User, Via};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Tx, now};
@@ -65,6 +68,8 @@ pub struct NewSession {
     /// To its first end.
     pub seconds: i64,
     pub user: User,
+    /// What the browser is to keep, so that it is known the next time.
+    pub devices: Option<Zeroizing<String>>,
 }
 
 /// How a sign-in with the right password went on.
@@ -92,14 +97,6 @@ impl SignedIn {
             }
         }
     }
-}
-
-/// Who asks and from where, for a session that may begin.
-#[derive(Debug, Clone, Default)]
-pub struct Visitor {
-    pub address: Option<IpAddr>,
-    /// The browser or program, as it names itself.
-    pub user_agent: String,
 }
 
 /// Somebody at the door.
@@ -181,10 +178,10 @@ impl Identity {
     pub fn sign_in(&self, attempt: &Attempt<'_>) -> Result<SignedIn> {
         let user = self.store.read(|conn| users::by_login(conn, attempt.login.trim()))?;
         let name = user.as_ref().map_or(attempt.login, |user| &user.name);
-        let subjects = self.subjects(name, user.as_ref(), attempt.visitor.address)?;
+        let subjects = self.subjects(name, user.as_ref(), &attempt.visitor)?;
         let user = self.recognise(attempt, user, &subjects)?;
         may_enter(&user)?;
-        self.show_code(&user, attempt.code, attempt.visitor.address)?;
+        self.show_code(&user, attempt.code, &attempt.visitor)?;
         match user.force_reset {
             true => self.begin_reset(user, attempt.lifetime),
             false => self.begin(user, attempt.lifetime, &attempt.visitor).map(SignedIn::Session),
@@ -224,18 +221,18 @@ impl Identity {
         caller: &Caller,
         old: &Password,
         new: &Password,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<()> {
         let change = AccountChange { password: Some(new.clone()), ..AccountChange::default() };
-        self.change_own(caller, Some(old), change, address).map(drop)
+        self.change_own(caller, Some(old), change, visitor).map(drop)
     }
 
     /// Whether the password is the user's; wrong ones count as failed sign-ins.
     ///
     /// # Errors
     /// `old-password-wrong`, `sign-in-locked`
-    pub fn prove(&self, user: &User, password: &Password, address: Option<IpAddr>) -> Result<()> {
-        match self.proves(user, password, address)? {
+    pub fn prove(&self, user: &User, password: &Password, visitor: &Visitor) -> Result<()> {
+        match self.proves(user, password, visitor)? {
             true => Ok(()),
             false => Err(Error::bad_input("old-password-wrong").arg("field", "old_password")),
         }
@@ -245,9 +242,9 @@ impl Identity {
         &self,
         user: &User,
         password: &Password,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<bool> {
-        let subjects = self.subjects(&user.name, Some(user), address)?;
+        let subjects = self.subjects(&user.name, Some(user), visitor)?;
         match user.source {
             Source::Ldap => self.proves_in_directory(user, password, &subjects),
             _ => self.is_right(password, Some(user), &subjects, true),
@@ -309,8 +306,20 @@ impl Identity {
         &self,
         name: &str,
         user: Option<&User>,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<Vec<Subject>> {
+        let device = visitor.devices.of(&self.vault, name, now());
+        let session =
+            visitor.session.filter(|(owner, _)| user.is_some_and(|user| user.id == *owner));
+        let word = match (session, device) {
+            (Some((_, session)), _) => Some(format!("session {session}")),
+            (None, Some(device)) => Some(device.word()),
+            (None, None) => None,
+        };
+        if let Some(word) = word {
+            return Ok(vec![Subject::device(name, word)]);
+        }
+        let address = visitor.address;
         let is_known = match (user, address) {
             (Some(user), Some(address)) => {
                 let address = lockout::network(address).to_string();
@@ -364,15 +373,22 @@ impl Identity {
             expires_at: now + seconds,
             slide: lifetime.slide(&policy),
         };
+        let subjects = self.subjects(&user.name, Some(&user), visitor)?;
         self.store.write(|tx| {
             unchanged(tx, &user)?;
             sessions::purge(tx, now)?;
             failures::purge(tx, now - lockout::MEMORY)?;
-            forgive(tx, &user, visitor.address, now)?;
+            lockout::forgive(tx, &subjects, now)?;
+            know(tx, &user, visitor.address, now)?;
             sessions::insert(tx, &row, SESSIONS_LIMIT)?;
             users::signed_in(tx, user.id, now)
         })?;
-        Ok(NewSession { token, lifetime, seconds, user })
+        let devices = visitor.devices.after_sign_in(&self.vault, &user.name, now);
+        // Without it they are let in as somebody new the next time.
+        let devices = devices.inspect_err(|error| {
+            tracing::warn!(error = error.detail(), "a device will not be known again");
+        });
+        Ok(NewSession { token, lifetime, seconds, user, devices: devices.ok() })
     }
 }
 
@@ -396,15 +412,9 @@ fn unchanged(tx: &Tx<'_>, user: &User) -> Result<()> {
     }
 }
 
-/// Forgets this user's own failures from here. Neither the address over all accounts is forgiven (an
-/// own account would open the door to guess others) nor what others did elsewhere.
-fn forgive(tx: &Tx<'_>, user: &User, address: Option<IpAddr>, now: i64) -> Result<()> {
+/// Notes that the user signed in from this address.
+fn know(tx: &Tx<'_>, user: &User, address: Option<IpAddr>, now: i64) -> Result<()> {
     let Some(address) = address else { return Ok(()) };
-    let network = lockout::network(address);
-    for subject in Subject::of(&user.name, Some(address), true) {
-        if matches!(subject, Subject::Pair(..)) {
-            failures::forget(tx, &subject.key())?;
-        }
-    }
-    failures::know(tx, user.id, &network.to_string(), now, now - lockout::KNOWN_FOR)
+    let network = lockout::network(address).to_string();
+    failures::know(tx, user.id, &network, now, now - lockout::KNOWN_FOR)
 }

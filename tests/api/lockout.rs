@@ -107,6 +107,92 @@ fn a_clock_that_is_set_back_locks_nobody() {
     assert_eq!(attempt(&server, HOME, "ghost", "a guess"), 429);
 }
 
+/// Makes these subjects wait as if somebody had guessed for hours.
+fn lock(server: &Server, subjects: &[&str]) {
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("open");
+    for subject in subjects {
+        let sql = "INSERT OR REPLACE INTO login_failures (subject, failures, last_at, locked_until) \
+             VALUES (?1, 99, unixepoch(), unixepoch() + 600)";
+        database.execute(sql, [subject]).expect("lock");
+    }
+}
+
+/// Status of a sign-in of the administrator from [`HOME`] with this header.
+fn sign_in(server: &Server, (name, value): (&str, &str), user: &str, password: &str) -> u16 {
+    let body = json!({"username": user, "password": password});
+    server.client().post(LOGIN).header(name, value).json(&body).send().status
+}
+
+/// Whoever signed in somewhere is known there, whatever others do at the same address: at the browser, and in a session.
+#[test]
+fn a_known_device_and_a_session_are_let_through() {
+    let server = Server::start();
+    add(&server, "lee");
+    let body = json!({"username": ADMIN, "password": PASSWORD});
+    let first = server.client().post(LOGIN).json(&body).send();
+    first.expect_status(201);
+    let cookies = first.cookies();
+    let devices =
+        cookies.split("; ").find(|one| one.starts_with("carrel_devices=")).expect("a cookie");
+    let device = ("Cookie", devices);
+    let admin = server.admin();
+    let token = admin.clone();
+    lock(
+        &server,
+        &["user:admin", "user:admin 127.0.0.1", "user:lee 127.0.0.1", "address:127.0.0.1"],
+    );
+    let nothing = ("Accept", "*/*");
+
+    assert_eq!(sign_in(&server, nothing, ADMIN, PASSWORD), 429);
+    assert_eq!(sign_in(&server, device, ADMIN, PASSWORD), 201);
+    assert_eq!(sign_in(&server, device, "lee", "a good password"), 429, "it is no other's");
+    for forged in ["carrel_devices=", "carrel_devices=00.ff", &format!("{devices}0")] {
+        assert_eq!(sign_in(&server, ("Cookie", forged), ADMIN, PASSWORD), 429, "{forged}");
+    }
+    // In a session one's own password can be changed, and is not guessed without end.
+    let change = |old: &str| {
+        let body = json!({"old_password": old, "password": PASSWORD});
+        token.put("/api/v1.0/session/password").json(&body).send().status
+    };
+    assert_eq!(change(PASSWORD), 200);
+    assert!((0..8).map(|_| change("a guess")).any(|status| status == 429));
+    // Nor at the device; who is locked there is not elsewhere.
+    let guess = || sign_in(&server, device, ADMIN, "a guess");
+    assert!((0..8).any(|_| guess() == 429));
+    assert_eq!(attempt(&server, address(1), "lee", "a good password"), 201);
+    // Who lifts the lock lifts it everywhere.
+    let own = admin.get("/api/v1.0/identity/own").send().data();
+    let unlock = format!("/api/v1.0/identity/user/{}/unlock", own["uuid"].as_str().expect("uuid"));
+    admin.post(&unlock).json(&json!({})).send().data();
+    assert_eq!(sign_in(&server, device, ADMIN, PASSWORD), 201);
+}
+
+/// Behind one address there may be a whole school.
+#[test]
+fn slips_of_many_people_at_one_address_lock_nobody() {
+    let server = Server::start();
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("open");
+    let guessed_at = |count: u32| {
+        let sql = "INSERT OR REPLACE INTO login_failures (subject, failures, last_at, locked_until) \
+             VALUES ('address:127.9.0.2', ?1, unixepoch(), 0)";
+        database.execute(sql, [count]).expect("guesses of before");
+    };
+    // One fewer than may be guessed at there without a wait.
+    guessed_at(19);
+    for name in ["ann", "lee", "kim"] {
+        add(&server, name);
+        assert_eq!(attempt(&server, address(1), name, "a slip"), 400);
+        assert_eq!(attempt(&server, address(1), name, "a slip"), 400);
+        assert_eq!(attempt(&server, address(1), name, "a good password"), 201);
+    }
+    // Where many are guessed at everybody has to wait who is new there.
+    guessed_at(40);
+    assert_eq!(attempt(&server, address(1), "somebody", "a guess"), 400);
+    assert_eq!(attempt(&server, address(1), "somebody else", "a guess"), 429);
+    assert_eq!(attempt(&server, address(1), "ann", "a good password"), 429);
+    assert_eq!(attempt(&server, address(2), "ann", "a good password"), 201);
+}
+
 #[test]
 fn nobody_is_locked_for_others() {
     let server = Server::start();

@@ -89,7 +89,7 @@ fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<AccountView
     };
     let old = input.old_password.map(Password::new);
     let caller = call.caller()?;
-    let user = app.identity.change_own(caller, old.as_ref(), change, call.actor.address)?;
+    let user = app.identity.change_own(caller, old.as_ref(), change, &call.visitor())?;
     view(app, call, user).map(Data)
 }
 

@@ -94,7 +94,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Sentence> {
         ..AccountChange::default()
     };
     let old = input.old_password.map(Password::new);
-    app.identity.change_own(call.caller()?, old.as_ref(), change, call.actor.address)?;
+    app.identity.change_own(call.caller()?, old.as_ref(), change, &call.visitor())?;
     Ok(Sentence(Message::new("account-updated")))
 }
 

@@ -208,7 +208,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Data<&'stati
         // Before the old password is compared: the answer would tell it of somebody who may do more.
         app.identity.touchable_user(call.authority()?, &user.uuid)?;
         if let Some(old) = &old {
-            app.identity.prove(&user, old, call.actor.address)?;
+            app.identity.prove(&user, old, &call.visitor())?;
         }
         app.identity.change_user(call.authority()?, user.id, change)?;
         return Ok(Data("update user ok"));
@@ -219,7 +219,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Data<&'stati
     if change.password.is_some() && old.is_none() {
         return Err(Error::bad_input("field-missing").arg("field", "old_passwd"));
     }
-    app.identity.change_own(call.caller()?, old.as_ref(), change, call.actor.address)?;
+    app.identity.change_own(call.caller()?, old.as_ref(), change, &call.visitor())?;
     Ok(Data("update user ok"))
 }
 

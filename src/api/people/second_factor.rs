@@ -104,24 +104,25 @@ fn start(app: &App, call: &mut Call, _: NoInput) -> Result<Data<EnrolmentView>> 
 
 fn confirm(app: &App, call: &mut Call, input: CodeInput) -> Result<Data<RecoveryView>> {
     about_oneself(call)?;
-    let address = call.actor.address;
+    let visitor = call.visitor();
     let recovery_codes =
-        app.identity.confirm_second_factor(call.caller()?, &input.code, address)?;
+        app.identity.confirm_second_factor(call.caller()?, &input.code, &visitor)?;
     Ok(Data(RecoveryView { recovery_codes }))
 }
 
 fn renew(app: &App, call: &mut Call, input: CodeInput) -> Result<Data<RecoveryView>> {
     about_oneself(call)?;
-    let address = call.actor.address;
-    let recovery_codes = app.identity.renew_recovery_codes(call.caller()?, &input.code, address)?;
+    let visitor = call.visitor();
+    let recovery_codes =
+        app.identity.renew_recovery_codes(call.caller()?, &input.code, &visitor)?;
     Ok(Data(RecoveryView { recovery_codes }))
 }
 
 fn end(app: &App, call: &mut Call, input: EndInput) -> Result<Done> {
     about_oneself(call)?;
     let password = Password::new(input.password);
-    let address = call.actor.address;
-    app.identity.end_second_factor(call.caller()?, &password, &input.code, address)?;
+    let visitor = call.visitor();
+    app.identity.end_second_factor(call.caller()?, &password, &input.code, &visitor)?;
     Ok(Done)
 }
 

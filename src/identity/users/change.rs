@@ -1,8 +1,6 @@
 //! Making, changing and deleting accounts. What those who do it may give and whom they may touch stands in
 //! `authority.rs`.
 
-use std::net::IpAddr;
-
 use rusqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
@@ -16,7 +14,7 @@ use crate::identity::groups::GroupMembership;
 use crate::identity::password::{Password, StoredPassword};
 use crate::identity::permission::{BuiltinRole, Permissions};
 use crate::identity::store::{keys, sessions, users};
-use crate::identity::{Authority, Caller, Identity};
+use crate::identity::{Authority, Caller, Identity, Visitor};
 use crate::store::text::{is_hidden, lookalike, shown};
 use crate::store::{Tx, UserId, now};
 
@@ -124,7 +122,7 @@ impl Identity {
         caller: &Caller,
         old: Option<&Password>,
         change: AccountChange,
-        address: Option<IpAddr>,
+        visitor: &Visitor,
     ) -> Result<User> {
         let user = self.user_of(caller)?;
         if let Some(new) = &change.password {
@@ -135,7 +133,7 @@ impl Identity {
             new.accept(&self.policy()?, &[&user.name, user.email.as_deref().unwrap_or_default()])?;
         }
         if let Some(old) = old {
-            self.prove(&user, old, address)?;
+            self.prove(&user, old, visitor)?;
         }
         let hash = change.password.as_ref().map(|new| self.hashing.hash(new)).transpose()?;
         let by = Authority::Caller(caller);
