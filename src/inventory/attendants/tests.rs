@@ -4,6 +4,9 @@ use std::sync::mpsc;
 use super::*;
 use crate::store::NodeId;
 
+/// For what would never come.
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// Attendants of nodes that are all up, but for those in `away`; `told` is sent at each change of problems.
 fn attendants(told: mpsc::Sender<()>) -> (Attendants, Arc<Mutex<HashMap<NodeId, NodeStatus>>>) {
     let states: Arc<Mutex<HashMap<NodeId, NodeStatus>>> = Arc::default();
@@ -129,7 +132,8 @@ async fn an_arrival_while_it_works_is_not_missed() {
     // More than any channel of arrivals ever kept.
     (0..1000).for_each(|_| attendants.arrived(NodeId::new(1)));
     gate.open();
-    tokio::task::spawn_blocking(move || begun.recv()).await.expect("join").expect("once more");
+    let again = tokio::task::spawn_blocking(move || begun.recv_timeout(LIMIT));
+    again.await.expect("join").expect("once more");
 }
 
 #[tokio::test]
