@@ -102,3 +102,54 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     known.layers = layers.collect::<rusqlite::Result<_>>()?;
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::store::Store;
+
+    fn uuid(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    /// Nodes 1 to 3, each with the template of its number and two desktops: number * 10 and number * 10 + 1.
+    fn filled(dir: &tempfile::TempDir) -> Store {
+        let path = dir.path().join("test.db");
+        let store = Store::open(&path).expect("store");
+        let raw = Connection::open(path).expect("open");
+        raw.pragma_update(None, "foreign_keys", false).expect("rows without what they belong to");
+        for node in 1..=3_u32 {
+            let template = "INSERT INTO templates (uuid, name, os_type, classify, pool_id, node_id, network_id, \
+                 subnet_id, vcpu, memory_mib, base_image, state, owner_name, created_at) \
+                 VALUES (?1, ?1, '', 1, 1, ?2, 1, 1, 1, 64, '', 'ready', '', 0)";
+            let uuids = |number: u32| uuid(number.into()).to_string();
+            raw.execute(template, params![uuids(node), node]).expect("a template");
+            let group = "INSERT INTO desktop_groups (id, uuid, name, kind, template_id, pool_id, network_id, \
+                 subnet_id, vcpu, memory_mib, sys_restore, data_restore, prefix, postfix, first_number, state, \
+                 owner_name, created_at) VALUES (?2, ?1, ?1, 1, 1, 1, 1, 1, 1, 64, 1, 1, '', 3, 1, 'ready', '', 0)";
+            raw.execute(group, params![uuids(node * 100), node]).expect("a group");
+            for seat in [0, 1] {
+                let desktop = "INSERT INTO desktops (uuid, name, group_id, node_id, seat, version, state, created_at) \
+                     VALUES (?1, ?1, ?2, ?2, ?3, 1, 'ready', 0)";
+                raw.execute(desktop, params![uuids(node * 10 + seat), node, seat])
+                    .expect("a desktop");
+            }
+        }
+        store
+    }
+
+    #[test]
+    fn a_look_at_a_node_reads_what_is_its_own_or_was_found_there() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = filled(&dir);
+        let look = |found: &[u128]| -> HashSet<u128> {
+            let found: Vec<Uuid> = found.iter().copied().map(uuid).collect();
+            let known = store.read(|conn| known(conn, NodeId::new(2), &found)).expect("known");
+            known.domains.keys().map(Uuid::as_u128).collect()
+        };
+        assert_eq!(look(&[]), HashSet::from([2, 20, 21]));
+        assert_eq!(look(&[11, 3, 77]), HashSet::from([2, 20, 21, 11, 3]));
+    }
+}
