@@ -52,9 +52,9 @@ impl Two {
         self.room.site.admin.action(TEMPLATES, action, param)
     }
 
-    /// Sends it, stops it when this machine has done its part and `node2` hangs, and gives its end.
+    /// Sends it and waits until this machine has done its part while `node2` hangs; gives the operation's uuid.
     #[track_caller]
-    fn stopped_half_way(&mut self, request: Request) -> Value {
+    fn half_way(&mut self, request: Request) -> String {
         self.room.server.agent(2).signal(Signal::SIGSTOP);
         let data = request.header("Prefer", "respond-async").send().data();
         let uuid = data["operation_uuid"].as_str().expect("an operation").to_owned();
@@ -64,8 +64,35 @@ impl Two {
             let row = open.into_iter().find(|row| row["uuid"] == uuid.as_str()).expect("it hangs");
             parts(&row)[0].1 == "succeeded"
         });
+        uuid
+    }
+
+    /// Sends it, stops it half way, and gives its end.
+    #[track_caller]
+    fn stopped_half_way(&mut self, request: Request) -> Value {
+        let uuid = self.half_way(request);
+        let admin = &self.room.site.admin;
         admin.action(OPERATIONS, "cancel", json!({"uuid": uuid})).send().data();
         self.room.site.wait_operation(&uuid)
+    }
+
+    /// Sends it, and half way `node2` dies before it has answered; gives the end.
+    #[track_caller]
+    fn broken_half_way(&mut self, request: Request) -> Value {
+        let uuid = self.half_way(request);
+        self.room.server.agent(2).kill();
+        self.room.site.wait_operation(&uuid)
+    }
+
+    /// `node2` is back, with what it had.
+    #[track_caller]
+    fn mend(&mut self) {
+        let from = self.room.server.log().len();
+        self.room.server.agent(2).start_again();
+        let mended = |line: &str| line.contains("node mended").then_some(());
+        assert!(self.room.server.log().wait_from(from, LIMIT, mended).is_some());
+        all_active(&self.room.site.admin, 2);
+        self.room.site.wait_idle();
     }
 
     /// Of the desktops of a group: power and why.
@@ -195,6 +222,60 @@ fn what_some_nodes_cannot_do_is_partly_done_and_what_none_can_failed() {
     let far = json!({"templates": [{"uuid": two.templates[1], "name": "far"}]});
     two.room.site.admin.action(TEMPLATES, "start", far).send().expect_status(503);
     assert_eq!(newest(&two)["state"], "failed");
+}
+
+/// Asserts that what was to be done was done on this machine, and failed with a reason for these of `node2`.
+#[track_caller]
+fn assert_broken(action: &str, end: &Value, lost: &[&str]) {
+    assert_eq!(end["state"], "partly", "{action}: {end:#}");
+    assert_eq!(states(end), ["succeeded", "failed"], "{action}: {end:#}");
+    assert_eq!(names(end, "failed"), lost, "{action}: {end:#}");
+    let failed = end["failed"].as_array().expect("what failed").iter();
+    let reasons: Vec<&str> = failed.filter_map(|item| item["reason"].as_str()).collect();
+    assert_eq!(reasons.len(), lost.len(), "{action}: {end:#}");
+    assert!(reasons.iter().all(|reason| !reason.is_empty()), "{action}: {end:#}");
+}
+
+#[test]
+fn desktops_whose_nodes_reply_is_lost_failed_and_the_others_did_not() {
+    let mut two = Two::start();
+    let [here, there] = two.groups.clone();
+    for action in ["start", "reboot", "stop"] {
+        if action != "start" {
+            two.room.site.done(two.groups("start"));
+        }
+        let request = two.groups(action);
+        let end = two.broken_half_way(request);
+        assert_broken(action, &end, &["there001", "there002"]);
+        let power = if action == "stop" { "off" } else { "running" };
+        let states = two.power(&here);
+        assert!(states.iter().all(|(state, _)| state == power), "{action}: {states:?}");
+        let states = two.power(&there);
+        let stopping = |(_, why): &(String, String)| why.starts_with("stopp");
+        assert!(!states.iter().any(stopping), "{action}: {states:?}");
+        two.mend();
+        // Whatever the node did before it died, it can be done again.
+        two.room.site.done(two.groups("stop"));
+    }
+}
+
+#[test]
+fn templates_whose_nodes_reply_is_lost_failed_and_the_others_did_not() {
+    let mut two = Two::start();
+    for action in ["start", "reboot", "stop"] {
+        if action != "start" {
+            two.room.site.done(two.templates("start"));
+        }
+        let request = two.templates(action);
+        let end = two.broken_half_way(request);
+        assert_broken(action, &end, &["far"]);
+        let here = two.room.site.admin.get(TEMPLATES).query("searchtype", "single");
+        let here = here.query("uuid", &two.templates[0]).send().data();
+        let power = if action == "stop" { "off" } else { "running" };
+        assert_eq!(here["power"], power, "{action}: {here:#}");
+        two.mend();
+        two.room.site.done(two.templates("stop"));
+    }
 }
 
 #[test]
