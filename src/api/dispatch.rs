@@ -26,7 +26,7 @@ use super::note::Note;
 use super::origin::arrival;
 use super::reply::Reply;
 use super::work::{Outgoing, blocking, run_blocking, run_streaming};
-use super::{App, DEVICES_COOKIE, RESET_COOKIE, in_flight, input};
+use super::{App, DEVICES_COOKIE, RESET_COOKIE, in_flight, input, peers};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Credential, Devices};
 use crate::operations::Actor;
