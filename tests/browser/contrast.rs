@@ -25,6 +25,8 @@ const PALE: &str = r#"
         const [low, high] = [light(a), light(b)].sort((x, y) => x - y)
         return (high + 0.05) / (low + 0.05)
     }
+    // Not half way between two colours.
+    document.getAnimations().filter((it) => it instanceof CSSTransition).forEach((it) => it.finish())
     const found = []
     const look = (element, style, text) => {
         const behind = ground(element)
