@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// So long a client may say nothing after it.
 const FIRST_WORD: Duration = Duration::from_secs(30);
-/// So long it may go on after the server ended the connection.
+/// As [`relay`]'s `last_word`.
 const LAST_WORD: Duration = Duration::from_secs(5);
 /// Connections at one time. Each takes three descriptors.
 const CONNECTIONS: usize = 8192;
@@ -133,15 +133,31 @@ async fn carry(
     server.set_nodelay(true)?;
     // Told before a byte of a request goes there.
     let _known = peers.know(server.local_addr()?, address);
-    let (from_server, to_server) = server.split();
+    relay(client, &mut server, LAST_WORD).await
+}
+
+/// Carries both ways until both have ended, or one has broken: then neither side is kept waiting for the other. `last_word`: so
+/// long the client may go on after the server ended the connection.
+async fn relay(
+    client: impl AsyncRead + AsyncWrite,
+    server: impl AsyncRead + AsyncWrite,
+    last_word: Duration,
+) -> io::Result<()> {
     let (from_client, to_client) = split(client);
+    let (from_server, to_server) = split(server);
     let (up, down) = (flow(from_client, to_server), flow(from_server, to_client));
     pin!(up, down);
     select! {
-        // The server goes on answering what it was asked.
-        _ = &mut up => down.await,
+        // The server goes on answering what it was asked; to a client that is gone it has nothing to say.
+        ended = &mut up => match ended {
+            Ok(()) => down.await,
+            broken => broken,
+        },
         // Nobody reads any more what the client says.
-        result = &mut down => timeout(LAST_WORD, up).await.map_or(result, |_| Ok(())),
+        ended = &mut down => match ended {
+            Ok(()) => timeout(last_word, up).await.unwrap_or(Ok(())),
+            broken => broken,
+        },
     }
 }
 
@@ -166,4 +182,77 @@ fn config(certificate: &Arc<Certificate>) -> Result<ServerConfig> {
     config.ticketer = rustls::crypto::ring::Ticketer::new()
         .map_err(|cause| Error::internal("TLS as a server").because(cause))?;
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncReadExt, ReadBuf, duplex};
+
+    use super::*;
+
+    /// A client whose connection broke.
+    struct Broken;
+
+    impl AsyncRead for Broken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+    }
+
+    impl AsyncWrite for Broken {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn the_server_hears_at_once_of_a_client_that_is_gone() {
+        let (front, mut server) = duplex(64);
+        let carried = tokio::spawn(relay(Broken, front, LAST_WORD));
+        let mut word = [0; 8];
+        let end = within(HANDSHAKE, server.read(&mut word)).await;
+        assert_eq!(end.expect("the end"), 0);
+        carried.await.expect("the relay").expect_err("it broke");
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_is_answered_and_what_nobody_reads_is_not_waited_for() {
+        let ((mut client, theirs), (front, mut server)) = (duplex(64), duplex(64));
+        let carried = tokio::spawn(relay(theirs, front, LAST_WORD));
+        client.write_all(b"ask").await.expect("ask");
+        client.shutdown().await.expect("no more questions");
+        let mut asked = String::new();
+        server.read_to_string(&mut asked).await.expect("the question and its end");
+        server.write_all(b"answer").await.expect("answer");
+        drop(server);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("the answer and its end");
+        assert_eq!((asked.as_str(), answer.as_str()), ("ask", "answer"));
+        carried.await.expect("the relay").expect("both ended");
+        // A client that goes on although the server has ended.
+        let ((client, theirs), (front, server)) = (duplex(64), duplex(64));
+        let carried = tokio::spawn(relay(theirs, front, Duration::from_millis(1)));
+        drop(server);
+        carried.await.expect("the relay").expect("not for ever");
+        drop(client);
+    }
 }
