@@ -9,6 +9,17 @@ const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 /// Beside the default one.
 const MADE: usize = 24;
 
+/// A server with [`MADE`] pools beside the default one.
+fn with_pools() -> Server {
+    let server = Server::start();
+    let admin = server.admin();
+    for number in 0..MADE {
+        let pool = json!({"name": format!("pool-{number:02}"), "desc": ""});
+        admin.post(POOLS).json(&pool).send().data();
+    }
+    server
+}
+
 fn enter(server: &Server) -> Page {
     let page = Page::open("en");
     page.go(&format!("{}/sign-in", server.base()));
@@ -43,12 +54,7 @@ fn shows(page: &Page, first: &str, rows: usize) {
 #[test]
 fn a_list_is_where_one_left_it() {
     let _turn = turn();
-    let server = Server::start();
-    let admin = server.admin();
-    for number in 0..MADE {
-        let pool = json!({"name": format!("pool-{number:02}"), "desc": ""});
-        admin.post(POOLS).json(&pool).send().data();
-    }
+    let server = with_pools();
     let page = enter(&server);
     page.go(&format!("{}/pools?size=10&sort=-name", server.base()));
     shows(&page, "pool-23", 10);
@@ -84,12 +90,7 @@ fn a_list_is_where_one_left_it() {
 #[test]
 fn what_is_selected_goes_over_all_pages() {
     let _turn = turn();
-    let server = Server::start();
-    let admin = server.admin();
-    for number in 0..MADE {
-        let pool = json!({"name": format!("pool-{number:02}"), "desc": ""});
-        admin.post(POOLS).json(&pool).send().data();
-    }
+    let server = with_pools();
     let page = enter(&server);
     page.go(&format!("{}/pools?size=10&sort=name", server.base()));
     shows(&page, "default", 10);
@@ -115,7 +116,7 @@ fn what_is_selected_goes_over_all_pages() {
     page.click("[data-test=bulk-delete]");
     page.click(".el-message-box .el-button--danger");
     shows(&page, "default", 2);
-    assert_eq!(admin.get(POOLS).send().data()["count"], json!(2));
+    assert_eq!(server.admin().get(POOLS).send().data()["count"], json!(2));
     // The default pool cannot be deleted and stays.
     page.see(".tools", "1 selected");
 }

@@ -128,8 +128,15 @@ impl Page {
     /// Opens the choice `css` and takes the entry that contains `text`.
     #[track_caller]
     pub fn choose(&self, css: &str, text: &str) {
-        self.click(css);
-        self.click_text(".el-select-dropdown__item", text);
+        self.until(&format!("{text:?} among the choices of {css}"), || {
+            // Again when it was closed under the click, as by a dialog that takes the focus when it has opened.
+            if self.all(&format!("{css} [aria-expanded=true]")).is_empty() {
+                self.runtime.block_on(self.visible(css)?.click()).ok()?;
+            }
+            let items = self.visible_all(".el-select-dropdown__item");
+            let item = items.into_iter().find(|item| self.text_of(item).contains(text))?;
+            self.runtime.block_on(item.click()).ok()
+        });
     }
 
     /// Waits until something visible at `css` contains `text`.

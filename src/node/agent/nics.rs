@@ -49,13 +49,7 @@ pub fn nics() -> Result<Vec<NicFacts>> {
 
 /// IPv4 prefixes that a new network must not overlap: of all interfaces and all routes.
 pub fn used_prefixes() -> Result<Vec<(Ipv4Addr, u8)>> {
-    let mut used = Vec::new();
-    for (_, data) in &networks()? {
-        for (address, prefix) in addresses(data) {
-            used.push(Ipv4Net::new(address, prefix).context("read an interface's prefix")?.trunc());
-        }
-    }
-    used.extend(routes()?.iter().filter(|route| route.net.prefix_len() > 0).map(|route| route.net));
+    let mut used: Vec<Ipv4Net> = held()?.into_iter().map(|holder| holder.net).collect();
     used.sort();
     used.dedup();
     Ok(used.into_iter().map(|net| (net.addr(), net.prefix_len())).collect())
@@ -88,6 +82,10 @@ pub struct Holder {
 
 /// The interface or route of this machine that overlaps with `net`, but for those of the interface `own`.
 pub fn holder_of(net: Ipv4Net, own: &str) -> Result<Option<Holder>> {
+    Ok(overlapping(held()?, net, own))
+}
+
+fn held() -> Result<Vec<Holder>> {
     let mut held = Vec::new();
     for (name, data) in &networks()? {
         for (address, prefix) in addresses(data) {
@@ -99,7 +97,7 @@ pub fn holder_of(net: Ipv4Net, own: &str) -> Result<Option<Holder>> {
     // The default route is no use of addresses, nor are the two halves in which VPNs write it.
     let routes = routes.filter(|route| route.net.prefix_len() > 1);
     held.extend(routes.map(|Route { interface, net, .. }| Holder { interface, net }));
-    Ok(overlapping(held, net, own))
+    Ok(held)
 }
 
 fn overlapping(held: Vec<Holder>, net: Ipv4Net, own: &str) -> Option<Holder> {

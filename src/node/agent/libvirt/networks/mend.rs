@@ -16,7 +16,7 @@ use super::Told;
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::libvirt::errors::{Libvirt, optional};
 use crate::node::agent::libvirt::xml::NetworkView;
-use crate::node::agent::libvirt::{Inner, metadata, spawn, states};
+use crate::node::agent::libvirt::{Inner, spawn};
 use crate::node::agent::nics;
 use crate::node::agent::program::Program;
 use crate::node::protocol::Event;
@@ -100,25 +100,13 @@ impl Inner {
     }
 
     fn taps_of(&self, domain: &Domain, view: &NetworkView) -> Result<Vec<String>> {
-        if !self.is_running_on(domain, view.uuid)? {
+        // One that cannot be read is left alone.
+        let Some(Ok(metadata)) = self.running_guest(domain)? else { return Ok(Vec::new()) };
+        if !metadata.spec.nics.iter().any(|nic| nic.network == view.uuid) {
             return Ok(Vec::new());
         }
         let live = domain.xml_desc(0).libvirt("read the definition of", "a domain")?;
         taps(&live, &view.name)
-    }
-
-    fn is_running_on(&self, domain: &Domain, network: Uuid) -> Result<bool> {
-        let marked = match metadata::read(domain, metadata::Which::Current) {
-            Err(error) if error.kind() == Kind::NotFound => return Ok(false),
-            read => read?,
-        };
-        let Some(marked) = marked.filter(|marked| self.may_be_ours(marked)) else {
-            return Ok(false);
-        };
-        // One that cannot be read is left alone.
-        let Ok(metadata) = marked.metadata else { return Ok(false) };
-        let is_on = metadata.spec.nics.iter().any(|nic| nic.network == network);
-        Ok(is_on && states::power(domain)?.has_process())
     }
 }
 

@@ -10,6 +10,7 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use uuid::Uuid;
+use virt::domain::Domain;
 use virt::error::ErrorNumber;
 use virt::network::Network;
 use virt::sys;
@@ -17,6 +18,7 @@ use virt::sys;
 pub use self::dnsmasq::Told;
 use self::plan::Stored;
 use super::errors::{Libvirt, is_code, optional};
+use super::metadata::Metadata;
 use super::xml::NetworkView;
 use super::{Hypervisor, Inner, metadata, states, xml};
 use crate::error::{Error, Kind, Result};
@@ -86,14 +88,7 @@ impl Inner {
         match self.find_network(spec.uuid)? {
             None => {
                 let network = self.make_network(spec, &view, &definition)?;
-                let hosts = Vec::new();
-                let before = Stored {
-                    installation: self.config.installation,
-                    bridge: view.bridge.clone(),
-                    options: Vec::new(),
-                    spec: NetworkSpec { hosts, ..spec.clone() },
-                };
-                self.serve_reservations(&network, spec, &view, &before, told)
+                self.serve_reservations(&network, spec, &view, &[], told)
             }
             Some((network, stored)) if plan::same_structure(&stored, spec, &view) => {
                 if !plan::same_definition(&stored, spec, &view) {
@@ -101,11 +96,11 @@ impl Inner {
                 }
                 self.bring_up(&network, &view)?;
                 self.plug_in_again(&view)?;
-                self.serve_reservations(&network, spec, &view, &stored, told)
+                self.serve_reservations(&network, spec, &view, &stored.spec.hosts, told)
             }
             Some((network, stored)) => {
                 let network = self.replace_network(&network, &stored, &view, &definition)?;
-                self.serve_reservations(&network, spec, &view, &stored, told)
+                self.serve_reservations(&network, spec, &view, &stored.spec.hosts, told)
             }
         }
     }
@@ -202,16 +197,9 @@ impl Inner {
         let domains =
             self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
         for domain in &domains {
-            let marked = match metadata::read(domain, metadata::Which::Current) {
-                Err(error) if error.kind() == Kind::NotFound => continue,
-                read => read?,
-            };
-            let Some(marked) = marked.filter(|marked| self.may_be_ours(marked)) else { continue };
-            if !states::power(domain)?.has_process() {
-                continue;
-            }
+            let Some(metadata) = self.running_guest(domain)? else { continue };
             // Of one that cannot be read nobody knows which networks it uses.
-            let spec = marked.metadata?.spec;
+            let spec = metadata?.spec;
             if spec.nics.iter().any(|nic| nic.network == uuid) {
                 users.push(spec.owner.name);
             }
@@ -222,6 +210,18 @@ impl Inner {
         users.sort();
         let users = users.join(", ");
         Err(Error::conflict("network-in-use").arg("object", name).arg("users", users))
+    }
+
+    /// What is noted of a guest of this installation that runs, if it can be read; `None` for every other domain.
+    fn running_guest(&self, domain: &Domain) -> Result<Option<Result<Metadata>>> {
+        let marked = match metadata::read(domain, metadata::Which::Current) {
+            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+            read => read?,
+        };
+        match marked.filter(|marked| self.may_be_ours(marked)) {
+            Some(marked) if states::power(domain)?.has_process() => Ok(Some(marked.metadata)),
+            _ => Ok(None),
+        }
     }
 
     /// After libvirt was away: it has given its running networks the reservations that it knew of when they
@@ -250,7 +250,7 @@ impl Inner {
         }
         self.bring_up(network, &view)?;
         self.plug_in_again(&view)?;
-        self.serve_reservations(network, &stored.spec, &view, &stored, told)
+        self.serve_reservations(network, &stored.spec, &view, &stored.spec.hosts, told)
     }
 }
 

@@ -7,7 +7,7 @@
 use uuid::Uuid;
 use virt::network::Network;
 
-use super::plan::{self, Stored};
+use super::plan;
 use super::{Told, dnsmasq, lease};
 use crate::error::{Error, Result};
 use crate::node::agent::libvirt::errors::Libvirt;
@@ -56,7 +56,7 @@ impl Hypervisor {
         let view = plan::view(&spec, inner.config.installation)?;
         inner.define_network(&xml::network(&view)?, &spec.name)?;
         if network.is_active().libvirt("look at network", &spec.name)? {
-            inner.serve_reservations(&network, &spec, &view, &stored, &mut told)?;
+            inner.serve_reservations(&network, &spec, &view, &stored.spec.hosts, &mut told)?;
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Inner {
         network: &Network,
         spec: &NetworkSpec,
         view: &NetworkView,
-        before: &Stored,
+        before: &[DhcpHost],
         told: &mut Told,
     ) -> Result<()> {
         let Some(nat) = &view.nat else { return Ok(()) };
@@ -80,7 +80,7 @@ impl Inner {
         let is_kept = |host: &DhcpHost| {
             spec.hosts.iter().any(|kept| kept.mac == host.mac && kept.address == host.address)
         };
-        for host in before.spec.hosts.iter().filter(|host| !is_kept(host)) {
+        for host in before.iter().filter(|host| !is_kept(host)) {
             let gateway = nat.gateways.iter().find(|gateway| gateway.contains(host.address));
             if let Some(gateway) = gateway {
                 lease::give_back(&view.bridge, gateway.address, host)?;
