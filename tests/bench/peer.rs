@@ -26,6 +26,8 @@ impl Peer {
         let xml = without(&xml, "<uuid>", "</uuid>");
         let xml = without(&xml, "<metadata>", "</metadata>");
         let xml = without(&xml, "<mac address=", "/>");
+        // Carrel's agent gives a disk to QEMU itself; without it that is libvirt's work.
+        let xml = without(&xml, "<seclabel model='dac' relabel='no'", "/>");
         let name = attribute_text(&xml, "<name>", "</name>").expect("a name");
         let xml = xml.replace(&format!("<name>{name}</name>"), "<name>peer-@</name>");
         let xml = xml.replace(&disk, &format!("{}/peer/peer-@.qcow2", LabNode::DATA_DIR));
