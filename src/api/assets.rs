@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use rocket::http::uri::Segments;
 use rocket::http::uri::fmt::Path;
-use rocket::http::{ContentType, Header, Status};
+use rocket::http::{ContentType, Status};
 use rocket::request::FromSegments;
 use rocket::response::Responder;
 use rocket::route::Route;
 use rocket::{Request, Response, routes};
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 
+use super::encoding::{self, Coding};
 use super::{DIALECTS, dialect, in_flight, peers};
 
 #[derive(RustEmbed)]
@@ -56,33 +58,86 @@ fn file(path: AnyPath) -> Result<File, Status> {
     if is_of_api && path != CONFIRM_PATH {
         return Err(Status::NotFound);
     }
-    match Console::get(&path) {
-        Some(found) => Ok(embedded(&path, found.data)),
-        // A missing asset is an error; any other path is a page of the console.
+    // A missing asset is an error; any other path is a page of the console.
+    match find(&path) {
         None if path.starts_with("assets/") => Err(Status::NotFound),
         None => Ok(page("index.html")),
+        Some(found) => Ok(found),
     }
 }
 
 fn page(name: &str) -> File {
-    match Console::get(name) {
-        Some(found) => embedded(name, found.data),
-        None => embedded("index.html", Cow::Borrowed(NOT_BUILT.as_bytes())),
-    }
+    find(name).unwrap_or_else(|| File {
+        kind: ContentType::HTML,
+        is_hashed: false,
+        plain: Cow::Borrowed(NOT_BUILT.as_bytes()).into(),
+        coded: Vec::new(),
+    })
 }
 
-fn embedded(path: &str, data: Cow<'static, [u8]>) -> File {
+/// A file as it stands and as the console's build compressed it; the compressed ones are no files of their own.
+fn find(path: &str) -> Option<File> {
     let extension = path.rsplit('.').next().unwrap_or_default();
-    let kind = ContentType::from_extension(extension).unwrap_or(ContentType::Binary);
-    File { kind, data, is_hashed: path.starts_with("assets/") }
+    if Coding::ALL.iter().any(|coding| coding.extension() == extension) {
+        return None;
+    }
+    let plain = Console::get(path)?.into();
+    let coded = |coding: Coding| {
+        let found = Console::get(&format!("{path}.{}", coding.extension()))?;
+        Some((coding, found.into()))
+    };
+    Some(File {
+        kind: ContentType::from_extension(extension).unwrap_or(ContentType::Binary),
+        // Names below `assets/` carry a hash of their content.
+        is_hashed: path.starts_with("assets/"),
+        plain,
+        coded: Coding::ALL.into_iter().filter_map(coded).collect(),
+    })
 }
 
 /// A file of the console.
 struct File {
     kind: ContentType,
-    data: Cow<'static, [u8]>,
-    /// Names below `assets/` carry a hash of their content.
     is_hashed: bool,
+    plain: Form,
+    coded: Vec<(Coding, Form)>,
+}
+
+/// A file in one coding.
+struct Form {
+    data: Cow<'static, [u8]>,
+    /// Of these bytes, so that a cache holds no form for another.
+    tag: String,
+}
+
+impl From<EmbeddedFile> for Form {
+    fn from(file: EmbeddedFile) -> Self {
+        let hash = file.metadata.sha256_hash();
+        Self { data: file.data, tag: format!("\"{}\"", hex::encode(&hash[..16])) }
+    }
+}
+
+impl From<Cow<'static, [u8]>> for Form {
+    fn from(data: Cow<'static, [u8]>) -> Self {
+        let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&data)[..16]));
+        Self { data, tag }
+    }
+}
+
+impl File {
+    /// The form that the client likes best of those that there are.
+    fn form(self, request: &Request<'_>) -> (Option<Coding>, Form) {
+        let Self { plain, mut coded, .. } = self;
+        let wanted = encoding::accepted(request).into_iter();
+        let place = |coding: Coding| coded.iter().position(|(have, _)| *have == coding);
+        match wanted.filter_map(place).next() {
+            Some(place) => {
+                let (coding, form) = coded.swap_remove(place);
+                (Some(coding), form)
+            }
+            None => (None, plain),
+        }
+    }
 }
 
 impl<'r> Responder<'r, 'static> for File {
@@ -92,13 +147,25 @@ impl<'r> Responder<'r, 'static> for File {
             return Ok(refusal);
         }
         let keep = if self.is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let kind = self.kind.clone();
+        let (coding, form) = self.form(request);
         let mut response = Response::build();
-        response.header(self.kind);
-        response.header(Header::new("Cache-Control", keep));
-        response.header(Header::new("Content-Security-Policy", POLICY));
-        response.header(Header::new("X-Content-Type-Options", "nosniff"));
-        response.header(Header::new("Referrer-Policy", "same-origin"));
-        response.sized_body(self.data.len(), std::io::Cursor::new(self.data));
+        response.header(kind);
+        response.raw_header("Cache-Control", keep);
+        response.raw_header("Content-Security-Policy", POLICY);
+        response.raw_header("X-Content-Type-Options", "nosniff");
+        response.raw_header("Referrer-Policy", "same-origin");
+        response.raw_header("Vary", "Accept-Encoding");
+        if let Some(coding) = coding {
+            response.raw_header("Content-Encoding", coding.word());
+        }
+        let is_known = encoding::is_known(request, &form.tag);
+        response.raw_header("ETag", form.tag);
+        if is_known {
+            response.status(Status::NotModified);
+        } else {
+            response.sized_body(form.data.len(), std::io::Cursor::new(form.data));
+        }
         response.ok()
     }
 }

@@ -11,6 +11,7 @@ mod call;
 mod desktop_cloud;
 mod dialect;
 mod dispatch;
+mod encoding;
 mod endpoint;
 mod envelope;
 mod events;

@@ -4,9 +4,11 @@
 //! one operation with a choice of bodies; each row stands in `x-actions` with its own id, permission
 //! and shapes, so that nothing is lost to those who read the document by program.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::sync::{Arc, LazyLock};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rocket::data::Data;
 use rocket::futures::future::BoxFuture;
 use rocket::http::{ContentType, Method, Status};
@@ -18,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::call::Call;
 use super::dialect::ActionInput;
+use super::encoding::{self, Coding};
 use super::endpoint::{Access, Endpoint, Mounted, Scope, Streamed, streaming};
 use super::work::blocking;
 use super::{App, DIALECTS, table, words};
@@ -36,16 +39,23 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 /// The document as it is sent: made once, for whoever asks first, and read by all from the same bytes.
 struct Shared {
-    text: String,
+    plain: Vec<u8>,
+    gzip: Option<Vec<u8>>,
     /// Of its content.
-    tag: String,
+    hash: String,
 }
 
 static DOCUMENT: LazyLock<Shared> = LazyLock::new(|| {
     let text = document().to_string();
-    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&text)[..16]));
-    Shared { text, tag }
+    let hash = hex::encode(&Sha256::digest(&text)[..16]);
+    Shared { gzip: gzip(text.as_bytes()).ok(), plain: text.into_bytes(), hash }
 });
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
 
 fn read<'r>(
     _: Arc<App>,
@@ -55,18 +65,21 @@ fn read<'r>(
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
     Box::pin(async move {
         let shared = blocking(|| Ok(LazyLock::force(&DOCUMENT))).await?;
-        let known = request.headers().get("If-None-Match").flat_map(|line| line.split(','));
-        let is_known = known
-            .map(str::trim)
-            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == shared.tag);
+        let is_wanted = encoding::accepted(request).contains(&Coding::Gzip);
+        let small = shared.gzip.as_ref().filter(|_| is_wanted);
+        let (bytes, form) = small.map_or((&shared.plain, ""), |small| (small, "-gzip"));
+        let tag = format!("\"{}{form}\"", shared.hash);
         let mut response = Response::build();
-        response.raw_header("ETag", shared.tag.as_str()).raw_header("Cache-Control", "no-cache");
-        if is_known {
+        response.raw_header("Cache-Control", "no-cache").raw_header("Vary", "Accept-Encoding");
+        if small.is_some() {
+            response.raw_header("Content-Encoding", Coding::Gzip.word());
+        }
+        if encoding::is_known(request, &tag) {
             response.status(Status::NotModified);
         } else {
-            let text = shared.text.as_bytes();
-            response.header(ContentType::JSON).sized_body(text.len(), Cursor::new(text));
+            response.header(ContentType::JSON).sized_body(bytes.len(), Cursor::new(bytes));
         }
+        response.raw_header("ETag", tag);
         Ok(Streamed::Response(response.finalize()))
     })
 }

@@ -9,6 +9,7 @@ mod analysis_accounts;
 mod audit;
 mod backup;
 mod cli;
+mod compressed;
 mod console;
 mod contract;
 mod desktop_groups;

@@ -4,6 +4,7 @@
 mod support;
 
 mod contrast;
+mod https;
 mod identity;
 mod lists;
 mod live;
@@ -13,3 +14,4 @@ mod provider;
 mod scopes;
 mod story;
 mod tabs;
+mod weight;

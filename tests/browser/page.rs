@@ -43,6 +43,18 @@ impl Page {
     /// # Panics
     /// When chromium or chromedriver cannot be started.
     pub fn open(language: &str) -> Self {
+        Self::open_with(language, &[])
+    }
+
+    /// As [`Page::open`], which finds `name` at `address`.
+    ///
+    /// # Panics
+    /// When chromium or chromedriver cannot be started.
+    pub fn open_knowing(language: &str, name: &str, address: &str) -> Self {
+        Self::open_with(language, &[format!("--host-resolver-rules=MAP {name} {address}")])
+    }
+
+    fn open_with(language: &str, arguments: &[String]) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -52,7 +64,7 @@ impl Page {
         let lines = BufReader::new(driver.stdout.take().expect("piped")).lines();
         let port = port_of(lines);
         let profile = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a profile folder");
-        let capabilities = capabilities(language, profile.path());
+        let capabilities = capabilities(language, profile.path(), arguments);
         let runtime = Runtime::new().expect("a runtime");
         let connect = async {
             let mut builder =
@@ -65,6 +77,22 @@ impl Page {
 
     pub fn go(&self, url: &str) {
         self.runtime.block_on(self.client.goto(url)).expect("the page loads");
+    }
+
+    /// Goes to a page whose certificate nobody vouches for, as who reads the warning and goes on all the same.
+    #[track_caller]
+    pub fn go_past_the_warning(&self, url: &str) {
+        // The driver may take the warning for a page that does not load.
+        drop(self.runtime.block_on(self.client.goto(url)));
+        self.until("the warning", || {
+            let go_on = "document.getElementById('details-button')?.click();\
+                 const link = document.getElementById('proceed-link'); link?.click(); return Boolean(link)";
+            self.script(go_on).as_bool()?.then_some(())
+        });
+        self.until("the page behind the warning", || {
+            let shown = self.script("return document.getElementById('app')?.innerText ?? ''");
+            (!shown.as_str()?.is_empty()).then_some(())
+        });
     }
 
     /// The path of the page that is shown.
@@ -202,6 +230,11 @@ impl Page {
         self.devtools("Page.setWebLifecycleState", &json!({"state": state}));
     }
 
+    /// Forgets every file that was loaded: the next page is the first.
+    pub fn forget_files(&self) {
+        self.devtools("Network.clearBrowserCache", &json!({}));
+    }
+
     /// Shows everything as a phone does.
     pub fn on_a_phone(&self) {
         let size = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
@@ -318,7 +351,7 @@ fn port_of(mut lines: impl Iterator<Item = std::io::Result<String>> + Send + 'st
     port
 }
 
-fn capabilities(language: &str, profile: &Path) -> serde_json::Map<String, Value> {
+fn capabilities(language: &str, profile: &Path, more: &[String]) -> serde_json::Map<String, Value> {
     let arguments = [
         "--headless=new".to_owned(),
         "--no-sandbox".to_owned(),
@@ -333,6 +366,7 @@ fn capabilities(language: &str, profile: &Path) -> serde_json::Map<String, Value
         format!("--accept-lang={language}"),
         format!("--user-data-dir={}", profile.display()),
     ];
+    let arguments: Vec<&String> = arguments.iter().chain(more).collect();
     let options = json!({
         "args": arguments,
         "prefs": {"intl.accept_languages": language, "credentials_enable_service": false},

@@ -154,7 +154,9 @@ fn routes_of(document: &Value) -> BTreeMap<String, Route> {
 #[test]
 fn the_document_is_sent_again_only_when_it_is_another() {
     let server = Server::start();
-    let get = || server.client().get("/api/openapi.json");
+    // As it stands; other forms have tests of their own.
+    let plain = server.client().with_header("Accept-Encoding", "identity");
+    let get = || plain.get("/api/openapi.json");
     let first = get().send();
     first.expect_status(200);
     let tag = first.header("ETag").expect("a tag").to_owned();
@@ -162,10 +164,10 @@ fn the_document_is_sent_again_only_when_it_is_another() {
     assert_eq!((again.header("ETag"), &again.body), (Some(tag.as_str()), &first.body));
     assert_eq!(again.header("Content-Length"), Some(first.body.len().to_string().as_str()));
     for known in [tag.clone(), format!("\"other\", W/{tag}"), "*".into()] {
-        let same = server.client().with_header("If-None-Match", &known).get("/api/openapi.json");
+        let same = plain.with_header("If-None-Match", &known).get("/api/openapi.json");
         let same = same.send();
         assert_eq!((same.status, same.body.as_str()), (304, ""), "{known}");
     }
-    let other = server.client().with_header("If-None-Match", "\"other\"").get("/api/openapi.json");
+    let other = plain.with_header("If-None-Match", "\"other\"").get("/api/openapi.json");
     assert_eq!(other.send().body, first.body);
 }
