@@ -19,8 +19,9 @@ use super::store::groups::NewGroup;
 use super::store::seats::NewSeat;
 use super::store::{groups, seats};
 use super::templates::{self, Classify, MEMORY_LEAST, Template, TemplateState, VCPU_LIMIT};
-use super::{Desktops, Named};
+use super::{Desktops, Named, power};
 use crate::error::{Error, Result};
+use crate::identity::Permission;
 use crate::inventory::{FIRST_CONNECTION, Node, Pool};
 use crate::operations::{
     Action, Actor, Execution, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit, nothing,
@@ -55,6 +56,10 @@ pub struct NewDesktopGroup {
     pub first_number: u32,
     /// Desktops by a node's address, name or uuid; `None` spreads them by free memory.
     pub told: Option<BTreeMap<String, u32>>,
+    /// To be offered to the terminals as soon as they are made.
+    pub activate: bool,
+    /// To be started as soon as they are made: where the caller may start desktops.
+    pub start: Option<Visible>,
 }
 
 /// Desktops for which nodes are looked for.
@@ -74,14 +79,24 @@ struct DeployArgs {
     desktops: Vec<Uuid>,
     /// The group itself is new.
     whole_group: bool,
+    /// What comes after the making.
+    #[serde(default)]
+    then: Then,
 }
 
-static STEPS: [Action<Desktops, DeployArgs>; 5] = [
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Then {
+    activate: bool,
+    start: bool,
+}
+
+static STEPS: [Action<Desktops, DeployArgs>; 6] = [
     Action::new("rows", nothing, remove_rows),
     Action::new("addresses", announce, withdraw),
     Action::new("domains", define, remove_domains),
     Action::new("parts", note_parts, nothing),
-    Action::new("ready", make_ready, unmake_ready),
+    Action::new("ready", make_ready, unmake_ready).commits(),
+    Action::new("start", start, nothing),
 ];
 
 pub(super) fn register(desktops: &Desktops) {
@@ -139,8 +154,13 @@ impl Desktops {
             };
             let (_, uuid) = groups::insert(tx, visible, &row)?;
             let group = groups::find(tx, uuid)?;
+            if new.start.as_ref().is_some_and(|may| !may.has(group.education_group)) {
+                return Err(Error::forbidden("permission-missing")
+                    .arg("permission", Permission::DesktopsPower.word()));
+            }
             let seats = self.insert_seats(tx, &group, &template, network.1, &shares)?;
-            Ok((uuid, submission(CREATE_GROUP, &group, seats, &shares)?))
+            let then = Then { activate: new.activate, start: new.start.is_some() };
+            Ok((uuid, submission(CREATE_GROUP, &group, seats, &shares, then)?))
         })
     }
 
@@ -175,7 +195,7 @@ impl Desktops {
             let network = self.network_ids(tx, group.network, group.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
             let seats = self.insert_seats(tx, &group, &template, network.1, &shares)?;
-            submission(ADD, &group, seats, &shares)
+            submission(ADD, &group, seats, &shares, Then::default())
         })
     }
 
@@ -279,10 +299,11 @@ fn submission(
     group: &DesktopGroup,
     seats: Vec<Lock>,
     shares: &[Share],
+    then: Then,
 ) -> Result<NewOperation> {
     let desktops: Vec<Uuid> = seats.iter().map(|seat| seat.uuid).collect();
     let total = desktops.len() as u64;
-    let args = DeployArgs { group: group.uuid, desktops, whole_group: kind == CREATE_GROUP };
+    let args = DeployArgs { group: group.uuid, desktops, whole_group: kind == CREATE_GROUP, then };
     let new = NewOperation::new(kind, &args, group.uuid, &group.name)?;
     let parts = shares.iter().map(|share| (share.node_id, share.count as usize));
     Ok(new.locking(seats).on(parts).counting_to(total))
@@ -333,7 +354,7 @@ fn free_seats(taken: &[u32], count: u32) -> Vec<u32> {
     free.take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
 }
 
-fn check_template(template: &Template, pool: &Pool) -> Result<()> {
+pub(super) fn check_template(template: &Template, pool: &Pool) -> Result<()> {
     if template.classify != Classify::Education {
         return Err(Error::bad_input("template-not-for-education")
             .arg("field", "template_uuid")
@@ -409,8 +430,19 @@ fn set_stage(desktops: &Desktops, args: &DeployArgs, stage: Stage) -> Result<()>
         if args.whole_group {
             groups::set_stage(tx, &[args.group], stage)?;
         }
+        if args.then.activate && stage == Stage::Ready {
+            groups::set_active(tx, args.group, true)?;
+        }
         Ok(())
     })
+}
+
+/// Those that were made; the rows of others are gone.
+fn start(desktops: &Desktops, args: &DeployArgs, execution: &Execution) -> Result<()> {
+    match args.then.start {
+        true => power::start(desktops, &args.desktops, execution),
+        false => Ok(()),
+    }
 }
 
 fn remove_rows(desktops: &Desktops, args: &DeployArgs, _: &Execution) -> Result<()> {

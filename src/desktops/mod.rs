@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
+//!   capacity.rs   what there is for more
 //!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
 //!   consoles.rs tickets.rs turns.rs  screens  templates/ spec.rs  what desktops are made like
 //! ```
 
 mod actual;
+mod capacity;
 mod change;
 mod consoles;
 mod deploy;
@@ -33,6 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub use capacity::NodeCapacity;
 pub use change::{Changed, DesktopGroupChange};
 pub use consoles::{Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;

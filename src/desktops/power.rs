@@ -289,18 +289,32 @@ fn submission(
 
 fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);
-    let seats = desktops.store.read(|conn| seats::seats(conn, &args.desktops))?;
+    carry_out(desktops, args.action, &args.desktops, execution)
+}
+
+/// Starts those of these desktops that there are, within an operation that holds them.
+pub(super) fn start(desktops: &Desktops, uuids: &[Uuid], execution: &Execution) -> Result<()> {
+    carry_out(desktops, DesktopPowerAction::Start, uuids, execution)
+}
+
+fn carry_out(
+    desktops: &Desktops,
+    wanted: DesktopPowerAction,
+    uuids: &[Uuid],
+    execution: &Execution,
+) -> Result<()> {
+    let seats = desktops.store.read(|conn| seats::seats(conn, uuids))?;
     let machine =
         |seat: seats::Seat| Machine { uuid: seat.uuid, name: seat.name, node_id: seat.node_id };
     let machines: Vec<Machine> = seats.into_iter().map(machine).collect();
-    let action = args.action.power();
+    let action = wanted.power();
     let Desktops { store, runtime, .. } = desktops;
     let of = (action, machines.as_slice());
     let settling = Settling::of(store, runtime, Topic::Desktops, seats::on_since, of)?;
     let power =
         |client: &NodeClient, _, part, watch: &mut Watch<'_>| client.power(action, part, watch);
     let outcomes = machines::carry_out(&desktops.inventory, execution, &machines, power);
-    note(desktops, args.action, &outcomes)?;
+    note(desktops, wanted, &outcomes)?;
     settling.wait(&outcomes.done)?;
     outcomes.require_all_begun()
 }

@@ -235,6 +235,11 @@ impl Inventory {
         self.inner.store.read(|conn| store::pools::find(conn, uuid))
     }
 
+    /// The pool of what belongs to one.
+    pub fn pool_of(&self, id: PoolId) -> Result<Pool> {
+        self.inner.store.read(|conn| store::pools::by_id(conn, id))
+    }
+
     /// Path of the node's storage with this role.
     ///
     /// # Errors

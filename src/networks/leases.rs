@@ -68,6 +68,12 @@ impl Networks {
         Ok(leases)
     }
 
+    /// How many addresses a subnet still has.
+    pub fn free_addresses(&self, conn: &Connection, subnet_id: SubnetId) -> Result<u64> {
+        let subnet = store::subnets::by_id(conn, subnet_id)?;
+        store::addresses::count_free(conn, &subnet)
+    }
+
     /// What an owner has.
     pub fn lease(&self, conn: &Connection, owner: Uuid) -> Result<Option<Lease>> {
         Ok(store::addresses::of_owners(conn, &[owner])?.into_iter().next())

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::refused::refused;
 use crate::room::{DESKTOPS, INSTANCES, NOBODY, Room, refuse_each};
-use crate::support::{rows, uuid_of};
+use crate::support::{PASSWORD, rows, uuid_of};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 
@@ -52,6 +52,61 @@ fn a_group_is_deployed_as_told_and_leaves_nothing_when_deleted() {
     let again = room.deploy("pd", 3);
     let second = room.site.desktops(&again);
     assert_eq!(second[0]["ipaddr"], desktops[0]["ipaddr"]);
+}
+
+#[test]
+fn a_group_is_started_and_activated_by_the_deployment_itself() {
+    let room = Room::start();
+    let mut param = room.param("pc", 3);
+    param["start"] = json!(1);
+    param["activate"] = json!(1);
+    let data = room.site.done(room.site.admin.action(DESKTOPS, "create", param));
+    let group = room.group(data["uuid"].as_str().expect("uuid"));
+    assert_eq!((&group["active_count"], &group["active"]), (&json!(3), &json!(true)));
+    let one = room.site.wait_operation(data["operation_uuid"].as_str().expect("an operation"));
+    assert_eq!(one["state"], "succeeded", "{one:#}");
+    // Whoever may deploy and not start is told so, and nothing is made.
+    let role = json!({"code": "deployer", "name": "Deployer", "permissions": [
+        "desktops.manage", "desktops.view", "templates.view", "pools.view", "networks.view", "groups.view"]});
+    room.site.admin.post("/api/v1.0/identity/role").json(&role).send().data();
+    let user = json!({"name": "lee", "password": PASSWORD, "roles": ["deployer"]});
+    room.site.admin.post("/api/v1.0/identity/user").json(&user).send().data();
+    let lee = room.server.client().sign_in("lee", PASSWORD);
+    let mut param = room.param("pd", 1);
+    param["start"] = json!(1);
+    lee.action(DESKTOPS, "create", param.clone()).send().expect_status(403);
+    param["start"] = json!(0);
+    lee.action(DESKTOPS, "create", param).send().data();
+    let groups = rows(&room.site.admin.get(DESKTOPS).send());
+    assert_eq!(groups.len(), 2, "{groups:#?}");
+    assert_eq!(groups[1]["active_count"], 0);
+}
+
+#[test]
+fn what_there_is_for_more_desktops_is_told_before() {
+    let room = Room::start();
+    let of = |template: &str| {
+        let ask = room.site.admin.get("/api/v1.0/education/desktop/capacity/");
+        let ask = ask.query("template_uuid", template).query("network_uuid", &room.site.network);
+        ask.query("subnet_uuid", &room.site.subnet).send()
+    };
+    let before = of(&room.template).data();
+    assert_eq!(before["obstacle"], "");
+    let node = &before["nodes"][0];
+    let (ram, free) = (node["ram"].as_f64().expect("ram"), node["free_ram"].as_f64());
+    assert!(ram > 0.0 && free.is_none_or(|free| free <= ram), "{node}");
+    room.deploy("pc", 5);
+    let after = of(&room.template).data();
+    let number = |answer: &Value| answer["free_addresses"].as_u64().expect("a number");
+    assert_eq!(number(&before) - number(&after), 5);
+    // As many as that can be made, and not one more.
+    let mut param = room.param("pd", 1);
+    param["instance_num"] = json!(number(&after) + 1);
+    room.site.admin.action(DESKTOPS, "create", param.clone()).send().expect_status(507);
+    param["instance_num"] = json!(number(&after));
+    room.site.done(room.site.admin.action(DESKTOPS, "create", param));
+    assert_eq!(number(&of(&room.template).data()), 0);
+    of(NOBODY).expect_status(404);
 }
 
 #[test]

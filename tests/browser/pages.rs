@@ -62,6 +62,25 @@ fn a_dialog_chooses_only_where_there_is_no_choice() {
     page.click(".el-dialog__title");
     page.see("[data-test=too-many]", "room has 3 seats");
     page.picture("deploy");
+    // What the network and the nodes have is known before.
+    page.see("[data-test=free]", "198");
+    page.fill("[data-test=count] input", "199");
+    page.click(".el-dialog__title");
+    page.see("[data-test=capacity]", "198 free addresses");
+    assert_eq!(page.script(disabled), json!(true), "that cannot work");
+    page.picture("deploy-impossible");
+    page.fill("[data-test=count] input", "3");
+    page.click(".el-dialog__title");
+    page.see_no_more("[data-test=capacity]", "free addresses");
+    // Made, started and offered to its terminals by one operation, also when the page is closed.
+    page.click("[data-test=start]");
+    page.click("[data-test=activate]");
+    page.fill("input[data-test=name]", "class");
+    page.picture("deploy-and-start");
+    page.click("[data-test=submit]");
+    page.go(&format!("{}/desktop-groups", server.base()));
+    page.see(".el-table__row", "3 of 3 on");
+    page.see(".el-table__row", "Active");
     // Behind NAT a network has a subnet.
     page.go(&format!("{}/networks", server.base()));
     page.click("[data-test=new]");

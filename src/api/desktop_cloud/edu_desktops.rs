@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::named::{self, Named, subject};
 use super::template_view::TemplateStatus;
-use crate::api::answer::{Batch, IntoAnswer, Made, New, Outcome};
+use crate::api::answer::{Batch, Data, IntoAnswer, Made, New, Outcome};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -18,14 +18,17 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::TemplateState;
 use crate::desktops::{
     Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk, NewDesktopGroup,
+    NodeCapacity,
 };
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::operations::{BatchSubmission, SubmittedOperation};
 use crate::store::DesktopGroupId;
 use crate::store::list::Page;
+use crate::store::visible::Visible;
 
 const PATH: &str = "/api/v1.0/education/desktop/";
+const CAPACITY: &str = "/api/v1.0/education/desktop/capacity/";
 const MODULE: &str = "education";
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -68,6 +71,11 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-delete")
             .summary("Delete groups with all their desktops, running ones too"),
+        get("carrel.edu-desktops.capacity", CAPACITY, capacity)
+            .needs_in(Permission::DesktopsManage, Scope::Group)
+            .summary(
+                "What there is for more desktops: addresses, memory, and what stands in the way",
+            ),
         get("vdi.edu-desktops.list", PATH, list)
             .needs_in(Permission::DesktopsView, Scope::Group)
             .summary("Education desktop groups with counts of what really runs"),
@@ -108,6 +116,49 @@ struct CreateInput {
     /// Desktops by the address of the node; left out, they are spread by free memory.
     #[serde(default, deserialize_with = "named::create_info")]
     create_info: Option<BTreeMap<String, u32>>,
+    /// 1: they are offered to the terminals as soon as they are made. Beyond document 002.
+    #[serde(default, deserialize_with = "input::optional_flag")]
+    #[schemars(with = "Option<u8>")]
+    activate: Option<bool>,
+    /// 1: they are started as soon as they are made. Beyond document 002.
+    #[serde(default, deserialize_with = "input::optional_flag")]
+    #[schemars(with = "Option<u8>")]
+    start: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct CapacityInput {
+    template_uuid: Uuid,
+    network_uuid: Uuid,
+    subnet_uuid: Uuid,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct CapacityView {
+    /// Addresses of the subnet that nobody has.
+    free_addresses: u64,
+    /// Nodes that would take desktops of the template; null for who may not see nodes.
+    nodes: Option<Vec<NodeCapacityView>>,
+    /// Why none can be made now, however many; empty when nothing stands in the way.
+    obstacle: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct NodeCapacityView {
+    uuid: Uuid,
+    name: String,
+    /// GiB; no single desktop can have more.
+    ram: f64,
+    /// GiB that nobody uses now; null when the node has not said yet.
+    free_ram: Option<f64>,
+}
+
+impl From<NodeCapacity> for NodeCapacityView {
+    fn from(node: NodeCapacity) -> Self {
+        let NodeCapacity { uuid, name, memory_mib, free_mib } = node;
+        let gibibytes = |mebibytes: u64| mebibytes as f64 / 1024.0;
+        Self { uuid, name, ram: gibibytes(memory_mib), free_ram: free_mib.map(gibibytes) }
+    }
 }
 
 impl IntoAnswer for Changed {
@@ -290,10 +341,33 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Made<New>> {
         digits: named::count("postfix", input.postfix)?,
         first_number: named::count("postfix_start", input.postfix_start.unwrap_or(1))?,
         told: input.create_info,
+        activate: input.activate.unwrap_or(false),
+        start: input.start.unwrap_or(false).then(|| starter(call)).transpose()?,
     };
     let (uuid, operation) =
         app.desktops.create_desktop_group(&call.visible, &call.reach(), &call.actor, &new)?;
     Ok(Made(operation, New { uuid }))
+}
+
+/// Where the caller may start desktops.
+fn starter(call: &Call) -> Result<Visible> {
+    let permission = Permission::DesktopsPower;
+    call.caller()?
+        .visible(permission)
+        .ok_or_else(|| Error::forbidden("permission-missing").arg("permission", permission.word()))
+}
+
+fn capacity(app: &App, call: &mut Call, input: CapacityInput) -> Result<Data<CapacityView>> {
+    let reach = call.reach();
+    let CapacityInput { template_uuid, network_uuid, subnet_uuid } = input;
+    let found = app.desktops.capacity(&reach, template_uuid, network_uuid, subnet_uuid)?;
+    let nodes = found.nodes.into_iter().map(NodeCapacityView::from);
+    let obstacle = found.obstacle.map(|error| app.language.error(call.language, &error));
+    Ok(Data(CapacityView {
+        free_addresses: found.free_addresses,
+        nodes: reach.sees_nodes.then(|| nodes.collect()),
+        obstacle: obstacle.unwrap_or_default(),
+    }))
 }
 
 fn start(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {

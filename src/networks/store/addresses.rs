@@ -43,6 +43,14 @@ pub fn gaps(conn: &Connection, subnet: &Subnet, limit: usize) -> Result<Vec<(u32
     Ok(gaps.collect::<rusqlite::Result<_>>()?)
 }
 
+/// How many addresses of the subnet's range can be given out.
+pub fn count_free(conn: &Connection, subnet: &Subnet) -> Result<u64> {
+    let sql = format!("SELECT ?3 - ?2 + 1 - count(*) FROM ({TAKEN})");
+    let range = params![subnet.network_id, number(subnet.start), number(subnet.end)];
+    let free = conn.prepare_cached(&sql)?.query_row(range, |row| rows::unsigned(row, 0))?;
+    Ok(free)
+}
+
 pub fn is_taken(conn: &Connection, network: NetworkId, address: Ipv4Addr) -> Result<bool> {
     let mut statement =
         conn.prepare_cached("SELECT 1 FROM addresses WHERE network_id=?1 AND address=?2")?;

@@ -432,6 +432,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/education/desktop/capacity/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What there is for more desktops: addresses, memory, and what stands in the way */
+        get: operations["carrel.edu-desktops.capacity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/education/instance/": {
         parameters: {
             query?: never;
@@ -1504,6 +1521,32 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
+        };
+        CarrelEduDesktopsCapacityData: {
+            /**
+             * Format: uint64
+             * @description Addresses of the subnet that nobody has.
+             */
+            free_addresses: number;
+            /** @description Nodes that would take desktops of the template; null for who may not see nodes. */
+            nodes: components["schemas"]["CarrelEduDesktopsCapacityNodeCapacityView"][] | null;
+            /** @description Why none can be made now, however many; empty when nothing stands in the way. */
+            obstacle: string;
+        };
+        CarrelEduDesktopsCapacityNodeCapacityView: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /**
+             * Format: double
+             * @description GiB; no single desktop can have more.
+             */
+            ram: number;
+            /**
+             * Format: double
+             * @description GiB that nobody uses now; null when the node has not said yet.
+             */
+            free_ram: number | null;
         };
         CarrelEduInstancesHardRebootInput: {
             /**
@@ -3817,6 +3860,18 @@ export interface components {
             create_info?: {
                 [key: string]: number;
             } | null;
+            /**
+             * Format: uint8
+             * @description 1: they are offered to the terminals as soon as they are made. Beyond document 002.
+             * @default null
+             */
+            activate?: number | null;
+            /**
+             * Format: uint8
+             * @description 1: they are started as soon as they are made. Beyond document 002.
+             * @default null
+             */
+            start?: number | null;
         };
         VdiEduDesktopsDeleteInput: {
             desktops: components["schemas"]["VdiEduDesktopsDeleteNamed"][];
@@ -7052,6 +7107,44 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.edu-desktops.capacity": {
+        parameters: {
+            query: {
+                template_uuid: string;
+                network_uuid: string;
+                subnet_uuid: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelEduDesktopsCapacityData"];
                     };
                 };
             };

@@ -1,6 +1,6 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, fill, get, getOne, post, put, remove, withField } from './http'
-import type { Body, Param, Query } from './http'
+import type { Body, Data, Param, Query } from './http'
 import type { Desktop, Named } from './types'
 
 const base = '/api/v1.0/education'
@@ -45,11 +45,14 @@ export const groups = {
 }
 
 const desktopPath = `${base}/desktop/` as const
+export type Capacity = Data<`${typeof desktopPath}capacity/`>
 export type GroupPower = Extract<Body<typeof desktopPath, 'post'>, { param: { desktops: unknown } }>['action']
 
 export const desktopGroups = {
   list: (query: Query) => get(desktopPath, query),
   one: (uuid: string) => getOne(desktopPath, uuid),
+  capacity: (of: { template_uuid: string; network_uuid: string; subnet_uuid: string }) =>
+    get(`${desktopPath}capacity/`, of),
   create: (input: Param<typeof desktopPath, 'create'>) => action(desktopPath, 'create', input),
   power: (verb: GroupPower, rows: Named[]) => action(desktopPath, verb, { desktops: rows.map(named) }),
   edit: (row: Named, value: Body<typeof desktopPath, 'put'>['value']) => put(desktopPath, { ...named(row), value }),
