@@ -26,7 +26,11 @@ export default defineConfig({
           // What nearly every page needs comes in two files instead of a hundred; a page adds one of its own.
           groups: [
             { name: 'libraries', test: /node_modules[\\/](?!@novnc|swagger-ui)/, priority: 2 },
-            { name: 'common', test: /src[\\/](api|components|composables|events|lib|locales|stores)[\\/]/, priority: 1 },
+            {
+              name: 'common',
+              test: /src[\\/](api|components|composables|events|lib|locales|stores)[\\/]/,
+              priority: 1,
+            },
           ],
         },
       },
