@@ -87,9 +87,15 @@ fn build(settings: Settings) -> Result<App> {
         inventory.clone(),
         networks.clone(),
         images.clone(),
+        settings.shutdown_patience,
     );
-    let desktops =
-        Desktops::new(store.clone(), operations.clone(), inventory.clone(), networks.clone());
+    let desktops = Desktops::new(
+        store.clone(),
+        operations.clone(),
+        inventory.clone(),
+        networks.clone(),
+        settings.shutdown_patience,
+    );
     let language = Catalogues::load()?;
     let mail = settings.smtp.as_ref().map(Mailer::new).transpose()?;
     Ok(App {

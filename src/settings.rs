@@ -10,7 +10,9 @@ mod sections;
 mod smtp;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -34,6 +36,10 @@ const DEFAULT_LIBVIRT_URI: &str = "qemu:///system";
 const DEFAULT_UPLOAD_LIMIT_GIB: u64 = 512;
 /// Days that the audit log goes back, unless set otherwise.
 const DEFAULT_AUDIT_DAYS: u32 = 365;
+/// Seconds that a guest gets to shut itself down, unless set otherwise.
+pub const DEFAULT_SHUTDOWN_SECONDS: u32 = 45;
+/// What may be set instead.
+const SHUTDOWN_SECONDS: RangeInclusive<u32> = 5..=3600;
 
 /// How domains are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
@@ -106,6 +112,9 @@ pub struct ServeFlags {
     /// Days that the audit log is kept; 0 keeps all of it [default: 365]
     #[arg(long, env = "CARREL_AUDIT_DAYS", value_name = "DAYS")]
     pub audit_days: Option<u32>,
+    /// Seconds that a guest gets to shut itself down when it is asked to [default: 45]
+    #[arg(long, env = "CARREL_SHUTDOWN_SECONDS", value_name = "SECONDS")]
+    pub shutdown_seconds: Option<u32>,
     /// Address at which people reach this server, for links in mails [default: the one it serves on]
     #[arg(long, env = "CARREL_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -129,6 +138,7 @@ struct File {
     storage: Option<Vec<PathBuf>>,
     upload_limit_gib: Option<u64>,
     audit_days: Option<u32>,
+    shutdown_seconds: Option<u32>,
     libvirt_uri: Option<String>,
     virt_type: Option<VirtType>,
     log: Option<String>,
@@ -156,6 +166,8 @@ pub struct Settings {
     pub upload_limit: u64,
     /// Days that the audit log is kept; 0 is for ever.
     pub audit_days: u32,
+    /// How long a guest gets to shut itself down.
+    pub shutdown_patience: Duration,
     pub libvirt_uri: String,
     pub virt_type: VirtType,
     pub log: String,
@@ -205,6 +217,7 @@ impl Settings {
             storages: storages.into_iter().map(absolute).collect::<Result<_>>()?,
             upload_limit: gib.unwrap_or(DEFAULT_UPLOAD_LIMIT_GIB).saturating_mul(1 << 30),
             audit_days: serve.audit_days.or(file.audit_days).unwrap_or(DEFAULT_AUDIT_DAYS),
+            shutdown_patience: shutdown_patience(serve.shutdown_seconds.or(file.shutdown_seconds))?,
             libvirt_uri: flags
                 .libvirt_uri
                 .or(file.libvirt_uri)
@@ -254,6 +267,18 @@ fn read_file(named: Option<&Path>) -> Result<File> {
         let error = Error::bad_input("settings-wrong").arg("path", path.display());
         error.arg("cause", cause.message()).because(cause)
     })
+}
+
+/// # Errors
+/// `settings-shutdown-wrong`
+fn shutdown_patience(seconds: Option<u32>) -> Result<Duration> {
+    let seconds = seconds.unwrap_or(DEFAULT_SHUTDOWN_SECONDS);
+    if SHUTDOWN_SECONDS.contains(&seconds) {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    Err(Error::bad_input("settings-shutdown-wrong")
+        .arg("least", SHUTDOWN_SECONDS.start())
+        .arg("most", SHUTDOWN_SECONDS.end()))
 }
 
 fn public_url(text: String) -> Result<String> {
@@ -309,6 +334,20 @@ mod tests {
         let settings = Settings::load(&flags, &serve).expect("load");
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.virt_type, VirtType::Qemu);
+    }
+
+    #[test]
+    fn a_guest_gets_some_time_to_shut_down_and_not_for_ever() {
+        let patience = |line: &str| {
+            let (_dir, flags) = file(line);
+            let settings = Settings::load(&flags, &ServeFlags::default());
+            settings.map(|settings| settings.shutdown_patience.as_secs())
+        };
+        assert_eq!(patience("").expect("the default"), u64::from(DEFAULT_SHUTDOWN_SECONDS));
+        assert_eq!(patience("shutdown_seconds = 300").expect("five minutes"), 300);
+        for wrong in ["shutdown_seconds = 0", "shutdown_seconds = 4000"] {
+            assert_eq!(patience(wrong).expect_err(wrong).key(), "settings-shutdown-wrong");
+        }
     }
 
     #[test]

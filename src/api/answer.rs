@@ -12,15 +12,17 @@ use super::call::{Call, several};
 use super::{App, words};
 use crate::error::{Error, Fault, Kind, Message, Result};
 use crate::operations::{BatchSubmission, Item, Operation, State, SubmittedOperation};
+use crate::settings::DEFAULT_SHUTDOWN_SECONDS;
 use crate::store::list::{Page, SearchType};
 
 /// How long a request waits for its operation unless it prefers not to: clients of the document
 /// then see the outcome itself. Longer work answers that it goes on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// As [`PATIENCE`], where the document promises how many succeeded and failed: a guest may take its time to shut down,
-/// a node that hangs is given up earlier.
-const COUNTS_PATIENCE: Duration = Duration::from_secs(60);
+/// As [`PATIENCE`], where the document promises how many succeeded and failed: longer than a guest gets to shut itself
+/// down and than a node that hangs is waited for, and below the minute after which proxies give up.
+const COUNTS_PATIENCE: Duration = Duration::from_secs(DEFAULT_SHUTDOWN_SECONDS as u64 + 10);
+const _: () = assert!(COUNTS_PATIENCE.as_secs() < 60);
 
 /// A success in the making.
 #[derive(Debug, Default)]

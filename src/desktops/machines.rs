@@ -50,6 +50,12 @@ impl Outcomes {
         self.failed.iter().map(|(uuid, _)| *uuid).chain(self.stopped.iter().copied()).collect()
     }
 
+    /// Those that failed of this error.
+    pub fn failed_of(&self, key: &str) -> Vec<Uuid> {
+        let of_it = self.failed.iter().filter(|(_, fault)| fault.key == key);
+        of_it.map(|(uuid, _)| *uuid).collect()
+    }
+
     /// # Errors
     /// Of kind [`Kind::Cancelled`] when something was left undone on request.
     pub fn require_all_begun(&self) -> Result<()> {
@@ -154,7 +160,7 @@ impl<'a> Settling<'a> {
             |uuid: &Uuid| on.get(uuid).is_some_and(|at| self.before.get(uuid) != Some(at));
         Ok(match self.action {
             PowerAction::Start | PowerAction::Resume | PowerAction::Pause => on.len() == done.len(),
-            PowerAction::Stop | PowerAction::HardStop => on.is_empty(),
+            PowerAction::Stop | PowerAction::End | PowerAction::HardStop => on.is_empty(),
             PowerAction::Reboot | PowerAction::HardReboot => done.iter().all(is_anew),
             // The machine goes on as before.
             PowerAction::Reset => true,

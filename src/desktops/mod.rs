@@ -31,6 +31,7 @@ mod tickets;
 mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -71,15 +72,18 @@ pub struct Desktops {
     /// For consoles.
     tickets: Arc<Mutex<Tickets<Ticket>>>,
     picture_turns: Turns,
+    /// How long a guest gets to shut itself down.
+    patience: Duration,
 }
 
 impl Desktops {
-    /// To be called within the runtime. Makes its operations known.
+    /// To be called within the runtime. Makes its operations known. `patience`: how long a guest gets to shut itself down.
     pub fn new(
         store: Store,
         operations: Operations,
         inventory: Inventory,
         networks: Networks,
+        patience: Duration,
     ) -> Self {
         let (snapshots, unread) = Snapshots::channel();
         let desktops = Self {
@@ -92,6 +96,7 @@ impl Desktops {
             unread: Arc::new(Mutex::new(Some(unread))),
             tickets: Arc::default(),
             picture_turns: Turns::new(PICTURES),
+            patience,
         };
         deploy::register(&desktops);
         change::register(&desktops);

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::group::{DesktopGroup, GroupKind, Stage, template_obstacle};
 use super::machines::{Machine, Outcomes, Settling};
+use super::seat::{CUTTING, STOPPING};
 use super::store::{groups, seats};
 use super::templates::{Power, TemplateState};
 use super::{Desktops, machines};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::client::{NodeClient, Watch};
-use crate::node::protocol::{PowerAction, PowerState};
+use crate::node::protocol::{DISABLED, DISOBEYED, PowerAction, PowerState};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
 };
@@ -23,9 +24,11 @@ use crate::store::{NodeId, Topic, Tx};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DesktopPowerAction {
     Start,
+    /// Asks the guest. One that does not obey goes on.
     Stop,
     /// Pulls the plug.
     HardStop,
+    /// As `Stop`, and started again. One that does not obey goes on.
     Reboot,
     HardReboot,
 }
@@ -277,7 +280,8 @@ fn submission(
 ) -> Result<NewOperation> {
     let Admitted { uuids: desktops, locks, title, refused, .. } = admitted;
     if action.ends() {
-        seats::note_stopping(tx, &desktops)?;
+        let reason = if action == DesktopPowerAction::HardStop { CUTTING } else { STOPPING };
+        seats::note_stopping(tx, &desktops, reason)?;
     }
     let total = locks.len() as u64;
     let nodes = seats::nodes_of(tx, &desktops)?.into_iter().map(|(node, part)| (node, part.len()));
@@ -311,8 +315,9 @@ fn carry_out(
     let Desktops { store, runtime, .. } = desktops;
     let of = (action, machines.as_slice());
     let settling = Settling::of(store, runtime, Topic::Desktops, seats::on_since, of)?;
+    let how = (action, desktops.patience);
     let power =
-        |client: &NodeClient, _, part, watch: &mut Watch<'_>| client.power(action, part, watch);
+        |client: &NodeClient, _, part, watch: &mut Watch<'_>| client.power(how, part, watch);
     let outcomes = machines::carry_out(&desktops.inventory, execution, &machines, power);
     note(desktops, wanted, &outcomes)?;
     settling.wait(&outcomes.done)?;
@@ -322,11 +327,18 @@ fn carry_out(
 /// Writes what became of desktops into their rows.
 fn note(desktops: &Desktops, action: DesktopPowerAction, outcomes: &Outcomes) -> Result<()> {
     if action.ends() {
+        let asked = outcomes.failed_of(DISOBEYED);
         let not_done = outcomes.not_done();
-        return desktops.store.write(|tx| seats::unnote_stopping(tx, &not_done));
+        return desktops.store.write(|tx| {
+            seats::note_asked(tx, &asked)?;
+            seats::unnote_stopping(tx, &not_done)
+        });
     }
     let good = outcomes.done.iter().map(|uuid| (*uuid, None));
-    let bad = outcomes.failed.iter().map(|(uuid, fault)| (*uuid, Some(fault.clone())));
+    // One that was to be rebooted and goes on was not started in vain.
+    let goes_on = |fault: &Fault| [DISOBEYED, DISABLED].contains(&fault.key.as_str());
+    let bad = outcomes.failed.iter().filter(|(_, fault)| !goes_on(fault));
+    let bad = bad.map(|(uuid, fault)| (*uuid, Some(fault.clone())));
     let starts: Vec<(Uuid, Option<Fault>)> = good.chain(bad).collect();
     desktops.store.write_in_parts(&starts, seats::note_starts)
 }

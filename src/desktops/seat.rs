@@ -15,6 +15,12 @@ pub const STOPPING: &str = "stopping";
 pub const UNREADABLE: &str = "unreadable";
 /// Power reason of a desktop that went off because Carrel asked it to.
 pub const STOPPED: &str = "stopped";
+/// Power reason of a desktop whose plug Carrel pulls.
+pub const CUTTING: &str = "cutting";
+/// Power reason of a desktop whose plug Carrel pulled.
+pub const CUT: &str = "cut";
+/// Power reason of a desktop that goes on though Carrel asked it to shut down. It may still obey.
+pub const ASKED: &str = "asked";
 
 /// Document 002's word for how a desktop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +109,16 @@ impl Desktop {
         }
     }
 
+    /// Whether it was asked to shut down, or is being cut off, and has not gone off yet.
+    pub fn is_stopping(&self) -> bool {
+        self.power.is_on() && matches!(self.power_reason.as_str(), STOPPING | CUTTING)
+    }
+
+    /// Whether it goes on though it was asked to shut down.
+    pub fn disobeyed(&self) -> bool {
+        self.power.is_on() && self.power_reason == ASKED
+    }
+
     /// Seconds since it was started, when it runs.
     pub fn running_for(&self, now: i64) -> i64 {
         match (self.power.is_on(), self.started_at) {
@@ -114,7 +130,8 @@ impl Desktop {
 
 fn why_off(reason: &str) -> &'static str {
     match reason {
-        STOPPED | STOPPING => "desktop-stopped",
+        STOPPED | STOPPING | ASKED => "desktop-stopped",
+        CUT | CUTTING => "desktop-cut",
         "shutdown" => "desktop-shut-down-inside",
         "destroyed" => "desktop-switched-off",
         "failed" => "desktop-start-failed",
@@ -162,6 +179,7 @@ mod tests {
         assert_eq!(why(&desktop(PowerState::Running, "booted", Some(5))), "");
         assert_eq!(why(&desktop(PowerState::Off, "", None)), "desktop-never-started");
         assert_eq!(why(&desktop(PowerState::Off, STOPPED, Some(5))), "desktop-stopped");
+        assert_eq!(why(&desktop(PowerState::Off, CUT, Some(5))), "desktop-cut");
         assert_eq!(why(&desktop(PowerState::Off, "shutdown", Some(5))), "desktop-shut-down-inside");
         assert_eq!(why(&desktop(PowerState::Off, "destroyed", Some(5))), "desktop-switched-off");
         assert_eq!(why(&desktop(PowerState::Crashed, "ioerror", Some(5))), "desktop-disk-failed");

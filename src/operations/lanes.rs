@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub enum Lane {
     /// Somebody waits for it and it is done in moments: starting, cutting off, telling the nodes of a network.
     Quick,
-    /// Waits for guests to end by themselves, a minute at most.
+    /// Waits for guests to end by themselves, as long as they get for it.
     Guests,
     /// Makes, changes and removes many domains and small files.
     Build,

@@ -1,6 +1,9 @@
 //! Power operations over several nodes: some machines fail, all do, somebody stops it.
 
-use std::time::{Duration, SystemTime};
+use std::fs::{self, File};
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use rusqlite::Connection;
@@ -279,7 +282,7 @@ fn templates_whose_nodes_reply_is_lost_failed_and_the_others_did_not() {
 }
 
 #[test]
-fn what_hangs_for_a_while_is_answered_with_the_counts() {
+fn what_hangs_is_given_up_and_answered_with_the_counts() {
     let mut two = Two::start();
     two.room.server.agent(2).signal(Signal::SIGSTOP);
     // Without `Prefer: respond-async`. The node is given up after 10 seconds without a sign of life.
@@ -288,6 +291,32 @@ fn what_hangs_for_a_while_is_answered_with_the_counts() {
     assert_eq!((&answer["success_num"], &answer["failed_num"]), (&json!(2), &json!(2)), "{answer}");
     assert_eq!(answer["operation_state"], "partly");
     two.room.server.agent(2).signal(Signal::SIGCONT);
+}
+
+/// A node that is alive and slow: one of its files is a pipe for a while.
+#[test]
+fn what_takes_longer_than_other_answers_wait_is_answered_with_the_counts() {
+    /// How long an answer waits that promises no counts.
+    const OTHERS: Duration = Duration::from_secs(10);
+    let mut two = Two::start();
+    let published = two.room.server.agent(2).storage().join("templates");
+    let published = published.join(format!("{}.current", two.templates[1]));
+    let (content, aside) =
+        (fs::read(&published).expect("what is published"), published.with_extension("aside"));
+    fs::rename(&published, &aside).expect("rename");
+    nix::unistd::mkfifo(&published, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let mut pipe = File::options().read(true).write(true).open(&published).expect("open");
+
+    let start = two.templates("start");
+    let began = Instant::now();
+    let waiting = thread::spawn(move || start.send());
+    wait_until("longer than other answers wait", LIMIT, || began.elapsed() > OTHERS * 5 / 4);
+    assert!(!waiting.is_finished(), "nothing was in the way");
+    fs::rename(&aside, &published).expect("rename back");
+    pipe.write_all(&content).expect("write");
+    drop(pipe);
+    let answer = waiting.join().expect("no panic").data();
+    assert_eq!((&answer["success_num"], &answer["failed_num"]), (&json!(2), &json!(0)), "{answer}");
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("vdi.edu-desktops.stop", groups("stop")),
         ("vdi.edu-desktops.start", groups("start")),
         ("vdi.edu-instances.reboot", desktops("reboot")),
+        ("carrel.edu-desktops.hard-stop", groups("hard_stop")),
         ("carrel.edu-instances.hard-reboot", desktops("hard_reboot")),
         ("vdi.edu-instances.stop", desktops("stop")),
         ("carrel.edu-instances.hard-stop", desktops("hard_stop")),

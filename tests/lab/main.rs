@@ -5,7 +5,11 @@
 mod support;
 
 mod golden;
+mod kills;
 mod networks;
 mod node;
+mod outside;
 mod ssh_keys;
+mod stop;
 mod story;
+mod unseen;

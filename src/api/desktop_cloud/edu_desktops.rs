@@ -47,12 +47,17 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("stop")
             .audited(MODULE, "log-desktop-group-stop")
-            .summary("Shut down all desktops of groups"),
+            .summary("Ask all desktops of groups to shut down; one that does not obey goes on and is told as failed"),
         post("vdi.edu-desktops.reboot", PATH, reboot)
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("reboot")
             .audited(MODULE, "log-desktop-group-reboot")
             .summary("Reboot the running desktops of groups"),
+        post("carrel.edu-desktops.hard-stop", PATH, hard_stop)
+            .needs_in(Permission::DesktopsPower, Scope::Group)
+            .action("hard_stop")
+            .audited(MODULE, "log-desktop-group-hard-stop")
+            .summary("Switch all desktops of groups off at once, as by the plug; what was not saved is lost"),
         post("vdi.edu-desktops.active", PATH, activate)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("active")
@@ -380,6 +385,10 @@ fn stop(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmissio
 
 fn reboot(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
     power(app, call, DesktopPowerAction::Reboot, input)
+}
+
+fn hard_stop(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
+    power(app, call, DesktopPowerAction::HardStop, input)
 }
 
 fn power(

@@ -34,7 +34,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("stop")
             .audited(MODULE, "log-desktop-stop")
-            .summary("Shut down desktops of a group"),
+            .summary("Ask desktops of a group to shut down; one that does not obey goes on and is told as failed"),
         post("vdi.edu-instances.reboot", PATH, reboot)
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("reboot")
@@ -129,6 +129,10 @@ struct DesktopView {
     reason: String,
     /// The operation that works on it, if one does.
     working: Option<String>,
+    /// Whether it was told to go off, and has not yet.
+    stopping: bool,
+    /// Whether it was asked to shut down and goes on.
+    disobeyed: bool,
     user_name: String,
     /// Its number in the group.
     seat: u32,
@@ -148,6 +152,7 @@ fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
         .as_ref()
         .map(|(kind, name)| app.language.text(language, kind, &[("name", name.as_str())]));
     let active_time = desktop.running_for(now);
+    let (stopping, disobeyed) = (desktop.is_stopping(), desktop.disobeyed());
     DesktopView {
         id: desktop.id,
         uuid: desktop.uuid,
@@ -168,6 +173,8 @@ fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
         message: working.clone().unwrap_or_else(|| reason.clone()),
         reason,
         working,
+        stopping,
+        disobeyed,
         user_name: String::new(),
         seat: desktop.seat,
         template_version: desktop.version,

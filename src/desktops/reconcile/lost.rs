@@ -38,7 +38,8 @@ impl Desktops {
             let flag = CancelFlag::new();
             let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
             // Guests get to end what they do; one that cannot be asked to is switched off.
-            client.power(PowerAction::Stop, plan.remove.clone(), &mut watch)?;
+            let end = (PowerAction::End, self.patience);
+            client.power(end, plan.remove.clone(), &mut watch)?;
             client.set_aside(at, plan.remove.clone(), plan.files.clone(), &mut watch)?;
         }
         let mut lines: Vec<(&str, String)> = Vec::new();

@@ -1,13 +1,13 @@
 //! Rows of desktops.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::json_uuids;
 use crate::desktops::group::Stage;
-use crate::desktops::seat::{Desktop, STOPPING, SeatStatus};
+use crate::desktops::seat::{ASKED, CUTTING, Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
 use crate::operations;
@@ -210,25 +210,35 @@ fn collect(conn: &Connection, sql: &str, key: &str) -> Result<Vec<Seat>> {
     Ok(seats)
 }
 
-/// Notes that Carrel presses the power buttons: what goes off now does so because it was asked to.
-pub fn note_stopping(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+/// Notes why what goes off now does so: [`STOPPING`] or [`CUTTING`].
+pub fn note_stopping(tx: &Tx<'_>, desktops: &[Uuid], reason: &str) -> Result<()> {
     tx.changed(Topic::Desktops);
     tx.prepare_cached(
         "UPDATE desktops SET power_reason=?2 \
          WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off'",
     )?
-    .execute(params![json_uuids(desktops)?, STOPPING])?;
+    .execute(params![json_uuids(desktops)?, reason])?;
     Ok(())
 }
 
 /// Takes back what [`note_stopping`] noted of those that are still on: what ends by itself later was not stopped.
 pub fn unnote_stopping(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+    renote_stopping(tx, desktops, "running")
+}
+
+/// Notes of those that are still on that they were asked and go on.
+pub fn note_asked(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+    renote_stopping(tx, desktops, ASKED)
+}
+
+fn renote_stopping(tx: &Tx<'_>, desktops: &[Uuid], reason: &str) -> Result<()> {
     tx.changed(Topic::Desktops);
     tx.prepare_cached(
-        "UPDATE desktops SET power_reason='running' \
-         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off' AND power_reason=?2",
+        "UPDATE desktops SET power_reason=?2 \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power <> 'off' \
+         AND power_reason IN (?3, ?4)",
     )?
-    .execute(params![json_uuids(desktops)?, STOPPING])?;
+    .execute(params![json_uuids(desktops)?, reason, STOPPING, CUTTING])?;
     Ok(())
 }
 
@@ -243,6 +253,16 @@ pub fn note_starts(tx: &Tx<'_>, starts: &[(Uuid, Option<Fault>)]) -> Result<()> 
         tx.changed_rows(changed, Topic::Desktops);
     }
     Ok(())
+}
+
+/// Those of these desktops that were started at some time.
+pub fn ever_started(conn: &Connection, desktops: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT uuid FROM desktops \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND started_at IS NOT NULL",
+    )?;
+    let started = statement.query_map([json_uuids(desktops)?], |row| rows::uuid(row, 0))?;
+    Ok(started.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Those of these desktops that are on, and since when.

@@ -38,6 +38,7 @@ mod template;
 mod tidy;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -70,6 +71,8 @@ pub struct Templates {
     images: Images,
     runtime: Handle,
     downloads: Arc<Downloads>,
+    /// How long a guest gets to shut itself down.
+    patience: Duration,
 }
 
 /// A node with the disks of a template's newest version that are on it.
@@ -82,17 +85,19 @@ pub struct NodeImages {
 }
 
 impl Templates {
-    /// To be called within the runtime. Makes its operations known.
+    /// To be called within the runtime. Makes its operations known. `patience`: how long a guest gets to shut itself down.
     pub fn new(
         store: Store,
         operations: Operations,
         inventory: Inventory,
         networks: Networks,
         images: Images,
+        patience: Duration,
     ) -> Self {
         let downloads = Arc::default();
         let runtime = Handle::current();
-        let templates = Self { store, operations, inventory, networks, images, runtime, downloads };
+        let templates =
+            Self { store, operations, inventory, networks, images, runtime, downloads, patience };
         make::register(&templates);
         power::register(&templates);
         save::register(&templates);

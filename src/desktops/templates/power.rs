@@ -212,7 +212,7 @@ fn switch_on(
     }
     let is_good = |uuid: &Uuid| failed.iter().all(|item| item.uuid != *uuid);
     let good = part.iter().map(|template| template.uuid).filter(is_good).collect();
-    let mut items = client.power(action, good, watch)?;
+    let mut items = client.power((action, templates.patience), good, watch)?;
     items.append(&mut failed);
     Ok(items)
 }
@@ -239,6 +239,6 @@ fn define(
     }
     // Not what is counted.
     let mut quiet = Watch { progress: &mut |_| (), cancel: watch.cancel };
-    items.extend(client.define_domains(specs, &mut quiet)?);
+    items.extend(client.define_domains(specs, Vec::new(), &mut quiet)?);
     Ok(items)
 }

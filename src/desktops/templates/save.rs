@@ -202,8 +202,8 @@ fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Resul
     // One that somebody undefined is made again: its disks are what counts.
     templates.define(&template, execution)?;
     let client = templates.client_of(&template)?;
-    let domains = vec![template.uuid];
-    all_done(watched(execution, |watch| client.power(PowerAction::Stop, domains, watch))?)
+    let (end, domains) = ((PowerAction::End, templates.patience), vec![template.uuid]);
+    all_done(watched(execution, |watch| client.power(end, domains, watch))?)
 }
 
 fn freeze(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {

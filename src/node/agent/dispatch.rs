@@ -1,6 +1,7 @@
 //! From a request to the function that carries it out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -31,14 +32,15 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::UsedPrefixes => nics::used_prefixes().map(Reply::Prefixes),
         Request::Doctor => Ok(Reply::Checks(agent.doctor())),
         Request::ListDomains => hypervisor.list_domains().map(Reply::Domains),
-        Request::DefineDomains { domains } => {
-            Ok(Reply::Items(hypervisor.define_domains(&domains, call)))
+        Request::DefineDomains { domains, started } => {
+            Ok(Reply::Items(hypervisor.define_domains(&domains, &started, call)))
         }
         Request::RemoveDomains { domains } => {
             Ok(Reply::Items(hypervisor.remove_domains(&domains, call)))
         }
-        Request::Power { action, domains } => {
-            Ok(Reply::Items(hypervisor.power(action, &domains, call)))
+        Request::Power { action, domains, patience } => {
+            let patience = Duration::from_secs(patience.into());
+            Ok(Reply::Items(hypervisor.power((action, patience), &domains, call)))
         }
         Request::SendCtrlAltDel { domain } => hypervisor.send_ctrl_alt_del(domain).map(done),
         Request::Screenshot { domain, width } => {

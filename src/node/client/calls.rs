@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
@@ -51,13 +52,14 @@ impl NodeClient {
         }
     }
 
-    /// Makes or updates domains and their missing disks.
+    /// Makes or updates domains and their missing disks; of those that were `started`, what is kept must be there.
     pub fn define_domains(
         &self,
         domains: Vec<DomainSpec>,
+        started: Vec<Uuid>,
         watch: &mut Watch<'_>,
     ) -> Result<Vec<ItemResult>> {
-        items(self.call_watched(Request::DefineDomains { domains }, watch)?)
+        items(self.call_watched(Request::DefineDomains { domains, started }, watch)?)
     }
 
     /// Destroys, undefines and deletes the disks.
@@ -69,13 +71,15 @@ impl NodeClient {
         items(self.call_watched(Request::RemoveDomains { domains }, watch)?)
     }
 
+    /// Turns domains on, off or over. A guest that is asked to shut itself down gets `patience` for it.
     pub fn power(
         &self,
-        action: PowerAction,
+        (action, patience): (PowerAction, Duration),
         domains: Vec<Uuid>,
         watch: &mut Watch<'_>,
     ) -> Result<Vec<ItemResult>> {
-        items(self.call_watched(Request::Power { action, domains }, watch)?)
+        let patience = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX);
+        items(self.call_watched(Request::Power { action, domains, patience }, watch)?)
     }
 
     pub fn send_ctrl_alt_del(&self, domain: Uuid) -> Result<()> {

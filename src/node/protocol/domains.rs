@@ -122,16 +122,20 @@ pub struct ImageFacts {
     /// Empty unless asked for.
     pub sha256: String,
     pub exists: bool,
+    /// What its writer had left undone was done when it was made a layer, just now.
+    pub mended: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PowerAction {
     Start,
-    /// ACPI power button; after [`SHUTDOWN_PATIENCE`] seconds the plug.
+    /// Asks the guest to shut down. One that does not obey goes on.
     Stop,
+    /// Asks as [`PowerAction::Stop`] does, and pulls the plug of one that does not obey.
+    End,
     /// Pulls the plug.
     HardStop,
-    /// Shuts down as [`PowerAction::Stop`] does, restores, starts.
+    /// Shuts down as [`PowerAction::Stop`] does, restores, starts. One that does not obey goes on.
     Reboot,
     HardReboot,
     /// The reset button: the machine starts anew without having been off.
@@ -140,8 +144,10 @@ pub enum PowerAction {
     Resume,
 }
 
-/// Seconds that a guest gets to shut itself down before it is switched off.
-pub const SHUTDOWN_PATIENCE: u64 = 60;
+/// Key of the error of a guest that was asked to shut itself down and still runs.
+pub const DISOBEYED: &str = "guest-does-not-obey";
+/// Key of the error of a guest that cannot do as it is asked, since it stands still.
+pub const DISABLED: &str = "guest-cannot-obey";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PowerState {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::LayerKind;
+use crate::error::Fault;
 
 /// What a node is. Sizes in bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub struct NodeFacts {
     pub virt_type: String,
     pub nics: Vec<NicFacts>,
     pub storages: Vec<StorageFacts>,
+    /// Paths of storages whose disk is not mounted, and what is to be done about it.
+    pub not_mounted: Vec<(String, Fault)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ use crate::error::Fault;
 
 /// Raised by every change that an older peer would misread. Peers of different versions refuse
 /// each other with a clear error; the controller then copies its own binary to the node.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Largest frame, in bytes: a batch of 5,000 domains fits, a stray stream of bytes does not.
 pub const FRAME_LIMIT: usize = 16 << 20;
@@ -117,6 +117,9 @@ pub struct AgentConfig {
     pub virt_type: String,
     /// Absolute paths of the storages, made when missing.
     pub storages: Vec<String>,
+    /// Those of them that this installation has worked in. One that does not say so any more is not mounted: it is
+    /// neither made nor used.
+    pub known: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -106,11 +106,12 @@ requests! {
     /// All domains that belong to this installation.
     ListDomains => Short, Light, Domains;
     /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
-    DefineDomains { domains: Vec<DomainSpec> } => Long, Light, Items;
+    /// `started`: those of them that ran before; what their disks keep must be there.
+    DefineDomains { domains: Vec<DomainSpec>, started: Vec<Uuid> } => Long, Light, Items;
     /// Destroys, undefines and deletes the disks. An absent one counts as removed; one that cannot be read goes too.
     RemoveDomains { domains: Vec<Uuid> } => Long, Light, Items;
-    /// Turns domains on, off or over.
-    Power { action: PowerAction, domains: Vec<Uuid> } => Long, Light, Items;
+    /// Turns domains on, off or over. `patience`: seconds that a guest gets to shut itself down.
+    Power { action: PowerAction, domains: Vec<Uuid>, patience: u32 } => Long, Light, Items;
     /// Ctrl-Alt-Del.
     SendCtrlAltDel { domain: Uuid } => Short, Light, Done;
     /// A PNG of the screen, at most `width` pixels wide.

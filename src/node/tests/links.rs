@@ -79,7 +79,9 @@ async fn a_silent_link_is_given_up() {
     let batch = spawn_blocking(move || {
         let cancel = CancelFlag::new();
         let mut watch = Watch { progress: &mut |_| (), cancel: &cancel };
-        other.power(PowerAction::Stop, vec![Uuid::new_v4()], &mut watch).map(drop)
+        other
+            .power((PowerAction::Stop, Duration::from_secs(60)), vec![Uuid::new_v4()], &mut watch)
+            .map(drop)
     });
     let error = spawn_blocking(move || client.describe()).await.unwrap().unwrap_err();
     assert_eq!(error.key(), "node-link-lost");

@@ -34,6 +34,7 @@ fn config(storage: &str) -> AgentConfig {
         libvirt_uri: "test:///default".into(),
         virt_type: "auto".into(),
         storages: vec![storage.to_owned()],
+        known: Vec::new(),
     }
 }
 
@@ -397,10 +398,13 @@ async fn a_desktop_is_made_started_and_removed() {
     node.adopt(upload, base.clone()).await.unwrap();
     let spec = node.domain(&base);
     let desktop = spec.uuid;
-    let items = node.batch(move |client, watch| client.define_domains(vec![spec], watch)).await;
+    let items =
+        node.batch(move |client, watch| client.define_domains(vec![spec], Vec::new(), watch)).await;
     assert!(items[0].result.is_ok(), "{items:?}");
     let items = node
-        .batch(move |client, watch| client.power(PowerAction::Start, vec![desktop], watch))
+        .batch(move |client, watch| {
+            client.power((PowerAction::Start, Duration::ZERO), vec![desktop], watch)
+        })
         .await;
     assert!(items[0].result.is_ok(), "{items:?}");
     node.until_told(desktop, PowerState::Running).await;

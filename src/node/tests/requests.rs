@@ -21,8 +21,8 @@ fn requests_cross_the_link_as_they_always_have() {
         (Request::Describe, vec![b"\xa8Describe"]),
         (Request::Console { domain: uuid }, vec![b"\x81\xa7Console\x91", none]),
         (
-            Request::Power { action: PowerAction::HardStop, domains: vec![uuid] },
-            vec![b"\x81\xa5Power\x92\xa8HardStop\x91", none],
+            Request::Power { action: PowerAction::HardStop, domains: vec![uuid], patience: 1 },
+            vec![b"\x81\xa5Power\x93\xa8HardStop\x91", none, b"\x01"],
         ),
         (
             Request::CreateLayer { layer: layer.clone(), below: None, size: 7 },

@@ -1548,6 +1548,15 @@ export interface components {
              */
             free_ram: number | null;
         };
+        CarrelEduDesktopsHardStopInput: {
+            desktops: components["schemas"]["CarrelEduDesktopsHardStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelEduDesktopsHardStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
         CarrelEduInstancesHardRebootInput: {
             /**
              * Format: uuid
@@ -4214,6 +4223,10 @@ export interface components {
             reason: string;
             /** @description The operation that works on it, if one does. */
             working: string | null;
+            /** @description Whether it was told to go off, and has not yet. */
+            stopping: boolean;
+            /** @description Whether it was asked to shut down and goes on. */
+            disobeyed: boolean;
             user_name: string;
             /**
              * Format: uint32
@@ -7041,6 +7054,10 @@ export interface operations {
                     /** @constant */
                     action: "reboot";
                     param: components["schemas"]["VdiEduDesktopsRebootInput"];
+                } | {
+                    /** @constant */
+                    action: "hard_stop";
+                    param: components["schemas"]["CarrelEduDesktopsHardStopInput"];
                 } | {
                     /** @constant */
                     action: "active";

@@ -67,6 +67,7 @@ describe('states', () => {
     const desktop = { status: 'inactive', state: 'ready', power: 'off' }
     expect(desktopState({ ...desktop, working: 'Start desktops' }).busy).toBe(true)
     expect(desktopState(desktop).busy).toBeUndefined()
+    expect(desktopState({ ...desktop, stopping: true })).toMatchObject({ key: 'stopping', busy: true })
   })
 })
 

@@ -10,5 +10,5 @@ export function interruption(verb: Interruption, loses: string) {
   const isHard = verb === 'hard_stop' || verb === 'hard_reboot'
   return isHard
     ? { title: button, text: `${t(`power.${verb}Text`)} ${loses}`, button }
-    : { title: t(`desktop.${verb}`), text: loses, button }
+    : { title: t(`desktop.${verb}`), text: `${t('power.asksText')} ${loses}`, button }
 }

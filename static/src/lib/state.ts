@@ -85,11 +85,13 @@ interface DesktopWords {
   state: string
   power: string
   working?: string | null
+  stopping?: boolean
 }
 
 /** A desktop as people see it: what is made of it first, then whether it runs. */
-export function desktopState({ status, state, power: really, working }: DesktopWords): State {
+export function desktopState({ status, state, power: really, working, stopping }: DesktopWords): State {
   if (state !== 'ready') return powerState(state)
+  if (stopping) return power.stopping!
   if (really === 'paused') return powerState(really)
   const shown = powerState(status)
   return working ? { ...shown, tone: 'primary', busy: true } : shown

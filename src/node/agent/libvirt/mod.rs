@@ -3,7 +3,8 @@
 //! ```text
 //!   connection.rs   opens, watches, opens again          events.rs    libvirt's events, by its C interface
 //!   watcher.rs      turns events into ours               restorer.rs  starts anew what the guest reset
-//!   define.rs power.rs remove.rs freeze.rs               one file per verb, batches of domains
+//!   runs.rs         who went off while nobody looked
+//!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
 //!   xml.rs metadata.rs states.rs errors.rs               to libvirt's words and back
@@ -22,9 +23,7 @@
 //! restores the disks and starts the domain again.
 //!
 //! It fails closed. Without an agent to see it, a guest that resets itself is off afterwards, and whoever starts it next
-//! through Carrel restores it first. libvirt keeps no difference between a guest that shut itself down and one
-//! that reset itself (both are `shut off (shutdown)`, and what QEMU logs depends on a race), so an agent that
-//! comes back leaves such a domain off: starting what its user had shut down would be worse.
+//! through Carrel restores it first. An agent that comes back a moment later starts it itself (`runs.rs`).
 //! `virsh reboot` is a shutdown for such a domain, which libvirt decides.
 
 use std::sync::mpsc::{self, Sender};
@@ -76,8 +75,10 @@ mod power;
 mod probe;
 mod remove;
 mod restorer;
+mod runs;
 mod screenshot;
 mod states;
+mod stopping;
 mod versions;
 mod watcher;
 mod xml;

@@ -1,4 +1,14 @@
-import { CircleCheck, Delete, Edit, Grid, Hide, Refresh, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
+import {
+  CircleCheck,
+  CircleClose,
+  Delete,
+  Edit,
+  Grid,
+  Hide,
+  Refresh,
+  SwitchButton,
+  VideoPlay,
+} from '@element-plus/icons-vue'
 import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
@@ -27,12 +37,13 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
   const power = (verb: GroupPower, rows: DesktopGroup[]) => run(() => desktopGroups.power(verb, rows))
 
   /** Desktops that are on and come back clean lose what was not saved: ask once. */
-  function ask(verb: 'stop' | 'reboot', rows: DesktopGroup[]) {
+  function ask(verb: 'stop' | 'reboot' | 'hard_stop', rows: DesktopGroup[]) {
     const running = rows.filter((row) => row.active_count > 0)
     if (!running.length) return undefined
+    const loses = t(running.some((row) => row.sys_restore) ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved')
     return {
       title: t(`deskgroup.${verb}`),
-      text: t(running.some((row) => row.sys_restore) ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved'),
+      text: `${t(verb === 'hard_stop' ? 'power.hard_stopText' : 'power.asksText')} ${loses}`,
       names: running.map(({ name, active_count: count }) => t('deskgroup.withRunning', { name, count })),
       button: t(`power.${verb}`),
     }
@@ -76,6 +87,17 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
       bulk: true,
       when: (group) => free(group) && group.active_count > 0,
       run: (rows) => run(() => desktopGroups.power('reboot', rows), { ask: ask('reboot', rows) }),
+    },
+    {
+      key: 'hard_stop',
+      needs: 'desktops.power',
+      within: room,
+      label: t('power.hard_stop'),
+      icon: CircleClose,
+      danger: true,
+      bulk: true,
+      when: (group) => free(group) && group.active_count > 0,
+      run: (rows) => run(() => desktopGroups.power('hard_stop', rows), { ask: ask('hard_stop', rows) }),
     },
     {
       key: 'active',

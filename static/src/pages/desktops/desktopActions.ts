@@ -53,6 +53,17 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
       run: (rows) => run(() => desktops.power('start', group.value!, rows)),
     },
     {
+      key: 'cut_off',
+      needs: 'desktops.power',
+      within: room,
+      label: t('power.hard_stop'),
+      icon: CircleClose,
+      danger: true,
+      main: true,
+      when: ({ disobeyed }) => disobeyed,
+      run: (rows) => interrupt('hard_stop', rows),
+    },
+    {
       key: 'stop',
       needs: 'desktops.power',
       within: room,

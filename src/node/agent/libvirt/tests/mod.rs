@@ -1,4 +1,4 @@
-//! `simulator` runs against libvirt's own `test:///default`, `real` against a libvirt with QEMU.
+//! `simulator` and `lost_disks` run against libvirt's own `test:///default`, `real` against a libvirt with QEMU.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -16,8 +16,12 @@ use super::*;
 use crate::node::agent::call::Call;
 use crate::node::protocol::*;
 
+mod lost_disks;
 mod real;
 mod simulator;
+
+/// Software emulation beside other work boots and shuts down slowly.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An agent's hypervisor of an installation of its own, with a storage and a base image.
 struct Site {
@@ -47,6 +51,7 @@ impl Site {
             libvirt_uri: uri.to_owned(),
             virt_type: virt_type.to_owned(),
             storages: vec![storage.clone()],
+            known: Vec::new(),
         };
         let disks = Disks::open(&config.storages);
         let base = LayerRef { uuid: Uuid::new_v4(), kind: LayerKind::BaseImage, storage };
@@ -96,11 +101,15 @@ impl Site {
     }
 
     fn define(&self, spec: &DomainSpec) {
-        all_done(&self.hypervisor.define_domains(std::slice::from_ref(spec), &Call::unwatched()));
+        all_done(&self.hypervisor.define_domains(
+            std::slice::from_ref(spec),
+            &[],
+            &Call::unwatched(),
+        ));
     }
 
     fn power(&self, action: PowerAction, uuid: Uuid) {
-        all_done(&self.hypervisor.power(action, &[uuid], &Call::unwatched()));
+        all_done(&self.hypervisor.power((action, PATIENCE), &[uuid], &Call::unwatched()));
     }
 
     fn remove(&self, uuid: Uuid) {

@@ -93,13 +93,14 @@ fn domains_of_others_are_neither_shown_nor_touched() {
     assert_eq!(mine.hypervisor.list_domains().unwrap(), DomainList::default());
     let results = [
         mine.hypervisor.remove_domains(&[spec.uuid], &Call::unwatched()),
-        mine.hypervisor.power(PowerAction::Start, &[spec.uuid], &Call::unwatched()),
+        mine.hypervisor.power((PowerAction::Start, PATIENCE), &[spec.uuid], &Call::unwatched()),
     ];
     for items in results {
         assert_eq!(items[0].result.as_ref().unwrap_err().key, "domain-foreign");
     }
     assert!(theirs.state(spec.uuid).is_some());
-    let unknown = mine.hypervisor.power(PowerAction::Stop, &[Uuid::new_v4()], &Call::unwatched());
+    let unknown =
+        mine.hypervisor.power((PowerAction::Stop, PATIENCE), &[Uuid::new_v4()], &Call::unwatched());
     assert_eq!(unknown[0].result.as_ref().unwrap_err().key, "domain-missing");
 }
 
@@ -189,7 +190,8 @@ fn a_guest_larger_than_the_machine_is_not_started() {
     let mut spec = site.spec("huge", false);
     spec.memory_mib = 64 << 20;
     site.define(&spec);
-    let items = site.hypervisor.power(PowerAction::Start, &[spec.uuid], &Call::unwatched());
+    let items =
+        site.hypervisor.power((PowerAction::Start, PATIENCE), &[spec.uuid], &Call::unwatched());
     let fault = items[0].result.as_ref().unwrap_err();
     assert_eq!(fault.key, "node-memory-short");
     assert_eq!(fault.args[1], ("needed".to_owned(), (64 << 20).to_string()));
@@ -202,7 +204,7 @@ fn a_batch_says_of_each_how_it_went() {
     let mut specs: Vec<DomainSpec> =
         (0..4).map(|number| site.spec(&format!("lab-{number}"), false)).collect();
     specs[2].disks[0].below.uuid = Uuid::new_v4();
-    let items = site.hypervisor.define_domains(&specs, &Call::unwatched());
+    let items = site.hypervisor.define_domains(&specs, &[], &Call::unwatched());
     let failed: Vec<Uuid> =
         items.iter().filter(|item| item.result.is_err()).map(|item| item.uuid).collect();
     assert_eq!(failed, [specs[2].uuid]);
@@ -213,7 +215,8 @@ fn a_batch_says_of_each_how_it_went() {
     cancel.cancel();
     let uuids: Vec<Uuid> = specs.iter().map(|spec| spec.uuid).collect();
     for action in [PowerAction::Start, PowerAction::Stop] {
-        let items = site.hypervisor.power(action, &uuids, &Call::new(cancel.clone(), |_| ()));
+        let items =
+            site.hypervisor.power((action, PATIENCE), &uuids, &Call::new(cancel.clone(), |_| ()));
         assert!(
             items.iter().all(|item| item.result.as_ref().is_err_and(|it| it.key == "cancelled"))
         );
@@ -351,7 +354,7 @@ fn without_libvirt_every_request_says_so_and_nothing_hangs() {
     let error = site.hypervisor.list_domains().unwrap_err();
     assert_eq!(error.key(), "libvirt-down");
     let spec = site.spec("x", false);
-    let items = site.hypervisor.define_domains(&[spec], &Call::unwatched());
+    let items = site.hypervisor.define_domains(&[spec], &[], &Call::unwatched());
     assert_eq!(items[0].result.as_ref().unwrap_err().key, "libvirt-down");
     let checks = look::all(site.hypervisor.looks());
     assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Bad));
@@ -419,8 +422,8 @@ fn one_domain_that_cannot_be_read_is_one_fault_and_is_left_alone() {
     let before = definition();
     let call = Call::unwatched();
     let refused = [
-        site.hypervisor.power(PowerAction::Start, &[bad.uuid], &call),
-        site.hypervisor.define_domains(std::slice::from_ref(&bad), &call),
+        site.hypervisor.power((PowerAction::Start, PATIENCE), &[bad.uuid], &call),
+        site.hypervisor.define_domains(std::slice::from_ref(&bad), &[], &call),
     ];
     for items in refused {
         assert_eq!(items[0].result.as_ref().unwrap_err().key, "stored-newer");

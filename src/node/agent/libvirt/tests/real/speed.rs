@@ -24,7 +24,7 @@ fn a_hundred_are_defined_reserved_and_removed_quickly() {
     site.hypervisor.reserve(network.uuid, &hosts).unwrap();
     let reserving = began.elapsed();
     let began = Instant::now();
-    all_done(&site.hypervisor.define_domains(&specs, &Call::unwatched()));
+    all_done(&site.hypervisor.define_domains(&specs, &[], &Call::unwatched()));
     let defining = began.elapsed();
     let began = Instant::now();
     let listed = site.hypervisor.list_domains().unwrap().states.len();
@@ -55,19 +55,27 @@ fn twenty_are_started_as_fast_as_by_virsh() {
     let site = empty_site();
     let specs: Vec<DomainSpec> =
         (0..20).map(|number| site.spec(&format!("pc-{number}"), true)).collect();
-    all_done(&site.hypervisor.define_domains(&specs, &Call::unwatched()));
+    all_done(&site.hypervisor.define_domains(&specs, &[], &Call::unwatched()));
     let uuids: Vec<Uuid> = specs.iter().map(|spec| spec.uuid).collect();
     let words: Vec<String> = uuids.iter().map(ToString::to_string).collect();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         let began = Instant::now();
-        all_done(&site.hypervisor.power(PowerAction::Start, &uuids, &Call::unwatched()));
+        all_done(&site.hypervisor.power(
+            (PowerAction::Start, PATIENCE),
+            &uuids,
+            &Call::unwatched(),
+        ));
         ours.push(began.elapsed());
         let began = Instant::now();
         let figures = site.hypervisor.domain_use().unwrap().len();
         println!("figures of {figures} in {:?}", began.elapsed());
         let began = Instant::now();
-        all_done(&site.hypervisor.power(PowerAction::HardStop, &uuids, &Call::unwatched()));
+        all_done(&site.hypervisor.power(
+            (PowerAction::HardStop, PATIENCE),
+            &uuids,
+            &Call::unwatched(),
+        ));
         println!("20 switched off in {:?}", began.elapsed());
 
         let began = Instant::now();
@@ -75,7 +83,11 @@ fn twenty_are_started_as_fast_as_by_virsh() {
         let status = Command::new("sh").args(["-c", virsh, "sh"]).args(&words).status().unwrap();
         assert!(status.success());
         theirs.push(began.elapsed());
-        all_done(&site.hypervisor.power(PowerAction::HardStop, &uuids, &Call::unwatched()));
+        all_done(&site.hypervisor.power(
+            (PowerAction::HardStop, PATIENCE),
+            &uuids,
+            &Call::unwatched(),
+        ));
     }
     println!("20 started: {ours:?}, by virsh four at a time: {theirs:?}");
     all_done(&site.hypervisor.remove_domains(&uuids, &Call::unwatched()));
