@@ -77,7 +77,10 @@ impl Room {
         let is_part =
             |file: &Path, name: &str| file.components().any(|part| part.as_os_str() == name);
         let files = self.server.files().into_iter();
-        files.filter(|file| is_part(file, "desktops") && !is_part(file, &self.template)).collect()
+        files
+            .filter(|file| file.extension().is_some_and(|ending| ending == "qcow2"))
+            .filter(|file| is_part(file, "desktops") && !is_part(file, &self.template))
+            .collect()
     }
 
     /// How many rows each table has, but for the audit log, which also keeps refusals.

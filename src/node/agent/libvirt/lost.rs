@@ -37,6 +37,7 @@ impl Inner {
             self.disks.keep_definition(at, uuid, &without_metadata(&xml))?;
             remove::undefine(&domain, name)?;
         }
+        self.disks.forget_run(uuid)?;
         self.disks.set_aside_overlays(at, uuid)
     }
 }

@@ -55,7 +55,7 @@ impl Known {
 
 /// Until [`Signal::Stop`].
 pub fn run(inner: &Arc<Inner>, source: &Receiver<Signal>) {
-    let mut watcher = Watcher { inner, resetting: HashSet::new() };
+    let mut watcher = Watcher { inner, ending: HashMap::new() };
     while let Ok(first) = source.recv() {
         // Hundreds of events at once often speak of the same few domains: each is asked for once.
         let mut changed = Vec::new();
@@ -77,8 +77,8 @@ pub fn run(inner: &Arc<Inner>, source: &Receiver<Signal>) {
 
 struct Watcher<'a> {
     inner: &'a Arc<Inner>,
-    /// Domains whose guest was reset, and whose QEMU is about to end for it.
-    resetting: HashSet<Uuid>,
+    /// Domains whose QEMU is about to end, and whether that is for a reset of their guest.
+    ending: HashMap<Uuid, bool>,
 }
 
 impl Watcher<'_> {
@@ -91,9 +91,7 @@ impl Watcher<'_> {
             }
             Signal::Ending { domain, reason } => {
                 // `guest-reset` by the guest, `host-qmp-system-reset` by someone on the node.
-                if reason.ends_with("-reset") {
-                    self.resetting.insert(domain);
-                }
+                self.ending.insert(domain, reason.ends_with("-reset"));
                 None
             }
             Signal::Rebooted { domain } => {
@@ -109,7 +107,7 @@ impl Watcher<'_> {
                 None
             }
             Signal::Connected => {
-                self.resetting.clear();
+                self.ending.clear();
                 self.tell_all();
                 None
             }
@@ -124,14 +122,18 @@ impl Watcher<'_> {
     fn changed(&mut self, domain: Uuid, change: Change) {
         match change {
             Change::Stopped => {
-                let was_reset = self.resetting.remove(&domain);
-                if was_reset && !self.inner.switching_off.has(domain) {
+                let was_reset = match self.ending.remove(&domain) {
+                    Some(was_reset) => was_reset && !self.inner.switching_off.has(domain),
+                    // Its QEMU ended while libvirt's daemon was away, or was killed.
+                    None => self.inner.was_reset_unseen(domain),
+                };
+                if was_reset {
                     restorer::start_anew(self.inner, domain);
                 }
                 self.inner.departures.off(domain);
             }
             Change::Started => {
-                self.resetting.remove(&domain);
+                self.ending.remove(&domain);
             }
             Change::Defined | Change::Undefined | Change::Other => {}
         }
@@ -147,8 +149,15 @@ impl Watcher<'_> {
     }
 
     fn tell_all(&self) {
-        match self.inner.tell_all() {
-            Ok(()) => self.inner.departures.reconnected(),
+        match self.inner.all_states() {
+            Ok(domains) => {
+                let off = domains.states.iter().filter(|state| state.power == PowerState::Off);
+                for state in off.filter(|state| self.inner.was_reset_unseen(state.uuid)) {
+                    restorer::start_anew(self.inner, state.uuid);
+                }
+                self.inner.tell_all(domains);
+                self.inner.departures.reconnected();
+            }
             Err(error) => {
                 tracing::error!(error = error.detail(), "states of the domains not read");
             }
@@ -174,15 +183,20 @@ impl Inner {
             Ok(state) => state,
         };
         match state {
-            // Between the end of the old and the start of the new.
-            Some(state) if self.restoring.has(uuid) && state.power != PowerState::Running => {}
+            Some(state) if self.is_between(&state) => {}
             Some(state) => self.announce(state),
             None => self.gone(uuid),
         }
         Ok(())
     }
 
+    /// Between the end of the old and the start of the new.
+    fn is_between(&self, state: &DomainState) -> bool {
+        state.power != PowerState::Running && self.restoring.has(state.uuid)
+    }
+
     pub(super) fn announce(&self, state: DomainState) {
+        self.keep_run(&state);
         if self.known.put(state.uuid, Told::State(state.clone())) {
             self.events.send(Event::Domain(Arc::new(state)));
         }
@@ -201,8 +215,7 @@ impl Inner {
         }
     }
 
-    fn tell_all(&self) -> Result<()> {
-        let DomainList { states, unreadable } = self.all_states()?;
+    fn tell_all(&self, DomainList { states, unreadable }: DomainList) {
         let readable = states.iter().map(|state| state.uuid);
         let present: HashSet<Uuid> = readable.chain(unreadable.iter().map(|item| item.0)).collect();
         for uuid in self.known.uuids() {
@@ -210,14 +223,14 @@ impl Inner {
                 self.gone(uuid);
             }
         }
-        for state in states {
+        for state in states.into_iter().filter(|state| !self.is_between(state)) {
+            self.keep_run(&state);
             self.known.put(state.uuid, Told::State(state.clone()));
             self.events.send(Event::Domain(Arc::new(state)));
         }
         for (uuid, fault) in unreadable {
             self.announce_unreadable(uuid, fault);
         }
-        Ok(())
     }
 
     /// The states of all domains of this installation. One that cannot be read takes nothing from the others.

@@ -54,7 +54,7 @@ fn a_desktop_with_restore_forgets_at_every_reboot_and_start() {
         assert_eq!((status.boots, status.mark.as_str()), (1, ""), "{action:?}");
     }
 
-    // Nobody is there to see the guest's reboot: it stays off, and is restored when it is started.
+    // Nobody is there to see the guest's reboot: it is off until an agent comes back, which restores and starts it.
     mark(guest.address, "unseen");
     let other = site.other_tool();
     let domain = other.lookup_domain_by_uuid(uuid).unwrap();
@@ -70,8 +70,7 @@ fn a_desktop_with_restore_forgets_at_every_reboot_and_start() {
         thread::sleep(Duration::from_millis(50));
     }
     site.reopen();
-    site.becomes(Duration::from_secs(5), uuid, PowerState::Off);
-    site.power(PowerAction::Start, uuid);
+    site.becomes(BOOT, uuid, PowerState::Running);
     assert_eq!(booted(guest.address).mark, "");
     clean(&site, &guest);
 }
