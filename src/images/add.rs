@@ -12,7 +12,7 @@ use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
 use crate::node::protocol::{LayerKind, LayerRef, Progress};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, audit, nothing,
 };
 use crate::store::{NodeId, now};
 
@@ -111,7 +111,7 @@ impl Images {
             image: arrived.uuid,
             node_id: arrived.node_id,
             storage: arrived.storage.clone(),
-            sha256: arrived.is_qcow2.then(|| arrived.sha256.clone()),
+            sha256: arrived.stays.then(|| arrived.sha256.clone()),
         };
         self.operations.submit(actor, |tx| {
             require_free_name(tx, pool.id, &new.name, None)?;
@@ -166,11 +166,18 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
         Some(sha256) => sha256.clone(),
         None => hash(&node, args.layer(), &mut watch)?,
     };
+    let name = image.name.clone();
     images.store.write(|tx| {
         let image = store::find(tx, args.image)?;
         let (virtual_size, disk_size) = (facts.virtual_size, facts.disk_size);
         store::adopted(tx, &BaseImage { sha256, virtual_size, disk_size, ..image })?;
-        note_copy(tx, &copy(args, CopyState::Ready, &facts.path))
+        note_copy(tx, &copy(args, CopyState::Ready, &facts.path))?;
+        if facts.mended {
+            let (action, module) = ("log-image-mended", "images");
+            let entry = audit::Entry { action, subject: &name, module, fault: None };
+            audit::write_in_tx(tx, &execution.actor, &entry)?;
+        }
+        Ok(())
     })?;
     execution.part_ends(args.node_id, Ok(()));
     Ok(())

@@ -12,6 +12,8 @@ use crate::store::NodeId;
 
 /// The first bytes of a qcow2 file.
 const QCOW2: &[u8] = b"QFI\xfb";
+/// So much of a file tells whether it is stored as it came.
+const HEAD: usize = 80;
 
 /// Keeps an upload from being taken for a left one.
 struct UnderWay {
@@ -54,7 +56,7 @@ pub struct Arrived {
     pub md5: String,
     pub sha256: String,
     /// It is stored as it came, so that its hash is the layer's.
-    pub is_qcow2: bool,
+    pub stays: bool,
     _under_way: UnderWay,
 }
 
@@ -100,13 +102,23 @@ impl Images {
     }
 }
 
+/// A qcow2 does, but for one whose reference counts the node makes anew.
+fn stays_as_it_is(head: &[u8]) -> bool {
+    let number = |from: usize| {
+        head.get(from..from + 4).map(|it| it.iter().fold(0, |n, b| n << 8 | u32::from(*b)))
+    };
+    let has_features = number(4).is_some_and(|version| version >= 3);
+    let is_dirty = has_features && number(76).is_some_and(|features| features & 1 != 0);
+    head.starts_with(QCOW2) && !is_dirty
+}
+
 impl Upload {
     /// Passes bytes on; waits while the storage is slower than the client.
     ///
     /// # Errors
     /// Why the node takes no more, for instance `upload-stopped-for-room`.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let missing = QCOW2.len().saturating_sub(self.head.len());
+        let missing = HEAD.saturating_sub(self.head.len());
         self.head.extend(bytes.iter().take(missing));
         if let Err(broken) = self.stream.write_all(bytes).await {
             // The node says by itself why it stopped reading.
@@ -132,7 +144,7 @@ impl Upload {
             size: received.size,
             md5: received.md5,
             sha256: received.sha256,
-            is_qcow2: head == QCOW2,
+            stays: stays_as_it_is(&head),
             _under_way: under_way,
         })
     }

@@ -27,7 +27,7 @@ pub fn image_file(server: &Server, name: &str, size: &str) -> PathBuf {
     server.data_here().join(name)
 }
 
-fn path(site: &Site) -> String {
+pub fn path(site: &Site) -> String {
     format!("/api/v1.0/resource_mgr/resource_pools/{}/base_images", site.pool)
 }
 
@@ -38,7 +38,7 @@ fn file(content: Vec<u8>) -> Part<'static> {
 }
 
 #[track_caller]
-fn upload(site: &Site, name: &str, content: Vec<u8>) -> Answer {
+pub fn upload(site: &Site, name: &str, content: Vec<u8>) -> Answer {
     let request = site.admin.post(&path(site)).query("name", name).query("os_type", "windows7");
     request.multipart(vec![file(content)]).send()
 }

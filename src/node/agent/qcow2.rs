@@ -17,6 +17,7 @@ const NAME_LIMIT: u32 = 1023;
 const TABLE_LIMIT: u64 = (32 << 20) / 8;
 const EXTERNAL_DATA_FILE: u64 = 1 << 2;
 const CORRUPT: u64 = 1 << 1;
+const DIRTY: u64 = 1 << 0;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -27,6 +28,8 @@ pub struct Header {
     pub encrypted: bool,
     pub external_data: bool,
     pub corrupt: bool,
+    /// Its writer was killed while reference counts waited to be written (`lazy_refcounts`): they can be made anew.
+    pub dirty: bool,
 }
 
 /// `None` when the file is something else than qcow2.
@@ -53,6 +56,7 @@ pub fn read(path: &Path) -> Result<Option<Header>> {
         encrypted: number(&bytes[32..36]) != 0,
         external_data: features & EXTERNAL_DATA_FILE != 0,
         corrupt: features & CORRUPT != 0,
+        dirty: features & DIRTY != 0,
     }))
 }
 

@@ -34,11 +34,13 @@ impl Disks {
         let storage = self.storage_of(layer)?;
         let upload = storage.upload(upload);
         let target = storage.layer(layer.kind, layer.uuid);
+        let mut mended = false;
         if !files::exists(&target)? {
             if !files::exists(&upload)? {
                 return Err(Error::not_found("upload-missing").arg("path", upload.display()));
             }
-            let format = probe::probe(&upload, call)?;
+            let format;
+            (format, mended) = probe::probe(&upload, call)?;
             if format == Format::Qcow2 {
                 place_layer(&upload, &target)?;
             } else {
@@ -46,7 +48,7 @@ impl Disks {
             }
         }
         files::remove_if_there(&upload)?;
-        image_facts(layer.uuid, &target)
+        Ok(ImageFacts { mended, ..image_facts(layer.uuid, &target)? })
     }
 
     /// Copies a layer with all it stands on into one self-contained layer.

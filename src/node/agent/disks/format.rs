@@ -43,7 +43,8 @@ impl Format {
 }
 
 /// # Errors
-/// `not-a-disk-image`, `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `upload-damaged`.
+/// `not-a-disk-image`, `image-packed`, `image-has-backing-file`, `image-has-data-file`, `image-encrypted`,
+/// `upload-damaged`.
 pub(super) fn of(path: &Path) -> Result<Format> {
     let head = bytes_at(path, 0, HEAD)?;
     if head.starts_with(qcow2::MAGIC) {
@@ -67,6 +68,12 @@ pub(super) fn of(path: &Path) -> Result<Format> {
     }
     if head.starts_with(b"LUKS\xba\xbe") {
         return Err(Error::bad_input("image-encrypted"));
+    }
+    if let Some(kind) = packed_as(&head) {
+        return Err(Error::bad_input("image-packed").arg("kind", kind));
+    }
+    if is_fixed_vhd(path)? {
+        return Ok(Format::Vpc);
     }
     if is_of_no_use(&head) || !is_raw_disk(path, &head)? {
         return Err(no_image());
@@ -124,6 +131,34 @@ fn vhd_alone(head: &[u8]) -> Result<Format> {
     }
 }
 
+/// A fixed VHD is the disk itself with a footer behind it, which is no part of the disk.
+fn is_fixed_vhd(path: &Path) -> Result<bool> {
+    const FIXED: [u8; 4] = [0, 0, 0, 2];
+    let size = path.metadata().context(format_args!("look at {}", path.display()))?.len();
+    let Some(at) = size.checked_sub(SECTOR).filter(|at| *at > 0) else { return Ok(false) };
+    let footer = bytes_at(path, at, SECTOR as usize)?;
+    Ok(footer.starts_with(b"conectix") && footer.get(60..64) == Some(&FIXED))
+}
+
+/// What disk images are packed in to be sent. A boot sector begins with an instruction, never with these.
+fn packed_as(head: &[u8]) -> Option<&'static str> {
+    const MAGICS: [(&[u8], &str); 9] = [
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x1f\x8b", "gzip"),
+        (b"PK\x03\x04", "zip"),
+        (b"PK\x05\x06", "zip"),
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+        (b"BZh", "bzip2"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"Rar!\x1a\x07", "rar"),
+        (b"MSWIM\0\0\0", "wim"),
+    ];
+    // An OVA is such an archive. Its first block names a file and ends in zeroes.
+    let is_tar = head.get(257..262) == Some(b"ustar") && head.get(510..512) == Some(&[0, 0]);
+    let magic = MAGICS.into_iter().find(|(magic, _)| head.starts_with(magic));
+    magic.map(|(_, kind)| kind).or(is_tar.then_some("tar, OVA"))
+}
+
 /// Formats that are not let in, and the text that describes a VMDK of other files. A disk's boot sector begins with an
 /// instruction, never with these.
 fn is_of_no_use(head: &[u8]) -> bool {
@@ -178,6 +213,17 @@ pub(super) fn no_image() -> Error {
     Error::bad_input("not-a-disk-image")
 }
 
+/// In the words of the program that was to read it, which knows the file by another name than its owner.
+pub(super) fn unreadable(path: &Path, format: Format, words: &str) -> Error {
+    let path = path.to_string_lossy();
+    let said = words.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
+    let said = said.trim().trim_start_matches("qemu-img: ");
+    let opened = format!("Could not open '{path}': ");
+    let said = said.strip_prefix(opened.as_str()).unwrap_or(said).replace(&*path, "FILE");
+    let error = Error::bad_input("image-unreadable").arg("format", format.word().to_uppercase());
+    error.arg("message", said).because(words.to_owned())
+}
+
 pub(super) fn damaged(message: &str) -> Error {
     Error::new(Kind::BadInput, "upload-damaged").arg("message", message)
 }
@@ -185,6 +231,19 @@ pub(super) fn damaged(message: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_says_is_told_without_the_names_of_the_node() {
+        let path = Path::new("/var/lib/carrel/storage/uploads/1.part");
+        let words = "qemu-img: Could not open '/var/lib/carrel/storage/uploads/1.part': VHDX image file \
+            '/var/lib/carrel/storage/uploads/1.part' contains a log\nmore\n";
+        let error = unreadable(path, Format::Vhdx, words);
+        let told: Vec<_> = error.args().collect();
+        assert_eq!(
+            told,
+            [("format", "VHDX"), ("message", "VHDX image file 'FILE' contains a log")]
+        );
+    }
 
     #[test]
     fn descriptors_are_known_as_qemu_knows_them() {

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::format::{self, Format, damaged, no_image};
+use super::format::{self, Format, damaged, unreadable};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::program::Program;
+use crate::node::agent::qcow2;
 use crate::node::units::human;
 
 /// Looking at a header takes milliseconds; checking all tables of a 1 TiB image on a slow disk, minutes.
@@ -29,16 +30,21 @@ const CHECK_CLEAN: i32 = 0;
 const CHECK_LEAKS: i32 = 3;
 const CHECK_NOT_SUPPORTED: i32 = 63;
 
-/// Looks at an upload and says which format it has.
+/// Looks at an upload and says which format it has. One whose writer was killed, and which is whole by its format's
+/// design once its reference counts are made anew, is mended; whether it was.
 ///
 /// # Errors
-/// `not-a-disk-image`, `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `image-size-absurd`,
+/// `not-a-disk-image`, `image-packed`, `image-unreadable`, `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `image-size-absurd`,
 /// `upload-damaged`.
-pub(super) fn probe(path: &Path, call: &Call) -> Result<Format> {
+pub(super) fn probe(path: &Path, call: &Call) -> Result<(Format, bool)> {
     let format = format::of(path)?;
     judge(path, format, info(path, format, call)?)?;
+    let is_dirty = format == Format::Qcow2 && qcow2::read(path)?.is_some_and(|header| header.dirty);
+    if is_dirty {
+        mend(path, call)?;
+    }
     check(path, format, call)?;
-    Ok(format)
+    Ok((format, is_dirty))
 }
 
 #[derive(Deserialize)]
@@ -78,7 +84,7 @@ fn info(path: &Path, format: Format, call: &Call) -> Result<Info> {
         .cancel(call.cancel_flag())
         .finish(&mut |_| ())?;
     if !ended.status.success() {
-        return Err(no_image().because(ended.stderr));
+        return Err(unreadable(path, format, &ended.stderr));
     }
     serde_json::from_slice(&ended.stdout).context("read what qemu-img says about an image")
 }
@@ -108,6 +114,22 @@ fn judge(path: &Path, format: Format, info: Info) -> Result<()> {
         return Err(Error::bad_input("image-size-absurd").arg("size", human(virtual_size)));
     }
     Ok(())
+}
+
+/// Makes the reference counts of a qcow2 anew that its writer did not come to write.
+fn mend(path: &Path, call: &Call) -> Result<()> {
+    tracing::warn!(path = %path.display(), "the writer of an uploaded qcow2 was killed: its reference counts are made anew");
+    let ended = Program::new("qemu-img", CHECK_PATIENCE)
+        .args(["check", "-q", "-r", "all", "-f", Format::Qcow2.word()])
+        .arg(path)
+        .limits(MEMORY_LIMIT, CHECK_PATIENCE.as_secs())
+        .cancel(call.cancel_flag())
+        .finish(&mut |_| ())?;
+    match ended.status.code() {
+        Some(CHECK_CLEAN | CHECK_LEAKS) => Ok(()),
+        _ => Err(damaged(ended.stderr.lines().last().unwrap_or("qemu-img check fails"))
+            .because(ended.stderr.clone())),
+    }
 }
 
 /// Finds images of which the end is missing.
