@@ -78,11 +78,24 @@ with_dnf() {
   root dnf install -y --setopt=install_weak_deps=False "${missing[@]}"
 }
 
+# what the packages are for, whatever a package manager says of them
+programs() {
+  case $FOR in run|test) ;; *) return 0 ;; esac
+  local p absent=()
+  for p in qemu-img virsh libvirtd dnsmasq ip; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "$p" >/dev/null || absent+=("$p")
+  done
+  PATH=$PATH:/usr/libexec command -v qemu-system-x86_64 qemu-kvm >/dev/null || absent+=(qemu-system-x86_64)
+  [ ${#absent[@]} -eq 0 ] || { say "still missing after the installation: ${absent[*]}"; exit 1; }
+}
+
 if command -v apt-get >/dev/null; then with_apt
 elif command -v dnf >/dev/null; then with_dnf
 else
   say "neither apt-get nor dnf is here; install these by hand:"; fedora_packages >&2; exit 1
 fi
+
+programs
 
 wanted=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
 have=$( { cargo --version 2>/dev/null || "$HOME/.cargo/bin/cargo" --version 2>/dev/null || :; } | awk '{print $2}')

@@ -100,6 +100,19 @@ pub fn plan(node: NodeId, found: &Found, known: &Known, held: &Held) -> Plan {
     }
 }
 
+impl Plan {
+    /// Leaves out what rows did not say already `before` the node was asked: what an operation made or changed in
+    /// between, however quickly, may be in the rows and not in the node's answer.
+    pub fn settled(mut self, before: &Known, now: &Known) -> Self {
+        let was_ready = |uuid: &Uuid| before.domains.get(uuid).is_some_and(|row| row.is_ready);
+        let restores = |known: &Known, uuid: &Uuid| known.domains.get(uuid).map(|row| row.restore);
+        self.remake.retain(was_ready);
+        self.correct.retain(|uuid| restores(before, uuid) == restores(now, uuid));
+        self.publish.retain(|it| before.published.get(it) == now.published.get(it));
+        self
+    }
+}
+
 fn differing(node: NodeId, domains: &[DomainState], known: &Known, held: &Held) -> Vec<Uuid> {
     let differs = |domain: &&DomainState| {
         let Some(row) = known.domains.get(&domain.uuid) else { return false };
@@ -227,6 +240,28 @@ mod tests {
         known.domains.insert(Uuid::new_v4(), row(NODE, true, true));
         assert_eq!(plan(NODE, &found(&[], &[]), &known, &Held::new()).remake, [missing]);
         assert!(plan(NODE, &found(&[], &[]), &known, &Held::from([missing])).remake.is_empty());
+    }
+
+    #[test]
+    fn what_was_made_or_changed_while_the_node_was_asked_is_left_alone() {
+        let (desktop, template) = (Uuid::new_v4(), Uuid::new_v4());
+        let mut now = Known::default();
+        now.domains.insert(desktop, row(NODE, true, false));
+        now.published.insert(template, TemplateLayers { version: 2, disks: BTreeMap::new() });
+        let planned = || Plan {
+            remake: vec![desktop],
+            correct: vec![desktop],
+            publish: vec![template],
+            ..Plan::default()
+        };
+        assert_eq!(planned().settled(&now, &now), planned());
+        assert_eq!(planned().settled(&Known::default(), &now), Plan::default());
+        let mut before = Known::default();
+        let mut other = row(NODE, false, false);
+        other.restore.data = true;
+        before.domains.insert(desktop, other);
+        before.published.insert(template, TemplateLayers { version: 1, disks: BTreeMap::new() });
+        assert_eq!(planned().settled(&before, &now), Plan::default());
     }
 
     #[test]
