@@ -19,16 +19,20 @@ use crate::operations::Execution;
 use crate::store::NodeId;
 
 impl Desktops {
-    /// Defines the domains of these desktops as their rows say, with the disks that are missing. How it went for each
-    /// node.
+    /// Defines the domains of these desktops as their rows say, with the disks that are missing; what was written in
+    /// one that ran is not replaced by an empty disk. How it went for each node.
     pub(super) fn define_domains(
         &self,
         desktops: &[Uuid],
         execution: &Execution,
     ) -> Result<ByNode> {
-        let specs = self.store.read(|conn| self.specs(conn, desktops))?;
+        let (specs, started) = self
+            .store
+            .read(|conn| Ok((self.specs(conn, desktops)?, seats::ever_started(conn, desktops)?)))?;
         Ok(nodes::each(&self.inventory, execution, specs, |client, _, part, watch| {
-            first_failure(client.define_domains(part, watch)?)
+            let ran = part.iter().map(|spec| spec.uuid).filter(|uuid| started.contains(uuid));
+            let ran = ran.collect();
+            first_failure(client.define_domains(part, ran, watch)?)
         }))
     }
 

@@ -45,7 +45,8 @@ impl Inventory {
         client.or_else(|fault| self.unreachable(node_id, fault))
     }
 
-    /// Which of these nodes answer, as [`Inventory::client_within`] for all of them together.
+    /// Which of these nodes answer, as [`Inventory::client_within`] for all of them together. One that lacks a storage
+    /// does not: what is begun there cannot be ended.
     pub fn answering_within(
         &self,
         nodes: impl IntoIterator<Item = NodeId>,
@@ -54,7 +55,9 @@ impl Inventory {
         let deadline = Instant::now() + patience;
         let link = |node| {
             let left = deadline.saturating_duration_since(Instant::now());
-            (node, self.client_within(node, left).map(drop).map_err(Fault::from))
+            let linked = self.client_within(node, left).map(drop).map_err(Fault::from);
+            let storage = self.inner.links.storage_fault(node).map_or(Ok(()), Err);
+            (node, linked.and(storage))
         };
         Answering(nodes.into_iter().map(link).collect())
     }

@@ -11,15 +11,18 @@ use crate::node::protocol::{NicFacts, NodeFacts};
 use crate::store::NodeId;
 
 impl Inventory {
-    /// Asks the node what it is and writes it down.
+    /// Asks the node what it is and writes it down. Work is refused while one of its storages is not mounted.
     pub(super) fn take_facts(&self, node: NodeId, client: &NodeClient) -> Result<()> {
         let facts = client.describe()?;
         let sample = client.sample()?;
+        let absent: Vec<String> = facts.not_mounted.iter().map(|(path, _)| path.clone()).collect();
         self.inner.store.write(|tx| {
             store::facts::save_node(tx, node, &facts, main_address(&facts.nics))?;
             store::facts::save_nics(tx, node, &kept_nics(&facts))?;
-            store::facts::save_storages(tx, node, &facts.storages)
+            store::facts::save_storages(tx, node, &facts.storages, &absent)
         })?;
+        let why_unusable = facts.not_mounted.into_iter().next().map(|(_, fault)| fault);
+        self.inner.links.set_storage(node, why_unusable);
         self.inner.links.set_sample(node, Arc::new(sample));
         Ok(())
     }

@@ -147,7 +147,8 @@ impl Keeper {
     fn new(inventory: Inventory, node: NodeId, agent: NodeAgent) -> Self {
         let NodeAgent { way, libvirt_uri, virt_type, storages } = agent;
         let installation = inventory.installation();
-        let config = AgentConfig { installation, libvirt_uri, virt_type, storages };
+        let known = Vec::new();
+        let config = AgentConfig { installation, libvirt_uri, virt_type, storages, known };
         Self { inventory, node, way, config }
     }
 
@@ -183,7 +184,9 @@ impl Keeper {
 
     /// Connects, and asks the node what it is.
     async fn arrive(&self, events: UnboundedSender<Event>) -> Result<NodeClient> {
-        let config = self.config.clone();
+        let (inventory, node) = (self.inventory.clone(), self.node);
+        let known = on_thread(move || inventory.known_storages(node)).await?;
+        let config = AgentConfig { known, ..self.config.clone() };
         let client = match &self.way {
             Way::InProcess => start_in_process(config, events).await?,
             Way::Socket(path) => connect_socket(path, config, events).await?,
@@ -263,10 +266,20 @@ impl Keeper {
         }
     }
 
-    /// Whenever the hypervisor came back, perhaps as another version, asks the node what it is. Never ends.
+    /// Whenever the hypervisor came back, perhaps as another version, asks the node what it is; now and again while
+    /// one of its storages is not mounted, which nothing tells. Never ends.
     async fn keep_facts(&self, mut due: Receiver<()>) {
-        while due.recv().await.is_some() {
+        let links = &self.inventory.inner.links;
+        loop {
+            let lacks_storage = links.storage_fault(self.node).is_some();
+            tokio::select! {
+                asked = due.recv() => if asked.is_none() { break },
+                () = tokio::time::sleep(PAUSE_MAX), if lacks_storage => {}
+            }
             self.refresh().await;
+            if lacks_storage != links.storage_fault(self.node).is_some() {
+                self.save_status().await;
+            }
             tokio::time::sleep(FACTS_PACE).await;
         }
         std::future::pending().await

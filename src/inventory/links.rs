@@ -33,6 +33,8 @@ struct Live {
     link: Option<Fault>,
     /// Why its hypervisor does not answer.
     hypervisor: Option<Fault>,
+    /// Why one of its storages cannot be used.
+    storage: Option<Fault>,
     sample: Option<Arc<Sample>>,
 }
 
@@ -109,6 +111,15 @@ impl Links {
         self.nodes().entry(node).or_default().hypervisor = why_down;
     }
 
+    pub fn set_storage(&self, node: NodeId, why_unusable: Option<Fault>) {
+        self.nodes().entry(node).or_default().storage = why_unusable;
+    }
+
+    /// Why one of a node's storages cannot be used.
+    pub fn storage_fault(&self, node: NodeId) -> Option<Fault> {
+        self.nodes().get(&node)?.storage.clone()
+    }
+
     pub fn set_sample(&self, node: NodeId, sample: Arc<Sample>) {
         self.nodes().entry(node).or_default().sample = Some(sample);
     }
@@ -127,7 +138,7 @@ impl Links {
         let Some(live) = nodes.get(&node) else {
             return (NodeStatus::Shutdown, Some(not_yet()));
         };
-        match (&live.client, &live.link, &live.hypervisor) {
+        match (&live.client, &live.link, live.hypervisor.as_ref().or(live.storage.as_ref())) {
             (Some(client), _, None) if client.is_alive() => (NodeStatus::Active, None),
             (Some(client), _, Some(why)) if client.is_alive() => {
                 (NodeStatus::Error, Some(why.clone()))

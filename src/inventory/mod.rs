@@ -247,6 +247,12 @@ impl Inventory {
     pub fn storage_for(&self, node_id: NodeId, role: StorageRole) -> Result<String> {
         self.inner.store.read(|conn| storage_in(conn, node_id, role))
     }
+    /// Paths of the storages that were worked in on a node.
+    fn known_storages(&self, node_id: NodeId) -> Result<Vec<String>> {
+        let storages = self.inner.store.read(|conn| store::facts::storages(conn, &[node_id]))?;
+        Ok(storages.into_iter().map(|storage| storage.path).collect())
+    }
+
     /// What agents tell on their own accord, with the id of their node.
     pub fn events(&self) -> broadcast::Receiver<(NodeId, Event)> {
         self.inner.links.events()

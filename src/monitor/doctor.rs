@@ -43,6 +43,7 @@ pub async fn checks(settings: Settings) -> Result<Vec<Check>> {
         libvirt_uri: settings.libvirt_uri,
         virt_type: settings.virt_type.word().to_owned(),
         storages: settings.storages.iter().map(|p| p.to_string_lossy().into_owned()).collect(),
+        known: Vec::new(),
     };
     let (events, _ignored) = unbounded_channel();
     let agent = start_in_process(config, events).await?;

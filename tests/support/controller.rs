@@ -33,7 +33,7 @@ pub fn domains(socket: &Path, told: &Told<'_>) -> Vec<Uuid> {
     // In whatever version it speaks: what is asked here is in all of them.
     stream.write_all(&preface).expect("a preface");
     let Told { installation, libvirt_uri, virt_type, storages } = told;
-    let config = (installation, libvirt_uri, virt_type, storages);
+    let config = (installation, libvirt_uri, virt_type, storages, Vec::<String>::new());
     send(&mut stream, &Frame::Hello((Some(config),)));
     send(&mut stream, &Frame::<()>::Call((1, "ListDomains")));
     loop {

@@ -197,6 +197,9 @@ fn status(app: &App, call: &Call, line: &TemplateLine) -> (TemplateStatus, Optio
             Some(app.language.text(call.language, "template-node-down", &args)),
         );
     }
+    if let Some(fault) = &line.version_fault {
+        return (TemplateStatus::Error, Some(sentence(fault)));
+    }
     match template.power.0 {
         PowerState::Running => (TemplateStatus::Active, last),
         PowerState::Paused if is_full_disk(&template.power_reason) => {
@@ -204,6 +207,9 @@ fn status(app: &App, call: &Call, line: &TemplateLine) -> (TemplateStatus, Optio
         }
         // As with desktops: on, but of no use to anybody.
         PowerState::Paused => (TemplateStatus::Error, word("template-paused")),
+        PowerState::Off if template.power_reason == CUT_OFF => {
+            (TemplateStatus::Inactive, last.or_else(|| word("template-cut")))
+        }
         PowerState::Off => (TemplateStatus::Inactive, last),
         PowerState::Crashed if template.power_reason == UNREADABLE => {
             (TemplateStatus::Error, word("template-unreadable"))
@@ -211,6 +217,9 @@ fn status(app: &App, call: &Call, line: &TemplateLine) -> (TemplateStatus, Optio
         PowerState::Crashed => (TemplateStatus::Error, word("template-crashed")),
     }
 }
+
+/// libvirt's word for a guest whose plug was pulled, by whomever.
+const CUT_OFF: &str = "destroyed";
 
 /// libvirt's word for a guest that was stopped because its disk could not be written.
 fn is_full_disk(reason: &str) -> bool {

@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Report;
 use super::plan::{Found, Plan, plan};
+use super::{Report, layers};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
@@ -15,13 +15,14 @@ use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, restored, seats};
 use crate::desktops::templates;
 use crate::error::{Kind, Result};
+use crate::images::{self, LayerCopy};
 use crate::inventory::FIRST_CONNECTION;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::operations::{
     Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, Unit, nothing,
 };
-use crate::store::NodeId;
+use crate::store::{NodeId, Topic};
 
 const REMAKE: &str = "desktops-remake";
 const CORRECT: &str = "desktops-correct";
@@ -58,6 +59,9 @@ impl Desktops {
         let client = self.inventory.client_now(node)?;
         // What an operation finishes between the two looks is not in the list of domains yet.
         let mut held = self.operations.locked()?;
+        let (before, layers) = self
+            .store
+            .read(|conn| Ok((actual::known(conn, node, &[])?, actual::layers_on(conn, node)?)))?;
         let asked = Instant::now();
         let found = Found {
             domains: client.list_domains()?,
@@ -67,12 +71,14 @@ impl Desktops {
         // Read after the node was asked; see the module's text.
         held.extend(self.operations.locked()?);
         let known = self.store.read(|conn| actual::known(conn, node, &found.owners()))?;
-        let plan = plan(node, &found, &known, &held);
+        let plan = plan(node, &found, &known, &held).settled(&before, &known);
         let mut report = match self.store.read(|conn| restored::restored_at(conn, node))? {
             Some(at) => self.set_aside(node, at, &client, &plan, &found.domains.states)?,
             None => remove(node, &client, &plan)?,
         };
-        self.snapshots.send(Snapshot { asked, domains: found.domains });
+        let Found { domains, files, .. } = found;
+        self.snapshots.send(Snapshot { asked, domains });
+        report.layers = self.note_layers(node, layers::differing(&layers, &files, &held))?;
         report.remade_domains = plan.remake.len();
         report.corrected_domains = plan.correct.len();
         report.published_templates = plan.publish.len();
@@ -83,6 +89,26 @@ impl Desktops {
         }
         plan.publish.into_iter().try_for_each(|template| self.submit_publish(template))?;
         Ok(report)
+    }
+
+    /// Writes how copies of layers are, unless their rows changed meanwhile.
+    fn note_layers(&self, node: NodeId, differing: Vec<LayerCopy>) -> Result<usize> {
+        if differing.is_empty() {
+            return Ok(0);
+        }
+        self.store.write(|tx| {
+            let now = actual::layers_on(tx, node)?;
+            let is_same = |copy: &&LayerCopy| now.iter().any(|layer| layer.is_of_other_state(copy));
+            let mut noted = 0;
+            for copy in differing.iter().filter(is_same) {
+                tracing::warn!(node.id = node.number(), layer.uuid = %copy.layer, state = ?copy.state,
+                    "a layer's file is not as its row says");
+                images::note_copy(tx, copy)?;
+                noted += 1;
+            }
+            tx.changed(Topic::Templates);
+            Ok(noted)
+        })
     }
 
     /// As an operation: it holds the desktops, so that nobody deletes one while its domain is made anew.

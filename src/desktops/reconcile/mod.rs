@@ -13,6 +13,7 @@
 //! look at each node after it deletes nothing: `lost` sets such domains and files aside.
 
 mod execute;
+mod layers;
 mod lost;
 mod plan;
 
@@ -72,6 +73,8 @@ pub struct Report {
     /// Domains that would have been restored against what their group says, or not be.
     pub corrected_domains: usize,
     pub published_templates: usize,
+    /// Copies of layers whose file is gone, or is there again.
+    pub layers: usize,
     pub removed_files: usize,
     /// Domains and files that a restored database does not know.
     pub set_aside: usize,

@@ -5,16 +5,17 @@ use uuid::Uuid;
 
 use crate::desktops::group::Stage;
 use crate::desktops::reconcile::{Known, KnownDomain};
-use crate::desktops::seat::{STOPPED, STOPPING, UNREADABLE};
+use crate::desktops::seat::{ASKED, CUT, CUTTING, STOPPED, STOPPING, UNREADABLE};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::{self, Power};
 use crate::error::{Error, Fault, Result};
+use crate::images::{CopyState, LayerCopy};
 use crate::node::protocol::DomainState;
 use crate::store::{NodeId, Topic, Tx, rows};
 
 /// Writes a desktop's state if it differs.
 ///
-/// A desktop that Carrel stops and that then is off was stopped by Carrel, whatever libvirt calls it. libvirt forgets
+/// A desktop that Carrel stops or cuts off and that then is off was so by Carrel, whatever libvirt calls it. libvirt forgets
 /// why a domain went off when it is started anew (`off`): the known reason stays. A version that no row knows is one of
 /// after a backup that was restored: what the row says can be made anew.
 pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
@@ -25,14 +26,15 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
          UPDATE desktops SET power = ?2, started_at = coalesce(?4, started_at), \
          version = iif((SELECT version FROM known), ?5, version), fault = iif(?2 = 'running' OR power_reason = ?8, NULL, fault), \
          power_reason = CASE \
-           WHEN ?2 = 'off' AND power_reason IN (?6, ?7) THEN ?7 \
+           WHEN ?2 = 'off' AND power_reason IN (?6, ?7, ?11) THEN ?7 \
+           WHEN ?2 = 'off' AND power_reason IN (?9, ?10) THEN ?10 \
            WHEN ?2 = 'off' AND ?3 = 'off' AND power = 'off' THEN power_reason \
-           WHEN ?2 <> 'off' AND power_reason = ?6 AND power = ?2 THEN power_reason \
+           WHEN ?2 <> 'off' AND power_reason IN (?6, ?9, ?11) AND power = ?2 THEN power_reason \
            ELSE ?3 END \
          WHERE uuid = ?1 AND (power <> ?2 \
            OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (version <> ?5 AND (SELECT version FROM known)) \
-           OR (?2 <> 'off' AND power_reason NOT IN (?3, ?6)) \
-           OR (?2 = 'off' AND ?3 <> 'off' AND power_reason NOT IN (?3, ?6, ?7)))",
+           OR (?2 <> 'off' AND power_reason NOT IN (?3, ?6, ?9, ?11)) \
+           OR (?2 = 'off' AND ?3 <> 'off' AND power_reason NOT IN (?3, ?6, ?7, ?9, ?10, ?11)))",
     )?;
     let changed = statement.execute(params![
         state.uuid.to_string(),
@@ -42,7 +44,10 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
         state.version,
         STOPPING,
         STOPPED,
-        UNREADABLE
+        UNREADABLE,
+        CUTTING,
+        CUT,
+        ASKED
     ])?;
     tx.changed_rows(changed, Topic::Desktops);
     Ok(())
@@ -101,6 +106,50 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     let layers = statement.query_map([found], |row| rows::uuid(row, 0))?;
     known.layers = layers.collect::<rusqlite::Result<_>>()?;
     Ok(known)
+}
+
+/// A layer that a node has, as the rows say.
+#[derive(Debug, Clone)]
+pub struct NodeLayer {
+    pub copy: LayerCopy,
+    /// What it stands on.
+    pub below: Option<Uuid>,
+    /// The template that it is of; a base image itself.
+    pub owner: Uuid,
+}
+
+impl NodeLayer {
+    /// Whether it is that copy's layer and whole while the copy is not, or the other way round.
+    pub fn is_of_other_state(&self, copy: &LayerCopy) -> bool {
+        let is_ready = |copy: &LayerCopy| copy.state == CopyState::Ready;
+        self.copy.layer == copy.layer && is_ready(&self.copy) != is_ready(copy)
+    }
+}
+
+/// All layers of a node with the reason why one is not whole.
+pub fn layers_on(conn: &Connection, node: NodeId) -> Result<Vec<NodeLayer>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT c.layer, c.storage, c.path, c.state, c.progress, c.fault, l.below, \
+         coalesce(t.uuid, c.layer) AS owner FROM layer_copies c \
+         LEFT JOIN template_layers l ON l.uuid = c.layer LEFT JOIN templates t ON t.id = l.template_id \
+         WHERE c.node_id = ?1",
+    )?;
+    let mut rows = statement.query([node])?;
+    let mut layers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (word, progress): (String, u8) = (row.get("state")?, row.get("progress")?);
+        let below: Option<String> = row.get("below")?;
+        let copy = LayerCopy {
+            layer: rows::uuid(row, "layer")?,
+            node_id: node,
+            storage: row.get("storage")?,
+            path: row.get("path")?,
+            state: CopyState::parse(&word, progress, rows::json(row, "fault")?)?,
+        };
+        let below = below.map(|_| rows::uuid(row, "below")).transpose()?;
+        layers.push(NodeLayer { copy, below, owner: rows::uuid(row, "owner")? });
+    }
+    Ok(layers)
 }
 
 #[cfg(test)]

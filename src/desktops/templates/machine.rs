@@ -75,7 +75,7 @@ impl Templates {
             self.networks.ensure_on(template.node_id, network)?;
         }
         let client = self.client_of(template)?;
-        all_done(client.define_domains(vec![spec], watch)?)
+        all_done(client.define_domains(vec![spec], Vec::new(), watch)?)
     }
 
     /// Removes the domain with its working disks.

@@ -39,6 +39,7 @@ pub fn describe(disks: &Disks) -> Result<NodeFacts> {
         virt_type: String::new(),
         nics: nics()?,
         storages: storages(disks),
+        not_mounted: disks.storages().not_mounted(),
     })
 }
 

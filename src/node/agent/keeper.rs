@@ -119,8 +119,9 @@ impl Keeper {
     /// Those of [`Agent::start`].
     pub async fn agent(&self, config: AgentConfig, patience: Duration) -> Result<Arc<Agent>> {
         let mut current = self.agent.lock().await;
+        let told = config.clone();
         let agent = match current.take() {
-            Some(agent) if *agent.config() == config => agent,
+            Some(agent) if is_same(agent.config(), &config) => agent,
             earlier => {
                 // Two agents must not look after the same domains.
                 if let Some(earlier) = earlier {
@@ -135,11 +136,16 @@ impl Keeper {
         };
         *current = Some(agent.clone());
         if let Some(kept) = self.kept.clone() {
-            let agent = agent.clone();
-            on_thread(move || Ok(keep(&kept, agent.config()))).await?;
+            on_thread(move || Ok(keep(&kept, &told))).await?;
         }
         Ok(agent)
     }
+}
+
+/// Whether an agent can go on as it is. Which storages were worked in matters when one is started.
+fn is_same(one: &AgentConfig, other: &AgentConfig) -> bool {
+    AgentConfig { known: Vec::new(), ..one.clone() }
+        == AgentConfig { known: Vec::new(), ..other.clone() }
 }
 
 /// What could not be kept is missing only when the machine starts without its controller.

@@ -74,6 +74,7 @@ mod tests {
             libvirt_uri: "test:///default".to_owned(),
             virt_type: "auto".to_owned(),
             storages: vec!["/somewhere".to_owned()],
+            known: Vec::new(),
         }
     }
 

@@ -67,7 +67,7 @@ impl Agent {
     /// `storage-taken` when another agent works in one of its storages; when the machine cannot be asked for its
     /// figures, or has no thread left.
     pub fn start(config: AgentConfig) -> Result<Arc<Self>> {
-        let disks = Disks::open_for(&config.storages, config.installation)?;
+        let disks = Disks::open_for(&config.storages, &config.known, config.installation)?;
         let events = EventSink::default();
         let hypervisor = Hypervisor::start(&config, disks.clone(), events.clone());
         let sampler = Sampler::new()?;

@@ -5,6 +5,7 @@
 //!   <storage>/templates/<uuid>.qcow2               layers of template versions, read-only
 //!   <storage>/templates/<template uuid>.current    which layers desktops of a template get (JSON)
 //!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
+//!   <storage>/desktops/<domain uuid>/running       its domain runs, as far as the agent knows
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/<uuid>                           work in progress, thrown away when an agent starts
 //!   <storage>/installation/<uuid>/                 whose it is
@@ -18,14 +19,14 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Fault, Kind, Result};
 use crate::node::agent::files;
 use crate::node::cancel::CancelFlag;
 use crate::node::protocol::{LayerKind, LayerRef, StorageFacts};
@@ -39,11 +40,15 @@ const PRIVATE: u32 = 0o700;
 const OWNER: &str = "installation";
 
 /// The storages that an agent was configured with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Storages {
     roots: Vec<PathBuf>,
     /// Those that hold another installation's disks: never touched.
     foreign: Vec<PathBuf>,
+    /// Whose mark each of them bears; `None` only looks, or is of a test.
+    installation: Option<Uuid>,
+    /// Those that were worked in before and do not bear the mark: not mounted. They come back by themselves.
+    absent: Arc<Mutex<Vec<PathBuf>>>,
     /// For one that changes nothing, beside an agent that works perhaps.
     only_looks: bool,
     working: Arc<Working>,
@@ -53,13 +58,19 @@ pub struct Storages {
 /// the same disks.
 #[derive(Debug, Default)]
 struct Working {
-    locks: Vec<Flock<File>>,
+    locks: Mutex<Vec<Flock<File>>>,
     released: CancelFlag,
+}
+
+impl Working {
+    fn keep(&self, lock: Flock<File>) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+    }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.locks.clear();
+        self.locks.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self.released.cancel();
     }
 }
@@ -72,10 +83,10 @@ impl Storages {
     /// `storage-taken` when another agent works in one of them.
     pub fn open(paths: &[String]) -> Result<Self> {
         let roots: Vec<_> = paths.iter().map(PathBuf::from).collect();
-        let mut working = Working::default();
+        let working = Working::default();
         for root in &roots {
             match (Storage { root: root.clone() }).prepare() {
-                Ok(Some(lock)) => working.locks.push(lock),
+                Ok(Some(lock)) => working.keep(lock),
                 Ok(None) => {
                     return Err(Error::conflict("storage-taken").arg("path", root.display()));
                 }
@@ -84,16 +95,16 @@ impl Storages {
                 }
             }
         }
-        Ok(Self { roots, foreign: Vec::new(), only_looks: false, working: Arc::new(working) })
+        Ok(Self { roots, working: Arc::new(working), ..Self::default() })
     }
 
     /// As [`Storages::open`], without those that belong to another installation: what no row of this one
     /// knows is deleted, and a controller with a new database knows nothing of the disks that an older one
-    /// left. An unclaimed storage is claimed.
+    /// left. An unclaimed storage is claimed, unless it is `known`: that one's disk is not mounted.
     ///
     /// # Errors
     /// As [`Storages::open`].
-    pub fn open_for(paths: &[String], installation: Uuid) -> Result<Self> {
+    pub fn open_for(paths: &[String], known: &[String], installation: Uuid) -> Result<Self> {
         let is_own = |path: &&String| match owner(Path::new(path)) {
             Ok(found) => found.is_none_or(|found| found == installation),
             Err(error) => {
@@ -105,21 +116,33 @@ impl Storages {
         for path in &foreign {
             tracing::error!(storage = path, "the storage belongs to another installation");
         }
-        let own: Vec<String> = own.into_iter().cloned().collect();
-        let foreign = foreign.into_iter().map(PathBuf::from).collect();
-        let opened = Self { foreign, ..Self::open(&own)? };
+        let is_there =
+            |path: &&String| !known.contains(*path) || bears(Path::new(*path), installation);
+        let (there, absent): (Vec<&String>, Vec<&String>) = own.iter().copied().partition(is_there);
+        for path in &absent {
+            tracing::error!(storage = path, "the storage is not mounted: it lacks Carrel's mark");
+        }
+        let there: Vec<String> = there.into_iter().cloned().collect();
+        let opened = Self::open(&there)?;
         for storage in opened.usable() {
             if let Err(error) = storage.claim(installation) {
                 tracing::error!(storage = %storage.root.display(), error = error.detail(), "not claimed");
             }
         }
-        Ok(opened)
+        let paths = |paths: Vec<&String>| paths.into_iter().map(PathBuf::from).collect();
+        Ok(Self {
+            roots: paths(own),
+            foreign: paths(foreign),
+            installation: Some(installation),
+            absent: Arc::new(Mutex::new(paths(absent))),
+            ..opened
+        })
     }
 
     /// Nothing is made, taken or thrown away.
     pub fn only_looking(paths: &[String]) -> Self {
         let roots = paths.iter().map(PathBuf::from).collect();
-        Self { roots, foreign: Vec::new(), only_looks: true, working: Arc::default() }
+        Self { roots, only_looks: true, ..Self::default() }
     }
 
     pub fn only_look(&self) -> bool {
@@ -127,19 +150,68 @@ impl Storages {
     }
 
     /// # Errors
-    /// `storage-unknown` when it is not a configured one, `storage-missing` when it is not there.
+    /// `storage-unknown` when it is not a configured one, `storage-missing` or `storage-not-mounted` when it is not there.
     pub fn get(&self, path: &str) -> Result<Storage> {
         if self.foreign.iter().any(|root| root.as_os_str() == path) {
             return Err(Error::conflict("storage-foreign").arg("path", path));
         }
-        let root = self.roots.iter().find(|root| root.as_os_str() == path);
+        let root = self.all().map(|storage| storage.root).find(|root| root.as_os_str() == path);
         let root = root.ok_or_else(|| Error::bad_input("storage-unknown").arg("path", path))?;
-        let storage = Storage { root: root.clone() };
+        let storage = Storage { root };
+        if !self.is_mounted(&storage)? {
+            return Err(self.absence(&storage));
+        }
         if storage.is_prepared() {
             Ok(storage)
         } else {
             Err(Error::new(Kind::Internal, "storage-missing").arg("path", path))
         }
+    }
+
+    /// Requires that all are mounted: what a list of files lacks otherwise would count as gone.
+    ///
+    /// # Errors
+    /// `storage-not-mounted`
+    pub fn require_all(&self) -> Result<()> {
+        self.not_mounted().into_iter().next().map_or(Ok(()), |(_, fault)| Err(fault.into()))
+    }
+
+    fn absence(&self, storage: &Storage) -> Error {
+        let mark = storage.mark(self.installation.unwrap_or_default());
+        let error = Error::conflict("storage-not-mounted").arg("path", storage.name());
+        error.arg("mark", mark.display())
+    }
+
+    /// Paths of those whose disk is not mounted, and what is to be done about it.
+    pub fn not_mounted(&self) -> Vec<(String, Fault)> {
+        let is_absent = |storage: &Storage| {
+            !self.is_mounted(storage).unwrap_or_else(|error| {
+                let root = storage.root.display();
+                tracing::error!(storage = %root, error = error.detail(), "storage not usable");
+                false
+            })
+        };
+        let absent = self.all().filter(is_absent);
+        absent.map(|storage| (storage.name(), self.absence(&storage).into())).collect()
+    }
+
+    /// Whether it bears this installation's mark. One that came back is made ready for work.
+    fn is_mounted(&self, storage: &Storage) -> Result<bool> {
+        let Some(installation) = self.installation else { return Ok(true) };
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = absent.iter().position(|root| *root == storage.root);
+        let Some(place) = place else {
+            // What could not be prepared says so by itself.
+            return Ok(!storage.root.exists() || bears(&storage.root, installation));
+        };
+        if !bears(&storage.root, installation) {
+            return Ok(false);
+        }
+        let taken = || Error::conflict("storage-taken").arg("path", storage.root.display());
+        self.working.keep(storage.prepare()?.ok_or_else(taken)?);
+        tracing::info!(storage = %storage.root.display(), "the storage is mounted again");
+        absent.swap_remove(place);
+        Ok(true)
     }
 
     /// Set when the last clone is gone and another agent may work in them.
@@ -153,7 +225,8 @@ impl Storages {
 
     /// Storages that are there.
     pub fn usable(&self) -> impl Iterator<Item = Storage> + '_ {
-        self.all().filter(Storage::is_prepared)
+        self.all()
+            .filter(|storage| storage.is_prepared() && self.is_mounted(storage).unwrap_or(false))
     }
 
     /// # Errors
@@ -283,10 +356,15 @@ impl Storage {
         nix::unistd::syncfs(root.as_fd()).context(doing())
     }
 
+    /// What says whose it is: the name of a folder, which is made in one step.
+    fn mark(&self, installation: Uuid) -> PathBuf {
+        self.root.join(OWNER).join(installation.to_string())
+    }
+
     fn claim(&self, installation: Uuid) -> Result<()> {
         let marks = self.root.join(OWNER);
         files::make_dir(&marks, PRIVATE)?;
-        files::make_dir(&marks.join(installation.to_string()), PRIVATE)
+        files::make_dir(&self.mark(installation), PRIVATE)
     }
 
     /// Makes the folders, and throws left work away. `None` when another agent works here.
@@ -383,6 +461,11 @@ pub fn named(name: &str, ending: &str) -> Option<Uuid> {
     let stem = name.strip_suffix(ending)?;
     let uuid = Uuid::try_parse(stem).ok()?;
     (uuid.to_string() == stem).then_some(uuid)
+}
+
+/// Whether a storage bears the mark of this installation.
+fn bears(root: &Path, installation: Uuid) -> bool {
+    root.join(OWNER).join(installation.to_string()).is_dir()
 }
 
 /// The installation that a storage belongs to: the name of a folder, which is made in one step.

@@ -69,6 +69,8 @@ pub struct TemplateLine {
     pub node_fault: Option<Fault>,
     pub started_at: Option<i64>,
     pub disks: Vec<TemplateDisk>,
+    /// Why its newest version cannot be used on its node.
+    pub version_fault: Option<Fault>,
     /// Desktop groups made of it.
     pub group_count: u32,
     /// Desktops made of it.
@@ -99,6 +101,7 @@ fn line(row: &Row<'_>) -> Result<TemplateLine> {
         node_fault: if is_active { None } else { rows::json(row, "node_fault")? },
         started_at: row.get("started_at")?,
         disks: Vec::new(),
+        version_fault: None,
         group_count: 0,
         desktop_count: 0,
     })
@@ -108,7 +111,7 @@ fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(number)
 }
 
-/// Disks and counts of a whole page, in three queries.
+/// Disks, counts and faults of a whole page, in four queries.
 fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<TemplateLine>> {
     let ids = rows::in_numbers(lines.iter().map(|line| line.template.id));
     let groups = counts(
@@ -126,11 +129,13 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
         ),
     )?;
     let mut disks = disks_of(conn, &ids)?;
+    let mut faults = version_faults(conn, &ids)?;
     for line in &mut lines {
         let id = line.template.id;
         line.group_count = groups.get(&id).copied().unwrap_or(0);
         line.desktop_count = desktops.get(&id).copied().unwrap_or(0);
         line.disks = disks.remove(&id).unwrap_or_default();
+        line.version_fault = faults.remove(&id);
     }
     Ok(lines)
 }
@@ -139,6 +144,23 @@ fn counts(conn: &Connection, sql: &str) -> Result<HashMap<TemplateId, u32>> {
     let mut statement = conn.prepare(sql)?;
     let counted = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(counted.collect::<rusqlite::Result<_>>()?)
+}
+
+fn version_faults(conn: &Connection, ids: &str) -> Result<HashMap<TemplateId, Fault>> {
+    let mut statement = conn.prepare(&format!(
+        "SELECT t.id, c.fault FROM templates t \
+         JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \
+         JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = t.node_id AND c.state = 'failed' \
+         WHERE t.id IN {ids}"
+    ))?;
+    let mut found = statement.query([])?;
+    let mut faults = HashMap::new();
+    while let Some(row) = found.next()? {
+        if let Some(fault) = rows::json(row, "fault")? {
+            faults.insert(row.get("id")?, fault);
+        }
+    }
+    Ok(faults)
 }
 
 fn disks_of(conn: &Connection, ids: &str) -> Result<HashMap<TemplateId, Vec<TemplateDisk>>> {

@@ -80,6 +80,27 @@ fn below_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Requires a file and all that it stands on.
+///
+/// # Errors
+/// `layer-missing`
+pub(super) fn require_files(top: Option<&Path>) -> Result<()> {
+    let mut next = top.map(Path::to_owned);
+    for _ in 0..LINKS {
+        let Some(path) = next else { break };
+        if !files::exists(&path)? {
+            return Err(missing(&path));
+        }
+        next = header(&path)?.backing;
+    }
+    Ok(())
+}
+
+fn missing(path: &Path) -> Error {
+    let uuid = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Error::not_found("layer-missing").arg("uuid", uuid).arg("path", path.display())
+}
+
 fn is_copy(one: &Path, other: &Path, call: &Call) -> Result<bool> {
     let open = |path: &Path| File::open(path).context(format_args!("open {}", path.display()));
     let length = |path: &Path| {

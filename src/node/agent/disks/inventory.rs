@@ -14,7 +14,11 @@ use crate::node::protocol::{FileKind, LayerKind, LayerRef, StoredFile};
 
 impl Disks {
     /// Every file that the layout knows, in all storages that are there. Work in progress is not among them.
+    ///
+    /// # Errors
+    /// `storage-not-mounted`: half a list says of the rest that it is gone.
     pub fn list_files(&self) -> Result<Vec<StoredFile>> {
+        self.storages().require_all()?;
         let mut found = Vec::new();
         for storage in self.storages().usable() {
             for folder in ["base", "templates", "uploads"] {

@@ -25,6 +25,7 @@ mod overlays;
 mod probe;
 mod publish;
 mod receive;
+mod runs;
 
 pub use receive::Arrived;
 
@@ -47,16 +48,16 @@ impl Disks {
         Self::with(Storages::open(storages).expect("no other agent"))
     }
 
-    /// As an agent of this installation: storages of another one are left alone. The nil installation has none: it
-    /// only looks.
+    /// As an agent of this installation: storages of another one are left alone, and those that it worked in before,
+    /// `known`, when they are not mounted. The nil installation has none: it only looks.
     ///
     /// # Errors
     /// `storage-taken` when another agent works in one of them.
-    pub fn open_for(storages: &[String], installation: Uuid) -> Result<Self> {
+    pub fn open_for(storages: &[String], known: &[String], installation: Uuid) -> Result<Self> {
         if installation.is_nil() {
             return Ok(Self::with(Storages::only_looking(storages)));
         }
-        Storages::open_for(storages, installation).map(Self::with)
+        Storages::open_for(storages, known, installation).map(Self::with)
     }
 
     fn with(storages: Storages) -> Self {
@@ -125,6 +126,7 @@ fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
         disk_size: 0,
         sha256: String::new(),
         exists: path.exists(),
+        mended: false,
     };
     if facts.exists {
         facts.virtual_size = header(path)?.virtual_size;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::chain::require_files;
 use super::{Disks, as_full_storage, header};
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::files;
@@ -58,6 +59,7 @@ impl Disks {
         let storage = self.storages().get(&disk.storage)?;
         let _layers = self.0.layers.read().unwrap_or_else(PoisonError::into_inner);
         let (layer, layer_header) = self.layer_header(below)?;
+        require_files(layer_header.backing.as_deref())?;
         let size = disk.size.max(layer_header.virtual_size);
         let prototype = self.prototype(&storage, &layer, size)?;
         storage.make_domain_dir(domain)?;
@@ -83,14 +85,26 @@ impl Disks {
             self.fresh_overlay(disk, domain, below)?;
             return Ok(true);
         };
+        require_files(now.backing.as_deref())?;
         if now.virtual_size < disk.size {
             grow(&self.overlay_path(disk, domain)?, disk.size)?;
         }
         Ok(false)
     }
 
+    /// Makes an overlay durable, and that it is there.
+    pub fn sync_overlay(&self, disk: &DiskSpec, domain: Uuid) -> Result<()> {
+        let path = self.overlay_path(disk, domain)?;
+        files::sync_file(&path)?;
+        files::sync_parent(&path)
+    }
+
     /// Deletes all disks of a domain, in whatever storage. None counts as deleted.
+    ///
+    /// # Errors
+    /// `storage-not-mounted`: what is in it would be left.
     pub fn remove_overlays(&self, domain: Uuid) -> Result<()> {
+        self.storages().require_all()?;
         for storage in self.storages().usable() {
             let dir = storage.domain_dir(domain);
             match fs::remove_dir_all(&dir) {

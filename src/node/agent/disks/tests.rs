@@ -179,10 +179,10 @@ fn left_work_goes_when_an_agent_starts() {
     let left = bench.disks.storages().get(&bench.storage).unwrap().temporary();
     fs::write(&left, "half").unwrap();
     let Bench { disks, storage, dir: _dir } = bench;
-    let other = Disks::open_for(std::slice::from_ref(&storage), Uuid::new_v4()).err().unwrap();
+    let other = Disks::open_for(std::slice::from_ref(&storage), &[], Uuid::new_v4()).err().unwrap();
     assert_eq!(other.key(), "storage-taken");
     // The doctor looks on.
-    drop(Disks::open_for(std::slice::from_ref(&storage), Uuid::nil()).unwrap());
+    drop(Disks::open_for(std::slice::from_ref(&storage), &[], Uuid::nil()).unwrap());
     assert!(left.exists(), "the other agent still works on it");
     drop(disks);
     Disks::open(std::slice::from_ref(&storage));
@@ -282,16 +282,16 @@ fn a_storage_of_another_installation_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("storage").to_str().unwrap().to_owned();
     let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
-    let own = Disks::open_for(std::slice::from_ref(&path), first).unwrap();
+    let own = Disks::open_for(std::slice::from_ref(&path), &[], first).unwrap();
     let stray = dir.path().join(format!("storage/base/{}.qcow2", Uuid::new_v4()));
     std::fs::write(&stray, b"somebody's").unwrap();
     assert_eq!(own.list_files().unwrap().len(), 1);
     drop(own);
-    let other = Disks::open_for(std::slice::from_ref(&path), second).unwrap();
+    let other = Disks::open_for(std::slice::from_ref(&path), &[], second).unwrap();
     assert!(other.list_files().unwrap().is_empty(), "nothing to be taken for nobody's");
     assert_eq!(other.storages().get(&path).unwrap_err().key(), "storage-foreign");
     drop(other);
-    let again = Disks::open_for(std::slice::from_ref(&path), first).unwrap();
+    let again = Disks::open_for(std::slice::from_ref(&path), &[], first).unwrap();
     assert_eq!(again.list_files().unwrap().len(), 1);
 }
 
@@ -315,7 +315,7 @@ fn a_folder_that_was_there_before_keeps_what_is_in_it() {
     }
     fs::write(whole.join("disk"), "x").unwrap();
     let paths = [root.to_str().unwrap().to_owned()];
-    let _disks = Disks::open_for(&paths, Uuid::new_v4()).unwrap();
+    let _disks = Disks::open_for(&paths, &[], Uuid::new_v4()).unwrap();
     assert!(!left.exists() && !begun.exists(), "what an agent left is thrown away");
     assert!(whole.join("disk").exists() && domain("mine").exists());
     for path in theirs {
@@ -331,7 +331,7 @@ fn what_cannot_be_tidied_does_not_leave_a_storage_unlocked() {
     fs::create_dir_all(root.join("tmp").join(Uuid::new_v4().to_string())).unwrap();
     let paths = [root.to_str().unwrap().to_owned()];
     let own = Uuid::new_v4();
-    let _first = Disks::open_for(&paths, own).unwrap();
-    let error = Disks::open_for(&paths, own).err().unwrap();
+    let _first = Disks::open_for(&paths, &[], own).unwrap();
+    let error = Disks::open_for(&paths, &[], own).err().unwrap();
     assert_eq!(error.key(), "storage-taken");
 }

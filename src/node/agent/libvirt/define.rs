@@ -1,5 +1,6 @@
 //! Makes and updates domains.
 
+use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 
@@ -7,38 +8,52 @@ use super::errors::Libvirt;
 use super::metadata::Metadata;
 use super::xml::{self, Rendered, Setting};
 use super::{Hypervisor, Inner, batch, states};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::protocol::{
     DiskSpec, DomainSpec, ItemResult, LayerRef, OwnerKind, TemplateLayers,
 };
 
 impl Hypervisor {
-    /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
+    /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start. Of
+    /// those that were `started` before, what a guest wrote must be there.
     ///
     /// Nothing is forced to the disk here: an overlay that a loss of power swallows before a guest wrote to
     /// it is made again at the domain's start, as empty as it was.
-    pub fn define_domains(&self, specs: &[DomainSpec], call: &Call) -> Vec<ItemResult> {
+    ///
+    /// # Errors
+    /// Of one domain `disk-lost`, `layer-missing` and others.
+    pub fn define_domains(
+        &self,
+        specs: &[DomainSpec],
+        started: &[Uuid],
+        call: &Call,
+    ) -> Vec<ItemResult> {
         let inner = &self.inner;
-        batch::run(specs, batch::width(), call, |spec| spec.uuid, |spec| inner.define(spec, call))
+        let define = |spec: &DomainSpec| inner.define(spec, started.contains(&spec.uuid), call);
+        batch::run(specs, batch::width(), call, |spec| spec.uuid, define)
     }
 }
 
 impl Inner {
-    fn define(&self, spec: &DomainSpec, call: &Call) -> Result<()> {
+    fn define(&self, spec: &DomainSpec, started: bool, call: &Call) -> Result<()> {
         let _claim = self.claims.hold(spec.uuid);
         let virt_type = self.virt_type.get(&self.link)?;
         let connect = self.connect()?;
         let existing = self.find_domain(spec.uuid)?;
         let published = self.disks.published(spec.owner.template)?;
-        let version = match &existing {
+        let (version, fresh) = match &existing {
             Some((domain, metadata)) => {
+                self.require_kept(spec, Some(metadata))?;
                 self.complete_disks(spec, domain, published.as_ref(), call)?;
-                metadata.version
+                (metadata.version, metadata.fresh)
             }
             None => {
+                if started {
+                    self.require_kept(spec, None)?;
+                }
                 self.make_disks(spec, published.as_ref(), call)?;
-                version(spec, published.as_ref())
+                (version(spec, published.as_ref()), !started && keeps(spec))
             }
         };
         let name = match &existing {
@@ -47,11 +62,35 @@ impl Inner {
             None => xml::domain_name(spec),
         };
         self.hand_over(spec)?;
-        let rendered = self.render(spec, &name, &virt_type, version)?;
+        let rendered = self.render(spec, &name, &virt_type, (version, fresh))?;
         if existing.is_some_and(|(_, metadata)| metadata.fingerprint == rendered.fingerprint) {
             return Ok(());
         }
         define_xml(&connect, &rendered, &spec.owner.name).map(drop)
+    }
+
+    /// Requires the disks that keep what a guest wrote, of a domain that was started: an empty one in the place of a
+    /// lost one would hide the loss. `known`: what the domain is by now; `None` when it is not defined any more.
+    ///
+    /// # Errors
+    /// `disk-lost`
+    pub(super) fn require_kept(&self, spec: &DomainSpec, known: Option<&Metadata>) -> Result<()> {
+        if spec.owner.kind != OwnerKind::Desktop || known.is_some_and(|known| known.fresh) {
+            return Ok(());
+        }
+        let had = |disk: &&DiskSpec| {
+            let is_it = |it: &DiskSpec| it.uuid == disk.uuid && !it.restore;
+            !disk.restore && known.is_none_or(|known| known.spec.disks.iter().any(is_it))
+        };
+        for disk in spec.disks.iter().filter(had) {
+            if self.disks.overlay_header(disk, spec.uuid)?.is_none() {
+                let path = self.disks.overlay_path(disk, spec.uuid)?;
+                return Err(Error::conflict("disk-lost")
+                    .arg("object", &spec.owner.name)
+                    .arg("path", path.display()));
+            }
+        }
+        Ok(())
     }
 
     fn make_disks(
@@ -94,7 +133,7 @@ impl Inner {
         spec: &DomainSpec,
         name: &str,
         virt_type: &str,
-        version: Option<u32>,
+        (version, fresh): (Option<u32>, bool),
     ) -> Result<Rendered> {
         let mut paths = Vec::with_capacity(spec.disks.len());
         for disk in &spec.disks {
@@ -102,7 +141,7 @@ impl Inner {
             paths.push(path.to_string_lossy().into_owned());
         }
         let own_disks = self.qemu_user.get(&self.connect()?)?.is_some();
-        xml::domain(spec, &Setting { virt_type, name, paths: &paths, version, own_disks })
+        xml::domain(spec, &Setting { virt_type, name, paths: &paths, version, fresh, own_disks })
     }
 
     /// Defines a domain again whose disks or spec changed.
@@ -111,12 +150,12 @@ impl Inner {
         domain: &Domain,
         metadata: &Metadata,
         spec: &DomainSpec,
-        version: Option<u32>,
+        (version, fresh): (Option<u32>, bool),
     ) -> Result<()> {
         let connect = self.connect()?;
         let virt_type = self.virt_type.get(&self.link)?;
         let name = domain.name().libvirt("ask for the name of", spec.uuid)?;
-        let rendered = self.render(spec, &name, &virt_type, version)?;
+        let rendered = self.render(spec, &name, &virt_type, (version, fresh))?;
         if rendered.fingerprint == metadata.fingerprint {
             return Ok(());
         }
@@ -126,6 +165,11 @@ impl Inner {
 
 fn define_xml(connect: &Connect, rendered: &Rendered, name: &str) -> Result<Domain> {
     connect.define_domain_xml(&rendered.xml).libvirt("define", name)
+}
+
+/// Whether it is a desktop with a disk that keeps what is written.
+fn keeps(spec: &DomainSpec) -> bool {
+    spec.owner.kind == OwnerKind::Desktop && spec.disks.iter().any(|disk| !disk.restore)
 }
 
 /// What a disk's new overlay is made on.

@@ -38,8 +38,8 @@ impl Hypervisor {
             disk.below = layer.clone();
             inner.hand_over(&metadata.spec)?;
             // Written down at once: after a kill the repeated call finds what was done.
-            let version = metadata.version;
-            inner.redefine(&domain, &metadata, &spec, version)?;
+            let stands = (metadata.version, metadata.fresh);
+            inner.redefine(&domain, &metadata, &spec, stands)?;
             call.progress(frozen.len() as u64, layers.len() as u64);
         }
         Ok(frozen)

@@ -31,6 +31,8 @@ pub struct Metadata {
     pub spec: DomainSpec,
     /// The template version that the disks with restore stand on.
     pub version: Option<u32>,
+    /// Never started: what it keeps is empty yet, and may be made again when a loss of power swallowed it.
+    pub fresh: bool,
     pub fingerprint: String,
 }
 
@@ -48,6 +50,8 @@ struct SpecElement {
     installation: Option<Uuid>,
     #[serde(rename = "@version")]
     version: Option<u32>,
+    #[serde(rename = "@fresh")]
+    fresh: Option<String>,
     #[serde(rename = "@fingerprint", default)]
     fingerprint: String,
     #[serde(rename = "$text", default)]
@@ -77,9 +81,9 @@ pub fn read(domain: &Domain, which: Which) -> Result<Option<Marked>> {
 /// `object`: the domain's name, for people.
 fn parse(xml: &str, object: &str) -> Marked {
     match quick_xml::de::from_str(xml) {
-        Ok(SpecElement { installation, version, fingerprint, spec }) => {
-            let spec = stored::read_spec(&spec, &object);
-            let metadata = spec.map(|spec| Metadata { spec, version, fingerprint });
+        Ok(SpecElement { installation, version, fresh, fingerprint, spec }) => {
+            let (spec, fresh) = (stored::read_spec(&spec, &object), fresh.is_some());
+            let metadata = spec.map(|spec| Metadata { spec, version, fresh, fingerprint });
             Marked { installation, metadata }
         }
         Err(cause) => {

@@ -30,6 +30,8 @@ pub struct Setting<'a> {
     pub paths: &'a [String],
     /// The template version that the disks with restore stand on, when one is published.
     pub version: Option<u32>,
+    /// See [`metadata::Metadata::fresh`].
+    pub fresh: bool,
     /// Whether the disks have the owner that QEMU needs, and libvirt is to leave it.
     pub own_disks: bool,
 }
@@ -80,6 +82,7 @@ struct NicView<'a> {
 struct MetadataView<'a> {
     namespace: &'static str,
     version: Option<u32>,
+    fresh: bool,
     json: &'a str,
     fingerprint: String,
 }
@@ -133,6 +136,7 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         metadata: MetadataView {
             namespace: metadata::SPEC_NAMESPACE,
             version: setting.version,
+            fresh: setting.fresh,
             json,
             fingerprint: String::new(),
         },

@@ -33,7 +33,9 @@ fn spec() -> DomainSpec {
 
 fn rendered(virt_type: &str, version: Option<u32>) -> Rendered {
     let paths = ["/s/a&b.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
-    let setting = Setting { virt_type, name: "carrel-x", paths: &paths, version, own_disks: true };
+    let fresh = version.is_none();
+    let setting =
+        Setting { virt_type, name: "carrel-x", paths: &paths, version, fresh, own_disks: true };
     domain(&spec(), &setting).unwrap()
 }
 
@@ -45,7 +47,8 @@ fn what_comes_from_outside_stays_text() {
     assert_eq!(xml.matches("<seclabel model=\"dac\" relabel=\"no\"/>").count(), 2);
     assert!(xml.contains(" version=\"3\" "));
     assert!(xml.contains("addresses=\"10.0.0.5\""));
-    assert!(!xml.contains("group="));
+    assert!(!xml.contains("group=") && !xml.contains("fresh="));
+    assert!(rendered("kvm", None).xml.contains(" fresh=\"yes\" "));
 }
 
 #[test]
@@ -57,8 +60,14 @@ fn only_what_restores_ends_at_a_reset_and_forgets_flushes() {
     let mut kept = spec();
     kept.disks[0].restore = false;
     let paths = ["/a".to_owned(), "/b".to_owned()];
-    let setting =
-        Setting { virt_type: "kvm", name: "n", paths: &paths, version: None, own_disks: false };
+    let setting = Setting {
+        virt_type: "kvm",
+        name: "n",
+        paths: &paths,
+        version: None,
+        fresh: false,
+        own_disks: false,
+    };
     let xml = domain(&kept, &setting).unwrap().xml;
     assert!(xml.contains("<on_reboot>restart</on_reboot>"));
     assert!(!xml.contains("unsafe"));

@@ -18,6 +18,8 @@ struct StoredConfigV1 {
     libvirt_uri: String,
     virt_type: String,
     storages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    known: Vec<String>,
 }
 
 /// # Errors
@@ -37,14 +39,15 @@ pub fn write_config(config: &AgentConfig) -> Result<Vec<u8>> {
 
 impl From<StoredConfigV1> for AgentConfig {
     fn from(stored: StoredConfigV1) -> Self {
-        let StoredConfigV1 { form: _, installation, libvirt_uri, virt_type, storages } = stored;
-        Self { installation, libvirt_uri, virt_type, storages }
+        let StoredConfigV1 { form: _, installation, libvirt_uri, virt_type, storages, known } =
+            stored;
+        Self { installation, libvirt_uri, virt_type, storages, known }
     }
 }
 
 impl From<&AgentConfig> for StoredConfigV1 {
     fn from(config: &AgentConfig) -> Self {
-        let AgentConfig { installation, libvirt_uri, virt_type, storages } = config.clone();
-        Self { form: FORM, installation, libvirt_uri, virt_type, storages }
+        let AgentConfig { installation, libvirt_uri, virt_type, storages, known } = config.clone();
+        Self { form: FORM, installation, libvirt_uri, virt_type, storages, known }
     }
 }

@@ -95,6 +95,7 @@ fn config() -> AgentConfig {
         libvirt_uri: "qemu:///system".to_owned(),
         virt_type: "auto".to_owned(),
         storages: vec![STORAGE.to_owned()],
+        known: Vec::new(),
     }
 }
 
@@ -145,6 +146,9 @@ fn what_is_written_now_is_read() {
     assert_eq!(read_published(&text, &"it").unwrap(), published());
     let text = String::from_utf8(write_config(&config()).unwrap()).unwrap();
     assert_eq!(read_config(&text, &"it").unwrap(), config());
+    let known = AgentConfig { known: vec![STORAGE.to_owned()], ..config() };
+    let text = String::from_utf8(write_config(&known).unwrap()).unwrap();
+    assert_eq!(read_config(&text, &"it").unwrap(), known);
 }
 
 #[test]

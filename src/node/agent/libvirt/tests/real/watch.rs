@@ -25,7 +25,7 @@ fn a_guest_on_a_full_disk_is_told_and_goes_on_when_there_is_room() {
 
     let filler = small.path().join("filler");
     // A new disk, with room for its few blocks and not for the guest's first write.
-    fs::remove_file(site.disks.overlay_path(&guest.spec.disks[0], uuid).unwrap()).unwrap();
+    site.disks.fresh_overlay(&guest.spec.disks[0], uuid, &site.base).unwrap();
     fs::write(&filler, vec![1; 100 << 20]).unwrap_err();
     let length = fs::metadata(&filler).unwrap().len() - (32 << 10);
     fs::File::options().write(true).open(&filler).unwrap().set_len(length).unwrap();

@@ -1,0 +1,155 @@
+//! Disks that are gone, and storages that are not mounted: nothing empty takes their place.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::room::{DESKTOPS, INSTANCES, Room};
+use crate::support::{Client, rows, wait_until};
+
+const TEMPLATES: &str = "/api/v1.0/education/template/";
+const NODES: &str = "/api/v1.0/resource_mgr/controller_nodes";
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn english(room: &Room) -> Client {
+    room.site.admin.with_header("Accept-Language", "en")
+}
+
+/// A group that keeps what is written.
+fn kept(room: &Room, name: &str) -> (String, Value) {
+    let group = room.deploy(name, 1);
+    let value = json!({"sys_restore": 0, "data_restore": 0});
+    let body = json!({"uuid": group, "name": name, "value": value});
+    room.site.done(room.site.admin.put(DESKTOPS).json(&body));
+    let desktop = room.site.desktops(&group).remove(0);
+    (group, desktop)
+}
+
+/// Its disk.
+fn disk(room: &Room, desktop: &Value) -> PathBuf {
+    let uuid = desktop["uuid"].as_str().expect("uuid");
+    let its = room.overlays().into_iter().find(|file| file.to_string_lossy().contains(uuid));
+    room.server.data_here().join(its.expect("its disk"))
+}
+
+#[test]
+fn a_desktop_whose_disk_is_lost_says_so_and_is_not_started_empty() {
+    let mut room = Room::start();
+    let (group, desktop) = kept(&room, "own");
+    room.site.group_action("start", &group, "own");
+    room.site.group_action("stop", &group, "own");
+    let disk = disk(&room, &desktop);
+    let aside = disk.with_extension("aside");
+    fs::rename(&disk, &aside).expect("rename");
+    let start = json!({"desktops": [{"uuid": group, "name": "own"}]});
+    let refused = english(&room).action(DESKTOPS, "start", start.clone()).send();
+    assert_ne!(refused.status, 200, "{}", refused.body);
+    let file = disk.file_name().expect("a name").to_str().expect("text").to_owned();
+    assert!(
+        refused.body.contains(&file) && refused.body.contains("is missing"),
+        "{}",
+        refused.body
+    );
+    let row = english(&room).get(INSTANCES).query("desktop_uuid", &group).send();
+    assert!(rows(&row)[0]["reason"].as_str().expect("why").contains(&file), "{}", row.body);
+
+    // Nor when its domain is gone too, and is made again from the rows: libvirt's simulator forgets it.
+    room.server.kill_and_start();
+    room.site.admin = room.server.admin();
+    room.site.wait_idle();
+    assert_ne!(english(&room).action(DESKTOPS, "start", start.clone()).send().status, 200);
+    assert!(!disk.exists(), "an empty one took its place");
+
+    fs::rename(&aside, &disk).expect("rename back");
+    room.server.kill_and_start();
+    room.site.admin = room.server.admin();
+    wait_until("it starts with its disk", LIMIT, || {
+        room.site.admin.action(DESKTOPS, "start", start.clone()).send().status == 200
+    });
+}
+
+#[test]
+fn without_the_image_s_file_nothing_is_made_of_it_and_it_is_shown() {
+    let mut room = Room::start();
+    let images = format!("/api/v1.0/resource_mgr/resource_pools/{}/base_images", room.site.pool);
+    let image = |room: &Room| rows(&english(room).get(&images).send()).remove(0);
+    let template = |room: &Room| {
+        let single = english(room).get(TEMPLATES).query("searchtype", "single");
+        single.query("uuid", &room.template).send().data()
+    };
+    assert_eq!(image(&room)["status"], 0);
+    let path = room.server.data_here().join("storage/base");
+    let file = fs::read_dir(&path).expect("images").next().expect("one").expect("entry").path();
+    let aside = path.with_extension("aside");
+    fs::rename(&file, &aside).expect("rename");
+    let name = file.file_name().expect("a name").to_str().expect("text").to_owned();
+    let deploy = |room: &Room, name: &str| {
+        let param = room.param(name, 1);
+        english(room).action(DESKTOPS, "create", param).send()
+    };
+    // Before anybody looked.
+    let refused = deploy(&room, "early");
+    assert!(refused.status != 200 && refused.body.contains(&name), "{}", refused.body);
+
+    room.server.kill_and_start();
+    room.site.admin = room.server.admin();
+    wait_until("the image is shown as lost", LIMIT, || image(&room)["status"] == 2);
+    let shown = template(&room);
+    assert_eq!(shown["status"], "error", "{shown:#}");
+    assert!(shown["reason"].as_str().expect("why").contains(&name), "{shown:#}");
+    let refused = deploy(&room, "late");
+    assert_ne!(refused.status, 200, "{}", refused.body);
+    assert!(room.overlays().is_empty(), "{:?}", room.overlays());
+
+    fs::rename(&aside, &file).expect("rename back");
+    room.server.kill_and_start();
+    room.site.admin = room.server.admin();
+    wait_until("the image is good again", LIMIT, || image(&room)["status"] == 0);
+    assert_eq!(template(&room)["status"], "inactive");
+    deploy(&room, "again").data();
+}
+
+#[test]
+fn a_storage_that_is_not_mounted_is_told_and_left_alone() {
+    let mut room = Room::start();
+    let (group, desktop) = kept(&room, "own");
+    room.site.group_action("start", &group, "own");
+    room.site.group_action("stop", &group, "own");
+    let (storage, disk) = (room.server.data_here().join("storage"), disk(&room, &desktop));
+    let elsewhere = storage.with_extension("elsewhere");
+    room.server.stop();
+    fs::rename(&storage, &elsewhere).expect("unmount");
+    fs::create_dir(&storage).expect("a mount point");
+    room.server.start_again();
+    room.site.admin = room.server.admin();
+    let node = |room: &Room| rows(&english(room).get(NODES).send()).remove(0);
+    wait_until("the node says why", LIMIT, || {
+        node(&room)["status"] == "error" && node(&room).to_string().contains("not mounted")
+    });
+    let doctor = room.server.run(&["doctor"], "");
+    let doctor = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.contains("mount"), "{doctor}");
+
+    let named = json!({"desktops": [{"uuid": group, "name": "own"}]});
+    let admin = english(&room);
+    let refused = [
+        admin.action(DESKTOPS, "start", named.clone()).send(),
+        admin.action(DESKTOPS, "create", room.param("more", 1)).send(),
+        admin.delete(DESKTOPS).json(&named).send(),
+    ];
+    for answer in &refused {
+        assert_ne!(answer.status, 200, "{}", answer.body);
+    }
+    assert_eq!(fs::read_dir(&storage).expect("list").count(), 0, "nothing was made there");
+    assert_eq!(room.site.desktops(&group).len(), 1);
+
+    fs::remove_dir(&storage).expect("the mount point");
+    fs::rename(&elsewhere, &storage).expect("mount");
+    wait_until("the node goes on by itself", LIMIT, || node(&room)["status"] == "active");
+    assert!(disk.exists());
+    wait_until("its desktops start", LIMIT, || {
+        room.site.admin.action(DESKTOPS, "start", named.clone()).send().status == 200
+    });
+}
