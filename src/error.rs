@@ -25,6 +25,8 @@ pub enum Kind {
     Forbidden,
     /// What the request names does not exist.
     NotFound,
+    /// The path exists, for other methods.
+    WrongMethod,
     /// It contradicts what exists: a name taken, an object in use.
     Conflict,
     /// Another operation works on the same object now.

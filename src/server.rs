@@ -5,6 +5,7 @@ mod files;
 mod front;
 mod links;
 pub mod memory;
+mod reserve;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -27,7 +28,7 @@ use crate::networks::Networks;
 use crate::node::watchdog;
 use crate::operations::Operations;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{self, Store};
 use certificate::Certificate;
 use front::Front;
 
@@ -39,13 +40,12 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Serves until SIGTERM or SIGINT. Guests keep running.
 pub async fn serve(settings: Settings) -> Result<()> {
-    files::raise_limit();
+    let files = files::raise_limit();
     let app = Arc::new(build(settings)?);
     let hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
-    let (front, peers) = front(&app.settings).await?;
-    let reload = reload_on_hangup(hangup, front.as_ref().map(Front::certificate));
-    let config = rocket_config(&app.settings, front.is_some());
-    let rocket = api::mount(rocket::custom(config), &app).manage(peers);
+    let (front, peers) = front(&app.settings, files).await?;
+    let reload = reload_on_hangup(hangup, front.certificate());
+    let rocket = api::mount(rocket::custom(rocket_config()), &app).manage(peers);
     let rocket = rocket.attach(announce(&app, front));
     let rocket = ignite(rocket).await?;
     app.identity.purge()?;
@@ -62,6 +62,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let beside = [
         rocket::tokio::spawn(watchdog::feed()),
         rocket::tokio::spawn(memory::give_back()),
+        rocket::tokio::spawn(reserve::keep(Arc::clone(&app))),
         rocket::tokio::spawn(reload),
         rocket::tokio::spawn(api::tell_operations(Arc::clone(&app))),
     ];
@@ -74,7 +75,12 @@ pub async fn serve(settings: Settings) -> Result<()> {
 
 /// Opens the store and builds the domain parts, in the order of their dependence.
 fn build(settings: Settings) -> Result<App> {
+    store::reserve::give_up_if_full(&settings.data_dir);
+    store::sound::check(&settings.database())?;
     let store = Store::open(&settings.database())?;
+    if let Err(error) = store::reserve::keep_beside(&settings.data_dir) {
+        tracing::warn!(error = error.detail(), "no reserve for a full disk");
+    }
     let operations = Operations::new(store.clone());
     let identity = Identity::new(store.clone(), &settings);
     let inventory = Inventory::open(store.clone())?;
@@ -127,24 +133,19 @@ fn local_agent(settings: &Settings) -> NodeAgent {
     }
 }
 
-/// Where clients come in by TLS; `None` where they come in without.
-async fn front(settings: &Settings) -> Result<(Option<Front>, Arc<Peers>)> {
-    if settings.is_plain() {
-        return Ok((None, Peers::new(false)));
-    }
-    let peers = Peers::new(true);
-    let certificate = Certificate::open(settings)?;
-    let front = Front::bind(settings.listen, certificate, Arc::clone(&peers)).await?;
-    Ok((Some(front), peers))
+/// Where clients come in.
+async fn front(settings: &Settings, files: u64) -> Result<(Front, Arc<Peers>)> {
+    let peers = Peers::new();
+    let certificate = if settings.is_plain() { None } else { Some(Certificate::open(settings)?) };
+    let front = Front::bind(settings, certificate, Arc::clone(&peers), files).await?;
+    Ok((front, peers))
 }
 
-/// Behind a front it is for this machine alone, on a port that is free.
-fn rocket_config(settings: &Settings, has_front: bool) -> Config {
-    let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let address = if has_front { behind } else { settings.listen };
+/// Behind the front it is for this machine alone, on a port that is free.
+fn rocket_config() -> Config {
     Config {
-        address: address.ip(),
-        port: address.port(),
+        address: Ipv4Addr::LOCALHOST.into(),
+        port: 0,
         ident: Ident::none(),
         ip_header: None,
         log_level: LogLevel::Off,
@@ -169,20 +170,13 @@ async fn reload_on_hangup(mut hangup: Signal, certificate: Option<Arc<Certificat
 }
 
 /// One line when the server answers, also for systemd.
-fn announce(app: &Arc<App>, front: Option<Front>) -> AdHoc {
+fn announce(app: &Arc<App>, front: Front) -> AdHoc {
     let app = Arc::clone(app);
     AdHoc::on_liftoff("ready", move |rocket| {
         Box::pin(async move {
-            let config = rocket.config();
-            let own = SocketAddr::new(config.address, config.port);
-            let (scheme, address) = match front {
-                None => ("http", own),
-                Some(front) => {
-                    let address = front.address();
-                    rocket::tokio::spawn(front.run(config.port, rocket.shutdown()));
-                    ("https", address)
-                }
-            };
+            let scheme = if app.settings.is_plain() { "http" } else { "https" };
+            let address = front.address();
+            rocket::tokio::spawn(front.run(rocket.config().port, rocket.shutdown()));
             tracing::info!("listening on {scheme}://{address}");
             let bases = links(&app, scheme, address).await;
             tracing::info!("the web console opens at {}", bases.join(" "));

@@ -6,13 +6,14 @@ internal = Something went wrong inside the server. The log names the cause under
 not-signed-in = Sign in first.
 permission-missing = This needs the permission { $permission }. Ask an administrator for it.
 request-from-another-site = The request came from a page of another site and was refused.
+method-unknown = { $path } does not take { $method }. It takes { $allowed }.
 route-unknown = There is nothing at { $path }.
 request-malformed = The request could not be understood.
 nothing-matches = Nothing matches.
 
 ## Requests
 body-unreadable = The body of the request broke off.
-body-too-large = The body of the request is larger than { $limit } MiB.
+body-too-large = The body of the request is larger than { $limit }.
 body-not-json = The body is not JSON: { $cause }
 body-not-an-object = The body must be a JSON object.
 action-unknown = There is no action "{ $action }" here. Known: { $known }.
@@ -62,6 +63,8 @@ log-operation-cancel = Cancel the operation on "{ $name }"
 
 ## Store and settings
 database-disk-full = The disk of the database is full. Free some room and repeat.
+database-read-only = The database cannot be opened for writing. Run the command as the user that Carrel runs as (sudo -u carrel …), and look whether its file system is mounted read-only.
+data-dir-read-only = { $path } cannot be made or changed: the file system is read-only, or this user may not write there. Run the command as the user that Carrel runs as: sudo -u carrel …
 database-busy = The database is locked by another process. Repeat in a moment.
 database-newer = The database was written by a newer Carrel. Install that version again.
 settings-unreadable = The settings { $path } cannot be read: { $cause }
@@ -98,6 +101,7 @@ published-damaged = The file { $path } is damaged. Save the template again.
 
 ## Node: links
 
+strangers-run = { $count } guests run on this node that the database does not know: { $names }. They go on running. Either the database is an older one: put the newest back (carrel restore FILE) before they are shut down. Or nobody needs them: shut them down, and their disks are moved to the folder lost of their storage.
 node-link-lost = The node does not answer: the connection to its agent was lost. Check that the node runs and its network works; Carrel connects again by itself.
 node-link-noise = What answered on the node is not Carrel's agent. Check that nothing prints text at login of its root user.
 node-version-differs = The node's agent speaks protocol version { $theirs }, this controller { $ours }. Install the same version of Carrel on both.
@@ -409,8 +413,8 @@ upload-broken-off = The upload ended before it was complete. Nothing of it was k
 upload-two-files = Send one field "{ $field }" only.
 server-stopping = The server is being stopped. Try again when it runs.
 log-image-upload = Upload base image { $name }
-log-lost-domain = Set aside, made after the restored backup: { $name }
-log-lost-file = Set aside, made after the restored backup: { $name }
+log-lost-domain = Set aside, not known to the database: { $name }
+log-lost-file = Set aside, not known to the database: { $name }
 log-image-delete = Delete base image { $name }
 log-image-edit = Change base image { $name }
 log-image-resync = Verify base image { $name } on a node
@@ -539,6 +543,7 @@ log-subnet-delete = Delete subnets { $name }
 ## Data directory, backup, certificate
 data-dir-in-use = A server runs on the data directory { $path }. Stop it first (systemctl stop carrel), or name another directory with --data-dir.
 database-foreign = The database belongs to another program. Name the right directory with --data-dir.
+database-unsound = The database { $path } is damaged: { $cause }. The server does not start, as it would take desktops that it cannot see for nobody's; nothing was changed. Put a backup in its place: carrel restore FILE. Without one, keep a copy of the file and let SQLite save what it can: sqlite3 { $path } .recover
 database-damaged = The database is damaged or is none. Put a backup in its place: carrel restore FILE
 backup-made = The database was copied to { $path }.
 backup-restored = { $path } is the database now. The one before it is kept as { $kept }. Everybody has to sign in again. What was made since that backup is not deleted: when the server runs again, its domains are undefined and its disks moved to the folder lost in their storage.

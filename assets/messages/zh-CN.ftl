@@ -6,13 +6,14 @@ internal = 服务器内部出错，请凭请求编号在日志中查看原因。
 not-signed-in = 请先登录。
 permission-missing = 需要权限 { $permission }，请联系管理员。
 request-from-another-site = 请求来自其他网站的页面，已被拒绝。
+method-unknown = { $path } 不支持 { $method }，支持的方法：{ $allowed }。
 route-unknown = { $path } 不存在。
 request-malformed = 无法理解该请求。
 nothing-matches = 没有符合条件的记录。
 
 ## 请求
 body-unreadable = 请求内容传输中断。
-body-too-large = 请求内容超过 { $limit } MiB。
+body-too-large = 请求内容超过 { $limit }。
 body-not-json = 请求内容不是 JSON：{ $cause }
 body-not-an-object = 请求内容必须是 JSON 对象。
 action-unknown = 没有操作“{ $action }”。可用的操作：{ $known }。
@@ -62,6 +63,8 @@ log-operation-cancel = 取消对“{ $name }”的操作
 
 ## 数据库与配置
 database-disk-full = 数据库所在磁盘已满，请清理空间后重试。
+database-read-only = 无法以写入方式打开数据库。请以 Carrel 的运行用户执行该命令（sudo -u carrel …），并检查所在文件系统是否为只读挂载。
+data-dir-read-only = 无法创建或修改 { $path }：文件系统为只读，或当前用户无权写入。请以 Carrel 的运行用户执行该命令：sudo -u carrel …
 database-busy = 数据库被其他进程锁定，请稍后重试。
 database-newer = 数据库由更新版本的 Carrel 写入，请安装该版本。
 settings-unreadable = 无法读取配置文件 { $path }：{ $cause }
@@ -98,6 +101,7 @@ published-damaged = 文件 { $path } 已损坏，请重新保存模板。
 
 ## 节点：连接
 
+strangers-run = 该节点上有 { $count } 台数据库没有记录的虚拟机正在运行：{ $names }。它们会继续运行。如果当前数据库不是最新的，请在它们关机之前恢复最新的数据库（carrel restore FILE）；如果不再需要它们，请将其关机，其磁盘会移到所在存储的 lost 文件夹。
 node-link-lost = 节点没有响应：与其代理的连接已断开。请检查节点是否运行、网络是否正常；Carrel 会自动重新连接。
 node-link-noise = 节点上应答的不是 Carrel 的代理。请检查其 root 用户登录时没有输出文字。
 node-version-differs = 节点代理的协议版本是 { $theirs }，本控制器是 { $ours }。请在两者上安装相同版本的 Carrel。
@@ -394,8 +398,8 @@ upload-broken-off = 上传未完成即中断，未保留任何内容，请重新
 upload-two-files = 只能有一个“{ $field }”字段。
 server-stopping = 服务器正在停止，请在其恢复运行后重试。
 log-image-upload = 上传基础镜像 { $name }
-log-lost-domain = 另行保存（在所恢复的备份之后创建）：{ $name }
-log-lost-file = 另行保存（在所恢复的备份之后创建）：{ $name }
+log-lost-domain = 另行保存（数据库中没有记录）：{ $name }
+log-lost-file = 另行保存（数据库中没有记录）：{ $name }
 log-image-delete = 删除基础镜像 { $name }
 log-image-edit = 修改基础镜像 { $name }
 log-image-resync = 校验节点上的基础镜像 { $name }
@@ -512,6 +516,7 @@ log-subnet-delete = 删除子网 { $name }
 ## 数据目录、备份、证书
 data-dir-in-use = 数据目录 { $path } 上正在运行服务器。请先停止（systemctl stop carrel），或用 --data-dir 指定其他目录。
 database-foreign = 该数据库属于其他程序。请用 --data-dir 指定正确的目录。
+database-unsound = 数据库 { $path } 已损坏：{ $cause }。服务器没有启动，否则会把看不到记录的桌面当作无主的桌面；没有做任何更改。请用备份替换：carrel restore FILE。如果没有备份，请先保留该文件的副本，再用 SQLite 尽量抢救数据：sqlite3 { $path } .recover
 database-damaged = 数据库已损坏或不是数据库。请用备份替换：carrel restore FILE
 backup-made = 数据库已复制到 { $path }。
 backup-restored = { $path } 现在是数据库，之前的数据库保存为 { $kept }。所有人需要重新登录。该备份之后创建的内容不会被删除：服务再次运行时，其虚拟机定义被移除，磁盘移到所在存储的 lost 目录。

@@ -50,13 +50,16 @@ use crate::error::Result;
 use crate::inventory::Inventory;
 use crate::networks::Networks;
 use crate::operations::Operations;
-use crate::store::Store;
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
+use crate::store::{Store, now};
 use actual::{Snapshot, Snapshots};
 use consoles::PICTURES;
 use tickets::Tickets;
 use turns::Turns;
+
+/// Seconds that a deletion is remembered for nodes that are away.
+const REMEMBERED: i64 = 400 * 24 * 60 * 60;
 
 /// The desktops of this installation and what they are made of. Cheap to clone.
 #[derive(Clone)]
@@ -108,6 +111,10 @@ impl Desktops {
 
     /// From now on follows what nodes report and mends what differs. Call it before nodes are connected.
     pub fn start(&self) {
+        let forgotten = self.store.write(|tx| store::gone::forget_before(tx, now() - REMEMBERED));
+        if let Err(error) = forgotten {
+            tracing::warn!(error = error.detail(), "deletions are remembered longer");
+        }
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(unread) = unread else { return };
         self.runtime.spawn(self.clone().track(self.inventory.events(), unread));

@@ -1,6 +1,7 @@
 //! The files of the data directory and whose they are.
 
 use std::fs::{self, OpenOptions, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
@@ -22,15 +23,26 @@ pub fn protect(path: &Path) -> Result<()> {
         OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
     let file = match opened {
         Err(cause) if cause.raw_os_error() == Some(libc::ELOOP) => return Ok(()),
-        opened => opened.context(doing())?,
+        opened => opened.map_err(|cause| refused(path, cause))?,
     };
-    file.set_permissions(Permissions::from_mode(0o600)).context(doing())?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(|cause| refused(path, cause))?;
     let Some(dir) = path.parent() else { return Ok(()) };
     let (dir, meta) = (fs::metadata(dir).context(doing())?, file.metadata().context(doing())?);
     if nix::unistd::geteuid().is_root() && (dir.uid(), dir.gid()) != (meta.uid(), meta.gid()) {
         fchown(&file, Some(dir.uid()), Some(dir.gid())).context(doing())?;
     }
     Ok(())
+}
+
+/// Why a file of the data directory cannot be made or changed.
+pub fn refused(path: &Path, cause: std::io::Error) -> Error {
+    match cause.kind() {
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            Error::new(Kind::Internal, "data-dir-read-only").arg("path", path.display())
+        }
+        _ => Error::internal(format_args!("make or protect {}", path.display())),
+    }
+    .because(cause)
 }
 
 /// Puts names that were changed in a directory on disk.

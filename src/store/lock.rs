@@ -20,7 +20,7 @@ impl DataLock {
         let path = data_dir.join("carrel.lock");
         let doing = || format!("open {}", path.display());
         let options = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = options.context(doing())?;
+        let file = options.map_err(|cause| files::refused(&path, cause))?;
         files::protect(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

@@ -24,6 +24,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0018_open_operations.sql")),
     M::up(include_str!("../../assets/migrations/0019_lock_names.sql")),
     M::up(include_str!("../../assets/migrations/0020_withdrawn_addresses.sql")),
+    M::up(include_str!("../../assets/migrations/0021_gone.sql")),
     // next file goes here
 ];
 

@@ -14,7 +14,9 @@ pub mod list;
 pub mod lock;
 mod migrations;
 mod news;
+pub mod reserve;
 pub mod rows;
+pub mod sound;
 pub mod text;
 pub mod visible;
 
@@ -37,8 +39,9 @@ pub use ids::{
 };
 pub use news::{Changed, Topic, Topics};
 
-/// How long a reader or the writer waits for a lock held by another process (a backup, the CLI).
-const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// How long a reader or the writer waits for a lock held by another process: those of the command line hold one for
+/// a moment.
+const BUSY_WAIT: Duration = Duration::from_secs(3);
 /// Readers at the same time; more wait their turn.
 const READERS: u32 = 8;
 /// Rows that a long list is written in: some milliseconds.
@@ -243,6 +246,9 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DiskFull) => Error::no_room("database-disk-full").because(cause),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Error::new(Kind::Internal, "database-damaged").because(cause)
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Error::new(Kind::Internal, "database-read-only").because(cause)
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Error::busy("database-busy").because(cause)

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{ADMIN, PASSWORD, Server, wait_until};
+use crate::support::{ADMIN, PASSWORD, Server, SmallDisk, wait_until};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -211,4 +211,35 @@ fn the_agent_serves_on_a_socket_until_it_is_told_to_stop() {
     kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGTERM).expect("signal");
     assert!(agent.wait().expect("wait").success());
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    let disk = SmallDisk::new(64);
+    let mut server = Server::with().data_in(disk.path()).start();
+    server.stop();
+    disk.make_read_only();
+    for arguments in [&["admin", "set-password", "boss"][..], &["serve"]] {
+        let output = server.run(arguments, "a good password");
+        assert_eq!(output.status.code(), Some(1));
+        let why = complained(&output);
+        assert!(why.contains("read-only") && why.contains("sudo -u carrel"), "{why}");
+        assert!(!why.contains("Something went wrong"), "{why}");
+    }
+}
+
+#[test]
+fn another_process_that_holds_the_database_is_told_of() {
+    let server = Server::start();
+    let admin = server.admin().with_header("Accept-Language", "en");
+    let database = rusqlite::Connection::open(server.data_here().join("carrel.db")).expect("open");
+    database.execute_batch("BEGIN IMMEDIATE").expect("hold it");
+    let pools = "/api/v1.0/resource_mgr/resource_pools";
+    let answer = admin.post(pools).json(&serde_json::json!({"name": "p", "desc": ""})).send();
+    answer.expect_status(409);
+    assert!(answer.body.contains("locked by another process"), "{}", answer.body);
+    let output = server.run(&["admin", "set-password", "boss"], "a good password");
+    assert!(complained(&output).contains("locked by another process"), "{}", complained(&output));
+    database.execute_batch("ROLLBACK").expect("let go");
+    admin.post(pools).json(&serde_json::json!({"name": "p", "desc": ""})).send().data();
 }

@@ -1,6 +1,7 @@
 //! No room in the storage: what is refused, that nothing is left of it, and that it works once there is room.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use crate::support::{Answer, Part, SMALL, Server, Site, SmallDisk, rows};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 const MIB: u32 = 64;
+const LIMIT: Duration = Duration::from_secs(30);
 
 struct Bench {
     server: Server,
@@ -133,4 +135,41 @@ fn layer_below(disk: &Path) -> PathBuf {
         .expect("qemu-img");
     let info: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     info["backing-filename"].as_str().expect("a backing file").into()
+}
+
+/// The disk of the database itself, with nothing else on it.
+#[test]
+fn on_a_full_disk_people_sign_in_and_the_server_starts() {
+    let disk = SmallDisk::new(MIB);
+    let server = Server::with().data_in(disk.path()).env("CARREL_LOG", "carrel=debug");
+    let mut server = server.start();
+    let ready = |line: &str| line.contains("has a reserve for a full disk").then_some(());
+    assert!(server.log().wait_for(LIMIT, ready).is_some());
+    let beside = server.data_here().join("carrel.reserve");
+    assert!(beside.exists());
+    disk.fill();
+    for _ in 0..50 {
+        server.admin();
+    }
+    let site = Site::of(&server, SMALL);
+    site.classroom("made on a full disk");
+    // A clean stop takes the log away, and others take its room.
+    server.stop();
+    disk.fill();
+    let log = server.log().len();
+    server.start_again();
+    assert!(server.log().contains("the disk of the database is full: its reserve is used up"));
+    assert!(server.log().wait_from(log, LIMIT, ready).is_some());
+    disk.fill();
+    assert!(!beside.exists());
+    for _ in 0..50 {
+        server.admin();
+    }
+    // Later it is as before.
+    server.stop();
+    disk.empty();
+    server.start_again();
+    assert!(beside.exists());
+    let rooms = server.admin().get("/api/v1.0/education/group/").send();
+    assert!(rooms.body.contains("made on a full disk"), "{}", rooms.body);
 }

@@ -84,6 +84,13 @@ impl Setup {
         self
     }
 
+    /// Has its data directory below this folder, which outlives it.
+    pub fn data_in(mut self, folder: &Path) -> Self {
+        let data = tempfile::Builder::new().prefix("data-").tempdir_in(folder);
+        self.place = Some(Place::Here(Arc::new(data.expect("a data directory"))));
+        self
+    }
+
     /// Runs inside a node of the lab.
     pub fn on(mut self, node: &Arc<LabNode>) -> Self {
         self.place = Some(Place::Node(Arc::clone(node)));
@@ -239,6 +246,15 @@ impl Server {
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.wait_exit()
+    }
+
+    /// Memory that it has, in bytes; shared pages of libraries count.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
+        kib * 1024
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -35,9 +35,22 @@ impl SmallDisk {
         self.dir.path().join("storage")
     }
 
-    /// Takes all room.
+    /// For data directories on it.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// From now on nothing on it can be changed.
+    pub fn make_read_only(&self) {
+        let mounted =
+            Command::new("mount").args(["-o", "remount,ro"]).arg(self.dir.path()).status();
+        assert!(mounted.expect("mount").success(), "this test needs root");
+    }
+
+    /// Takes all room, also what has become free since.
     pub fn fill(&self) {
-        let mut filler = File::create(self.filler()).expect("make the filler");
+        let mut filler = File::options().append(true).create(true).open(self.filler());
+        let filler = filler.as_mut().expect("make the filler");
         for size in [1 << 20, 4096] {
             let piece = vec![1; size];
             let full = loop {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::lost::{Look, tell_of_running};
 use super::plan::{Found, Plan, plan};
 use super::{Report, layers};
 use crate::desktops::Desktops;
@@ -72,10 +73,12 @@ impl Desktops {
         held.extend(self.operations.locked()?);
         let known = self.store.read(|conn| actual::known(conn, node, &found.owners()))?;
         let plan = plan(node, &found, &known, &held).settled(&before, &known);
-        let mut report = match self.store.read(|conn| restored::restored_at(conn, node))? {
-            Some(at) => self.set_aside(node, at, &client, &plan, &found.domains.states)?,
-            None => remove(node, &client, &plan)?,
-        };
+        let restored_at = self.store.read(|conn| restored::restored_at(conn, node))?;
+        let mut report = remove(node, &client, &plan)?;
+        let look = Look { node, client: &client, domains: &found.domains.states };
+        report.set_aside = self.set_aside(&look, restored_at, &plan.strange)?;
+        let running =
+            if restored_at.is_none() { tell_of_running(&look, &plan.strange) } else { Ok(()) };
         let Found { domains, files, .. } = found;
         self.snapshots.send(Snapshot { asked, domains });
         report.layers = self.note_layers(node, layers::differing(&layers, &files, &held))?;
@@ -88,7 +91,7 @@ impl Desktops {
             }
         }
         plan.publish.into_iter().try_for_each(|template| self.submit_publish(template))?;
-        Ok(report)
+        running.map(|()| report)
     }
 
     /// Writes how copies of layers are, unless their rows changed meanwhile.
@@ -146,11 +149,11 @@ fn unless_busy(submitted: Result<()>) -> Result<()> {
     }
 }
 
-/// Removes what belongs to nobody.
+/// Removes what is left of rows that were deleted.
 fn remove(node: NodeId, client: &NodeClient, plan: &Plan) -> Result<Report> {
     let mut report = Report::default();
     if !plan.remove.is_empty() {
-        tracing::warn!(node.id = node.number(), domains = ?plan.remove, "removing domains that no row knows");
+        tracing::warn!(node.id = node.number(), domains = ?plan.remove, "removing domains of rows that were deleted");
         let flag = CancelFlag::new();
         let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
         first_failure(client.remove_domains(plan.remove.clone(), &mut watch)?)?;
@@ -160,7 +163,11 @@ fn remove(node: NodeId, client: &NodeClient, plan: &Plan) -> Result<Report> {
         let paths: Vec<&str> = plan.files.iter().map(|file| file.path.as_str()).collect();
         match client.remove_files(plan.files.clone()) {
             Ok(()) => {
-                tracing::warn!(node.id = node.number(), ?paths, "removed files that no row knows");
+                tracing::warn!(
+                    node.id = node.number(),
+                    ?paths,
+                    "removed files of rows that were deleted"
+                );
                 report.removed_files = plan.files.len();
             }
             // A disk stands on it that was set aside, or one made after a backup that was restored.

@@ -5,12 +5,14 @@
 //! ```
 //!
 //! The node is asked first and the rows are read after. A row is written before its domain or file is made and goes
-//! after it, so what the node has and no row knows belongs to nobody. What running operations hold is left alone.
+//! after it, unless its node was away then: that it was deleted is kept, and what the node still has of it is removed.
+//! What running operations hold is left alone.
 //! Only desktops are made anew and corrected here; templates mend themselves in their own operations, but for what is
 //! published of them.
 //!
-//! After `carrel restore` the rows are those of an older day, and what was made since looks like nobody's. So the first
-//! look at each node after it deletes nothing: `lost` sets such domains and files aside.
+//! What neither a row knows nor its deletion is of another database: of a newer one than the file that somebody put back,
+//! or of rows that a damage took. It is somebody's. So it is never deleted: `lost` sets such domains and files aside, and
+//! leaves guests that run alone until they are off.
 
 mod execute;
 mod layers;
@@ -76,7 +78,7 @@ pub struct Report {
     /// Copies of layers whose file is gone, or is there again.
     pub layers: usize,
     pub removed_files: usize,
-    /// Domains and files that a restored database does not know.
+    /// Domains and files that the database does not know.
     pub set_aside: usize,
 }
 

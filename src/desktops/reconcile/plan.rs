@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::Held;
 use crate::desktops::spec::Restore;
-use crate::node::protocol::{DomainList, DomainState, FileKind, StoredFile, TemplateLayers};
+use crate::node::protocol::{
+    DomainList, DomainState, FileKind, PowerState, StoredFile, TemplateLayers,
+};
 use crate::store::NodeId;
 
 /// What rows know.
@@ -16,6 +18,8 @@ pub struct Known {
     pub domains: HashMap<Uuid, KnownDomain>,
     /// Those of the files that were found.
     pub layers: HashSet<Uuid>,
+    /// Those of what was found whose rows were deleted.
+    pub gone: HashSet<Uuid>,
     /// What desktops of the node's templates are to get.
     pub published: HashMap<Uuid, TemplateLayers>,
 }
@@ -50,15 +54,27 @@ pub struct KnownDomain {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Domains of nobody.
+    /// Domains of rows that were deleted.
     pub remove: Vec<Uuid>,
+    /// What is of nobody for all that is known.
+    pub strange: Strange,
     /// Desktops whose domain is missing.
     pub remake: Vec<Uuid>,
     /// Desktops that would be restored at their next start against what their group says, or not be.
     pub correct: Vec<Uuid>,
     /// Templates whose desktops would get other layers than those of the newest version.
     pub publish: Vec<Uuid>,
-    /// Files of nobody.
+    /// Files of rows that were deleted.
+    pub files: Vec<StoredFile>,
+}
+
+/// What neither a row knows nor its deletion: of another database than this one. It is not deleted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Strange {
+    /// Domains that are off.
+    pub off: Vec<Uuid>,
+    /// All other domains.
+    pub on: Vec<Uuid>,
     pub files: Vec<StoredFile>,
 }
 
@@ -70,7 +86,12 @@ pub fn plan(node: NodeId, found: &Found, known: &Known, held: &Held) -> Plan {
     let mut there = readable.clone();
     there.extend(unreadable.iter().map(|(uuid, _)| *uuid));
     let nobodys = |uuid: &Uuid| !known.domains.contains_key(uuid) && !held.contains(uuid);
-    let remove: Vec<Uuid> = readable.iter().copied().filter(|uuid| nobodys(uuid)).collect();
+    let (removed, strange): (Vec<&DomainState>, Vec<&DomainState>) = states
+        .iter()
+        .filter(|domain| nobodys(&domain.uuid))
+        .partition(|domain| known.gone.contains(&domain.uuid));
+    let (off, on): (Vec<&DomainState>, Vec<&DomainState>) =
+        strange.into_iter().partition(|domain| domain.power == PowerState::Off);
     let missing = known.domains.iter().filter(|(uuid, domain)| {
         domain.node_id == node
             && domain.is_ready
@@ -91,12 +112,15 @@ pub fn plan(node: NodeId, found: &Found, known: &Known, held: &Held) -> Plan {
             FileKind::Upload => false,
         }
     });
+    let (files, strange_files) = strays.cloned().partition(|file| known.gone.contains(&file.uuid));
+    let uuids = |domains: Vec<&DomainState>| domains.iter().map(|domain| domain.uuid).collect();
     Plan {
-        remove,
+        remove: uuids(removed),
+        strange: Strange { off: uuids(off), on: uuids(on), files: strange_files },
         remake,
         correct: differing(node, states, known, held),
         publish: unpublished(found, known, held),
-        files: strays.cloned().collect(),
+        files,
     }
 }
 
@@ -148,7 +172,7 @@ fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
 mod tests {
     use super::*;
     use crate::error::{Error, Fault};
-    use crate::node::protocol::{DiskRole, LayerKind, LayerRef, Owner, OwnerKind, PowerState};
+    use crate::node::protocol::{DiskRole, LayerKind, LayerRef, Owner, OwnerKind};
 
     const NODE: NodeId = NodeId::new(1);
 
@@ -203,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_nobody_goes_unless_an_operation_holds_it() {
+    fn what_no_row_knows_is_set_aside_and_goes_only_when_its_row_was_deleted() {
         let (domain_uuid, overlay, layer) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
         let files = [
             file(domain_uuid, FileKind::Overlay),
@@ -212,11 +236,31 @@ mod tests {
         ];
         let domains = [domain(domain_uuid)];
         let made = plan(NODE, &found(&domains, &files), &Known::default(), &Held::new());
-        assert_eq!(made.remove, [domain_uuid]);
+        assert!(made.remove.is_empty() && made.files.is_empty(), "of another database");
         // The domain's own overlay goes with it.
-        assert_eq!(made.files, files[1..]);
+        let files_of_nobody = files[1..].to_vec();
+        let strange = Strange { off: vec![domain_uuid], on: Vec::new(), files: files_of_nobody };
+        assert_eq!(made.strange, strange);
+        let gone = HashSet::from([domain_uuid, overlay, layer]);
+        let known = Known { gone, ..Known::default() };
+        let made = plan(NODE, &found(&domains, &files), &known, &Held::new());
+        assert_eq!((made.remove.as_slice(), &made.files[..]), (&[domain_uuid][..], &files[1..]));
+        assert_eq!(made.strange, Strange::default());
         let held = Held::from([domain_uuid, overlay, layer]);
         assert_eq!(plan(NODE, &found(&domains, &files), &Known::default(), &held), Plan::default());
+    }
+
+    #[test]
+    fn a_guest_of_nobody_that_runs_is_told_apart() {
+        let uuid = Uuid::new_v4();
+        let mut running = domain(uuid);
+        for power in [PowerState::Running, PowerState::Paused, PowerState::Crashed] {
+            running.power = power;
+            let found = found(std::slice::from_ref(&running), &[file(uuid, FileKind::Overlay)]);
+            let made = plan(NODE, &found, &Known::default(), &Held::new());
+            let strange = Strange { on: vec![uuid], ..Strange::default() };
+            assert_eq!(made, Plan { strange, ..Plan::default() });
+        }
     }
 
     #[test]

@@ -73,9 +73,12 @@ pub fn set_gone(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 
 /// What rows know of a node and of what was found there: the owners of domains and files, and what is to be published.
 pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
+    let mut known = Known {
+        published: templates::store::published_on(conn, node)?,
+        gone: super::gone::among(conn, found)?,
+        ..Known::default()
+    };
     let found = super::json_uuids(found)?;
-    let mut known =
-        Known { published: templates::store::published_on(conn, node)?, ..Known::default() };
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.node_id, d.state, g.uuid AS group_uuid, g.sys_restore, g.data_restore \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
