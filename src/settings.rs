@@ -41,6 +41,9 @@ pub const DEFAULT_SHUTDOWN_SECONDS: u32 = 45;
 /// What may be set instead.
 const SHUTDOWN_SECONDS: RangeInclusive<u32> = 5..=3600;
 
+/// Seconds; proxies and browsers ask again within less on a connection that they keep.
+const DEFAULT_CLIENT_PATIENCE: u64 = 75;
+
 /// How domains are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +124,9 @@ pub struct ServeFlags {
     /// Address or network of a proxy whose X-Forwarded headers count; may be given several times
     #[arg(long, env = "CARREL_TRUSTED_PROXIES", value_name = "ADDR", value_delimiter = ',')]
     pub trusted_proxies: Vec<String>,
+    // Its default suits every client; tests have less time.
+    #[arg(long, env = "CARREL_CLIENT_PATIENCE", value_name = "SECONDS", hide = true)]
+    pub client_patience: Option<u64>,
     #[command(flatten)]
     pub smtp: smtp::SmtpFlags,
 }
@@ -176,6 +182,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whose word counts about where a request came from and to.
     pub trusted_proxies: TrustedProxies,
+    /// So long a client may hold a connection without asking for something, sending it, or taking the answer.
+    pub client_patience: Duration,
     /// `None`: no mail is sent.
     pub smtp: Option<Smtp>,
     /// `None`: no directory is asked.
@@ -227,6 +235,9 @@ impl Settings {
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
             public_url: serve.public_url.or(file.public_url).map(public_url).transpose()?,
             trusted_proxies: TrustedProxies::parse(&proxies)?,
+            client_patience: Duration::from_secs(
+                serve.client_patience.unwrap_or(DEFAULT_CLIENT_PATIENCE),
+            ),
             smtp: Smtp::merge(serve.smtp, file.smtp.unwrap_or_default())?,
             ldap: ldap.map(ldap::Written::check).transpose()?,
             oidc: oidc.map(oidc::Written::check).transpose()?,

@@ -15,7 +15,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 
 use super::encoding::{self, Coding};
-use super::{DIALECTS, dialect, in_flight, peers};
+use super::{DIALECTS, dialect, peers};
 
 #[derive(RustEmbed)]
 #[folder = "static/dist"]
@@ -142,8 +142,7 @@ impl File {
 
 impl<'r> Responder<'r, 'static> for File {
     fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
-        let refused = in_flight::refusal(request).or_else(|| peers::refusal(request));
-        if let Some(refusal) = refused {
+        if let Some(refusal) = peers::refusal(request) {
             return Ok(refusal);
         }
         let keep = if self.is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };

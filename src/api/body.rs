@@ -7,10 +7,19 @@ use rocket::data::{Data, ToByteUnit};
 use serde_json::Value;
 
 use super::input;
+use super::work::blocking;
 use crate::error::{Error, Result};
 
 /// Largest JSON body, in MiB: a batch of a thousand things fits. Uploads are streamed instead.
 const BODY_LIMIT_MIB: u32 = 4;
+/// The same for people.
+pub const LIMIT: &str = "4 MiB";
+/// The same for whom nobody knows yet, in KiB: a sign-in or a registration fits many times. Anybody may have many bodies
+/// read at once, and what was read waits in memory for the rest.
+const STRANGERS_LIMIT_KIB: u32 = 64;
+const STRANGERS_LIMIT: &str = "64 KiB";
+/// Bytes that are read as JSON without others having to wait for it.
+const AT_ONCE: usize = 64 * 1024;
 /// What is read of a refused request at most.
 const DRAIN_LIMIT_MIB: u32 = 64;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -23,12 +32,16 @@ pub async fn drain(data: Data<'_>) {
     let _ = rocket::tokio::time::timeout(DRAIN_TIME, rest).await;
 }
 
-/// JSON, or the fields of a form; null when there is none.
-pub async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
-    let bytes = data.open(BODY_LIMIT_MIB.mebibytes()).into_bytes().await;
+/// JSON, or the fields of a form; null when there is none. `is_known`: whether it is of somebody who has signed in.
+pub async fn read_body(request: &Request<'_>, data: Data<'_>, is_known: bool) -> Result<Value> {
+    let (limit, named) = match is_known {
+        true => (BODY_LIMIT_MIB.mebibytes(), LIMIT),
+        false => (STRANGERS_LIMIT_KIB.kibibytes(), STRANGERS_LIMIT),
+    };
+    let bytes = data.open(limit).into_bytes().await;
     let bytes = bytes.map_err(|cause| Error::bad_input("body-unreadable").because(cause))?;
     if !bytes.is_complete() {
-        return Err(Error::bad_input("body-too-large").arg("limit", BODY_LIMIT_MIB));
+        return Err(Error::bad_input("body-too-large").arg("limit", named));
     }
     let bytes = bytes.into_inner();
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -40,7 +53,14 @@ pub async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<Value> {
         let fields = fields.into_iter().map(|(name, value)| (name, Value::String(value)));
         return Ok(Value::Object(fields.collect()));
     }
-    serde_json::from_slice(&bytes).map_err(|cause| {
+    match bytes.len() > AT_ONCE {
+        true => blocking(move || parse(&bytes)).await,
+        false => parse(&bytes),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|cause| {
         let error = Error::bad_input("body-not-json").arg("cause", &cause);
         error.because(cause)
     })

@@ -1,5 +1,5 @@
-//! Whose connections they are that come from this machine itself: where TLS ends before the web server, every
-//! connection does.
+//! Whose connections they are that come from this machine itself: every connection does, as clients come in before the
+//! web server.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,9 +9,8 @@ use rocket::http::Status;
 use rocket::{Request, Response};
 
 /// Clients by the address that the web server sees, for as long as they are connected.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Peers {
-    has_front: bool,
     clients: Mutex<HashMap<SocketAddr, SocketAddr>>,
 }
 
@@ -25,9 +24,9 @@ pub struct Known {
 struct Client(Option<IpAddr>);
 
 impl Peers {
-    /// `has_front`: every client comes through what calls [`Peers::know`]; whoever does not is none.
-    pub fn new(has_front: bool) -> Arc<Self> {
-        Arc::new(Self { has_front, clients: Mutex::default() })
+    /// Every client comes through what calls [`Peers::know`]; whoever does not is none.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
     }
 
     /// Notes that what is seen as `seen` is this client.
@@ -37,7 +36,7 @@ impl Peers {
     }
 
     fn behind(&self, seen: SocketAddr) -> Option<SocketAddr> {
-        if self.has_front { self.lock().get(&seen).copied() } else { Some(seen) }
+        self.lock().get(&seen).copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, SocketAddr>> {
@@ -55,20 +54,17 @@ impl Drop for Known {
 pub fn client_ip(request: &Request<'_>) -> Option<IpAddr> {
     let client = request.local_cache(|| {
         let peers = request.rocket().state::<Arc<Peers>>();
-        let seen = request.remote();
-        Client(
-            seen.and_then(|seen| peers.map_or(Some(seen), |peers| peers.behind(seen)))
-                .map(|it| it.ip()),
-        )
+        let client = peers.and_then(|peers| peers.behind(request.remote()?));
+        Client(client.map(|client| client.ip()))
     });
     client.0
 }
 
-/// The refusal of a request that did not come through the front: of somebody on this machine, without TLS, who could
-/// be taken for another.
+/// The refusal of a request that did not come through the front: of somebody on this machine, without TLS and limits,
+/// who could be taken for another.
 pub fn refusal<'r>(request: &Request<'_>) -> Option<Response<'r>> {
-    let has_front = request.rocket().state::<Arc<Peers>>().is_some_and(|peers| peers.has_front);
-    (has_front && client_ip(request).is_none())
+    client_ip(request)
+        .is_none()
         .then(|| Response::build().status(Status::MisdirectedRequest).finalize())
 }
 
@@ -77,15 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn behind_a_front_a_client_is_known_while_it_is_connected() {
+    fn a_client_is_known_while_it_is_connected() {
         let [seen, client] =
             ["127.0.0.1:4000", "192.0.2.7:5000"].map(|at| at.parse().expect("one"));
-        let peers = Peers::new(true);
+        let peers = Peers::new();
         assert_eq!(peers.behind(seen), None);
         let known = peers.know(seen, client);
         assert_eq!(peers.behind(seen), Some(client));
         drop(known);
         assert_eq!(peers.behind(seen), None);
-        assert_eq!(Peers::new(false).behind(seen), Some(seen));
     }
 }

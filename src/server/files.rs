@@ -4,14 +4,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Takes all that the system allows: what it gives by itself is meant for programs that serve nobody, and a few
 /// hundred clients use it up.
-pub fn raise_limit() {
+///
+/// Returns how many it may have open now.
+pub fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current == maximum {
-        return;
-    }
-    if let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+    if current != maximum
+        && let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
         tracing::warn!(%cause, "the limit of open files stays as it is");
     }
+    // Without a limit there is none.
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -20,8 +23,8 @@ mod tests {
 
     #[test]
     fn all_that_is_allowed_is_taken() {
-        raise_limit();
+        let files = raise_limit();
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        assert_eq!(current, maximum);
+        assert_eq!((current, current.unwrap_or(u64::MAX)), (maximum, files));
     }
 }

@@ -1,88 +1,123 @@
-//! TLS before the web server.
+//! Where clients come in: TLS, and how long and how much of this server a client may take.
 //!
 //! ```text
-//!   client ── TLS ──► front ── loopback ──► Rocket
-//!                       │ whose connection it is: api::Peers
-//!                       └ certificate and key, read again when their files change
+//!   client ── TLS or plain ──► front ── HTTP/1.1, loopback ──► Rocket
+//!                                │ whose connection it is: api::Peers
+//!                                ├ certificate and key, read again when their files change
+//!                                ├ doors.rs   how many there may be at a time, in all and of one address
+//!                                ├ usage.rs   whether a client uses its connection
+//!                                ├ bridge.rs  requests
+//!                                └ tunnel.rs  consoles
 //! ```
 //!
 //! Rocket reads a certificate when it starts and never again. A renewed one has to be served without a restart, which
-//! would cut consoles off.
+//! would cut consoles off. It has no limits of time either, and none of how much one connection may ask for.
+
+mod bridge;
+mod doors;
+mod tunnel;
+mod usage;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::server::conn as server;
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rocket::Shutdown;
 use rustls::ServerConfig;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, copy, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::select;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
-use tokio::{pin, select};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::Certificate;
 use crate::api::Peers;
 use crate::error::{Error, Result};
+use crate::settings::Settings;
+use bridge::{Bridge, Reply};
+use doors::{Doors, What};
+use tunnel::{Lent, linger, within};
+use usage::Usage;
 
-/// A handshake that takes longer has no client that wants to speak.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-/// So long a client may say nothing after it.
-const FIRST_WORD: Duration = Duration::from_secs(30);
-/// As [`relay`]'s `last_word`.
-const LAST_WORD: Duration = Duration::from_secs(5);
-/// Connections at one time. Each takes three descriptors.
-const CONNECTIONS: usize = 8192;
 /// What makes accepting fail (no free file, a client that left) may be over after so long.
 const REST: Duration = Duration::from_millis(100);
+/// Requests of one connection of HTTP/2 at a time: as many as the standard recommends; a page of the console asks for
+/// fewer.
+const STREAMS: u32 = 100;
+/// Bytes of the headers of one request.
+const HEAD: u32 = 64 * 1024;
+/// Bytes of one answer that wait for a client of HTTP/2.
+const WAITING: usize = 64 * 1024;
+/// What HTTP/2 begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+/// Bytes by which the room for the first word grows, and those after which it is no longer waited for its end.
+const FIRST_WORD: usize = 256;
+const LONG_WORD: usize = 4096;
+/// A client of HTTP/2 that says nothing is asked this often whether it is there.
+const PING: Duration = Duration::from_secs(20);
 
 /// Listens for clients; where Rocket is it learns when Rocket listens.
 pub struct Front {
     listener: TcpListener,
     address: SocketAddr,
-    config: Arc<ServerConfig>,
-    certificate: Arc<Certificate>,
+    entry: Entry,
+}
+
+/// What a connection that comes in needs.
+#[derive(Clone)]
+struct Entry {
+    /// `None`: without TLS.
+    tls: Option<(TlsAcceptor, Arc<Certificate>)>,
     peers: Arc<Peers>,
-    room: Arc<Semaphore>,
+    doors: Arc<Doors>,
+    patience: Duration,
 }
 
 impl Front {
+    /// `certificate`: `None` is plain HTTP. `files`: how many this process may have open.
+    ///
     /// # Errors
     /// `tls-unusable`, `listen-failed`
     pub async fn bind(
-        address: SocketAddr,
-        certificate: Certificate,
+        settings: &Settings,
+        certificate: Option<Certificate>,
         peers: Arc<Peers>,
+        files: u64,
     ) -> Result<Self> {
-        let certificate = Arc::new(certificate);
-        let config = config(&certificate)?;
-        let listener = TcpListener::bind(address).await;
-        let failed = |cause| super::not_listening(address, cause);
-        let listener = listener.map_err(failed)?;
+        let tls = certificate.map(|certificate| {
+            let certificate = Arc::new(certificate);
+            let config = config(&certificate)?;
+            Ok::<_, Error>((TlsAcceptor::from(Arc::new(config)), certificate))
+        });
+        let tls = tls.transpose()?;
+        let failed = |cause| super::not_listening(settings.listen, cause);
+        let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (config, room) = (Arc::new(config), Arc::new(Semaphore::new(CONNECTIONS)));
-        Ok(Self { listener, address, config, certificate, peers, room })
+        let doors = Doors::new(files, settings.trusted_proxies.clone());
+        let entry = Entry { tls, peers, doors, patience: settings.client_patience };
+        Ok(Self { listener, address, entry })
     }
 
-    pub fn certificate(&self) -> Arc<Certificate> {
-        Arc::clone(&self.certificate)
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.entry.tls.as_ref().map(|(_, certificate)| Arc::clone(certificate))
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Carries connections to the server that listens on this port of the machine itself, until it stops.
-    pub async fn run(self, port: u16, stop: rocket::Shutdown) {
+    /// Carries requests to the web server that listens on this port of the machine itself, until it stops.
+    pub async fn run(self, port: u16, stop: Shutdown) {
         let serve = async {
             loop {
                 match self.listener.accept().await {
-                    Ok((client, address)) => match Arc::clone(&self.room).try_acquire_owned() {
-                        Ok(room) => self.begin(client, address, port, room),
-                        Err(_) => tracing::warn!(%address, "too many connections: one is refused"),
-                    },
+                    Ok((client, address)) => self.begin(client, address, port, stop.clone()),
                     Err(cause) => {
                         tracing::warn!(%cause, "a connection cannot be taken");
                         tokio::time::sleep(REST).await;
@@ -92,21 +127,146 @@ impl Front {
         };
         select! {
             () = serve => {}
-            () = stop => {}
+            () = stop.clone() => {}
         }
     }
 
-    fn begin(&self, client: TcpStream, address: SocketAddr, port: u16, room: OwnedSemaphorePermit) {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
-        let (certificate, peers) = (Arc::clone(&self.certificate), Arc::clone(&self.peers));
+    fn begin(&self, client: TcpStream, address: SocketAddr, port: u16, stop: Shutdown) {
+        let Some(held) = self.entry.doors.enter(address.ip(), What::Connection) else { return };
+        let entry = self.entry.clone();
         tokio::spawn(async move {
-            let _room = room;
-            refresh(certificate).await;
-            if let Err(cause) = carry(client, address, acceptor, &peers, port).await {
+            if let Err(cause) = entry.carry(client, address, port, stop).await {
                 tracing::debug!(%address, %cause, "a connection ended");
             }
+            drop(held);
         });
     }
+}
+
+impl Entry {
+    async fn carry(
+        self,
+        client: TcpStream,
+        address: SocketAddr,
+        port: u16,
+        stop: Shutdown,
+    ) -> io::Result<()> {
+        client.set_nodelay(true)?;
+        let bridge = Bridge {
+            port,
+            peers: self.peers,
+            client: address,
+            doors: self.doors,
+            usage: Usage::new(),
+            patience: self.patience,
+            kept: Mutex::default(),
+        };
+        // Boxed, each by itself: what one connection needs is not the sum of what any may need.
+        match self.tls {
+            None => Box::pin(speak(client, bridge, stop)).await,
+            Some((acceptor, certificate)) => {
+                refresh(certificate).await;
+                // A handshake that takes longer has no client that wants to speak.
+                let client = Box::pin(within(self.patience, acceptor.accept(client))).await?;
+                Box::pin(speak(client, bridge, stop)).await
+            }
+        }
+    }
+}
+
+/// Answers requests until the client leaves, or uses its connection no more.
+async fn speak(
+    mut client: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    bridge: Bridge,
+    stop: Shutdown,
+) -> io::Result<()> {
+    let (usage, patience) = (Arc::clone(&bridge.usage), bridge.patience);
+    let address = bridge.client;
+    let word = within(patience, first_word(&mut client)).await?;
+    if word.is_empty() {
+        return Ok(());
+    }
+    let is_http2 = word.starts_with(PREFACE);
+    let (lent, back) = Lent::new(word, client);
+    let (bridge, lent) = (Arc::new(bridge), TokioIo::new(lent));
+    let service = service_fn(move |request| Arc::clone(&bridge).answer(request));
+    let answered: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = match is_http2 {
+        true => Box::pin(http2(lent, service, stop)),
+        false => Box::pin(http1(lent, service, stop)),
+    };
+    select! {
+        result = answered => if let Err(cause) = result {
+            tracing::debug!(%address, %cause, "a client's connection broke");
+        },
+        () = usage.given_up(patience) => tracing::debug!(%address, "a client was given up"),
+    }
+    // A console has it until it ends.
+    if let Ok(client) = back.await {
+        linger(client).await;
+    }
+    Ok(())
+}
+
+/// Reads until a first request has come, or the preface of HTTP/2. Until then a client costs the server next to nothing.
+/// Empty for one that left without a word.
+async fn first_word(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let mut word = Vec::new();
+    loop {
+        let before = word.len();
+        word.reserve(FIRST_WORD);
+        if client.read_buf(&mut word).await? == 0 {
+            return Ok(word);
+        }
+        let news = &word[before.saturating_sub(3)..];
+        let has_ended = news.windows(4).any(|end| end == b"\r\n\r\n")
+            || news.windows(2).any(|end| end == b"\n\n");
+        // What is no text is refused at once, such as TLS where there is none.
+        let is_other =
+            news.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
+        if has_ended || is_other || word.len() >= LONG_WORD {
+            return Ok(word);
+        }
+    }
+}
+
+/// Answers until the connection ends. When the server stops, what was asked is still answered.
+async fn http1<I, S>(client: I, service: S, stop: Shutdown) -> hyper::Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = Reply, Error = io::Error>,
+{
+    let mut builder = server::http1::Builder::new();
+    builder.preserve_header_case(true).header_read_timeout(None);
+    builder.max_buf_size(usize::try_from(HEAD).unwrap_or(usize::MAX));
+    let mut connection = pin!(builder.serve_connection(client, service).with_upgrades());
+    select! {
+        result = &mut connection => return result,
+        () = stop => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// As [`http1`].
+async fn http2<I, S>(client: I, service: S, stop: Shutdown) -> hyper::Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = Reply, Error = io::Error> + Send,
+    S::Future: Send + 'static,
+{
+    let mut builder = server::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD)
+        .max_send_buf_size(WAITING)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    let mut connection = pin!(builder.serve_connection(client, service));
+    select! {
+        result = &mut connection => return result,
+        () = stop => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
 /// What is to be served now. On a thread that may block: files are looked at.
@@ -116,61 +276,7 @@ async fn refresh(certificate: Arc<Certificate>) {
     }
 }
 
-async fn carry(
-    client: TcpStream,
-    address: SocketAddr,
-    acceptor: TlsAcceptor,
-    peers: &Arc<Peers>,
-    port: u16,
-) -> io::Result<()> {
-    client.set_nodelay(true)?;
-    let mut client = BufReader::new(within(HANDSHAKE, acceptor.accept(client)).await?);
-    // Who says nothing costs the server nothing.
-    if within(FIRST_WORD, client.fill_buf()).await?.is_empty() {
-        return Ok(());
-    }
-    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    server.set_nodelay(true)?;
-    // Told before a byte of a request goes there.
-    let _known = peers.know(server.local_addr()?, address);
-    relay(client, &mut server, LAST_WORD).await
-}
-
-/// Carries both ways until both have ended, or one has broken: then neither side is kept waiting for the other. `last_word`: so
-/// long the client may go on after the server ended the connection.
-async fn relay(
-    client: impl AsyncRead + AsyncWrite,
-    server: impl AsyncRead + AsyncWrite,
-    last_word: Duration,
-) -> io::Result<()> {
-    let (from_client, to_client) = split(client);
-    let (from_server, to_server) = split(server);
-    let (up, down) = (flow(from_client, to_server), flow(from_server, to_client));
-    pin!(up, down);
-    select! {
-        // The server goes on answering what it was asked; to a client that is gone it has nothing to say.
-        ended = &mut up => match ended {
-            Ok(()) => down.await,
-            broken => broken,
-        },
-        // Nobody reads any more what the client says.
-        ended = &mut down => match ended {
-            Ok(()) => timeout(last_word, up).await.unwrap_or(Ok(())),
-            broken => broken,
-        },
-    }
-}
-
-async fn flow(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
-    copy(&mut from, &mut to).await?;
-    to.shutdown().await
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(limit, work).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-}
-
-/// As Rocket's own: HTTP/2 and HTTP/1.1, and clients need not bring a certificate.
+/// HTTP/2 and HTTP/1.1, and clients need not bring a certificate.
 fn config(certificate: &Arc<Certificate>) -> Result<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
@@ -182,77 +288,4 @@ fn config(certificate: &Arc<Certificate>) -> Result<ServerConfig> {
     config.ticketer = rustls::crypto::ring::Ticketer::new()
         .map_err(|cause| Error::internal("TLS as a server").because(cause))?;
     Ok(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use tokio::io::{AsyncReadExt, ReadBuf, duplex};
-
-    use super::*;
-
-    /// A client whose connection broke.
-    struct Broken;
-
-    impl AsyncRead for Broken {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            _: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
-        }
-    }
-
-    impl AsyncWrite for Broken {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            _: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Pending
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-
-    #[tokio::test]
-    async fn the_server_hears_at_once_of_a_client_that_is_gone() {
-        let (front, mut server) = duplex(64);
-        let carried = tokio::spawn(relay(Broken, front, LAST_WORD));
-        let mut word = [0; 8];
-        let end = within(HANDSHAKE, server.read(&mut word)).await;
-        assert_eq!(end.expect("the end"), 0);
-        carried.await.expect("the relay").expect_err("it broke");
-    }
-
-    #[tokio::test]
-    async fn what_was_asked_is_answered_and_what_nobody_reads_is_not_waited_for() {
-        let ((mut client, theirs), (front, mut server)) = (duplex(64), duplex(64));
-        let carried = tokio::spawn(relay(theirs, front, LAST_WORD));
-        client.write_all(b"ask").await.expect("ask");
-        client.shutdown().await.expect("no more questions");
-        let mut asked = String::new();
-        server.read_to_string(&mut asked).await.expect("the question and its end");
-        server.write_all(b"answer").await.expect("answer");
-        drop(server);
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.expect("the answer and its end");
-        assert_eq!((asked.as_str(), answer.as_str()), ("ask", "answer"));
-        carried.await.expect("the relay").expect("both ended");
-        // A client that goes on although the server has ended.
-        let ((client, theirs), (front, server)) = (duplex(64), duplex(64));
-        let carried = tokio::spawn(relay(theirs, front, Duration::from_millis(1)));
-        drop(server);
-        carried.await.expect("the relay").expect("not for ever");
-        drop(client);
-    }
 }

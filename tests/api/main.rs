@@ -48,6 +48,7 @@ mod save;
 mod scopes;
 mod second_factor;
 mod setup;
+mod slow_clients;
 mod streams;
 mod templates;
 mod text;

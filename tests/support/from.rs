@@ -42,8 +42,11 @@ pub fn post_with(
     (status, serde_json::from_str(text).unwrap_or(Value::Null))
 }
 
-/// The standard library cannot choose where a connection comes from.
-fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+/// A connection from there. The standard library cannot choose where one comes from.
+///
+/// # Panics
+/// When nobody listens.
+pub fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let stream = runtime.expect("a runtime").block_on(async {
         let socket = TcpSocket::new_v4().expect("a socket");

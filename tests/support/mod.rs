@@ -29,7 +29,7 @@ pub use client::{Answer, Client, Part, Request};
 pub use console::Console;
 pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
-pub use from::{post_from, post_with};
+pub use from::{connect, post_from, post_with};
 pub use lab::{LabNode, empty_image, guest_image};
 pub use log::Log;
 pub use mail::{Letter, MailServer};
