@@ -89,6 +89,9 @@ impl From<Answer> for Outcome {
 
 /// What a handler may return.
 pub trait IntoAnswer {
+    /// The statuses that a success may have.
+    const STATUSES: &'static [u16] = &[200];
+
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome>;
     /// Shape of `data`; `None` is the empty object.
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
@@ -122,11 +125,13 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Data<T> {
     }
 }
 
-/// As [`Data`], with a status of its own.
+/// As [`Data`]; 201 where something was made, else 200.
 #[derive(Debug)]
 pub struct WithStatus<T>(pub u16, pub T);
 
 impl<T: Serialize + JsonSchema> IntoAnswer for WithStatus<T> {
+    const STATUSES: &'static [u16] = &[200, 201];
+
     fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
         let data = to_value(&self.1)?;
         Ok(Answer { data, status: Some(self.0), ..Answer::default() }.into())
@@ -137,11 +142,29 @@ impl<T: Serialize + JsonSchema> IntoAnswer for WithStatus<T> {
     }
 }
 
+/// Success with status 204, which has no body.
+#[derive(Debug)]
+pub struct NoContent;
+
+impl IntoAnswer for NoContent {
+    const STATUSES: &'static [u16] = &[204];
+
+    fn into_answer(self, _: &App, _: &Call) -> Result<Outcome> {
+        Ok(Answer { status: Some(204), ..Answer::default() }.into())
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
 /// Something that was made: status 201 and its path.
 #[derive(Debug)]
 pub struct Created<T>(pub String, pub T);
 
 impl<T: Serialize + JsonSchema> IntoAnswer for Created<T> {
+    const STATUSES: &'static [u16] = &[201];
+
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
         let made = WithStatus(201, self.1).into_answer(app, call)?;
         Ok(made.map(|answer| Answer { location: Some(self.0), ..answer }))

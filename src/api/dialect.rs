@@ -28,6 +28,8 @@ pub struct DialectSpec {
     pub not_signed_in: fn(Error, &Credential) -> Error,
     /// The JSON schema of a success around that of its data.
     pub schema: fn(Value) -> Value,
+    /// The JSON schema of a failure, where one may have the status of a success.
+    pub refusal: Option<fn() -> Value>,
 }
 
 impl std::fmt::Debug for DialectSpec {
@@ -102,6 +104,7 @@ pub const fn status(kind: Kind) -> u16 {
         Kind::NotSignedIn => 401,
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
+        Kind::WrongMethod => 405,
         Kind::Conflict | Kind::Busy | Kind::Cancelled => 409,
         Kind::TooMany => 429,
         Kind::NoRoom => 507,

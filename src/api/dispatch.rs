@@ -26,7 +26,7 @@ use super::note::Note;
 use super::origin::arrival;
 use super::reply::Reply;
 use super::work::{Outgoing, blocking, run_blocking, run_streaming};
-use super::{App, DEVICES_COOKIE, RESET_COOKIE, in_flight, input, peers};
+use super::{App, DEVICES_COOKIE, RESET_COOKIE, input, peers};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Credential, Devices};
 use crate::operations::Actor;
@@ -53,6 +53,24 @@ pub fn routes(app: &Arc<App>, table: &'static [Mounted]) -> Vec<Route> {
     routes
 }
 
+/// What may be asked of a path, as the header `Allow` lists it; empty for one that no row has.
+pub fn methods_of(table: &[Mounted], path: &str) -> Vec<&'static str> {
+    let given: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let is_there = |row: &&Mounted| {
+        let parts: Vec<&str> = row.path.split('/').filter(|part| !part.is_empty()).collect();
+        let fits = |(part, given): (&&str, &&str)| part.starts_with('{') || part == given;
+        parts.len() == given.len() && parts.iter().zip(&given).all(fits)
+    };
+    let mut methods: Vec<&str> =
+        table.iter().filter(is_there).map(|row| row.method.as_str()).collect();
+    if methods.contains(&Method::Get.as_str()) {
+        methods.push(Method::Head.as_str());
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    methods
+}
+
 /// `/a/{b}/` → `/a/<b>`
 fn rocket_path(path: &str) -> String {
     path.trim_end_matches('/').replace('{', "<").replace('}', ">")
@@ -67,8 +85,7 @@ impl Handler for Dispatch {
 
 impl Dispatch {
     async fn answer<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Response<'r> {
-        let refused = in_flight::refusal(request).or_else(|| peers::refusal(request));
-        if let Some(refusal) = refused {
+        if let Some(refusal) = peers::refusal(request) {
             return refusal;
         }
         let dialect = self.rows[0].dialect;
@@ -108,7 +125,7 @@ impl Dispatch {
             self.enter(row, call, request)?;
             return Ok((row, Some(data)));
         }
-        call.body = read_body(request, data).await?;
+        call.body = read_body(request, data, call.caller.is_some()).await?;
         let row = self.by_action(call)?;
         self.enter(row, call, request)?;
         Ok((row, None))

@@ -102,6 +102,8 @@ pub struct Endpoint {
     pub refusal: &'static str,
     pub input: SchemaOf,
     pub output: SchemaOf,
+    /// Of a success.
+    pub statuses: &'static [u16],
     /// What kind of body a success has where it is no JSON in the dialect's envelope, such as `image/png`.
     pub media: Option<&'static str>,
     pub run: Run,
@@ -243,6 +245,7 @@ pub fn streaming(
         refusal: "permission-missing",
         input: |_| None,
         output: |_| None,
+        statuses: &[200],
         media: None,
         run: Run::Streaming(handler),
     })
@@ -273,6 +276,7 @@ where
         refusal: "permission-missing",
         input: schema_of::<I>,
         output: O::schema,
+        statuses: O::STATUSES,
         media: None,
         run: Run::Blocking(Box::new(run)),
     })

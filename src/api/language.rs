@@ -94,9 +94,7 @@ impl Catalogues {
         let args: Vec<(&str, String)> = error
             .args()
             .map(|(name, value)| match name {
-                "operation" => {
-                    (name, self.text(language, value, &[("name", "")]).trim().to_owned())
-                }
+                "operation" => (name, self.text(language, value, &[("name", "…")])),
                 _ => (name, value.to_owned()),
             })
             .chain(reason)
@@ -157,6 +155,30 @@ mod tests {
         assert!(two.contains("has 2 desktop groups: pc."), "{two}");
         let chinese = said(Language::Chinese, "1");
         assert!(chinese.contains("有 1 个桌面组"), "{chinese}");
+    }
+
+    /// What else the operation works on is not told, and leaves no hole either.
+    #[test]
+    fn what_is_in_the_way_is_a_whole_sentence() {
+        let catalogues = Catalogues::load().expect("catalogues");
+        let error = |operation| {
+            let error = Error::busy("operation-in-the-way").arg("operation", operation);
+            let error = error.arg("name", "mix");
+            [Language::English, Language::Chinese]
+                .map(|language| catalogues.error(language, &error))
+        };
+        let [english, chinese] = error("desktops-add");
+        assert!(
+            english.contains("\"mix\" is being worked on (Add desktops to \"…\")"),
+            "{english}"
+        );
+        assert!(chinese.contains('…'), "{chinese}");
+        for kind in ["desktop-groups-delete", "desktops-remake", "template-save"] {
+            let holes = ["\"\"", ": )", ":)", " )", "“”", "：）"];
+            for said in error(kind) {
+                assert!(!holes.iter().any(|hole| said.contains(hole)), "{said}");
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod encoding;
 mod endpoint;
 mod envelope;
 mod events;
-mod in_flight;
 mod input;
 pub mod language;
 mod letters;
@@ -29,6 +28,7 @@ mod origin;
 mod peers;
 mod people;
 mod presence;
+mod range;
 mod reply;
 mod session;
 mod time;
@@ -51,7 +51,7 @@ pub use work::blocking;
 
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::identity::{Identity, Mailer};
 use crate::images::Images;
 use crate::inventory::Inventory;
@@ -121,7 +121,6 @@ static DIALECTS: [&DialectSpec; 4] =
 /// Mounts every endpoint, the console and the catchers.
 pub fn mount(rocket: Rocket<Build>, app: &Arc<App>) -> Rocket<Build> {
     rocket
-        .attach(in_flight::InFlight::default())
         .mount("/", dispatch::routes(app, table()))
         .mount("/", assets::routes())
         .register("/", [Catcher::new(None, catch)])
@@ -136,9 +135,18 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
             let dialect = dialect::of_path(&DIALECTS, &path).unwrap_or(&desktop_cloud::DIALECT);
             let accept = request.headers().get_one("Accept-Language");
             let language = Language::negotiate(accept, dialect.language);
+            let methods = match status {
+                Status::NotFound => dispatch::methods_of(table(), &path),
+                _ => Vec::new(),
+            };
+            let status = if methods.is_empty() { status } else { Status::MethodNotAllowed };
             let error = match status.code {
                 404 => Error::not_found("route-unknown").arg("path", path),
-                413 => Error::bad_input("body-too-large").arg("limit", ""),
+                405 => Error::new(Kind::WrongMethod, "method-unknown")
+                    .arg("method", request.method())
+                    .arg("path", path)
+                    .arg("allowed", methods.join(", ")),
+                413 => Error::bad_input("body-too-large").arg("limit", body::LIMIT),
                 400..=499 => Error::bad_input("request-malformed"),
                 _ => Error::internal(format_args!("status {status}")),
             };
@@ -147,6 +155,9 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
             let mut response = reply.failure(&error, request_id);
             // also in the dialect that answers its own failures with 200
             response.set_status(status);
+            if status == Status::MethodNotAllowed {
+                response.set_raw_header("Allow", methods.join(", "));
+            }
             response
         }
         None => Response::build().status(status).header(ContentType::JSON).finalize(),

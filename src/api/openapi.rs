@@ -353,10 +353,26 @@ fn query_parameters(schema: &Value) -> Vec<Value> {
 
 fn responses(endpoint: &Mounted, shapes: &Shapes) -> Value {
     let media = endpoint.media.unwrap_or("application/json");
-    let schema = success(endpoint, shapes);
-    let success = json!({"description": "Success", "content": {media: {"schema": schema}}});
+    let mut responses = Map::new();
+    for status in endpoint.statuses {
+        let success = match status {
+            204 => json!({"description": "Success, without a body"}),
+            _ => {
+                let schema = success(endpoint, shapes);
+                json!({"description": "Success", "content": {media: {"schema": schema}}})
+            }
+        };
+        responses.insert(status.to_string(), success);
+    }
+    if let Some(refusal) = endpoint.dialect.refusal {
+        let known = &mut responses["200"];
+        known["description"] = "Success, or a refusal".into();
+        let schema = &mut known["content"]["application/json"]["schema"];
+        *schema = json!({"anyOf": [schema.take(), refusal()]});
+    }
     let refusal = json!({"description": "Refused; the message says why", "content": {"application/json": {}}});
-    json!({"200": success, "default": refusal})
+    responses.insert("default".into(), refusal);
+    responses.into()
 }
 
 fn success(endpoint: &Mounted, shapes: &Shapes) -> Value {

@@ -53,6 +53,12 @@ impl<T> Tickets<T> {
         (until > Instant::now()).then_some(right)
     }
 
+    /// The right, which stays.
+    pub fn look(&self, word: &str) -> Option<&T> {
+        let waiting = self.0.get(&key(word))?;
+        (waiting.until > Instant::now()).then_some(&waiting.right)
+    }
+
     /// Rights that may still be taken.
     pub fn waiting(&mut self) -> impl Iterator<Item = &T> {
         self.drop_old();
@@ -82,7 +88,9 @@ mod tests {
         assert_eq!(word.len(), 2 * TICKET_BYTES);
         assert_eq!(tickets.take("somebody's guess"), None);
         assert_eq!(tickets.waiting().collect::<Vec<_>>(), [&"pc1"]);
+        assert_eq!((tickets.look(&word), tickets.look("guess")), (Some(&"pc1"), None));
         assert_eq!(tickets.take(&word), Some("pc1"));
+        assert_eq!(tickets.look(&word), None);
         assert_eq!(tickets.take(&word), None);
     }
 

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::images::{image_file, qemu_img};
+use crate::save::{qemu_io, working_disk};
 use crate::support::{Answer, SMALL, Server, Site, assert_json, rows, wait_until};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
@@ -357,10 +358,24 @@ fn attributes_and_disks_change_and_disks_only_grow() {
     bench.assert_whole();
 }
 
+/// Asks for a file, takes the beginning of the answer and leaves.
+fn break_off(base: &str, path: &str) {
+    let address = base.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).expect("connect");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    std::io::Write::write_all(&mut stream, request.as_bytes()).expect("ask");
+    let mut beginning = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut beginning).expect("the beginning of an answer");
+    assert_eq!(&beginning, b"HTTP/1.1 200");
+}
+
 #[test]
 fn a_copy_stands_alone_and_a_download_is_one_file_for_one_use() {
     let bench = Bench::start();
     let uuid = bench.create("t");
+    // More than all buffers between here and there hold.
+    let storage = bench.server.data_here().join("storage");
+    qemu_io(&working_disk(&storage, &uuid), "write -P 171 0 32M");
     bench.save(&uuid);
     let copy = json!({
         "template_uuid": uuid, "name": "copy", "desc": "c", "pool_uuid": bench.site.pool,
@@ -373,8 +388,30 @@ fn a_copy_stands_alone_and_a_download_is_one_file_for_one_use() {
 
     let url = bench.act("download", named(&uuid)).data()["url"].as_str().expect("url").to_owned();
     let path = url.strip_prefix(bench.server.base()).expect("this server").to_owned();
-    let file = bench.site.admin.stranger().get(&path).send();
+    let stranger = bench.site.admin.stranger();
+    // Who looks at it first, and whose download breaks, has not fetched it.
+    let head = stranger.request("HEAD", &path).send();
+    head.expect_status(200);
+    let size: usize = head.header("Content-Length").expect("a size").parse().expect("a number");
+    let tag = head.header("ETag").expect("a tag").to_owned();
+    assert_eq!(head.header("Accept-Ranges"), Some("bytes"));
+    let part = |range: &str, known: &str| {
+        stranger.get(&path).header("Range", range).header("If-Range", known).send()
+    };
+    let first = part("bytes=0-999", &tag);
+    first.expect_status(206);
+    assert_eq!(first.header("Content-Range"), Some(format!("bytes 0-999/{size}").as_str()));
+    let rest = part("bytes=1000-", &tag);
+    rest.expect_status(206);
+    assert_eq!(first.bytes.len() + rest.bytes.len(), size);
+    let beyond = part(&format!("bytes={size}-"), &tag);
+    beyond.expect_status(416);
+    assert_eq!(beyond.header("Content-Range"), Some(format!("bytes */{size}").as_str()));
+    break_off(bench.server.base(), &path);
+    let file = part("bytes=5-", "\"another file\"");
     file.expect_status(200);
+    assert_eq!(file.header("Content-Length"), Some(size.to_string().as_str()));
+    assert!(file.bytes == [first.bytes, rest.bytes].concat(), "the parts are not the whole");
     let disposition = file.header("Content-Disposition").expect("a name").to_owned();
     assert!(disposition.contains("filename=\"t.qcow2\""), "{disposition}");
     let at = bench.server.data_here().join("downloaded.qcow2");

@@ -18,6 +18,7 @@ pub static DIALECT: DialectSpec = DialectSpec {
     status: dialect::status,
     not_signed_in,
     schema: std::convert::identity,
+    refusal: None,
 };
 
 fn success(answer: Success) -> Value {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::current::GroupView;
 use super::{Flags, MODULE, fields, flags, utc};
 use crate::api::App;
-use crate::api::answer::{Created, Data, WithStatus};
+use crate::api::answer::{Created, Data, NoContent};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, patch, post};
 use crate::api::input::NoInput;
@@ -117,17 +117,17 @@ fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<KeyView>> {
     KeyView::of(app.identity.change_key(call.caller()?, &id, &granted).map_err(invalid)?).map(Data)
 }
 
-fn remove(app: &App, call: &mut Call, _: NoInput) -> Result<WithStatus<()>> {
+fn remove(app: &App, call: &mut Call, _: NoInput) -> Result<NoContent> {
     let id = call.param("key_id")?.to_owned();
     call.about(&id);
     app.identity.delete_key(call.caller()?, &id)?;
-    Ok(WithStatus(204, ()))
+    Ok(NoContent)
 }
 
-fn purge(app: &App, call: &mut Call, _: NoInput) -> Result<WithStatus<()>> {
+fn purge(app: &App, call: &mut Call, _: NoInput) -> Result<NoContent> {
     call.about(call.caller()?.name.clone());
     app.identity.purge_keys(call.caller()?)?;
-    Ok(WithStatus(204, ()))
+    Ok(NoContent)
 }
 
 /// What a key has after permissions were given and taken by the document's names.

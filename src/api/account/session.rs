@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MODULE, fields, reset};
 use crate::api::App;
-use crate::api::answer::WithStatus;
+use crate::api::answer::{NoContent, WithStatus};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, post};
 use crate::api::input::NoInput;
@@ -76,11 +76,11 @@ fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<WithStatus<Log
     }
 }
 
-fn logout(app: &App, call: &mut Call, _: NoInput) -> Result<WithStatus<()>> {
+fn logout(app: &App, call: &mut Call, _: NoInput) -> Result<NoContent> {
     call.about(call.actor.name.clone());
     end(app, call)?;
     session::farewell(call);
-    Ok(WithStatus(204, ()))
+    Ok(NoContent)
 }
 
 fn end(app: &App, call: &Call) -> Result<()> {

@@ -82,6 +82,7 @@ fn id(error: &Error) -> &'static str {
         Kind::NotSignedIn => "unauthorized",
         Kind::Forbidden => "forbidden",
         Kind::NotFound => "not_found",
+        Kind::WrongMethod => "method_not_allowed",
         Kind::Conflict | Kind::Busy | Kind::Cancelled => "conflict",
         Kind::BadInput => "bad_request",
         Kind::TooMany => "too_many_requests",

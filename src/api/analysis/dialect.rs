@@ -17,6 +17,7 @@ pub static DIALECT: DialectSpec = DialectSpec {
     status,
     not_signed_in: dialect::no_more_to_say,
     schema,
+    refusal: Some(refusal),
 };
 
 fn success(answer: Success) -> Value {
@@ -43,5 +44,13 @@ fn schema(data: Value) -> Value {
             "msg": {"type": "string"},
             "data": data
         }
+    })
+}
+
+fn refusal() -> Value {
+    json!({
+        "type": "object",
+        "required": ["code", "msg", "data"],
+        "properties": {"code": {"const": 1}, "msg": {"type": "string"}, "data": {"const": ""}}
     })
 }

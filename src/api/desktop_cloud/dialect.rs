@@ -16,6 +16,7 @@ pub static DIALECT: DialectSpec = DialectSpec {
     status: dialect::status,
     not_signed_in: dialect::no_more_to_say,
     schema: coded,
+    refusal: None,
 };
 
 fn success(answer: Success) -> Value {

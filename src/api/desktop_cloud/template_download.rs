@@ -2,13 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rocket::Request;
 use rocket::Response;
 use rocket::data::Data as Body;
 use rocket::futures::future::BoxFuture;
-use rocket::http::{ContentType, Header, Method};
+use rocket::http::{ContentType, Method, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -20,6 +20,7 @@ use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Streamed, post, streaming};
+use crate::api::range::{Part, requested};
 use crate::desktops::templates::Download;
 use crate::error::Result;
 use crate::identity::Permission;
@@ -43,7 +44,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 /// Where to fetch the file.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DownloadView {
-    /// Good for one download within an hour; needs no other credential.
+    /// Good for one download within an hour, which may break and go on (`Range`); needs no other credential.
     url: String,
     operation_uuid: Uuid,
 }
@@ -58,17 +59,47 @@ fn download(app: &App, call: &mut Call, given: Named) -> Result<Data<DownloadVie
 fn file<'r>(
     app: Arc<App>,
     call: Call,
-    _: &'r Request<'_>,
+    request: &'r Request<'_>,
     _: Body<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    // A range is of what is fetched; a HEAD fetches nothing.
+    let is_head = request.method() == Method::Head;
+    let header = |name| request.headers().get_one(name).filter(|_| !is_head);
+    let (range, if_range) = (header("Range"), header("If-Range"));
     Box::pin(async move {
-        let ticket = call.param("ticket")?.to_owned();
-        let download = app.templates.download(&ticket).await?;
+        let mut download = app.templates.download(call.param("ticket")?).await?;
+        let part = requested(range, if_range, &download.tag, download.size);
+        let (status, from, length) = match part {
+            Part::Whole => (Status::Ok, 0, download.size),
+            Part::Some { from, length } => (Status::PartialContent, from, length),
+            Part::Beyond => (Status::RangeNotSatisfiable, 0, 0),
+        };
         let mut response = Response::build();
+        response.status(status);
         response.header(ContentType::Binary);
-        response.header(Header::new("Cache-Control", "no-store"));
-        response.header(Header::new("Content-Disposition", disposition(&download.file_name)));
-        response.streamed_body(Reading(download));
+        response.raw_header("Cache-Control", "no-store");
+        response.raw_header("Accept-Ranges", "bytes");
+        response.raw_header("ETag", download.tag.clone());
+        response.raw_header("Content-Disposition", disposition(&download.file_name));
+        response.raw_header("Content-Length", length.to_string());
+        match part {
+            Part::Whole => {}
+            Part::Some { .. } => {
+                let range = format!("bytes {from}-{}/{}", from + length - 1, download.size);
+                response.raw_header("Content-Range", range);
+            }
+            Part::Beyond => {
+                response.raw_header("Content-Range", format!("bytes */{}", download.size));
+            }
+        }
+        if !is_head && part != Part::Beyond {
+            download.open(from).await?;
+            response.streamed_body(Reading {
+                left: length,
+                is_whole: part == Part::Whole,
+                download,
+            });
+        }
         Ok(Streamed::Response(response.finalize()))
     })
 }
@@ -80,8 +111,12 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{full}")
 }
 
-/// The bytes of a download, which ends with them.
-struct Reading(Download);
+/// The bytes of a download.
+struct Reading {
+    download: Download,
+    left: u64,
+    is_whole: bool,
+}
 
 impl AsyncRead for Reading {
     fn poll_read(
@@ -89,9 +124,22 @@ impl AsyncRead for Reading {
         task: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        match &mut self.0.stream {
-            Some(stream) => Pin::new(stream).poll_read(task, into),
-            None => Poll::Ready(Ok(())),
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.remaining());
+        if most == 0 {
+            // The bytes before were taken: the next are asked for.
+            if self.is_whole && self.left == 0 {
+                self.download.is_fetched();
+            }
+            return Poll::Ready(Ok(()));
         }
+        let mut part = ReadBuf::new(into.initialize_unfilled_to(most));
+        ready!(Pin::new(&mut self.download).poll_read(task, &mut part))?;
+        let read = part.filled().len();
+        into.advance(read);
+        self.left -= read as u64;
+        if read == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -16,6 +16,7 @@ pub static DIALECT: DialectSpec = DialectSpec {
     status,
     not_signed_in: dialect::no_more_to_say,
     schema,
+    refusal: Some(refusal),
 };
 
 fn success(answer: Success) -> Value {
@@ -39,5 +40,13 @@ fn schema(data: Value) -> Value {
         "type": "object",
         "required": ["ok", "info"],
         "properties": {"ok": {"type": "boolean"}, "info": data}
+    })
+}
+
+fn refusal() -> Value {
+    json!({
+        "type": "object",
+        "required": ["ok", "info"],
+        "properties": {"ok": {"const": false}, "info": {"type": "string"}}
     })
 }

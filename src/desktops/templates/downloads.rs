@@ -1,6 +1,6 @@
 //! Who may fetch which file that was made for a download.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::desktops::tickets::Tickets;
 use crate::error::Result;
 
 /// The right to one download.
+#[derive(Clone)]
 pub struct Ticket {
     pub export: Uuid,
     /// Makes the file.
@@ -24,8 +25,8 @@ pub struct Downloads(Mutex<Issued>);
 
 #[derive(Default)]
 struct Issued {
-    /// Files whose ticket is about to be issued, or was taken for a download that goes on.
-    wanted: HashSet<Uuid>,
+    /// Files whose ticket is about to be issued, and those of downloads that go on: how many each.
+    wanted: HashMap<Uuid, usize>,
     tickets: Tickets<Ticket>,
 }
 
@@ -36,30 +37,42 @@ impl Downloads {
 
     /// A ticket for this file is about to be issued.
     pub fn announce(&self, export: Uuid) {
-        self.lock().wanted.insert(export);
+        *self.lock().wanted.entry(export).or_default() += 1;
     }
 
-    /// Its download ended, or its ticket was issued.
+    /// A download of it ended, or its ticket was issued.
     pub fn forget(&self, export: Uuid) {
-        self.lock().wanted.remove(&export);
+        let mut issued = self.lock();
+        if let Some(count) = issued.wanted.get_mut(&export) {
+            *count -= 1;
+            if *count == 0 {
+                issued.wanted.remove(&export);
+            }
+        }
     }
 
     pub fn issue(&self, ticket: Ticket, life: Duration) -> Result<String> {
         self.lock().tickets.give(ticket, life)
     }
 
-    /// The file stays wanted until [`Downloads::forget`].
-    pub fn take(&self, word: &str) -> Option<Ticket> {
+    /// A download begins: the file stays wanted until [`Downloads::forget`]. The ticket stays good, as the download
+    /// may break.
+    pub fn begin(&self, word: &str) -> Option<Ticket> {
         let mut issued = self.lock();
-        let ticket = issued.tickets.take(word)?;
-        issued.wanted.insert(ticket.export);
+        let ticket = issued.tickets.look(word)?.clone();
+        *issued.wanted.entry(ticket.export).or_default() += 1;
         Some(ticket)
+    }
+
+    /// The whole file has been fetched: the ticket is good for nothing more.
+    pub fn spend(&self, word: &str) {
+        self.lock().tickets.take(word);
     }
 
     /// Whether somebody may still fetch this file.
     pub fn knows(&self, export: Uuid) -> bool {
         let mut issued = self.lock();
-        issued.wanted.contains(&export)
+        issued.wanted.contains_key(&export)
             || issued.tickets.waiting().any(|ticket| ticket.export == export)
     }
 }

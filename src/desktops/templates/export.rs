@@ -1,8 +1,13 @@
-//! Downloading a template: one self-contained file of its system disk, made for one download.
+//! Downloading a template: one self-contained file of its system disk, made for one download. One that breaks can go on
+//! or be begun again until its ticket is void.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf, copy as copy_to, sink};
 use uuid::Uuid;
 
 use super::downloads::Ticket;
@@ -11,7 +16,8 @@ use super::store::{self, Export};
 use super::{Templates, ready};
 use crate::error::{Context, Error, Result};
 use crate::inventory::FIRST_CONNECTION;
-use crate::node::client::OpenCall;
+use crate::node::cancel::CancelFlag;
+use crate::node::client::{NodeClient, OpenCall, Watch};
 use crate::node::protocol::{DiskRole, LayerKind, LayerRef};
 use crate::operations::{
     Action, Actor, Execution, Lane, Lock, NewOperation, Saga, State, SubmittedOperation, Unit,
@@ -23,13 +29,19 @@ const KIND: &str = "template-export";
 const TICKET_LIFE: Duration = Duration::from_secs(3600);
 /// How long a download waits for its file before it says so.
 pub const PATIENCE: Duration = Duration::from_secs(1800);
-/// A file to be downloaded. It is removed when this is dropped.
+
+/// A file to be downloaded. When nobody may fetch it any more it is removed.
 pub struct Download {
     /// A safe file name.
     pub file_name: String,
-    pub stream: Option<OpenCall>,
+    /// Bytes.
+    pub size: u64,
+    /// Another one for each file that was made.
+    pub tag: String,
     templates: Templates,
     export: Uuid,
+    ticket: String,
+    stream: Option<OpenCall>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,18 +96,21 @@ impl Templates {
         issued
     }
 
-    /// Takes a ticket and waits until its file is made; no thread waits meanwhile.
+    /// Waits until the file of a ticket is made; no thread waits meanwhile.
     ///
     /// # Errors
-    /// `download-unknown` for a ticket that was used or is void, and why the file could not be made.
-    pub async fn download(&self, ticket: &str) -> Result<Download> {
+    /// `download-unknown` for a ticket that was spent or is void, and why the file could not be made.
+    pub async fn download(&self, word: &str) -> Result<Download> {
         let ticket =
-            self.downloads.take(ticket).ok_or_else(|| Error::not_found("download-unknown"))?;
+            self.downloads.begin(word).ok_or_else(|| Error::not_found("download-unknown"))?;
         let mut download = Download {
             file_name: file_name(&ticket.name),
-            stream: None,
+            size: 0,
+            tag: format!("\"{}\"", ticket.export),
             templates: self.clone(),
             export: ticket.export,
+            ticket: word.to_owned(),
+            stream: None,
         };
         let operation = self.operations.wait(ticket.operation, PATIENCE).await?;
         match (operation.state, operation.fault) {
@@ -103,17 +118,14 @@ impl Templates {
             (_, Some(fault)) => return Err(fault.into()),
             _ => return Err(Error::busy("download-not-ready").arg("name", ticket.name)),
         }
-        let (templates, runtime) = (self.clone(), tokio::runtime::Handle::current());
-        let open = move || {
-            let _inside = runtime.enter();
-            let export = templates.store.read(|conn| store::export(conn, ticket.export))?;
-            templates
-                .inventory
-                .client_within(export.node_id, FIRST_CONNECTION)?
-                .send(export.layer())
-        };
-        let stream = tokio::task::spawn_blocking(open).await.context("open a download")??;
-        download.stream = Some(stream);
+        let size = download.on_its_node(|client, layer| {
+            let flag = CancelFlag::new();
+            let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
+            let found = client.inspect_layers(vec![layer], false, &mut watch)?;
+            let file = found.first().filter(|file| file.exists);
+            file.map(|file| file.length).ok_or_else(|| Error::not_found("download-unknown"))
+        });
+        download.size = size.await?;
         Ok(download)
     }
 
@@ -129,11 +141,68 @@ impl Templates {
     }
 }
 
+impl Download {
+    /// Begins to read, from this byte on.
+    ///
+    /// # Errors
+    /// Those of the node and the way to it.
+    pub async fn open(&mut self, from: u64) -> Result<()> {
+        let mut stream = self.on_its_node(|client, layer| client.send(layer)).await?;
+        let before = copy_to(&mut (&mut stream).take(from), &mut sink()).await;
+        let read = before.context("skip what the client has")?;
+        if read < from {
+            return Err(stream
+                .reply()
+                .await
+                .err()
+                .unwrap_or_else(|| Error::internal("a file that is shorter")));
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    /// The client has all of it.
+    pub fn is_fetched(&self) {
+        self.templates.downloads.spend(&self.ticket);
+    }
+
+    async fn on_its_node<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&NodeClient, LayerRef) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (templates, uuid) = (self.templates.clone(), self.export);
+        let runtime = tokio::runtime::Handle::current();
+        let ask = move || {
+            let _inside = runtime.enter();
+            let export = templates.store.read(|conn| store::export(conn, uuid))?;
+            let client = templates.inventory.client_within(export.node_id, FIRST_CONNECTION)?;
+            ask(&client, export.layer())
+        };
+        tokio::task::spawn_blocking(ask).await.context("ask for a download")?
+    }
+}
+
+impl AsyncRead for Download {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut task::Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_read(task, into),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
 impl Drop for Download {
     fn drop(&mut self) {
         // Ends the reading, so that the node may delete the file.
         self.stream = None;
         self.templates.downloads.forget(self.export);
+        if self.templates.downloads.knows(self.export) {
+            return;
+        }
         let (templates, export) = (self.templates.clone(), self.export);
         let removed = std::thread::Builder::new().name("download ended".into()).spawn(move || {
             if let Err(error) = templates.remove_export(export) {

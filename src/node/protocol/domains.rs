@@ -119,6 +119,8 @@ pub struct ImageFacts {
     pub virtual_size: u64,
     /// Bytes on disk.
     pub disk_size: u64,
+    /// Bytes of the file, which may have holes.
+    pub length: u64,
     /// Empty unless asked for.
     pub sha256: String,
     pub exists: bool,

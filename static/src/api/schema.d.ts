@@ -4612,7 +4612,7 @@ export interface components {
         };
         /** @description Where to fetch the file. */
         VdiTemplatesDownloadData: {
-            /** @description Good for one download within an hour; needs no other credential. */
+            /** @description Good for one download within an hour, which may break and go on (`Range`); needs no other credential. */
             url: string;
             /** Format: uuid */
             operation_uuid: string;
@@ -9702,7 +9702,7 @@ export interface operations {
         };
         responses: {
             /** @description Success */
-            200: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9734,14 +9734,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": null;
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {
@@ -9800,14 +9798,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": null;
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {
@@ -9877,6 +9873,15 @@ export interface operations {
                     "application/json": components["schemas"]["VirtoolSessionLoginData"];
                 };
             };
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VirtoolSessionLoginData"];
+                };
+            };
             /** @description Refused; the message says why */
             default: {
                 headers: {
@@ -9897,14 +9902,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": null;
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {
@@ -9930,14 +9933,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": null;
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {
@@ -9992,7 +9993,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10003,6 +10004,12 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountMeData"];
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     };
                 };
             };
@@ -10030,7 +10037,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10041,6 +10048,12 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountLoginData"];
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     } | {
                         /** @description 0 is success, 1 is failure */
                         code: number;
@@ -10073,7 +10086,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10084,6 +10097,12 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: string;
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     };
                 };
             };
@@ -10110,7 +10129,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10121,6 +10140,12 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountManagerListData"];
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     };
                 };
             };
@@ -10148,7 +10173,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10160,6 +10185,12 @@ export interface operations {
                         msg: string;
                         /** Format: uint */
                         data: number;
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     };
                 };
             };
@@ -10187,7 +10218,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10198,6 +10229,12 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: boolean;
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     };
                 };
             };
@@ -10221,7 +10258,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10232,6 +10269,12 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: components["schemas"]["AnalysisRoleListRoleView"][];
+                    } | {
+                        /** @constant */
+                        code: 1;
+                        msg: string;
+                        /** @constant */
+                        data: "";
                     };
                 };
             };
@@ -10259,7 +10302,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10268,6 +10311,10 @@ export interface operations {
                     "application/json": {
                         ok: boolean;
                         info: components["schemas"]["OpsUserGetData"];
+                    } | {
+                        /** @constant */
+                        ok: false;
+                        info: string;
                     };
                 };
             };
@@ -10301,7 +10348,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10309,6 +10356,10 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
+                        info: string;
+                    } | {
+                        /** @constant */
+                        ok: false;
                         info: string;
                     };
                 };
@@ -10337,7 +10388,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10345,6 +10396,10 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
+                        info: string;
+                    } | {
+                        /** @constant */
+                        ok: false;
                         info: string;
                     };
                 };
@@ -10371,7 +10426,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10379,6 +10434,10 @@ export interface operations {
                 content: {
                     "application/json": {
                         ok: boolean;
+                        info: string;
+                    } | {
+                        /** @constant */
+                        ok: false;
                         info: string;
                     };
                 };
@@ -10407,7 +10466,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10416,6 +10475,10 @@ export interface operations {
                     "application/json": {
                         ok: boolean;
                         info: components["schemas"]["OpsLoginLoginData"];
+                    } | {
+                        /** @constant */
+                        ok: false;
+                        info: string;
                     };
                 };
             };
@@ -10443,7 +10506,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10452,6 +10515,10 @@ export interface operations {
                     "application/json": {
                         ok: boolean;
                         info: components["schemas"]["OpsPermissionListData"];
+                    } | {
+                        /** @constant */
+                        ok: false;
+                        info: string;
                     };
                 };
             };
@@ -10479,7 +10546,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or a refusal */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10488,6 +10555,10 @@ export interface operations {
                     "application/json": {
                         ok: boolean;
                         info: components["schemas"]["OpsSshKeyManageListData"];
+                    } | {
+                        /** @constant */
+                        ok: false;
+                        info: string;
                     };
                 };
             };

@@ -75,6 +75,33 @@ fn a_route_that_does_not_exist_is_404_in_json() {
     }
 }
 
+#[test]
+fn a_method_that_a_path_does_not_take_is_told_those_that_it_does() {
+    let server = Server::start();
+    let document = openapi(&server);
+    let admin = server.admin();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        // As in the table, which the document is made of; a summary of several is written once.
+        let path = shape(path).replace("{}", "00000000-0000-4000-8000-000000000000");
+        let item = item.as_object().expect("methods");
+        let mut known: Vec<String> =
+            item.keys().filter(|key| is_method(key)).map(|key| key.to_uppercase()).collect();
+        if known.iter().any(|method| method == "GET") {
+            known.push("HEAD".to_owned());
+        }
+        known.sort();
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            if known.iter().any(|known| known == method) {
+                continue;
+            }
+            let answer = admin.request(method, &path).send();
+            assert_eq!(answer.status, 405, "{}: {}", answer.what, answer.body);
+            assert_eq!(answer.header("Allow"), Some(known.join(", ").as_str()), "{}", answer.what);
+            assert!(answer.json().is_object(), "{}", answer.body);
+        }
+    }
+}
+
 /// Whether the route is there, without changing anything: a stranger is turned away by the route, not
 /// told that there is none; and an administrator's empty request is not refused for its action.
 fn reaches(row: &Operation, path: &str, stranger: &Client, admin: &Client) -> Result<(), String> {
@@ -119,7 +146,7 @@ fn is_no_route(answer: &Answer) -> bool {
         return false;
     }
     let error = &answer.json()["data"]["error"];
-    error.is_null() || error == "route-unknown"
+    error.is_null() || error == "route-unknown" || error == "method-unknown"
 }
 
 fn is_method(key: &str) -> bool {

@@ -124,6 +124,7 @@ fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
         path: path.to_string_lossy().into_owned(),
         virtual_size: 0,
         disk_size: 0,
+        length: 0,
         sha256: String::new(),
         exists: path.exists(),
         mended: false,
@@ -132,6 +133,7 @@ fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
         facts.virtual_size = header(path)?.virtual_size;
         let meta = path.metadata().context(format_args!("look at {}", path.display()))?;
         facts.disk_size = meta.blocks() * 512;
+        facts.length = meta.len();
     }
     Ok(facts)
 }
