@@ -18,7 +18,7 @@ debian_packages() {
     echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables iproute2 procps curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
-    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd slapd \
+    busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd python3-venv slapd \
     mmdebstrap systemd-container
   case $FOR in package|test) echo dpkg-dev rpm ;; esac
 }
