@@ -42,6 +42,20 @@ const COLUMNS: [&str; 9] = [
     "audit-column-request",
 ];
 
+/// Parts of the product that lines are of.
+const MODULES: [&str; 10] = [
+    "education",
+    "templates",
+    "images",
+    "data_network",
+    "vswitch",
+    "resource_pool",
+    "node",
+    "operations",
+    "identity",
+    "audit",
+];
+
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         streaming(Method::Get, "carrel.audit.export", "/api/v1.0/audit/export", export)
@@ -192,10 +206,21 @@ impl Export {
             line.subject.clone(),
             result,
             succeeded,
-            line.module.clone(),
+            self.module(&line.module),
             line.request_id.clone(),
         ];
         row.map(harmless)
+    }
+
+    /// As the console calls it; a word that this version does not know stays.
+    fn module(&self, module: &str) -> String {
+        match MODULES.contains(&module) {
+            true => {
+                let key = format!("audit-module-{}", module.replace('_', "-"));
+                self.app.language.text(self.language, &key, &[])
+            }
+            false => module.to_owned(),
+        }
     }
 
     /// Ends with the lines; a failure breaks the connection off, so that nobody takes half a log for whole.

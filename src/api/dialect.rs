@@ -12,6 +12,10 @@ use crate::identity::Credential;
 pub struct DialectSpec {
     /// Its name in the OpenAPI document.
     pub tag: &'static str,
+    /// What it is for, for those who read that.
+    pub about: &'static str,
+    /// Name and purpose in Chinese.
+    pub chinese: (&'static str, &'static str),
     /// Paths below which everything is this document's, unless a longer one is another's.
     pub prefixes: &'static [&'static str],
     /// The language of those who name none.

@@ -68,7 +68,6 @@ fn weighed(part: &str) -> Option<(String, u16)> {
     let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
     let told = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
     let weight = told.map_or(Ok(1.0), str::parse::<f32>).unwrap_or(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Some((name, (weight.clamp(0.0, 1.0) * 1000.0) as u16))
 }
 

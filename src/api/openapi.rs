@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::call::Call;
-use super::dialect::ActionInput;
+use super::dialect::{ActionInput, DialectSpec};
 use super::encoding::{self, Coding};
 use super::endpoint::{Access, Endpoint, Mounted, Scope, Streamed, streaming};
 use super::work::blocking;
@@ -89,17 +89,42 @@ const DESCRIPTION: &str = "Virtual desktops for classrooms and offices.
 Sign in from a program in one of these ways; every dialect takes each of them:
 
 ```
-curl -u NAME:KEY https://HOST:50004/api/account                     # an API key, made in the console under your name
-curl -H 'Authorization: KEY' https://HOST:50004/api/account         # the same, without the name
+curl -u NAME:KEY https://HOST:50004/api/v1.0/session                 # an API key, made in the console under your name
+curl -H 'Authorization: KEY' https://HOST:50004/api/v1.0/session     # the same, without the name
 curl -d 'email=NAME&password=PASSWORD' 'https://HOST:50004/account/?action=login'      # a token in data.access_token
-curl -H 'Authorization: TOKEN' https://HOST:50004/api/account       # with or without Bearer
+curl -H 'Authorization: TOKEN' https://HOST:50004/api/v1.0/session   # with or without Bearer
 curl -c jar -H 'Content-Type: application/json' -d '{\"username\":\"NAME\",\"password\":\"PASSWORD\"}' \\
      https://HOST:50004/api/account/login                           # a session cookie in the file jar
 ```
 
 `x-permission` of an operation says who may call it: `public`, `signed-in`, `in-person` (signed in and not by \
-an API key) or a permission. `x-permissions` lists all permissions with the number that document 004 gives \
-them and the name that document 001 has for eight of them.";
+an API key) or a permission. `x-permissions` lists all permissions with the numbers and names that some groups of \
+operations have for them.";
+
+const DESCRIPTION_CHINESE: &str = "教室与办公桌面。
+
+程序可以用以下任一方式登录，各组接口都支持：
+
+```
+curl -u 用户名:密钥 https://HOST:50004/api/v1.0/session                # 控制台中创建的 API 密钥
+curl -H 'Authorization: 密钥' https://HOST:50004/api/v1.0/session      # 同上，不带用户名
+curl -d 'email=用户名&password=密码' 'https://HOST:50004/account/?action=login'     # data.access_token 为令牌
+curl -H 'Authorization: 令牌' https://HOST:50004/api/v1.0/session      # Bearer 可有可无
+curl -c jar -H 'Content-Type: application/json' -d '{\"username\":\"用户名\",\"password\":\"密码\"}' \\
+     https://HOST:50004/api/account/login                           # 会话 cookie 存入文件 jar
+```
+
+各操作的 `x-permission` 说明谁可以调用：`public`、`signed-in`、`in-person`（已登录且不是用 API 密钥）或某个权限。\
+`x-permissions` 列出全部权限及其编号和名称。各操作的说明为英文。";
+
+fn tag(dialect: &DialectSpec) -> Value {
+    let (name, about) = dialect.chinese;
+    json!({
+        "name": dialect.tag,
+        "description": dialect.about,
+        "x-chinese": {"name": name, "description": about},
+    })
+}
 
 fn permissions() -> Value {
     let one = |permission: &Permission| {
@@ -127,13 +152,14 @@ pub fn document() -> Value {
         schemas.extend(shapes.schemas);
     }
     schemas.sort_keys();
-    let tags: Vec<_> = DIALECTS.iter().map(|dialect| json!({"name": dialect.tag})).collect();
+    let tags: Vec<_> = DIALECTS.iter().map(|dialect| tag(dialect)).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Carrel",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": DESCRIPTION
+            "description": DESCRIPTION,
+            "x-chinese": DESCRIPTION_CHINESE
         },
         "x-permissions": permissions(),
         "tags": tags,

@@ -58,7 +58,7 @@ fn users_are_added_listed_and_switched_off_but_not_the_last_administrator() {
     server.client().sign_in(ADMIN, PASSWORD);
     server.set_password("second", "a good password");
     assert!(run(&["admin", "disable", ADMIN], "").status.success());
-    assert!(said(&run(&["admin", "list"], "")).contains("switched off"));
+    assert!(said(&run(&["admin", "list"], "")).contains("disabled"));
     assert_eq!(run(&["admin", "disable", "second"], "").status.code(), Some(1));
     for command in ["disable", "enable", "unlock"] {
         let output = run(&["admin", command, "ghost"], "");
@@ -73,7 +73,7 @@ fn users_are_added_listed_and_switched_off_but_not_the_last_administrator() {
         let matches = |row: &&Value| row["content"] == content && row["succeeded"] == succeeded;
         rows.as_array().is_some_and(|rows| rows.iter().any(|row| matches(&row)))
     };
-    assert!(has("Make the user \"lee\"", true), "{rows:#}");
+    assert!(has("Create the user \"lee\"", true), "{rows:#}");
     assert!(
         has("Switch off the user \"admin\"", true) && has("Switch off the user \"admin\"", false)
     );

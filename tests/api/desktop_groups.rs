@@ -83,6 +83,24 @@ fn a_group_is_started_and_activated_by_the_deployment_itself() {
 }
 
 #[test]
+fn a_deployment_that_starts_goes_on_after_a_kill() {
+    let mut room = Room::start();
+    let mut param = room.param("pc", 30);
+    param["start"] = json!(1);
+    param["activate"] = json!(1);
+    let deploy =
+        room.site.admin.action(DESKTOPS, "create", param).header("Prefer", "respond-async");
+    let begun = deploy.send().data();
+    room.server.kill_and_start();
+    room.site.admin = room.server.admin();
+    let operation = begun["operation_uuid"].as_str().expect("an operation");
+    let end = room.site.wait_operation(operation);
+    assert_eq!(end["state"], "succeeded", "{end:#}");
+    let group = room.group(begun["uuid"].as_str().expect("uuid"));
+    assert_eq!((&group["active_count"], &group["active"]), (&json!(30), &json!(true)));
+}
+
+#[test]
 fn what_there_is_for_more_desktops_is_told_before() {
     let room = Room::start();
     let of = |template: &str| {

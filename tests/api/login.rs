@@ -241,7 +241,7 @@ fn a_disabled_user_is_out_at_once_and_says_why_only_to_the_owner() {
     client.get("/api/account").send().expect_status(401);
     let owner = login(&server.client(), "teacher1", "a good password");
     owner.expect_status(400);
-    assert!(message(&owner).contains("switched off"), "{}", owner.body);
+    assert!(message(&owner).contains("disabled"), "{}", owner.body);
     assert_eq!(
         message(&login(&server.client(), "teacher1", "guess")),
         "Invalid username or password"

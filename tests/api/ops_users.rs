@@ -254,7 +254,7 @@ fn permissions_are_listed_by_their_numbers() {
     let count = all["count"].as_u64().expect("a count");
     assert_eq!(all["data"].as_array().map(|rows| rows.len() as u64), Some(count));
     let second = json!({
-        "permission": "users.manage", "permission_desc": "新增、修改和删除用户", "permission_code": 2,
+        "permission": "users.manage", "permission_desc": "创建、修改和删除用户", "permission_code": 2,
     });
     assert_eq!(all["data"][1], second);
     let page = admin.get(PERMISSION).query("start", 2).query("count", 3).send();

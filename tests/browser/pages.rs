@@ -66,12 +66,12 @@ fn a_dialog_chooses_only_where_there_is_no_choice() {
     page.see("[data-test=free]", "198");
     page.fill("[data-test=count] input", "199");
     page.click(".el-dialog__title");
-    page.see("[data-test=capacity]", "198 free addresses");
+    page.see("[data-test=capacity]", "Free addresses in the subnet: 198");
     assert_eq!(page.script(disabled), json!(true), "that cannot work");
     page.picture("deploy-impossible");
     page.fill("[data-test=count] input", "3");
     page.click(".el-dialog__title");
-    page.see_no_more("[data-test=capacity]", "free addresses");
+    page.see_no_more("[data-test=capacity]", "Free addresses");
     // Made, started and offered to its terminals by one operation, also when the page is closed.
     page.click("[data-test=start]");
     page.click("[data-test=activate]");
@@ -87,4 +87,54 @@ fn a_dialog_chooses_only_where_there_is_no_choice() {
     page.see(".el-dialog [data-test=switch]", "NAT");
     page.see_no_more("[data-test=with-subnet]", "");
     page.picture("network");
+}
+
+#[test]
+fn a_refusal_stands_at_its_field_in_the_words_of_its_label() {
+    let _turn = turn();
+    let server = Server::start();
+    let page = enter(&server, ADMIN);
+    page.go(&format!("{}/pools", server.base()));
+    page.click("[data-test=new]");
+    page.fill("input[data-test=name]", "a<b");
+    page.click("[data-test=submit]");
+    page.see(".el-form-item__error", "“Name” must not contain <");
+    page.see_no_more("[data-test=failure]", "");
+    page.picture("refused-at-field");
+    // What is typed anew is not refused yet.
+    page.fill("input[data-test=name]", "default");
+    page.see_no_more(".el-form-item__error", "must not contain");
+    page.click("[data-test=submit]");
+    page.see(".el-form-item__error", "default");
+    page.go(&format!("{}/own/ssh", server.base()));
+    page.click("[data-test=new-ssh-key]");
+    page.fill("[data-test=key]", "no key");
+    page.click("[data-test=submit]");
+    page.see(".el-form-item__error", "“Public key” is no public ssh key");
+}
+
+#[test]
+fn the_api_page_speaks_both_languages_has_a_dark_side_and_a_way_back() {
+    let _turn = turn();
+    let server = Server::start();
+    let page = enter(&server, ADMIN);
+    page.go(&format!("{}/api/docs", server.base()));
+    page.see(".opblock-tag", "Desktops and resources");
+    page.see(".info", "an API key, made in the console");
+    let text = "return document.body.innerText";
+    let shown = page.script(text).as_str().expect("text").to_owned();
+    assert!(!shown.contains("ocument 00") && !shown.contains("platform"), "{shown}");
+    page.picture("api-docs");
+    page.click("#theme");
+    let ground = "return getComputedStyle(document.body).backgroundColor";
+    assert_eq!(page.script(ground), json!("rgb(28, 32, 34)"));
+    page.picture("api-docs-dark");
+    page.click("#language");
+    page.see(".opblock-tag", "桌面与资源");
+    page.see(".info", "控制台中创建的 API 密钥");
+    page.picture("api-docs-zh");
+    // In the console it is as it was chosen here.
+    page.click("#back");
+    page.see("[data-test=nav-templates]", "模板");
+    assert_eq!(page.script("return document.documentElement.className"), json!("dark"));
 }

@@ -1,6 +1,7 @@
 //! The rules of the house, read from the sources: who may import whom, where SQL, libvirt, ssh,
 //! processes and Rocket may stand, and how long a file may grow. And one rule of its machine: who may open KVM.
 
+mod glossary;
 mod modules;
 mod source;
 

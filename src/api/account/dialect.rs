@@ -9,7 +9,9 @@ use crate::error::{Error, Kind};
 use crate::identity::Credential;
 
 pub static DIALECT: DialectSpec = DialectSpec {
-    tag: "001 account",
+    tag: "Own account",
+    about: "One's own account, settings, sessions and API keys. Bare JSON and real status codes.",
+    chinese: ("我的账号", "自己的账号、设置、会话和 API 密钥。直接返回 JSON，使用标准状态码。"),
     prefixes: &["/api/account"],
     language: Language::English,
     action_input: ActionInput::Beside,

@@ -8,7 +8,12 @@ use crate::api::language::Language;
 use crate::error::Kind;
 
 pub static DIALECT: DialectSpec = DialectSpec {
-    tag: "000 analysis platform",
+    tag: "Account by forms",
+    about: "Signing in, registering and accounts for programs that send forms. Answers are {code, msg, data} with code 0 or 1.",
+    chinese: (
+        "账号（表单）",
+        "供以表单提交的程序登录、注册和管理账号。返回 {code, msg, data}，code 为 0 或 1。",
+    ),
     prefixes: &["/account", "/role", "/project", "/task", "/config"],
     language: Language::Chinese,
     action_input: ActionInput::Query,

@@ -6,7 +6,12 @@ use crate::api::dialect::{self, ActionInput, DialectSpec, Failure, Success};
 use crate::api::language::Language;
 
 pub static DIALECT: DialectSpec = DialectSpec {
-    tag: "002 desktop cloud",
+    tag: "Desktops and resources",
+    about: "Desktops, templates, images, networks, nodes and people: all that the console does. Answers are {code, msg, data} with code 0 for success.",
+    chinese: (
+        "桌面与资源",
+        "桌面、模板、镜像、网络、节点与用户，即控制台的全部功能。返回 {code, msg, data}，成功时 code 为 0。",
+    ),
     // What no other document claims is answered here.
     prefixes: &["/api"],
     language: Language::Chinese,

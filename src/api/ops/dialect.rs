@@ -7,7 +7,9 @@ use crate::api::language::Language;
 use crate::error::Kind;
 
 pub static DIALECT: DialectSpec = DialectSpec {
-    tag: "004 operations",
+    tag: "Users and ssh keys",
+    about: "Users, permissions and ssh keys for programs that look after machines. Answers are {ok, info}.",
+    chinese: ("用户与 ssh 公钥", "供运维程序管理用户、权限和 ssh 公钥。返回 {ok, info}。"),
     prefixes: &["/api/user", "/api/login", "/api/permission", "/api/ssh_key_manage"],
     language: Language::Chinese,
     action_input: ActionInput::Beside,

@@ -288,7 +288,8 @@ pub(in crate::identity) fn is_free(
 ) -> Result<()> {
     let other = |found: Option<User>| found.filter(|user| Some(user.id) != but);
     if let Some(user) = other(users::by_login(conn, name)?) {
-        return Err(Error::conflict("user-exists").arg("name", user.name));
+        let error = Error::conflict("user-exists").arg("field", "username");
+        return Err(error.arg("name", user.name));
     }
     if let Some(user) = other(users::by_lookalike(conn, &lookalike(name))?) {
         let error = Error::conflict("user-name-alike").arg("field", "username");

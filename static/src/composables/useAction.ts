@@ -2,6 +2,7 @@ import { ElMessage, ElMessageBox, ElNotification } from 'element-plus'
 import { h, ref, shallowRef, type VNode } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { ApiError, outcomeOf, type Answer, type Command } from '@/api/http'
+import RequestId from '@/components/RequestId.vue'
 import { useOperations } from '@/stores/operations'
 
 const NAMES_SHOWN = 8
@@ -27,7 +28,7 @@ interface Options {
 export function showError(error: unknown): void {
   const known = error as ApiError
   const lines: VNode[] = [h('div', known.message)]
-  if (known.requestId) lines.push(h('div', { class: 'request-id' }, known.requestId))
+  lines.push(h(RequestId, { id: known.requestId }))
   ElNotification.error({ title: '', message: h('div', lines), duration: 12000 })
 }
 
