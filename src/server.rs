@@ -16,11 +16,11 @@ use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::api::{self, App, OperationNews, Peers, language::Catalogues};
+use crate::api::{self, App, OperationNews, Peers, Waits, language::Catalogues};
 use crate::desktops::Desktops;
 use crate::desktops::templates::Templates;
 use crate::error::{Context, Error, Kind, Result};
-use crate::identity::{Identity, Mailer};
+use crate::identity::{Identity, Mailer, register_import};
 use crate::images::Images;
 use crate::inventory::{Inventory, NodeAgent, Way};
 use crate::monitor::Monitor;
@@ -83,6 +83,7 @@ fn build(settings: Settings) -> Result<App> {
     }
     let operations = Operations::new(store.clone());
     let identity = Identity::new(store.clone(), &settings);
+    register_import(&identity, &operations);
     let inventory = Inventory::open(store.clone())?;
     let images = Images::new(store.clone(), operations.clone(), inventory.clone());
     let monitor = Monitor::new(store.clone(), inventory.clone());
@@ -115,6 +116,7 @@ fn build(settings: Settings) -> Result<App> {
         monitor,
         operations,
         operation_news: OperationNews::new(),
+        waits: Waits::default(),
         templates,
         desktops,
         mail,

@@ -362,6 +362,9 @@ impl IntoAnswer for BatchSubmission {
 /// # Errors
 /// What it failed of, when it failed as a whole.
 pub fn told(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
+    if operation.state != State::Scheduled {
+        call.note.goes_on();
+    }
     let outcome = BatchOutcome {
         operation_uuid: Some(operation.uuid),
         operation_state: Some(operation.state.word()),

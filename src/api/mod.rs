@@ -45,6 +45,7 @@ use dialect::DialectSpec;
 use endpoint::Mounted;
 use language::{Catalogues, Language};
 pub use letters::send_pending;
+pub use note::Waits;
 pub use operation_news::{OperationNews, tell_operations};
 pub use peers::Peers;
 pub use work::blocking;
@@ -85,6 +86,8 @@ pub struct App {
     pub operation_news: OperationNews,
     pub templates: Templates,
     pub desktops: Desktops,
+    /// Of those who have to wait before they sign in.
+    pub waits: Waits,
     /// `None`: there is no mail server.
     pub mail: Option<Mailer>,
     /// Scheme, host and port at which people reach this server; set when it serves.

@@ -6,6 +6,8 @@
 //! written, the client is still told the truth, and the log says that the outcome is not known.
 
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +15,12 @@ use super::App;
 use crate::error::{Error, Fault, Kind, Result};
 use crate::operations::{Actor, audit};
 use crate::store::companion::{self, Companion};
-use crate::store::{LineId, Tx};
+use crate::store::{LineId, Tx, now};
+
+/// Waits that are remembered at a time.
+const WAITS: usize = 1_000;
+/// Characters of a name by which they are told apart.
+const WAITS_NAME: usize = 64;
 
 /// What is known of the line; a copy is the same line.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +36,8 @@ struct State {
     fault: Option<Fault>,
     /// Its number, once it is begun.
     line: Option<LineId>,
+    /// An operation goes on with it, whose end says how it went.
+    goes_on: bool,
 }
 
 impl Note {
@@ -56,6 +65,11 @@ impl Note {
     /// It failed, although the answer is none of an error.
     pub fn failed(&self, error: &Error) {
         self.lock().fault = Some(error.into());
+    }
+
+    /// What was asked for is done by an operation: its end says how it went.
+    pub fn goes_on(&self) {
+        self.lock().goes_on = true;
     }
 
     /// Does the work of a handler; its first change and the line are one transaction. Strangers have no
@@ -87,19 +101,46 @@ impl Note {
         let fault = error.map(Fault::from).or_else(|| state.fault.clone());
         let entry = audit::Entry { action, subject: &state.subject, module, fault: fault.as_ref() };
         match state.line {
+            Some(line) if state.goes_on => audit::name(&app.store, line, actor, &state.subject),
             Some(line) => audit::close(&app.store, line, actor, &entry),
-            None if is_trifle(actor, error) => Ok(()),
+            None if state.goes_on || is_trifle(app, actor, error) => Ok(()),
             None => audit::write(&app.store, actor, &entry),
         }
     }
 }
 
 /// Nobody did nothing: signing out without a session. Nor may a stranger fill the log with requests that
-/// were not even looked at, or that name nobody.
-fn is_trifle(actor: &Actor, error: Option<&Error>) -> bool {
-    let overlooked =
-        |error: &Error| matches!(error.kind(), Kind::TooMany) || error.key().starts_with("field-");
+/// were not even looked at, or that name nobody. Of the attempts to sign in that have to wait the first of each
+/// wait is noted: the failures that lead to a wait are in the log too, so that these are no more than they.
+fn is_trifle(app: &App, actor: &Actor, error: Option<&Error>) -> bool {
+    let overlooked = |error: &Error| match error.key() {
+        "sign-in-locked" => !app.waits.is_first(&actor.name, actor.address, seconds(error), now()),
+        key => matches!(error.kind(), Kind::TooMany) || key.starts_with("field-"),
+    };
     actor.name.is_empty() || actor.user_id.is_none() && error.is_some_and(overlooked)
+}
+
+fn seconds(error: &Error) -> i64 {
+    let told = error.args().find(|(name, _)| *name == "seconds");
+    told.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+/// Who has to wait before they may try to sign in again, of those whose refusal was noted.
+#[derive(Default)]
+pub struct Waits(Mutex<HashMap<(String, Option<IpAddr>), i64>>);
+
+impl Waits {
+    /// Whether it is the first attempt of a wait. Of more than [`WAITS`] at a time nothing is noted.
+    fn is_first(&self, name: &str, from: Option<IpAddr>, seconds: i64, now: i64) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, until| *until > now);
+        let who = (name.chars().take(WAITS_NAME).collect(), from);
+        if known.len() >= WAITS || known.contains_key(&who) {
+            return false;
+        }
+        known.insert(who, now + seconds.max(1));
+        true
+    }
 }
 
 /// A line that goes with the first change.
@@ -122,5 +163,22 @@ impl Companion for Begun {
 
     fn written(&self) {
         self.note.lock().line = self.line.get();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_attempt_of_each_wait_is_noted_and_never_more_than_can_be_remembered() {
+        let waits = Waits::default();
+        let home = Some(IpAddr::from([192, 0, 2, 7]));
+        assert!(waits.is_first("ann", home, 8, 100));
+        assert!(!waits.is_first("ann", home, 7, 101));
+        assert!(waits.is_first("ann", None, 7, 101) && waits.is_first("bob", home, 7, 101));
+        assert!(waits.is_first("ann", home, 16, 108), "the next wait");
+        let many = (0..2 * WAITS).filter(|n| waits.is_first(&format!("guess{n}"), home, 60, 108));
+        assert_eq!(many.count(), WAITS - 1);
     }
 }

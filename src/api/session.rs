@@ -15,7 +15,8 @@ use super::input::NoInput;
 use super::{App, DEVICES_COOKIE, SESSION_COOKIE, time, words};
 use crate::error::Result;
 use crate::identity::{
-    Attempt, Caller, DEVICES_KNOWN_FOR, Lifetime, NewSession, Password, ScopedRole, SignedIn,
+    Attempt, Caller, DEVICES_KNOWN_FOR, Lifetime, NewSession, Password, Permission, ScopedRole,
+    SignedIn,
 };
 use crate::store::EducationGroupId;
 
@@ -53,6 +54,8 @@ struct SessionView {
     setup_needed: bool,
     /// People may make themselves an account.
     registration: bool,
+    /// Registered accounts that wait to be let in; null for who may not do that.
+    to_confirm: Option<u64>,
     sign_in: SignInView,
     version: &'static str,
     /// The zone of all times that say none: a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
@@ -113,6 +116,10 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         scopes,
         setup_needed: app.identity.needs_setup()?,
         registration: app.identity.policy()?.registration,
+        to_confirm: match caller {
+            Some(caller) if caller.may(Permission::UsersManage) => Some(app.identity.to_confirm()?),
+            _ => None,
+        },
         sign_in: SignInView {
             password: true,
             oidc: app

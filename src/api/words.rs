@@ -57,4 +57,6 @@ words! {
     UserSource = identity::Source::ALL;
     /// What a registered account waits for.
     Awaits = identity::Awaits::ALL;
+    /// A column of a list of users.
+    ImportColumn = identity::ImportColumn::ALL;
 }

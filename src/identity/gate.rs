@@ -33,10 +33,19 @@ impl Gate {
     /// # Errors
     /// `sign-in-busy` when too many wait already
     pub fn pass(&self) -> Result<Pass> {
-        let mut counts = self.lock();
+        let counts = self.lock();
         if counts.running >= self.0.at_once && counts.waiting >= self.0.waiting {
             return Err(Error::new(Kind::TooMany, "sign-in-busy"));
         }
+        Ok(self.enter(counts))
+    }
+
+    /// As [`Self::pass`], for work that nobody waits for: it comes in whatever waits already.
+    pub fn pass_patiently(&self) -> Pass {
+        self.enter(self.lock())
+    }
+
+    fn enter(&self, mut counts: MutexGuard<'_, Counts>) -> Pass {
         counts.waiting += 1;
         while counts.running >= self.0.at_once {
             counts = self.0.freed.wait(counts).unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +53,7 @@ impl Gate {
         counts.waiting -= 1;
         counts.running += 1;
         drop(counts);
-        Ok(Pass(self.clone()))
+        Pass(self.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {

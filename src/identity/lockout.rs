@@ -8,6 +8,7 @@
 //! where the account signed in before, or in a session of it, is counted for that alone (`devices.rs`). So nobody locks
 //! another person out.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use rusqlite::Connection;
@@ -164,6 +165,17 @@ pub fn wait_left(
     }
     // A clock that was set back a little must not lock for longer than it could have.
     Ok((until - now).min(longest))
+}
+
+/// Until when the accounts of these names are locked, for somebody at least; without those that are not.
+pub fn locks(conn: &Connection, names: &[&str], now: i64) -> Result<HashMap<String, i64>> {
+    let keys: Vec<String> = names.iter().map(|name| Subject::account(name).key()).collect();
+    let found = failures::locks(conn, &keys, now, now + AHEAD)?;
+    let named = names
+        .iter()
+        .zip(keys)
+        .filter_map(|(name, key)| found.get(&key).map(|until| ((*name).to_owned(), *until)));
+    Ok(named.collect())
 }
 
 /// Counts a failure of each subject; of an address only the first with the same account.

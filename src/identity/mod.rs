@@ -22,6 +22,7 @@ mod devices;
 mod directory;
 mod gate;
 mod groups;
+mod import;
 mod keys;
 mod lockout;
 mod mail;
@@ -47,6 +48,9 @@ mod visitor;
 pub use devices::{Devices, KNOWN_FOR as DEVICES_KNOWN_FOR};
 pub use directory::Directory;
 pub use groups::{Group, GroupChange, GroupMembership};
+pub use import::{
+    Checked, Column as ImportColumn, HandedPassword, ImportOptions, register as register_import,
+};
 pub use keys::{ApiKey, NewApiKey};
 pub use mail::{Letter, Mailer};
 pub use oidc::{Door, PATIENCE, ProviderAnswer, mark};
@@ -59,7 +63,9 @@ pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn};
 pub use ssh_keys::SshKey;
 pub use token::Token;
-pub use users::{AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow};
+pub use users::{
+    AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow, default_roles,
+};
 pub use visitor::Visitor;
 
 use lockout::Subject;

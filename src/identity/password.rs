@@ -103,6 +103,12 @@ impl Hashing {
         let _turn = self.turn()?;
         hash(password.0.as_bytes()).map(StoredPassword)
     }
+
+    /// As [`Self::hash`], however many wait already.
+    pub fn hash_patiently(&self, password: &Password) -> Result<StoredPassword> {
+        let _pass = self.gate.pass_patiently();
+        hash(password.0.as_bytes()).map(StoredPassword)
+    }
 }
 
 /// The right to compute a hash; given back when dropped.

@@ -22,7 +22,7 @@ pub struct Policy {
     pub free_failures: u32,
     /// The longest wait that further ones lead to. 1 to 1,440.
     pub longest_wait_minutes: u32,
-    /// Whether people may register by themselves; each is confirmed by mail or by an administrator.
+    /// Whether people may register by themselves; each is confirmed by mail or by an administrator. Off until wanted.
     pub registration: bool,
 }
 
@@ -35,7 +35,7 @@ impl Default for Policy {
             remembered_days: 30,
             free_failures: 2,
             longest_wait_minutes: 15,
-            registration: true,
+            registration: false,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The audit log: who did what to what, from where, and how it went.
 
-pub use super::store::audit::{close, list, older, operation_ended, write, write_in_tx};
+pub use super::store::audit::{close, list, name, older, operation_ended, write, write_in_tx};
 
 use crate::error::Fault;
 use crate::store::{LineId, UserId};
 
 /// Fault of a line as long as it is not known how it went; also its message key.
 pub const UNKNOWN: &str = "outcome-unknown";
+/// Fault of a sign-in with the right password that goes on with a code.
+pub const CODE_NEEDED: &str = "second-factor-needed";
 
 /// A line to be written.
 #[derive(Debug)]
@@ -36,11 +38,11 @@ pub struct Line {
 }
 
 impl Line {
-    /// `None` as long as it is not known.
+    /// `None` as long as it is not known, and for what is neither.
     pub fn succeeded(&self) -> Option<bool> {
         match &self.fault {
             None => Some(true),
-            Some(fault) if fault.key == UNKNOWN => None,
+            Some(fault) if [UNKNOWN, CODE_NEEDED].contains(&fault.key.as_str()) => None,
             Some(_) => Some(false),
         }
     }

@@ -25,6 +25,8 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0019_lock_names.sql")),
     M::up(include_str!("../../assets/migrations/0020_withdrawn_addresses.sql")),
     M::up(include_str!("../../assets/migrations/0021_gone.sql")),
+    M::up(include_str!("../../assets/migrations/0024_user_imports.sql")),
+    M::up(include_str!("../../assets/migrations/0025_registration.sql")),
     // next file goes here
 ];
 

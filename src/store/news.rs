@@ -225,6 +225,7 @@ pub(super) static TABLES: &[Table] = &[
     quiet("mail_outbox", "the one who writes it sends the mail"),
     quiet("recovery_codes", "their number is asked for by their owner who used one"),
     quiet("restored_nodes", "read when a node arrives"),
+    quiet("user_imports", "read by the operation that makes them"),
 ];
 
 /// The topics on whose news the answer of a query depends; `None` when it reads a table of which none are told.

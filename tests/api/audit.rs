@@ -101,7 +101,12 @@ fn an_export_holds_what_the_log_shows() {
         assert_eq!(row[..4], [of("created_at"), of("user_name"), of("user_ip"), of("content")]);
         assert_eq!(row[5], of("result"));
         assert_eq!(row[6], u8::from(line["succeeded"] == true).to_string());
-        assert_eq!(row[7..], [of("module"), of("request_id")]);
+        assert_eq!(of("module"), MODULE);
+        assert_eq!(
+            row[7..],
+            ["Resource pools".to_owned(), of("request_id")],
+            "as the console says"
+        );
     }
     assert_eq!(rows[0][4], "东楼");
     let (_, failed) = export(&admin, &[("module", MODULE), ("succeeded", "0")]);
@@ -254,13 +259,47 @@ fn a_change_is_told_although_its_line_stays_open() {
 }
 
 #[test]
-fn the_request_comes_before_the_end_of_what_it_started() {
+fn what_goes_on_after_its_request_is_one_line_that_tells_the_end() {
     let room = crate::room::Room::start();
-    room.deploy("pc", 1);
-    let about = lines(&room.site.admin, &[("subject", "pc")]);
-    let modules: Vec<&str> = about.iter().filter_map(|line| line["module"].as_str()).collect();
-    assert_eq!(modules, ["operations", "education"], "newest first");
-    assert!(about.iter().all(|line| line["succeeded"] == true), "{about:#?}");
+    let admin = &room.site.admin;
+    let about = |name: &str| lines(admin, &[("subject", name)]);
+    room.deploy("pc", 2);
+    let [line] = &about("pc")[..] else { panic!("{:#?}", about("pc")) };
+    assert_eq!((&line["module"], &line["succeeded"]), (&json!("education"), &json!(true)));
+    // Answered before the end.
+    let late = room.site.deploy_request("pd", &room.classroom, &room.template, 2);
+    room.site.done(late.header("Prefer", "respond-async"));
+    let [line] = &about("pd")[..] else { panic!("{:#?}", about("pd")) };
+    assert_eq!((&line["module"], &line["succeeded"]), (&json!("education"), &json!(true)));
+    // The reason of what fails after the answer.
+    let group = room.deploy("pe", 1);
+    let desktop = room.site.desktops(&group).remove(0);
+    for overlay in room.overlays() {
+        std::fs::write(room.server.data_here().join(overlay), "no disk").expect("spoil a disk");
+    }
+    let param = json!({"desktops": [{"uuid": group, "name": "pe"}]});
+    let start = admin.action("/api/v1.0/education/desktop/", "start", param);
+    let begun = start.header("Prefer", "respond-async").send().data();
+    let uuid = begun["operation_uuid"].as_str().expect("an operation");
+    let state = room.site.wait_operation(uuid)["state"].clone();
+    let found = about("pe");
+    assert_eq!(found.len(), 2, "made and started: {found:#?}");
+    assert_eq!(found[0]["succeeded"], state == "succeeded", "{state}: {found:#?}");
+    assert!(about(desktop["name"].as_str().expect("name")).is_empty(), "told with the group");
+}
+
+#[test]
+fn what_a_killed_server_began_has_its_line_closed_when_it_is_done() {
+    let mut room = crate::room::Room::start();
+    let request = room.site.deploy_request("pc", &room.classroom, &room.template, 40);
+    let begun = request.header("Prefer", "respond-async").send().data();
+    room.server.kill_and_start();
+    let admin = room.server.admin();
+    let uuid = begun["operation_uuid"].as_str().expect("an operation");
+    crate::support::Site { admin: admin.clone(), ..room.site.clone() }.wait_operation(uuid);
+    let found = lines(&admin, &[("action", "log-desktop-group-create")]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0]["succeeded"], true, "{found:#?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::refused::refused;
-use crate::support::{ADMIN, PASSWORD, Server, post_from, wait_for};
+use crate::support::{ADMIN, PASSWORD, Server, post_from, rows, wait_for};
 
 const LOGIN: &str = "/api/account/login";
 const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
@@ -46,6 +46,21 @@ fn a_thousand_guesses_from_everywhere_do_not_keep_the_owner_out() {
     assert_eq!(attempt(&server, HOME, ADMIN, PASSWORD), 201, "the owner is let in at home");
     assert_eq!(attempt(&server, HOME, "lee", "a good password"), 201);
     assert_eq!(attempt(&server, address(5_000), "lee", "a good password"), 201, "and others are");
+}
+
+#[test]
+fn attempts_that_have_to_wait_are_in_the_log_once_for_each_wait() {
+    let server = Server::start();
+    let refused = (0..30).filter(|_| attempt(&server, HOME, "lee", "a guess") == 429).count();
+    let log = server.admin().get("/api/v1.0/index/get_operation_log/").query("user_name", "lee");
+    let lines = rows(&log.query("page_size", 100).header("Accept-Language", "en").send());
+    let is_wait = |line: &&serde_json::Value| {
+        line["result"].as_str().is_some_and(|result| result.contains("Too many"))
+    };
+    let waits = lines.iter().filter(is_wait).count();
+    assert!(refused > 20 && lines.len() < 30, "{refused} of {}", lines.len());
+    // Waits of 1, 2, 4 … seconds: each begins with a failure, which has a line too.
+    assert!((1..=lines.len() - waits).contains(&waits), "{waits} of {}: {lines:#?}", lines.len());
 }
 
 /// What is counted of an account from an address is not counted for a name that is written like it.

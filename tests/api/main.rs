@@ -56,3 +56,4 @@ mod three_nodes;
 mod tls;
 mod transfers;
 mod undo;
+mod users_import;

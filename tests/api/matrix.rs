@@ -97,7 +97,7 @@ fn caller_name(caller: &str) -> String {
 
 #[test]
 fn every_route_receives_every_kind_of_caller_as_the_table_says() {
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let mut callers = Callers::new(&server);
     let mut routes = routes(&server);
     routes.sort_by(|one, other| one.id.cmp(&other.id));

@@ -47,7 +47,7 @@ fn database(server: &Server) -> rusqlite::Connection {
 #[test]
 fn the_mailed_link_lets_in_once() {
     let mail = MailServer::start();
-    let server = with_mail(mail.port()).start();
+    let server = with_mail(mail.port()).start().with_registration();
     let answer = register(&server, "jack", "jack@lab.example");
     assert_eq!(answer.documented("analysis.account.register"), "验证邮件已发送, 请前往邮箱认证");
     answer.expect(json!({"code": 0, "msg": ""}));
@@ -97,7 +97,10 @@ fn the_mailed_link_lets_in_once() {
 fn the_letter_is_in_the_readers_language_and_the_link_where_it_is_set() {
     let mail = MailServer::start();
     let url = "https://carrel.lab.example";
-    let server = with_mail(mail.port()).env("CARREL_PUBLIC_URL", format!("{url}/")).start();
+    let server = with_mail(mail.port())
+        .env("CARREL_PUBLIC_URL", format!("{url}/"))
+        .start()
+        .with_registration();
     let call = server.client().post(ACCOUNT).query("action", "register");
     // Whatever the request claims, the link leads to this server.
     let call = call.header("Accept-Language", "en").header("Host", "evil.example");
@@ -126,7 +129,7 @@ fn no_row_and_no_log_line_holds_the_link() {
     assert!(!server.log().contains("mail-secret-7"));
     drop(server);
 
-    let server = with_mail(mail.port()).env("CARREL_LOG", "trace").start();
+    let server = with_mail(mail.port()).env("CARREL_LOG", "trace").start().with_registration();
     register(&server, "jill", "jill@lab.example").data();
     let token = mail.letter("jill@lab.example").token();
     assert_eq!(token.len(), 64);
@@ -141,7 +144,7 @@ fn no_row_and_no_log_line_holds_the_link() {
 #[test]
 fn a_link_that_expired_confirms_nothing_and_frees_name_and_address() {
     let mail = MailServer::start();
-    let server = with_mail(mail.port()).start();
+    let server = with_mail(mail.port()).start().with_registration();
     register(&server, "jack", "jack@lab.example").data();
     let token = mail.letter("jack@lab.example").token();
     assert_eq!(register(&server, "other", "JACK@lab.example").refusal(), "邮箱已存在");
@@ -163,7 +166,7 @@ fn a_link_that_expired_confirms_nothing_and_frees_name_and_address() {
 
 #[test]
 fn without_a_mail_server_an_administrator_lets_in() {
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let answer = register(&server, "jack", "jack@lab.example");
     assert_eq!(answer.documented("analysis.account.register"), "注册成功, 请等待管理员确认");
     assert!(login(&server, "jack").refusal().contains("等待管理员"));
@@ -182,7 +185,7 @@ fn when_the_mail_cannot_be_sent_the_answer_says_so_and_an_administrator_lets_in(
     // Nobody listens there.
     let port =
         TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-    let server = with_mail(port).start();
+    let server = with_mail(port).start().with_registration();
     let answer = register(&server, "jack", "jack@lab.example");
     assert_eq!(
         answer.documented("analysis.account.register"),
@@ -198,7 +201,7 @@ fn a_mail_that_a_killed_server_did_not_send_is_sent_at_the_next_start() {
     // A mail server that takes the connection and says nothing: the letter is under way.
     let silent = TcpListener::bind("127.0.0.1:0").expect("bind");
     let port = silent.local_addr().expect("an address").port();
-    let mut server = with_mail(port).start();
+    let mut server = with_mail(port).start().with_registration();
     let base = server.base().to_owned();
     let request = std::thread::spawn(move || {
         let client = Client::new(&base);
@@ -234,7 +237,7 @@ fn a_mail_server_that_refuses_the_address_is_no_defect() {
             stream.write_all(b"554 no mail is taken here\r\n").expect("write");
         }
     });
-    let server = with_mail(port).start();
+    let server = with_mail(port).start().with_registration();
     let answer = register(&server, "jack", "jack@lab.example");
     assert_eq!(
         answer.documented("analysis.account.register"),
@@ -244,7 +247,7 @@ fn a_mail_server_that_refuses_the_address_is_no_defect() {
 
 #[test]
 fn what_does_not_fit_registers_nobody() {
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let send = |name: &str, email: &str, password: &str, again: &str| {
         let fields = [
             ("username", name),
@@ -281,21 +284,52 @@ fn what_does_not_fit_registers_nobody() {
 }
 
 #[test]
-fn registration_can_be_closed() {
+fn a_fresh_installation_lets_nobody_register_until_it_is_switched_on() {
     let server = Server::start();
     let admin = server.admin();
-    let policy = json!({"registration": false});
-    admin.put("/api/v1.0/identity/policy").json(&policy).send().data();
+    assert_eq!(admin.get("/api/v1.0/session").send().data()["registration"], false);
     let refused = register(&server, "jack", "jack@lab.example");
     refused.expect_status(403);
     assert!(refused.refusal().contains("注册未开放"), "{}", refused.body);
     assert_eq!(admin.get("/account/manager").send().data()["total_count"], 1);
+    let server = server.with_registration();
+    let waiting =
+        |client: &Client| client.get("/api/v1.0/session").send().data()["to_confirm"].clone();
+    assert_eq!(waiting(&admin), json!(0));
+    register(&server, "jack", "jack@lab.example").expect_status(200);
+    assert_eq!(admin.get("/account/manager").send().data()["total_count"], 2);
+    // Who may let them in is told that somebody waits.
+    assert_eq!(waiting(&admin), json!(1));
+    assert_eq!(waiting(&server.client()), Value::Null);
+}
+
+/// Rows as the version before left them: no rule was ever set, and people could register.
+#[test]
+fn where_people_could_register_they_still_can() {
+    let mut server = Server::start();
+    server.stop();
+    for value in [None, Some(r#"{"password_min_length":10}"#)] {
+        let database = database(&server);
+        database.execute("DELETE FROM sign_in_policy", []).expect("as before");
+        if let Some(value) = value {
+            let insert = "INSERT INTO sign_in_policy (id, value) VALUES (1, ?1)";
+            database.execute(insert, [value]).expect("as before");
+        }
+        database
+            .execute_batch(include_str!("../../assets/migrations/0025_registration.sql"))
+            .expect("the step");
+        drop(database);
+        server.start_again();
+        let session = server.client().get("/api/v1.0/session").send().data();
+        assert_eq!(session["registration"], true, "{value:?}");
+        server.stop();
+    }
 }
 
 /// Each refusal is an entry of the log: strangers must not fill it.
 #[test]
 fn refused_registrations_are_slowed_too() {
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let send = || {
         let fields = [("username", "jack"), ("email", "jack@lab.example"), ("password", "short")];
         let fields = [&fields[..], &[("password_again", "short")]].concat();
@@ -306,7 +340,7 @@ fn refused_registrations_are_slowed_too() {
 
 #[test]
 fn an_address_that_registers_often_has_to_wait() {
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let refused = (0..60).find(|number| {
         let answer = register(&server, &format!("jack{number}"), &format!("j{number}@lab.example"));
         answer.json()["code"] != 0
@@ -344,7 +378,7 @@ fn mail_goes_over_tls_to_a_server_that_proves_its_name() {
 
 #[test]
 fn half_a_mail_server_is_refused_at_start_by_name() {
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let run = |file: &str| {
         let path = server.data_here().join("carrel.toml");
         std::fs::write(&path, file).expect("write");

@@ -119,8 +119,8 @@ fn a_second_factor_is_set_up_asked_for_and_switched_off() {
     let rows = rows(&log.query("module", "identity").header("Accept-Language", "en").send());
     for content in [
         "Begin to set up the second factor of \"admin\"",
-        "Switch on the second factor of \"admin\"",
-        "Switch off the second factor of \"admin\"",
+        "Turn on the second factor of \"admin\"",
+        "Turn off the second factor of \"admin\"",
     ] {
         let of = |row: &&Value| row["content"] == content && row["succeeded"] == true;
         assert!(rows.iter().any(|row| of(&row)), "{content}: {rows:#?}");

@@ -19,7 +19,7 @@ const CHOSEN: &str = "a long way home 7";
 #[test]
 fn somebody_registers_and_is_let_in_by_an_administrator() {
     let _turn = turn();
-    let server = Server::start();
+    let server = Server::start().with_registration();
     let person = Page::open("en");
     register(&person, &server, "maria", "maria@lab.example");
     person.see("[data-test=registered]", "administrator");
@@ -30,11 +30,15 @@ fn somebody_registers_and_is_let_in_by_an_administrator() {
     let admin = Page::open("en");
     enter(&admin, &server, ADMIN, PASSWORD);
     admin.until("the overview", || (admin.path() == "/").then_some(()));
-    admin.go(&format!("{}/users", server.base()));
+    admin.see("[data-test=nav-users]", "1");
+    admin.see("[data-test=to-confirm]", "1");
+    admin.picture("somebody-waits");
+    admin.click("[data-test=to-confirm]");
     admin.see(".el-table__row", "To be confirmed");
     admin.picture("users");
     admin.click("[data-test=do-confirm]");
     admin.see_no_more(".el-table__row", "To be confirmed");
+    admin.see_no_more("[data-test=nav-users]", "1");
 
     enter(&person, &server, "maria", CHOSEN);
     at_home(&person);
@@ -50,7 +54,7 @@ fn a_mailed_link_lets_somebody_in_who_then_has_to_change_the_password() {
     let mail = MailServer::start();
     let settings = MailServer::settings(mail.port());
     let setup = settings.iter().fold(Server::with(), |setup, (name, value)| setup.env(name, value));
-    let server = setup.start();
+    let server = setup.start().with_registration();
     let person = Page::open("zh-CN");
     register(&person, &server, "li.wei", "li.wei@lab.example");
     person.see("[data-test=registered]", "");
@@ -235,11 +239,11 @@ fn read_the_log(page: &Page, server: &Server) {
     page.go(&format!("{}/log", server.base()));
     page.fill("input[data-test=filter-user]", "maria\u{e007}");
     page.see_no_more(".el-table__row td:nth-child(2)", ADMIN);
-    for done in ["Make the API key", "End a session", "Sign in"] {
+    for done in ["Create the API key", "End a session", "Sign in"] {
         page.see(".el-table__row", done);
     }
     page.choose("[data-test=filter-result]", "Failed");
-    page.see_no_more(".el-table__row", "Make the API key");
+    page.see_no_more(".el-table__row", "Create the API key");
     page.see(".el-table__row", "Sign in");
     page.picture("log-filtered");
     // The file that the button leads to holds the same.
@@ -250,7 +254,7 @@ fn read_the_log(page: &Page, server: &Server) {
     let rows = csv::Reader::from_reader(file.bytes.as_slice()).records().count();
     assert_eq!(json!(rows), shown, "{}", file.body);
     assert!(
-        file.body.contains("maria") && !file.body.contains("Make the API key"),
+        file.body.contains("maria") && !file.body.contains("Create the API key"),
         "{}",
         file.body
     );
@@ -267,4 +271,60 @@ fn code(secret: &str, steps: u64) -> String {
     let app = Builder::new().with_secret(secret.as_bytes()).build().expect("a factor");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     app.generate(now + steps * STEP).to_string()
+}
+
+#[test]
+fn a_class_is_imported_from_a_spreadsheet() {
+    let _turn = turn();
+    let server = Server::start();
+    let page = Page::open("en");
+    enter(&page, &server, ADMIN, PASSWORD);
+    page.until("the overview", || (page.path() == "/").then_some(()));
+    page.go(&format!("{}/users", server.base()));
+    page.click("[data-test=import]");
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("write");
+        path
+    };
+    page.choose_file(
+        "[data-test=file]",
+        &file("gbk.csv", b"name,full name\nann,\xd0\xd5\xc3\xfb\n"),
+    );
+    page.see("[data-test=failure]", "GBK");
+    page.picture("import-gbk");
+    let class = "name;full_name;roles\nann;Ann Lee;teacher\nbob;Bob;nobody's\ncarol;Carol Wu;\n";
+    page.choose_file("[data-test=file]", &file("class.csv", class.as_bytes()));
+    page.see("[data-test=summary]", "2 of 3");
+    page.see("[data-test=fault]", "Roles");
+    page.picture("import-report");
+    let disabled = "return document.querySelector('.el-dialog [data-test=submit]').disabled";
+    assert_eq!(page.script(disabled), json!(true), "one line is wrong");
+    page.click("[data-test=skip-wrong]");
+    page.click(".el-dialog [data-test=submit]");
+    page.see("[data-test=save-passwords]", "Download");
+    page.picture("import-passwords");
+    page.click("[data-test=save-passwords]");
+    page.click("[data-test=close]");
+    page.see(".el-table__row", "carol");
+    page.see(".el-table__row", "ann");
+    let users = server.admin().get("/api/v1.0/identity/user").send().data();
+    assert_eq!(users["count"], 3, "{users:#}");
+    // Who guesses is locked, and that is shown with the way out.
+    for _ in 0..8 {
+        let body = json!({"username": "ann", "password": "a guess"});
+        server.client().post("/api/account/login").json(&body).send();
+    }
+    page.go(&format!("{}/users?search=ann", server.base()));
+    page.see("[data-test=locked]", "Locked until");
+    page.picture("user-locked");
+    page.click(".el-table__row [data-test=more]");
+    page.click("[data-test=do-unlock]");
+    page.until("no lock", || {
+        page.go(&format!("{}/users?search=ann", server.base()));
+        page.see(".el-table__row", "ann");
+        let locked = "return document.querySelectorAll('[data-test=locked]').length";
+        (page.script(locked) == json!(0)).then_some(())
+    });
 }

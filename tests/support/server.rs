@@ -184,6 +184,14 @@ impl Server {
         Client::new(&self.base)
     }
 
+    /// Lets people register by themselves, which a fresh installation does not.
+    #[track_caller]
+    pub fn with_registration(self) -> Self {
+        let policy = serde_json::json!({"registration": true});
+        self.admin().put("/api/v1.0/identity/policy").json(&policy).send().data();
+        self
+    }
+
     /// A client signed in as the administrator.
     #[track_caller]
     pub fn admin(&self) -> Client {

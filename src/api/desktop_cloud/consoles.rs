@@ -43,12 +43,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         post("vdi.edu-instances.get-console", edu_instances::PATH, desktop_console)
             .needs_in(Permission::DesktopsConsole, Scope::Group)
             .action("get_console")
-            .audited(MODULE, "log-console-ticket")
             .summary("A WebSocket URL of a running desktop's screen, good once and for 30 seconds"),
         post("carrel.templates.get-console", TEMPLATE, template_console)
             .needs(Permission::TemplatesManage)
             .action("get_console")
-            .audited(MODULE, "log-console-ticket")
             .summary(
                 "A WebSocket URL of a running template's screen, good once and for 30 seconds",
             ),

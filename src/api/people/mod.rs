@@ -12,6 +12,7 @@ mod second_factor;
 mod sessions;
 mod ssh_keys;
 mod users;
+mod users_import;
 
 use std::collections::BTreeSet;
 
@@ -27,6 +28,7 @@ const MODULE: &str = "identity";
 pub fn endpoints() -> Vec<Endpoint> {
     let parts = [
         users::endpoints(),
+        users_import::endpoints(),
         confirm::endpoints(),
         roles::endpoints(),
         groups::endpoints(),

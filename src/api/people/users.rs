@@ -1,5 +1,7 @@
 //! Users as an administrator sees them.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -92,14 +94,18 @@ pub struct UserView {
     permissions: Vec<&'static str>,
     /// Has a second factor.
     second_factor: bool,
+    /// Failed sign-ins lock the account for somebody until then; null when it is not locked.
+    locked_until: Option<String>,
     password_changed_at: Option<String>,
     last_login_at: Option<String>,
     created_at: String,
 }
 
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
+impl UserView {
+    /// `locks`: of [`crate::identity::Identity::locks`]
+    fn of(user: User, locks: &HashMap<String, i64>) -> Self {
         Self {
+            locked_until: time::optional(locks.get(&user.name).copied()),
             id: user.id,
             uuid: user.uuid,
             name: user.name,
@@ -192,7 +198,8 @@ pub struct UserDetail {
 impl UserDetail {
     pub fn of(app: &App, user: User) -> Result<Self> {
         let groups = app.identity.memberships(user.id)?.into_iter().map(Into::into).collect();
-        Ok(Self { user: user.into(), groups })
+        let locks = app.identity.locks(std::slice::from_ref(&user))?;
+        Ok(Self { user: UserView::of(user, &locks), groups })
     }
 }
 
@@ -249,7 +256,11 @@ struct EditInput {
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<UserView>> {
-    listed(call.list_query()?, |query| Ok(app.identity.users_page(&query)?.map(Into::into)))
+    listed(call.list_query()?, |query| {
+        let page = app.identity.users_page(&query)?;
+        let locks = app.identity.locks(&page.results)?;
+        Ok(page.map(|user| UserView::of(user, &locks)))
+    })
 }
 
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<UserDetail>> {

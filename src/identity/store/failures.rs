@@ -1,8 +1,10 @@
 //! Rows of failed sign-ins.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Tx, UserId};
 
 /// What is known of one account or address. Times are Unix seconds.
@@ -30,6 +32,25 @@ pub fn put(tx: &Tx<'_>, subject: &str, row: &Failures) -> Result<()> {
     )?
     .execute(params![subject, row.failures, row.last_at, row.locked_until])?;
     Ok(())
+}
+
+/// Until when each of these accounts (their keys) is locked for somebody, where it is after `now`. What was noted by a
+/// clock that was ahead (after `latest`) locks nobody.
+pub fn locks(
+    conn: &Connection,
+    keys: &[String],
+    now: i64,
+    latest: i64,
+) -> Result<HashMap<String, i64>> {
+    let keys = serde_json::to_string(keys).map_err(Error::internal)?;
+    // Also those counted with an address: '!' comes after the space.
+    let sql = "SELECT k.value, max(f.locked_until) FROM json_each(?1) k JOIN login_failures f \
+               ON f.subject = k.value OR (f.subject > k.value || ' ' AND f.subject < k.value || '!') \
+               WHERE f.locked_until > ?2 AND f.last_at <= ?3 GROUP BY k.value";
+    let mut statement = conn.prepare_cached(sql)?;
+    let locks =
+        statement.query_map(params![keys, now, latest], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(locks.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Forgets failures of an account (its key), also those counted with an address.

@@ -57,6 +57,13 @@ pub fn find(conn: &Connection, id: UserGroupId) -> Result<Group> {
     found.ok_or_else(|| Error::not_found("user-group-unknown").arg("name", id))
 }
 
+/// Names of all groups, with their numbers.
+pub fn names(conn: &Connection) -> Result<Vec<(String, UserGroupId)>> {
+    let mut statement = conn.prepare_cached("SELECT name, id FROM user_groups")?;
+    let names = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
 pub fn insert(tx: &Tx<'_>, uuid: &Uuid, name: &str, description: &str) -> Result<UserGroupId> {
     tx.changed(Topic::UserGroups);
     let sql = "INSERT INTO user_groups (uuid, name, description, created_at) VALUES (?1,?2,?3,?4)";

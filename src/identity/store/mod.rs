@@ -3,6 +3,7 @@
 pub mod confirmations;
 pub mod failures;
 pub mod groups;
+pub mod imports;
 pub mod keys;
 pub mod policy;
 pub mod preferences;

@@ -10,7 +10,7 @@ use crate::identity::permission::{BuiltinRole, Permission, Permissions};
 use crate::identity::{Awaits, NewAccount, Source, User};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::text::lookalike;
-use crate::store::{RoleId, Store, Topic, Tx, UserId, unique};
+use crate::store::{RoleId, Store, Topic, Tx, UserId, rows, unique};
 
 /// Codes of the roles of user `u`.
 macro_rules! roles_of_u {
@@ -76,6 +76,13 @@ pub(super) const GONE: &[Topic] = &[
 
 pub fn page(store: &Store, query: &ListQuery) -> Result<Page<User>> {
     LISTING.page(store, query, user)
+}
+
+/// How many wait for an administrator.
+pub fn to_confirm(conn: &Connection) -> Result<u64> {
+    let sql = "SELECT count(*) FROM users WHERE awaits = ?1";
+    let awaits = Awaits::Administrator.word();
+    Ok(conn.prepare_cached(sql)?.query_row([awaits], |row| rows::unsigned(row, 0))?)
 }
 
 /// By name, else by e-mail address.

@@ -6,7 +6,9 @@ mod change;
 mod names;
 mod preferences;
 
-use super::lockout::Subject;
+use std::collections::HashMap;
+
+use super::lockout::{self, Subject};
 use super::password::Password;
 use super::permission::BuiltinRole;
 use super::store::{failures, keys, sessions, users};
@@ -18,7 +20,8 @@ use crate::store::{UserId, now};
 pub use account::{Awaits, NewAccount, Source, User};
 pub(super) use authority::{may_reach, not_oneself, touchable};
 pub use change::AccountChange;
-pub(super) use change::{default_roles, insert, is_free, update};
+pub use change::default_roles;
+pub(super) use change::{insert, is_free, update};
 pub(super) use names::{email_address, outsider_name, user_name, without_backslash};
 pub use preferences::{Preferences, Workflow};
 
@@ -70,6 +73,17 @@ impl Identity {
     /// Accounts that match.
     pub fn users_page(&self, query: &ListQuery) -> Result<Page<User>> {
         users::page(&self.store, query)
+    }
+
+    /// How many registered accounts wait for an administrator.
+    pub fn to_confirm(&self) -> Result<u64> {
+        self.store.read(users::to_confirm)
+    }
+
+    /// Until when each of these users is locked, for somebody at least, in Unix seconds; by name, without those who are not.
+    pub fn locks(&self, users: &[User]) -> Result<HashMap<String, i64>> {
+        let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+        self.store.read(|conn| lockout::locks(conn, &names, now()))
     }
 
     /// At most `count` accounts from this number on, and how many there are in all (document 004).

@@ -11,14 +11,15 @@ use crate::store::{LineId, OperationId, Store, Topic, Tx, now};
 /// A line's number or an older one.
 const UP_TO: &str = "up_to_id";
 
-/// Neither 0 nor 1 as long as it is not known how it went.
+/// Neither 0 nor 1 as long as it is not known how it went, and for what is neither.
 macro_rules! succeeded {
     ($sign:literal) => {
         concat!(
             "(",
             $sign,
             " CASE WHEN a.fault IS NULL THEN 1 \
-             WHEN json_extract(a.fault, '$.key') = 'outcome-unknown' THEN NULL ELSE 0 END)"
+             WHEN json_extract(a.fault, '$.key') IN ('outcome-unknown', 'second-factor-needed') \
+             THEN NULL ELSE 0 END)"
         )
     };
 }
@@ -84,12 +85,24 @@ pub fn close(store: &Store, line: LineId, actor: &Actor, entry: &Entry<'_>) -> R
     })
 }
 
+/// Says of a line that was begun who did it to what. How it goes says the operation that was started.
+pub fn name(store: &Store, line: LineId, actor: &Actor, subject: &str) -> Result<()> {
+    store.write(|tx| {
+        tx.changed(Topic::Audit);
+        tx.prepare_cached(
+            "UPDATE audit SET user_id = ?2, user_name = ?3, subject = ?4 WHERE id = ?1",
+        )?
+        .execute(params![line, actor.user_id, actor.name, subject])?;
+        Ok(())
+    })
+}
+
 /// Causes are for the server's log; people with the audit permission read the message only.
 fn public(fault: &Fault) -> Result<String> {
     serde_json::to_string(&fault.public()).map_err(Error::internal)
 }
 
-/// What a request started in the background and what failed of it afterwards.
+/// How an operation went: in the line of the request that started it, else in one of its own; and what failed of it.
 pub fn operation_ended(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -109,14 +122,26 @@ pub fn operation_ended(
     };
     let action = kind.as_str();
     let module = "operations";
-    let entry = Entry { action, subject: &subject, module, fault: fault.as_ref() };
-    write_in_tx(tx, actor, &entry)?;
-    // What was cancelled stands in the operation's own line.
+    if !tell_request(tx, &actor.request_id, fault.as_ref())? {
+        let entry = Entry { action, subject: &subject, module, fault: fault.as_ref() };
+        write_in_tx(tx, actor, &entry)?;
+    }
+    // What was cancelled, or was the only thing, stands in the line of the whole.
+    let items = if items.len() == 1 { &[] } else { items };
     for item in items.iter().filter(|item| item.fault.is_some() && !item.is_cancelled()) {
         let fault = item.fault.as_ref();
         write_in_tx(tx, actor, &Entry { action, subject: &item.name, module, fault })?;
     }
     Ok(())
+}
+
+/// Says in the line of a request how it went, if that was left open for what it started.
+fn tell_request(tx: &Tx<'_>, request: &str, fault: Option<&Fault>) -> Result<bool> {
+    tx.changed(Topic::Audit);
+    let fault = fault.map(public).transpose()?;
+    let sql = "UPDATE audit SET fault = ?2 WHERE id = (SELECT max(id) FROM audit WHERE request_id = ?1 \
+               AND json_extract(fault, '$.key') = 'outcome-unknown')";
+    Ok(tx.prepare_cached(sql)?.execute(params![request, fault])? > 0)
 }
 
 /// Drops lines from before `time`, among the `limit` oldest; gives how many.

@@ -1,5 +1,6 @@
 /** Users, roles, groups, keys and sessions. */
-import { call, get, post, put, remove, withField, type Body, type Command, type Query } from './http'
+import { call, get, post, put, remove, withField } from './http'
+import type { Answer, Body, Command, Data, Query } from './http'
 import type { Permission, SshKey } from './types'
 
 const base = '/api/v1.0/identity'
@@ -8,12 +9,20 @@ const usersPath = `${base}/user` as const
 const userPath = `${usersPath}/{user_uuid}` as const
 export type UserInput = Body<typeof userPath, 'put'>
 
+const importPath = `${usersPath}/import` as const
+export type ImportReport = Data<`${typeof importPath}/check`, 'post'>
+export type ImportedUsers = Data<typeof importPath, 'post'>
+
 export const users = {
   list: (query: Query) => get(usersPath, query),
   detail: (uuid: string) => get(userPath, {}, { user_uuid: uuid }),
   create: (input: Body<typeof usersPath, 'post'>) => post(usersPath, input),
   edit: (uuid: string, input: UserInput) => put(userPath, input, { user_uuid: uuid }),
   unlock: (uuid: string) => post(`${userPath}/unlock`, {}, { user_uuid: uuid }),
+  checkImport: async (body: Body<`${typeof importPath}/check`, 'post'>): Promise<ImportReport> =>
+    (await call('post', `${importPath}/check`, { body })).data,
+  import: (body: Body<typeof importPath, 'post'>): Promise<Answer<ImportedUsers>> =>
+    call('post', importPath, { body, long: true }),
   /** Of somebody who lost their phone. */
   removeFactor: (uuid: string) => remove(`${userPath}/second_factor`, {}, { user_uuid: uuid }),
   remove: (uuids: string[]) => remove(usersPath, { uuids }),

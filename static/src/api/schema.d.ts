@@ -624,6 +624,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/identity/user/import/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What would become of a list of users, line by line; changes nothing */
+        post: operations["carrel.users.import-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/identity/user/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the users of a list. Passwords that are made up are told in this answer alone */
+        post: operations["carrel.users.import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/identity/confirm": {
         parameters: {
             query?: never;
@@ -1989,6 +2023,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
+            /** @description Failed sign-ins lock the account for somebody until then; null when it is not locked. */
+            locked_until: string | null;
             password_changed_at: string | null;
             last_login_at: string | null;
             created_at: string;
@@ -2043,6 +2079,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
+            /** @description Failed sign-ins lock the account for somebody until then; null when it is not locked. */
+            locked_until: string | null;
             password_changed_at: string | null;
             last_login_at: string | null;
             created_at: string;
@@ -2389,6 +2427,11 @@ export interface components {
             setup_needed: boolean;
             /** @description People may make themselves an account. */
             registration: boolean;
+            /**
+             * Format: uint64
+             * @description Registered accounts that wait to be let in; null for who may not do that.
+             */
+            to_confirm: number | null;
             sign_in: components["schemas"]["CarrelSessionGetSignInView"];
             version: string;
             /** @description The zone of all times that say none: a name such as `Asia/Shanghai`, or an offset such as `+08:00`. */
@@ -2639,6 +2682,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
+            /** @description Failed sign-ins lock the account for somebody until then; null when it is not locked. */
+            locked_until: string | null;
             password_changed_at: string | null;
             last_login_at: string | null;
             created_at: string;
@@ -2738,6 +2783,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
+            /** @description Failed sign-ins lock the account for somebody until then; null when it is not locked. */
+            locked_until: string | null;
             password_changed_at: string | null;
             last_login_at: string | null;
             created_at: string;
@@ -2786,6 +2833,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
+            /** @description Failed sign-ins lock the account for somebody until then; null when it is not locked. */
+            locked_until: string | null;
             password_changed_at: string | null;
             last_login_at: string | null;
             created_at: string;
@@ -2845,6 +2894,105 @@ export interface components {
             group_uuid: string;
             group_name: string;
         };
+        CarrelUsersImportCheckData: {
+            lines: components["schemas"]["CarrelUsersImportCheckLineView"][];
+            /**
+             * Format: uint
+             * @description How many of them can be made.
+             */
+            good: number;
+        };
+        CarrelUsersImportCheckFaultView: {
+            /** @description null when it is none of them alone. */
+            column: components["schemas"]["ImportColumn"] | null;
+            message: string;
+        };
+        /** @description A list and what holds for all in it. */
+        CarrelUsersImportCheckInput: {
+            /**
+             * @description CSV in UTF-8 with a line of headings (name, full_name, email, phone, department, roles, groups, password), in
+             *     base64.
+             */
+            content: string;
+            /**
+             * @description Codes of roles for those whose line names none; `normal` when left out.
+             * @default [
+             *       "normal"
+             *     ]
+             */
+            roles?: string[];
+            /**
+             * @description Make up a password for those whose line has none.
+             * @default false
+             */
+            make_passwords?: boolean;
+            /**
+             * @description A new password has to be chosen at the first sign-in.
+             * @default false
+             */
+            force_reset?: boolean;
+        };
+        /** @description Somebody in the list. */
+        CarrelUsersImportCheckLineView: {
+            /**
+             * Format: uint64
+             * @description As editors count them.
+             */
+            line: number;
+            name: string;
+            full_name: string;
+            email: string;
+            department: string;
+            roles: string[];
+            groups: string[];
+            /** @description The line has one. */
+            password: boolean;
+            faults: components["schemas"]["CarrelUsersImportCheckFaultView"][];
+        };
+        CarrelUsersImportHandedView: {
+            name: string;
+            full_name: string;
+            password: string;
+        };
+        CarrelUsersImportImportView: {
+            /**
+             * Format: uint
+             * @description How many are made.
+             */
+            count: number;
+            /** @description Those that were made up; they are kept nowhere. */
+            passwords: components["schemas"]["CarrelUsersImportHandedView"][];
+        };
+        /** @description A list and what holds for all in it. */
+        CarrelUsersImportInput: {
+            /**
+             * @description CSV in UTF-8 with a line of headings (name, full_name, email, phone, department, roles, groups, password), in
+             *     base64.
+             */
+            content: string;
+            /**
+             * @description Codes of roles for those whose line names none; `normal` when left out.
+             * @default [
+             *       "normal"
+             *     ]
+             */
+            roles?: string[];
+            /**
+             * @description Make up a password for those whose line has none.
+             * @default false
+             */
+            make_passwords?: boolean;
+            /**
+             * @description A new password has to be chosen at the first sign-in.
+             * @default false
+             */
+            force_reset?: boolean;
+            /**
+             * @description Leave out those whose lines are wrong; else nobody is made when one is.
+             * @default false
+             */
+            skip_wrong?: boolean;
+        };
         /** @description A role that holds for what is in an education group. */
         CarrelUsersListScopedRoleView: {
             /** @description Code of the role. */
@@ -2880,6 +3028,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description Has a second factor. */
             second_factor: boolean;
+            /** @description Failed sign-ins lock the account for somebody until then; null when it is not locked. */
+            locked_until: string | null;
             password_changed_at: string | null;
             last_login_at: string | null;
             created_at: string;
@@ -2901,6 +3051,11 @@ export interface components {
             /** @description In the reader's language. */
             reason: string;
         };
+        /**
+         * @description A column of a list of users.
+         * @enum {string}
+         */
+        ImportColumn: "name" | "full_name" | "email" | "phone" | "department" | "roles" | "groups" | "password";
         /** @description Something new, of which no more is known yet. */
         New: {
             /** Format: uuid */
@@ -7774,6 +7929,82 @@ export interface operations {
                         code: number;
                         msg: string;
                         data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.import-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelUsersImportCheckInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelUsersImportCheckData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    "carrel.users.import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelUsersImportInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description 0 is success */
+                        code: number;
+                        msg: string;
+                        data: components["schemas"]["CarrelUsersImportImportView"] & components["schemas"]["BatchOutcome"];
                     };
                 };
             };

@@ -10,6 +10,7 @@ const nobody: Session = {
   scopes: [],
   setup_needed: false,
   registration: false,
+  to_confirm: null,
   sign_in: { password: true, oidc: null },
   version: '',
   time_zone: '',
@@ -54,7 +55,7 @@ export const useSession = defineStore('session', () => {
   }
 
   function forget(): void {
-    current.value = { ...current.value, user: null, permissions: [], scopes: [] }
+    current.value = { ...current.value, user: null, permissions: [], scopes: [], to_confirm: null }
   }
 
   /** The server no longer knows the session. */

@@ -6,6 +6,7 @@ import type { User } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 import type { RowAction } from '@/lib/rowAction'
 import { useSession } from '@/stores/session'
+import { lockOf } from './userState'
 
 interface Dialogs {
   edit: (user: User) => void
@@ -70,6 +71,7 @@ export function useUserActions(dialogs: Dialogs) {
       needs,
       label: t('user.unlock'),
       icon: Unlock,
+      when: (user) => Boolean(lockOf(user)),
       run: ([user]) => run(() => users.unlock(user!.uuid), { done: t('user.unlocked') }),
     },
     {
