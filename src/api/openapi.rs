@@ -86,7 +86,7 @@ fn read<'r>(
 
 const DESCRIPTION: &str = "Virtual desktops for classrooms and offices.
 
-Sign in from a program in one of these ways; every dialect takes each of them:
+Sign in from a program in one of these ways; every group of operations takes each of them:
 
 ```
 curl -u NAME:KEY https://HOST:50004/api/v1.0/session                 # an API key, made in the console under your name

@@ -3,9 +3,21 @@
 use uuid::Uuid;
 
 use super::deploy::check_template;
+use super::store::education;
 use super::{Desktops, Reach, templates};
 use crate::error::{Error, Result};
 use crate::inventory::Node;
+use crate::store::visible::Visible;
+
+/// What desktops are to be made of, and for whom.
+#[derive(Debug)]
+pub struct CapacityQuery {
+    /// The education group.
+    pub group: Uuid,
+    pub template: Uuid,
+    pub network: Uuid,
+    pub subnet: Uuid,
+}
 
 /// As things stand now; nothing is kept for whoever asks.
 #[derive(Debug)]
@@ -30,18 +42,19 @@ pub struct NodeCapacity {
 }
 
 impl Desktops {
-    /// What there is for desktops of a template in a subnet. Asks no node.
+    /// What there is for desktops of an education group. Asks no node.
     ///
     /// # Errors
-    /// `not-in-your-groups`, and those of what is named but not there
+    /// `education-group-unknown`, `not-in-your-groups`, and those of what else is named but not there
     pub fn capacity(
         &self,
+        visible: &Visible,
         reach: &Reach,
-        template: Uuid,
-        network: Uuid,
-        subnet: Uuid,
+        wanted: &CapacityQuery,
     ) -> Result<Capacity> {
+        let CapacityQuery { group, template, network, subnet } = *wanted;
         let (template, network, having, free_addresses) = self.store.read(|conn| {
+            education::require(conn, visible, group)?;
             reach.check_template(conn, template)?;
             reach.check_subnet(conn, network, subnet)?;
             let (_, subnet_id) = self.network_ids(conn, network, subnet)?;

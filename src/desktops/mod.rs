@@ -36,7 +36,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub use capacity::NodeCapacity;
+pub use capacity::{CapacityQuery, NodeCapacity};
 pub use change::{Changed, DesktopGroupChange};
 pub use consoles::{Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;

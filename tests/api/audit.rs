@@ -297,7 +297,7 @@ fn what_a_killed_server_began_has_its_line_closed_when_it_is_done() {
     let admin = room.server.admin();
     let uuid = begun["operation_uuid"].as_str().expect("an operation");
     crate::support::Site { admin: admin.clone(), ..room.site.clone() }.wait_operation(uuid);
-    let found = lines(&admin, &[("action", "log-desktop-group-create")]);
+    let found = lines(&admin, &[("module", "education"), ("subject", "pc")]);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0]["succeeded"], true, "{found:#?}");
 }

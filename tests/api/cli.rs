@@ -74,9 +74,7 @@ fn users_are_added_listed_and_switched_off_but_not_the_last_administrator() {
         rows.as_array().is_some_and(|rows| rows.iter().any(|row| matches(&row)))
     };
     assert!(has("Create the user \"lee\"", true), "{rows:#}");
-    assert!(
-        has("Switch off the user \"admin\"", true) && has("Switch off the user \"admin\"", false)
-    );
+    assert!(has("Disable the user \"admin\"", true) && has("Disable the user \"admin\"", false));
 }
 
 #[test]

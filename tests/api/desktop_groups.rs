@@ -106,7 +106,7 @@ fn what_there_is_for_more_desktops_is_told_before() {
     let of = |template: &str| {
         let ask = room.site.admin.get("/api/v1.0/education/desktop/capacity/");
         let ask = ask.query("template_uuid", template).query("network_uuid", &room.site.network);
-        ask.query("subnet_uuid", &room.site.subnet).send()
+        ask.query("subnet_uuid", &room.site.subnet).query("group_uuid", &room.classroom).send()
     };
     let before = of(&room.template).data();
     assert_eq!(before["obstacle"], "");

@@ -123,7 +123,7 @@ fn no_row_and_no_log_line_holds_the_link() {
     let setup = with_mail(mail.port()).env("CARREL_LOG", "trace");
     let setup =
         setup.env("CARREL_SMTP_USER", "carrel").env("CARREL_SMTP_PASSWORD", "mail-secret-7");
-    let server = setup.start();
+    let server = setup.start().with_registration();
     // That server asks for no password: the mail fails, and the password is still in no log.
     register(&server, "jack", "jack@lab.example").data();
     assert!(!server.log().contains("mail-secret-7"));
@@ -365,10 +365,10 @@ fn mail_goes_over_tls_to_a_server_that_proves_its_name() {
         setup.env("CARREL_SMTP_TLS", "starttls")
     };
     // Signed by nobody whom this machine trusts: no mail goes there.
-    let answer = register(&setup().start(), "jack", "jack@lab.example");
+    let answer = register(&setup().start().with_registration(), "jack", "jack@lab.example");
     assert_eq!(answer.data(), "验证邮件发送失败, 请等待管理员确认");
     assert!(mail.letters("jack@lab.example").is_empty());
-    let server = setup().env("SSL_CERT_FILE", chain.display()).start();
+    let server = setup().env("SSL_CERT_FILE", chain.display()).start().with_registration();
     assert_eq!(
         register(&server, "jack", "jack@lab.example").data(),
         "验证邮件已发送, 请前往邮箱认证"

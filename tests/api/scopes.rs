@@ -109,6 +109,11 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
     let screen = format!("{INSTANCES}{}/screen", class.desktop.0);
     let mut create = school.room.param("further", 1);
     create["group_uuid"] = education.clone().into();
+    let capacity = ["group_uuid", "template_uuid", "network_uuid", "subnet_uuid"]
+        .iter()
+        .fold(caller.get(&format!("{DESKTOPS}capacity/")), |request, field| {
+            request.query(field, create[*field].as_str().expect("a uuid"))
+        });
     let console = json!({"uuid": class.desktop.0, "name": class.desktop.1});
     let add = json!({
         "desktop_uuid": class.group, "desktop_name": class.name, "desktop_type": 1, "instance_num": 1,
@@ -122,6 +127,7 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("vdi.edu-instances.list", single(INSTANCES, &class.desktop.0)),
         ("carrel.instances.screen", caller.get(&screen)),
         ("vdi.edu-instances.get-console", caller.action(INSTANCES, "get_console", console)),
+        ("carrel.edu-desktops.capacity", capacity),
         ("vdi.edu-desktops.active", groups("active")),
         ("vdi.edu-desktops.inactive", groups("inactive")),
         ("vdi.edu-desktops.reboot", groups("reboot")),
@@ -191,8 +197,9 @@ fn every_row_works_within_the_group_and_finds_nothing_beyond() {
     // A teacher may neither change nor delete, here or there.
     for (class, status) in [(&school.own, 200), (&school.other, 404)] {
         for (id, request) in rows_of(&teacher, &school, class) {
-            let manages =
-                ["create", "update", "delete", "active"].iter().any(|end| id.ends_with(end));
+            let manages = ["create", "update", "delete", "active", "capacity"]
+                .iter()
+                .any(|end| id.ends_with(end));
             let wanted = if manages { 403 } else { status };
             let answer = request.send();
             assert_eq!(answer.status, wanted, "{id} for a teacher: {}", answer.body);

@@ -203,9 +203,9 @@ fn key_for_a_program(page: &Page, server: &Server) {
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
     };
-    assert_eq!(curl(&line)["handle"], "maria");
+    assert_eq!(curl(&line)["data"]["user"]["name"], "maria");
     // It is a key for what it was made for.
-    let users = line.replace("/api/account", "/api/v1.0/identity/user");
+    let users = line.replace("/api/v1.0/session", "/api/v1.0/identity/user");
     assert_eq!(curl(&users)["code"], 403);
 }
 

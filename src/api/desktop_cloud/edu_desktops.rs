@@ -17,8 +17,8 @@ use crate::api::{App, input, time, words};
 use crate::desktops::spec::Restore;
 use crate::desktops::templates::TemplateState;
 use crate::desktops::{
-    Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk, NewDesktopGroup,
-    NodeCapacity,
+    CapacityQuery, Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk,
+    NewDesktopGroup, NodeCapacity,
 };
 use crate::error::{Error, Result};
 use crate::identity::Permission;
@@ -133,6 +133,8 @@ struct CreateInput {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct CapacityInput {
+    /// The education group that they are for.
+    group_uuid: Uuid,
     template_uuid: Uuid,
     network_uuid: Uuid,
     subnet_uuid: Uuid,
@@ -364,8 +366,13 @@ fn starter(call: &Call) -> Result<Visible> {
 
 fn capacity(app: &App, call: &mut Call, input: CapacityInput) -> Result<Data<CapacityView>> {
     let reach = call.reach();
-    let CapacityInput { template_uuid, network_uuid, subnet_uuid } = input;
-    let found = app.desktops.capacity(&reach, template_uuid, network_uuid, subnet_uuid)?;
+    let wanted = CapacityQuery {
+        group: input.group_uuid,
+        template: input.template_uuid,
+        network: input.network_uuid,
+        subnet: input.subnet_uuid,
+    };
+    let found = app.desktops.capacity(&call.visible, &reach, &wanted)?;
     let nodes = found.nodes.into_iter().map(NodeCapacityView::from);
     let obstacle = found.obstacle.map(|error| app.language.error(call.language, &error));
     Ok(Data(CapacityView {

@@ -155,6 +155,20 @@ pub fn find(
     Ok(group)
 }
 
+/// Whether there is a group of that uuid that the caller may see.
+///
+/// # Errors
+/// `education-group-unknown`
+pub fn require(conn: &Connection, visible: &Visible, uuid: Uuid) -> Result<()> {
+    let sql = "SELECT id FROM education_groups WHERE uuid = ?1";
+    let found =
+        conn.prepare_cached(sql)?.query_row([uuid.to_string()], |row| row.get(0)).optional()?;
+    match found.is_some_and(|id| visible.has(Some(id))) {
+        true => Ok(()),
+        false => Err(Error::not_found("education-group-unknown").arg("uuid", uuid)),
+    }
+}
+
 /// A group other than `own` that has terminals among these addresses.
 pub fn overlapping(
     conn: &Connection,

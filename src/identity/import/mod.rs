@@ -17,7 +17,7 @@ use super::password::Password;
 use super::store::{groups, imports};
 use super::token::random_bytes;
 use super::users::{NewAccount, insert};
-use super::{Authority, Identity};
+use super::{Authority, Identity, Policy};
 use crate::error::{Context, Error, Fault, Kind, Result};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Operations, Saga, SubmittedOperation, Unit,
@@ -200,29 +200,17 @@ impl Identity {
         content: &[u8],
         options: &ImportOptions,
     ) -> Result<Vec<(Checked, Person)>> {
-        let rows = sheet::read(content)?;
         let policy = self.policy()?;
-        let mut found = Vec::new();
+        let known = self.store.read(known_groups)?;
+        // Rating passwords takes its time: before everybody else who writes has to wait.
+        let rows = sheet::read(content)?;
+        let mut found: Vec<(Checked, Person)> =
+            rows.iter().map(|row| read_line(row, &known, &policy, options)).collect();
         let tried = self.store.write(|tx| {
-            let known = known_groups(tx)?;
-            for row in &rows {
-                let mut person = person(row, options);
-                let mut checked = checked(row, &person);
-                if row.is_too_long {
-                    checked.faults.push((None, Error::bad_input("csv-line-too-long")));
-                }
-                join(&known, row, &mut person, &mut checked);
-                if let Some(password) = &person.password {
-                    let about = [person.name.as_str(), person.email.as_deref().unwrap_or_default()];
-                    if let Err(fault) = Password::new(password.to_string()).accept(&policy, &about)
-                    {
-                        checked.faults.push((Some(Column::Password), fault));
-                    }
-                }
-                if let Some(fault) = try_out(tx, by, &person)? {
+            for (checked, person) in &mut found {
+                if let Some(fault) = try_out(tx, by, person)? {
                     checked.faults.push((column_of(&fault), fault));
                 }
-                found.push((checked, person));
             }
             // Nothing of it stays.
             Err::<(), _>(Error::bad_input("import-tried-out"))
@@ -276,11 +264,11 @@ fn make_all(identity: &Identity, args: &ImportArgs, execution: &Execution) -> Re
         identity.store.read(|conn| imports::next(conn, args.import))?
     {
         execution.progress(args.count.saturating_sub(left), args.count);
-        if let Err(stopped) = execution.check_cancelled() {
+        let made = || identity.make_one(args.import, &waiting, execution);
+        if let Err(stopped) = execution.check_cancelled().and_then(|()| made()) {
             identity.store.write(|tx| imports::forget(tx, args.import))?;
             return Err(stopped);
         }
-        identity.make_one(args.import, &waiting, execution)?;
     }
     execution.progress(args.count, args.count);
     Ok(())
@@ -343,6 +331,27 @@ fn checked(row: &Row, person: &Person) -> Checked {
         has_password: person.password.is_some(),
         faults: Vec::new(),
     }
+}
+
+/// Who stands in a line, and what is wrong with them that can be seen without trying.
+fn read_line(
+    row: &Row,
+    known: &HashMap<String, UserGroupId>,
+    policy: &Policy,
+    options: &ImportOptions,
+) -> (Checked, Person) {
+    let mut person = person(row, options);
+    let mut checked = checked(row, &person);
+    if row.is_too_long {
+        checked.faults.push((None, Error::bad_input("csv-line-too-long")));
+    }
+    join(known, row, &mut person, &mut checked);
+    let about = [person.name.as_str(), person.email.as_deref().unwrap_or_default()];
+    let password = person.password.as_ref().map(|text| Password::new(text.to_string()));
+    if let Some(Err(fault)) = password.map(|password| password.accept(policy, &about)) {
+        checked.faults.push((Some(Column::Password), fault));
+    }
+    (checked, person)
 }
 
 fn known_groups(conn: &Connection) -> Result<HashMap<String, UserGroupId>> {

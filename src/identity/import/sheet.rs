@@ -113,7 +113,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Row>> {
             Some(_) if rows.len() == LINES => {
                 return Err(wrong("csv-too-many-lines").arg("limit", LINES));
             }
-            Some(columns) => rows.push(row(columns, &record)),
+            Some(columns) => rows.push(row(columns, &record, text)),
         }
     }
     if rows.is_empty() {
@@ -171,11 +171,19 @@ fn known() -> String {
     Column::ALL.map(Column::word).join(", ")
 }
 
-fn row(columns: &[Option<Column>], record: &StringRecord) -> Row {
+fn row(columns: &[Option<Column>], record: &StringRecord, text: &str) -> Row {
     let cells = columns.iter().zip(record);
     let cells = cells.filter_map(|(column, cell)| Some(((*column)?, cell.to_owned()))).collect();
     let is_too_long = record.iter().skip(columns.len()).any(|cell| !cell.is_empty());
-    Row { line: record.position().map_or(0, csv::Position::line), cells, is_too_long }
+    Row { line: record.position().map_or(0, |place| line_of(place, text)), cells, is_too_long }
+}
+
+/// The reader's place is before the empty lines that it passes over.
+fn line_of(place: &csv::Position, text: &str) -> u64 {
+    let start = usize::try_from(place.byte()).unwrap_or(usize::MAX);
+    let rest = text.as_bytes().get(start..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    place.line() + empty.filter(|byte| **byte == b'\n').count() as u64
 }
 
 #[cfg(test)]

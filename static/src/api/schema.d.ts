@@ -7296,6 +7296,7 @@ export interface operations {
     "carrel.edu-desktops.capacity": {
         parameters: {
             query: {
+                group_uuid: string;
                 template_uuid: string;
                 network_uuid: string;
                 subnet_uuid: string;

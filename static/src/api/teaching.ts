@@ -51,7 +51,7 @@ export type GroupPower = Extract<Body<typeof desktopPath, 'post'>, { param: { de
 export const desktopGroups = {
   list: (query: Query) => get(desktopPath, query),
   one: (uuid: string) => getOne(desktopPath, uuid),
-  capacity: (of: { template_uuid: string; network_uuid: string; subnet_uuid: string }) =>
+  capacity: (of: { group_uuid: string; template_uuid: string; network_uuid: string; subnet_uuid: string }) =>
     get(`${desktopPath}capacity/`, of),
   create: (input: Param<typeof desktopPath, 'create'>) => action(desktopPath, 'create', input),
   power: (verb: GroupPower, rows: Named[]) => action(desktopPath, verb, { desktops: rows.map(named) }),

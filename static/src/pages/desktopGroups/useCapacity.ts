@@ -5,6 +5,7 @@ import { showError } from '@/composables/useAction'
 import { gigabytes } from '@/lib/format'
 
 export interface Plan {
+  group_uuid: string
   template_uuid: string
   network_uuid: string
   subnet_uuid: string
@@ -22,9 +23,9 @@ export function useCapacity(plan: Plan, open: Ref<boolean>) {
   const { t } = useI18n()
   const capacity = shallowRef<Capacity>()
   const key = computed(() => {
-    const { template_uuid, network_uuid, subnet_uuid } = plan
-    return open.value && template_uuid && network_uuid && subnet_uuid
-      ? { template_uuid, network_uuid, subnet_uuid }
+    const { group_uuid, template_uuid, network_uuid, subnet_uuid } = plan
+    return open.value && group_uuid && template_uuid && network_uuid && subnet_uuid
+      ? { group_uuid, template_uuid, network_uuid, subnet_uuid }
       : undefined
   })
 
