@@ -84,38 +84,8 @@ fn read<'r>(
     })
 }
 
-const DESCRIPTION: &str = "Virtual desktops for classrooms and offices.
-
-Sign in from a program in one of these ways; every group of operations takes each of them:
-
-```
-curl -u NAME:KEY https://HOST:50004/api/v1.0/session                 # an API key, made in the console under your name
-curl -H 'Authorization: KEY' https://HOST:50004/api/v1.0/session     # the same, without the name
-curl -d 'email=NAME&password=PASSWORD' 'https://HOST:50004/account/?action=login'      # a token in data.access_token
-curl -H 'Authorization: TOKEN' https://HOST:50004/api/v1.0/session   # with or without Bearer
-curl -c jar -H 'Content-Type: application/json' -d '{\"username\":\"NAME\",\"password\":\"PASSWORD\"}' \\
-     https://HOST:50004/api/account/login                           # a session cookie in the file jar
-```
-
-`x-permission` of an operation says who may call it: `public`, `signed-in`, `in-person` (signed in and not by \
-an API key) or a permission. `x-permissions` lists all permissions with the numbers and names that some groups of \
-operations have for them.";
-
-const DESCRIPTION_CHINESE: &str = "教室与办公桌面。
-
-程序可以用以下任一方式登录，各组接口都支持：
-
-```
-curl -u 用户名:密钥 https://HOST:50004/api/v1.0/session                # 控制台中创建的 API 密钥
-curl -H 'Authorization: 密钥' https://HOST:50004/api/v1.0/session      # 同上，不带用户名
-curl -d 'email=用户名&password=密码' 'https://HOST:50004/account/?action=login'     # data.access_token 为令牌
-curl -H 'Authorization: 令牌' https://HOST:50004/api/v1.0/session      # Bearer 可有可无
-curl -c jar -H 'Content-Type: application/json' -d '{\"username\":\"用户名\",\"password\":\"密码\"}' \\
-     https://HOST:50004/api/account/login                           # 会话 cookie 存入文件 jar
-```
-
-各操作的 `x-permission` 说明谁可以调用：`public`、`signed-in`、`in-person`（已登录且不是用 API 密钥）或某个权限。\
-`x-permissions` 列出全部权限及其编号和名称。各操作的说明为英文。";
+const DESCRIPTION: &str = include_str!("../../assets/openapi-about.en.md");
+const DESCRIPTION_CHINESE: &str = include_str!("../../assets/openapi-about.zh-CN.md");
 
 fn tag(dialect: &DialectSpec) -> Value {
     let (name, about) = dialect.chinese;
@@ -158,8 +128,8 @@ pub fn document() -> Value {
         "info": {
             "title": "Carrel",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": DESCRIPTION,
-            "x-chinese": DESCRIPTION_CHINESE
+            "description": DESCRIPTION.trim_end(),
+            "x-chinese": DESCRIPTION_CHINESE.trim_end()
         },
         "x-permissions": permissions(),
         "tags": tags,
