@@ -292,7 +292,10 @@ impl Keeper {
         if let Err(error) = asked {
             tracing::warn!(node.id = node.number(), error = error.detail(), "facts not refreshed");
         }
-        self.inventory.inner.attendants.arrived(node);
+        // What cannot be done without a storage is not begun again and again.
+        if self.inventory.inner.links.storage_fault(node).is_none() {
+            self.inventory.inner.attendants.arrived(node);
+        }
     }
 
     async fn save_status(&self) {

@@ -117,7 +117,7 @@ impl Storages {
             tracing::error!(storage = path, "the storage belongs to another installation");
         }
         let is_there =
-            |path: &&String| !known.contains(*path) || bears(Path::new(*path), installation);
+            |path: &&String| !known.contains(*path) || is_ours(Path::new(*path), installation);
         let (there, absent): (Vec<&String>, Vec<&String>) = own.iter().copied().partition(is_there);
         for path in &absent {
             tracing::error!(storage = path, "the storage is not mounted: it lacks Carrel's mark");
@@ -204,11 +204,12 @@ impl Storages {
             // What could not be prepared says so by itself.
             return Ok(!storage.root.exists() || bears(&storage.root, installation));
         };
-        if !bears(&storage.root, installation) {
+        if !is_ours(&storage.root, installation) {
             return Ok(false);
         }
         let taken = || Error::conflict("storage-taken").arg("path", storage.root.display());
         self.working.keep(storage.prepare()?.ok_or_else(taken)?);
+        storage.claim(installation)?;
         tracing::info!(storage = %storage.root.display(), "the storage is mounted again");
         absent.swap_remove(place);
         Ok(true)
@@ -461,6 +462,14 @@ pub fn named(name: &str, ending: &str) -> Option<Uuid> {
     let stem = name.strip_suffix(ending)?;
     let uuid = Uuid::try_parse(stem).ok()?;
     (uuid.to_string() == stem).then_some(uuid)
+}
+
+/// Whether a storage is this installation's: by its mark, or, where a copy of it lost that empty folder, by what it holds.
+fn is_ours(root: &Path, installation: Uuid) -> bool {
+    let holds = |folder: &str| {
+        fs::read_dir(root.join(folder)).is_ok_and(|mut entries| entries.next().is_some())
+    };
+    bears(root, installation) || ["base", "templates", "desktops"].into_iter().any(holds)
 }
 
 /// Whether a storage bears the mark of this installation.
