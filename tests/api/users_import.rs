@@ -8,8 +8,8 @@ use crate::refused::refused;
 use crate::support::{Answer, Client, PASSWORD, Server, Site, rows, wait_for};
 
 const USERS: &str = "/api/v1.0/identity/user";
-const IMPORT: &str = "/api/v1.0/identity/user/import";
-const CHECK: &str = "/api/v1.0/identity/user/import/check";
+const IMPORT: &str = "/api/v1.0/identity/user_import";
+const CHECK: &str = "/api/v1.0/identity/user_import/check";
 const LOG: &str = "/api/v1.0/index/get_operation_log/";
 
 fn send(client: &Client, path: &str, file: &[u8], more: Value) -> Answer {

@@ -13,8 +13,8 @@ use crate::api::{App, words};
 use crate::error::{Error, Result};
 use crate::identity::{Checked, HandedPassword, ImportOptions, Permission};
 
-const PATH: &str = "/api/v1.0/identity/user/import";
-const CHECK: &str = "/api/v1.0/identity/user/import/check";
+const PATH: &str = "/api/v1.0/identity/user_import";
+const CHECK: &str = "/api/v1.0/identity/user_import/check";
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![

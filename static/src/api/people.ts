@@ -9,7 +9,7 @@ const usersPath = `${base}/user` as const
 const userPath = `${usersPath}/{user_uuid}` as const
 export type UserInput = Body<typeof userPath, 'put'>
 
-const importPath = `${usersPath}/import` as const
+const importPath = `${base}/user_import` as const
 export type ImportReport = Data<`${typeof importPath}/check`, 'post'>
 export type ImportedUsers = Data<typeof importPath, 'post'>
 

@@ -624,7 +624,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1.0/identity/user/import/check": {
+    "/api/v1.0/identity/user_import/check": {
         parameters: {
             query?: never;
             header?: never;
@@ -641,7 +641,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1.0/identity/user/import": {
+    "/api/v1.0/identity/user_import": {
         parameters: {
             query?: never;
             header?: never;
