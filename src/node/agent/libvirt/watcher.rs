@@ -55,7 +55,7 @@ impl Known {
 
 /// Until [`Signal::Stop`].
 pub fn run(inner: &Arc<Inner>, source: &Receiver<Signal>) {
-    let mut watcher = Watcher { inner, ending: HashMap::new() };
+    let mut watcher = Watcher { inner, ending: Endings::default() };
     while let Ok(first) = source.recv() {
         // Hundreds of events at once often speak of the same few domains: each is asked for once.
         let mut changed = Vec::new();
@@ -77,8 +77,24 @@ pub fn run(inner: &Arc<Inner>, source: &Receiver<Signal>) {
 
 struct Watcher<'a> {
     inner: &'a Arc<Inner>,
-    /// Domains whose QEMU is about to end, and whether that is for a reset of their guest.
-    ending: HashMap<Uuid, bool>,
+    ending: Endings,
+}
+
+/// Domains whose QEMU is about to end, and whether that is for a reset of their guest.
+#[derive(Default)]
+struct Endings(HashMap<Uuid, bool>);
+
+impl Endings {
+    /// A QEMU that stands still after its guest was reset is ended by libvirt with a signal, of which it tells too: the
+    /// reset stays the reason.
+    fn note(&mut self, domain: Uuid, reason: &str) {
+        *self.0.entry(domain).or_default() |= reason.ends_with("-reset");
+    }
+
+    /// `None` when nobody heard why it ended.
+    fn take(&mut self, domain: Uuid) -> Option<bool> {
+        self.0.remove(&domain)
+    }
 }
 
 impl Watcher<'_> {
@@ -91,7 +107,7 @@ impl Watcher<'_> {
             }
             Signal::Ending { domain, reason } => {
                 // `guest-reset` by the guest, `host-qmp-system-reset` by someone on the node.
-                self.ending.insert(domain, reason.ends_with("-reset"));
+                self.ending.note(domain, &reason);
                 None
             }
             Signal::Rebooted { domain } => {
@@ -107,7 +123,7 @@ impl Watcher<'_> {
                 None
             }
             Signal::Connected => {
-                self.ending.clear();
+                self.ending = Endings::default();
                 self.tell_all();
                 None
             }
@@ -122,7 +138,7 @@ impl Watcher<'_> {
     fn changed(&mut self, domain: Uuid, change: Change) {
         match change {
             Change::Stopped => {
-                let was_reset = match self.ending.remove(&domain) {
+                let was_reset = match self.ending.take(domain) {
                     Some(was_reset) => was_reset && !self.inner.switching_off.has(domain),
                     // Its QEMU ended while libvirt's daemon was away, or was killed.
                     None => self.inner.was_reset_unseen(domain),
@@ -133,7 +149,7 @@ impl Watcher<'_> {
                 self.inner.departures.off(domain);
             }
             Change::Started => {
-                self.ending.remove(&domain);
+                self.ending.take(domain);
             }
             Change::Defined | Change::Undefined | Change::Other => {}
         }
@@ -278,4 +294,23 @@ fn note_started(domain: &Domain) -> Result<i64> {
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_stays_the_reason_when_qemu_is_ended_for_it() {
+        let [reset, shut_down, unheard] = [(); 3].map(|()| Uuid::new_v4());
+        let mut endings = Endings::default();
+        for reason in ["guest-reset", "host-signal"] {
+            endings.note(reset, reason);
+        }
+        for reason in ["guest-shutdown", "host-signal"] {
+            endings.note(shut_down, reason);
+        }
+        let ended = [reset, shut_down, unheard, reset].map(|domain| endings.take(domain));
+        assert_eq!(ended, [Some(true), Some(false), None, None]);
+    }
 }
