@@ -26,6 +26,7 @@ static IMAGES: Listing = Listing {
         Column::exact("md5_sum", "b.md5"),
         Column::integer("pool_id", "b.pool_id"),
         Column::order("size", "b.disk_size"),
+        Column::integer("size_bytes", "b.disk_size"),
         Column::time("created_at", "b.created_at"),
     ],
     order: "b.id",

@@ -117,6 +117,8 @@ pub struct Subnet {
     pub dns2: Option<Ipv4Addr>,
     pub created_at: i64,
     pub updated_at: Option<i64>,
+    /// Addresses that are reserved.
+    pub used_count: u32,
 }
 
 impl Subnet {

@@ -213,6 +213,7 @@ mod tests {
             dns2: None,
             created_at: 0,
             updated_at: None,
+            used_count: 0,
         }
     }
 

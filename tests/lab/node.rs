@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{LabNode, Server, guest_image, wait_for, wait_until};
+use crate::support::{LabNode, Server, Site, guest_image, rows, wait_for, wait_until};
 
 /// A boot takes 5 s on an idle machine and several times that beside other work.
 const BOOT: Duration = Duration::from_secs(90);
@@ -45,6 +45,25 @@ fn the_tests_guest_boots_and_remembers() {
     assert_eq!(node.guest_status(&address, "mark", BOOT), "hello");
     node.virsh(&["shutdown", "lab-guest"]);
     wait_until("the guest is off", BOOT, || node.domain_state("lab-guest") == "shut off");
+}
+
+/// The bridge of a NAT network has an address, and is no card of the machine.
+#[test]
+fn a_node_lists_its_cards_and_not_carrels_bridges() {
+    let node = LabNode::up();
+    let mut server = Server::with().on(&node).start();
+    Site::of_default(&server);
+    wait_until("the bridge of the default network", BOOT, || {
+        node.exec(&["ip", "-o", "-4", "address"]).contains(" crl")
+    });
+    // The agent tells when it connects.
+    server.stop();
+    server.start_again();
+    let site = Site::of_default(&server);
+    let nodes = rows(&site.admin.get("/api/v1.0/resource_mgr/controller_nodes").send());
+    let cards = nodes[0]["network_interfaces"].as_array().expect("cards");
+    let names: Vec<&str> = cards.iter().filter_map(|card| card["nic"].as_str()).collect();
+    assert!(!names.is_empty() && names.iter().all(|name| !name.starts_with("crl")), "{names:?}");
 }
 
 #[test]

@@ -84,6 +84,8 @@ struct ImageView {
     path: String,
     /// GB on disk, as text with two digits.
     size: String,
+    /// Bytes on disk.
+    size_bytes: u64,
     /// GB that a guest sees.
     virtual_size: f64,
     /// Nodes that shall have it.
@@ -178,6 +180,7 @@ fn view(app: &App, call: &Call, line: ImageLine) -> ImageView {
         sha256_sum: image.sha256,
         path: path.unwrap_or_default(),
         size: format!("{:.2}", gigabytes(image.disk_size)),
+        size_bytes: image.disk_size,
         virtual_size: gigabytes(image.virtual_size),
         count: detail.len(),
         publish_count: ready,

@@ -104,6 +104,8 @@ struct SubnetView {
     end_ip: Ipv4Addr,
     dns1: Ipv4Addr,
     dns2: Option<Ipv4Addr>,
+    /// Addresses that templates and desktops have.
+    used_count: u32,
     /// Uuid of its data network.
     network: Uuid,
     deleted: u8,
@@ -128,6 +130,7 @@ impl From<Subnet> for SubnetView {
             dns2,
             created_at,
             updated_at,
+            used_count,
         } = subnet;
         Self {
             id,
@@ -140,6 +143,7 @@ impl From<Subnet> for SubnetView {
             end_ip: end,
             dns1,
             dns2,
+            used_count,
             network: network_uuid,
             deleted: 0,
             deleted_at: None,

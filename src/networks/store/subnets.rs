@@ -13,7 +13,8 @@ use crate::store::{NetworkId, Store, SubnetId, Topic, Tx, now, rows, unique};
 
 static SUBNETS: Listing = Listing {
     select: "t.id, t.uuid, t.network_id, n.uuid AS network_uuid, t.name, t.start_ip, t.end_ip, t.prefix, \
-         t.gateway, t.dns1, t.dns2, t.created_at, t.updated_at",
+         t.gateway, t.dns1, t.dns2, t.created_at, t.updated_at, \
+         (SELECT count(*) FROM addresses a WHERE a.subnet_id = t.id) AS used_count",
     from: "subnets t JOIN networks n ON n.id = t.network_id",
     columns: &[
         Column::integer("id", "t.id"),
@@ -23,6 +24,10 @@ static SUBNETS: Listing = Listing {
         Column::text("dns1", "t.dns1"),
         Column::text("dns2", "t.dns2"),
         Column::time("created_at", "t.created_at"),
+        Column::integer(
+            "used_count",
+            "(SELECT count(*) FROM addresses a WHERE a.subnet_id = t.id)",
+        ),
     ],
     order: "t.id",
 };
@@ -153,6 +158,7 @@ fn subnet(row: &Row<'_>) -> rusqlite::Result<Subnet> {
         dns2: row.get::<_, Option<String>>("dns2")?.map(|_| server(row, "dns2")).transpose()?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
+        used_count: rows::unsigned(row, "used_count")?,
     })
 }
 

@@ -16,18 +16,24 @@ const CLASS: &str = "/sys/class/net";
 /// `RTF_GATEWAY` of `linux/route.h`.
 const HAS_GATEWAY: u32 = 2;
 
-/// Interfaces that an administrator thinks of: physical ones, bonds, and others with an address. Not the
-/// ports of bridges that belong to guests.
+/// How the names of Carrel's own bridges begin.
+pub const OWN_BRIDGE: &str = "crl";
+
+/// Interfaces that an administrator thinks of: physical ones, bonds, and others with an address. Not Carrel's own
+/// bridges, nor the ports of bridges that belong to guests.
 pub fn nics() -> Result<Vec<NicFacts>> {
     let routes = routes()?;
     let mut nics = Vec::new();
     for (name, data) in &networks()? {
         // A name that is no text can be in none of our requests.
         let Some(name) = name.to_str() else { continue };
+        if name == "lo" || name.starts_with(OWN_BRIDGE) {
+            continue;
+        }
         let link = Link::of(name);
         let addresses = addresses(data);
         let physical = link.is_physical()?;
-        if name == "lo" || !(physical || link.is_bond() || !addresses.is_empty()) {
+        if !(physical || link.is_bond() || !addresses.is_empty()) {
             continue;
         }
         let gateway = gateway(&routes, name);

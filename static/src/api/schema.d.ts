@@ -3288,6 +3288,11 @@ export interface components {
             /** @description GB on disk, as text with two digits. */
             size: string;
             /**
+             * Format: uint64
+             * @description Bytes on disk.
+             */
+            size_bytes: number;
+            /**
              * Format: double
              * @description GB that a guest sees.
              */
@@ -3356,6 +3361,11 @@ export interface components {
             path: string;
             /** @description GB on disk, as text with two digits. */
             size: string;
+            /**
+             * Format: uint64
+             * @description Bytes on disk.
+             */
+            size_bytes: number;
             /**
              * Format: double
              * @description GB that a guest sees.
@@ -3874,6 +3884,11 @@ export interface components {
             /** Format: ipv4 */
             dns2: string | null;
             /**
+             * Format: uint32
+             * @description Addresses that templates and desktops have.
+             */
+            used_count: number;
+            /**
              * Format: uuid
              * @description Uuid of its data network.
              */
@@ -3920,6 +3935,11 @@ export interface components {
             /** Format: ipv4 */
             dns2: string | null;
             /**
+             * Format: uint32
+             * @description Addresses that templates and desktops have.
+             */
+            used_count: number;
+            /**
              * Format: uuid
              * @description Uuid of its data network.
              */
@@ -3953,6 +3973,11 @@ export interface components {
             dns1: string;
             /** Format: ipv4 */
             dns2: string | null;
+            /**
+             * Format: uint32
+             * @description Addresses that templates and desktops have.
+             */
+            used_count: number;
             /**
              * Format: uuid
              * @description Uuid of its data network.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::bridges;
 use crate::error::{Context, Error, Result};
 use crate::node::agent::libvirt::xml::{self, GatewayView, HostView, NatView, NetworkView};
+use crate::node::agent::nics::OWN_BRIDGE;
 use crate::node::agent::stored;
 use crate::node::protocol::{DhcpHost, Forward, NetworkSpec, SubnetSpec};
 
@@ -42,7 +43,7 @@ pub fn view(spec: &NetworkSpec, installation: Uuid) -> Result<NetworkView> {
 
 /// An interface name has at most 15 characters.
 fn bridge_name(network: Uuid) -> String {
-    format!("crl{}", &network.simple().to_string()[..12])
+    format!("{OWN_BRIDGE}{}", &network.simple().to_string()[..12])
 }
 
 fn nat(spec: &NetworkSpec) -> Result<NatView> {
