@@ -83,3 +83,21 @@ SwaggerUI({
   // The badge would ask a validator on the internet.
   validatorUrl: null,
 })
+
+/** Parts of the page that Swagger UI leaves without a name. */
+const PARTS = '.information-container, .scheme-container, .filter'
+
+/** Swagger UI leaves out a level of headings, and what stands above its main part is in none. */
+function mend(root: HTMLElement): void {
+  for (const part of root.querySelectorAll(PARTS)) {
+    part.setAttribute('role', 'region')
+    part.setAttribute('aria-label', `Carrel API: ${part.className.split(/[ -]/)[0]}`)
+  }
+  for (const heading of root.querySelectorAll('h3.opblock-tag, .models h4')) {
+    heading.setAttribute('role', 'heading')
+    heading.setAttribute('aria-level', '2')
+  }
+}
+
+const root = document.getElementById('swagger')!
+new MutationObserver(() => mend(root)).observe(root, { childList: true, subtree: true })

@@ -6,7 +6,8 @@ declare module '@novnc/novnc' {
     background: string
     focusOnClick: boolean
     disconnect(): void
-    sendCtrlAltDel(): void
+    /** `down` left out: pressed and let go. */
+    sendKey(keysym: number, code: string, down?: boolean): void
     blur(): void
     focus(): void
     clipboardPasteFrom(text: string): void

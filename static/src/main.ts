@@ -2,6 +2,7 @@ import 'element-plus/dist/index.css'
 import 'element-plus/theme-chalk/dark/css-vars.css'
 import './styles.css'
 
+import { ID_INJECTION_KEY } from 'element-plus'
 import { createPinia } from 'pinia'
 import { createApp, watch } from 'vue'
 import { connectHttp } from './api/http'
@@ -12,6 +13,8 @@ import { useLive } from './stores/live'
 import { useSession } from './stores/session'
 
 const app = createApp(App).use(createPinia()).use(i18n)
+// Menus and hints go where `index.html` has a place for them.
+app.provide(ID_INJECTION_KEY, { prefix: 1, current: 0 })
 
 connectHttp({
   language: () => locale.value,

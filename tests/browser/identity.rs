@@ -266,7 +266,7 @@ fn text_of(page: &Page, test: &str) -> String {
 }
 
 /// What the app shows, so many steps from now.
-fn code(secret: &str, steps: u64) -> String {
+pub fn code(secret: &str, steps: u64) -> String {
     let secret = Secret::try_from_base32(secret).expect("base 32");
     let app = Builder::new().with_secret(secret.as_bytes()).build().expect("a factor");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();

@@ -7,7 +7,7 @@ use crate::support::{ADMIN, PASSWORD, SMALL, Server, Site, small_image};
 
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 /// Beside the default one.
-const MADE: usize = 24;
+const MADE: usize = 30;
 
 /// A server with [`MADE`] pools beside the default one.
 fn with_pools() -> Server {
@@ -57,17 +57,17 @@ fn a_list_is_where_one_left_it() {
     let server = with_pools();
     let page = enter(&server);
     page.go(&format!("{}/pools?size=10&sort=-name", server.base()));
-    shows(&page, "pool-23", 10);
+    shows(&page, "pool-29", 10);
     page.click(".el-pager li:nth-child(2)");
-    shows(&page, "pool-13", 10);
+    shows(&page, "pool-19", 10);
     assert_eq!(query(&page), "?size=10&sort=-name&page=2");
     // A reload, and the way back.
     page.go(&format!("{}/pools{}", server.base(), query(&page)));
-    shows(&page, "pool-13", 10);
+    shows(&page, "pool-19", 10);
     page.click("[data-test=nav-nodes]");
     page.see(".el-table__row", "");
     page.script("history.back()");
-    shows(&page, "pool-13", 10);
+    shows(&page, "pool-19", 10);
     page.fill("[data-test=search]", "pool-0");
     shows(&page, "pool-09", 10);
     page.until("the search in the address", || {
@@ -80,7 +80,7 @@ fn a_list_is_where_one_left_it() {
     shows(&page, "pool-09", 10);
     // How many rows one likes is remembered.
     page.go(&format!("{}/pools", server.base()));
-    shows(&page, "default", 20);
+    shows(&page, "default", 25);
     page.choose(".el-pagination__sizes .el-select", "50");
     shows(&page, "default", MADE + 1);
     page.go(&format!("{}/pools", server.base()));
@@ -103,16 +103,16 @@ fn what_is_selected_goes_over_all_pages() {
     page.see(".tools", "11 selected");
     page.picture("select-all");
     page.click("[data-test=select-all]");
-    page.see(".tools", "25 selected");
-    page.click(".el-pager li:nth-child(3)");
-    shows(&page, "pool-19", 5);
-    page.see(".tools", "25 selected");
+    page.see(".tools", "31 selected");
+    page.click(".el-pager li:nth-child(4)");
+    shows(&page, "pool-29", 1);
+    page.see(".tools", "31 selected");
     let ticked =
         "return document.querySelectorAll('.el-table__row .el-checkbox.is-checked').length";
-    page.until("ticks on the third page", || (page.script(ticked) == json!(5)).then_some(()));
+    page.until("a tick on the last page", || (page.script(ticked) == json!(1)).then_some(()));
     // One less.
-    page.click(".el-table__row:nth-child(5) .el-checkbox");
-    page.see(".tools", "24 selected");
+    page.click(".el-table__row:nth-child(1) .el-checkbox");
+    page.see(".tools", "30 selected");
     page.click("[data-test=bulk-delete]");
     page.click(".el-message-box .el-button--danger");
     shows(&page, "default", 2);
@@ -182,4 +182,82 @@ fn what_can_be_done_with_a_row_is_on_a_phone_s_screen() {
     }
     page.click(".el-table__row [data-test=more]");
     page.see("[data-test=do-rename]", "Rename");
+}
+
+/// So many rows are to be seen at once on a screen of 1280 by 800.
+const ON_A_SCREEN: u64 = 25;
+/// And below what a group of desktops is.
+const BELOW_FACTS: u64 = 21;
+/// Rows that are whole between what stands above and below them.
+const SEEN: &str = "const bottom = (css) => document.querySelector(css)?.getBoundingClientRect().bottom ?? 0
+    const floor = document.querySelector('.pages')?.getBoundingClientRect().top ?? innerHeight
+    const top = bottom('.el-table__header-wrapper')
+    return [...document.querySelectorAll('.el-table__body .el-table__row')]
+        .map((row) => row.getBoundingClientRect())
+        .filter((row) => row.top >= top - 1 && row.bottom <= Math.min(floor, innerHeight) + 1).length";
+
+/// With a row ticked, at the last row: the buttons for it and the header are there, and not covered.
+#[track_caller]
+fn stay(page: &Page, bulk: &str) {
+    page.click(".el-table__row:nth-child(2) .el-checkbox");
+    page.script("scrollTo(0, document.body.scrollHeight)");
+    page.until("the last row", || {
+        let last = "const rows = document.querySelectorAll('.el-table__body .el-table__row')\
+             ; return rows.length === 50 && rows[49].getBoundingClientRect().bottom <= innerHeight";
+        (page.script(last) == json!(true)).then_some(())
+    });
+    page.picture(&format!("dense-{bulk}-end"));
+    let stays = format!(
+        "const bar = document.querySelector('header.bar').getBoundingClientRect().bottom\
+         ; return ['[data-test={bulk}]', '.el-table__header'].every((css) => {{\
+             const box = document.querySelector(css).getBoundingClientRect()\
+             ; const top = document.elementFromPoint(box.left + 8, box.top + box.height / 2)\
+             ; return box.top >= bar - 1 && document.querySelector(css).contains(top) }})"
+    );
+    assert_eq!(page.script(&stays), json!(true), "buttons and header stay");
+}
+
+#[test]
+fn a_screen_shows_twenty_five_rows_and_what_one_does_with_them_stays() {
+    let _turn = turn();
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    for number in 0..55 {
+        let name = format!("user{number:04}");
+        let user = json!({
+            "name": name, "full_name": "Somebody With A Name", "password": PASSWORD, "roles": ["normal"],
+            "email": format!("{name}@very-long-school-name.example.org"), "department": "Mathematics",
+        });
+        site.admin.post("/api/v1.0/identity/user").json(&user).send().data();
+    }
+    let image = site.upload("small", &small_image(&server));
+    let template = site.template("plain", &image);
+    let group = site.deploy("class", &site.classroom("room"), &template, 60);
+    let page = enter(&server);
+    page.resize((1280, 800));
+    for (path, bulk, rows) in [
+        ("/users".to_owned(), "bulk-delete", ON_A_SCREEN),
+        ("/desktop-groups".to_owned(), "bulk-start", 1),
+        (format!("/desktop-groups/{group}"), "bulk-start", BELOW_FACTS),
+    ] {
+        page.go(&format!("{}{path}?size=50", server.base()));
+        page.until(&format!("{rows} rows of {path}"), || {
+            (page.script(SEEN).as_u64()? >= rows).then_some(())
+        });
+        page.picture(&format!("dense-{bulk}-{rows}"));
+        if rows > 1 {
+            stay(&page, bulk);
+        }
+        // What does not fit in a line is not broken, and told when asked for.
+        let lines = "return Math.max(...[...document.querySelectorAll('.el-table__body .el-table__row')]\
+             .map((row) => row.offsetHeight))";
+        let height = page.script(lines).as_u64().expect("a height");
+        assert!(height <= 24, "a row of {path} is {height} high");
+    }
+    // With room, every second line is there.
+    page.go(&format!("{}/users", server.base()));
+    page.click("[data-test=roomy]");
+    let two = "return document.querySelector('.el-table__body .el-table__row').offsetHeight > 40";
+    page.until("roomy rows", || (page.script(two) == json!(true)).then_some(()));
+    page.picture("roomy-users");
 }

@@ -3,13 +3,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod axe;
 mod contrast;
+mod dialogs;
 mod https;
 mod identity;
 mod lists;
 mod live;
 mod page;
 mod pages;
+mod phone;
+mod pictures;
 mod provider;
 mod scopes;
 mod story;

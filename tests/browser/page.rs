@@ -142,6 +142,13 @@ impl Page {
         });
     }
 
+    /// Types where the focus is.
+    pub fn type_keys(&self, keys: &str) {
+        self.runtime
+            .block_on(async { self.client.active_element().await?.send_keys(keys).await })
+            .expect("keys go where the focus is");
+    }
+
     /// Gives a file to the file field below `css`, which need not be visible.
     #[track_caller]
     pub fn choose_file(&self, css: &str, file: &Path) {
@@ -237,7 +244,14 @@ impl Page {
 
     /// Shows everything as a phone does.
     pub fn on_a_phone(&self) {
-        let size = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
+        self.resize((390, 844));
+    }
+
+    /// Shows everything on a screen of so many pixels, across and down; a narrow one is a phone's.
+    pub fn resize(&self, (width, height): (u32, u32)) {
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 720,
+        });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
@@ -271,12 +285,22 @@ impl Page {
         self.runtime.block_on(self.client.execute(code, Vec::new())).expect("the script runs")
     }
 
+    /// Runs JavaScript that calls its last argument with what it gives.
+    #[track_caller]
+    pub fn script_until_done(&self, code: &str, arguments: Vec<Value>) -> Value {
+        self.runtime.block_on(self.client.execute_async(code, arguments)).expect("the script runs")
+    }
+
     /// A picture of what is shown.
     pub fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
-        let png = self.runtime.block_on(self.client.screenshot()).expect("a picture");
-        std::fs::write(folder.join(format!("{name}.png")), png).expect("write the picture");
+        std::fs::write(folder.join(format!("{name}.png")), self.png()).expect("write the picture");
+    }
+
+    /// What is shown, as PNG.
+    pub fn png(&self) -> Vec<u8> {
+        self.runtime.block_on(self.client.screenshot()).expect("a picture")
     }
 
     #[track_caller]

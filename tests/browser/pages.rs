@@ -1,5 +1,7 @@
 //! Pages that are not for whoever comes, or not there any more, say so; dialogs choose nothing by themselves.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use crate::page::{Page, turn};
@@ -137,4 +139,53 @@ fn the_api_page_speaks_both_languages_has_a_dark_side_and_a_way_back() {
     page.click("#back");
     page.see("[data-test=nav-templates]", "模板");
     assert_eq!(page.script("return document.documentElement.className"), json!("dark"));
+}
+
+#[test]
+fn the_screen_of_a_desktop_that_is_gone_leads_back() {
+    let _turn = turn();
+    let server = Server::start();
+    let page = enter(&server, ADMIN);
+    page.go(&format!("{}/console/desktop/00000000-0000-4000-8000-00000000dead", server.base()));
+    page.see("[data-test=console-state]", "This desktop is not there any more");
+    page.picture("console-gone");
+    page.click("[data-test=way-back]");
+    page.until("the list", || (page.path() == "/desktop-groups").then_some(()));
+}
+
+#[test]
+fn the_overview_claims_nothing_while_the_server_is_away() {
+    let _turn = turn();
+    // At an address of its own, to come back to.
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let mut server = Server::with().listen(&format!("127.0.0.1:{port}")).start();
+    let page = enter(&server, ADMIN);
+    page.see("[data-test=no-tasks]", "Nothing is running");
+    page.click("[data-test=nav-pools]");
+    page.see(".el-table__row", "default");
+    server.stop();
+    page.see("header.bar", "Reconnecting");
+    page.click("[data-test=nav-dashboard]");
+    page.see("[data-test=no-tasks]", "Not known");
+    page.see("[data-test=no-log]", "Not known");
+    page.picture("overview-away");
+    server.start_again();
+    page.see("[data-test=no-tasks]", "Nothing is running");
+    page.see_no_more("[data-test=no-log]", "Not known");
+}
+
+#[test]
+fn a_trickle_is_a_trickle_on_the_overview() {
+    let _turn = turn();
+    let server = Server::start();
+    let page = enter(&server, ADMIN);
+    page.see("[data-test=top-nic]", "up to");
+    let full = "return document.querySelector('[data-test=top-nic] .fill').getBoundingClientRect().width\
+         >= document.querySelector('[data-test=top-nic] .rail').getBoundingClientRect().width";
+    assert_eq!(page.script(full), json!(false));
+    page.see("[data-test=top-cpu]", "10 min ago");
+    // Terminals are not counted: none of none would be a claim.
+    page.see_no_more(".tiles", "Terminals");
+    page.picture("overview");
 }

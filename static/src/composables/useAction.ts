@@ -1,8 +1,9 @@
-import { ElMessage, ElMessageBox, ElNotification } from 'element-plus'
+import { ElMessage, ElMessageBox } from 'element-plus'
 import { h, ref, shallowRef, type VNode } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { ApiError, outcomeOf, type Answer, type Command } from '@/api/http'
 import RequestId from '@/components/RequestId.vue'
+import { notify } from '@/lib/notice'
 import { useOperations } from '@/stores/operations'
 
 const NAMES_SHOWN = 8
@@ -29,7 +30,7 @@ export function showError(error: unknown): void {
   const known = error as ApiError
   const lines: VNode[] = [h('div', known.message)]
   lines.push(h(RequestId, { id: known.requestId }))
-  ElNotification.error({ title: '', message: h('div', lines), duration: 12000 })
+  notify('error', { message: h('div', lines) })
 }
 
 /** One way to do something on the server: ask, run, follow its operation, say how it ended. */
@@ -61,10 +62,9 @@ export function useAction() {
   function report({ data, msg }: Answer<unknown>, done?: string): void {
     const outcome = outcomeOf(data)
     if (outcome.operation_uuid) {
-      useOperations().follow(outcome.operation_uuid)
-      ElMessage.info(done ?? t('operation.started'))
+      useOperations().follow(outcome.operation_uuid, ElMessage.info(done ?? t('operation.started')))
     } else if (outcome.failed_num) {
-      ElNotification.warning({ title: '', message: msg, duration: 12000 })
+      notify('warning', { message: msg })
     } else {
       ElMessage.success(done ?? t('common.done'))
     }

@@ -2,8 +2,10 @@ import { useLocalStorage } from '@vueuse/core'
 import { computed, ref, type Ref } from 'vue'
 import { useAddress } from './useAddress'
 
-/** Rows on a page when nobody chose. */
-const ROWS = 20
+/** Rows on a page that one can choose. */
+export const SIZES = [10, 25, 50, 100]
+/** When nobody chose: a screen full. */
+const ROWS = 25
 
 /** Where one is in a list. */
 export interface ListPlace {
@@ -19,7 +21,7 @@ export function useListPlace(inside = false): ListPlace {
   if (inside) return { page: ref(1), pageSize: ref(ROWS), search: ref(''), sort: ref('') }
   const liked = useLocalStorage('carrel.rows', ROWS)
   const size = useNumber('size', ROWS)
-  if (size.value === ROWS) size.value = liked.value
+  if (size.value === ROWS && SIZES.includes(liked.value)) size.value = liked.value
   const pageSize = computed({
     get: () => size.value,
     set: (rows) => (size.value = liked.value = rows),

@@ -4,6 +4,8 @@ export interface Column<T> {
   label: string
   width?: number
   minWidth?: number
+  /** Least width on a phone; else all columns have the same. */
+  phone?: number
   /** The server sorts by the property `key`. */
   sortable?: boolean
   /** Left out on a phone. */

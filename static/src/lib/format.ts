@@ -30,6 +30,9 @@ export function moment(value: string | null | undefined): string {
   return time.isValid() ? time.format('YYYY-MM-DD HH:mm:ss') : value
 }
 
+/** As `moment`, where there is little room: without year and seconds. */
+export const brief = (value: string | null | undefined): string => moment(value).slice(5, 16)
+
 /** Seconds as hours and minutes, such as `3:07`. */
 export function hours(seconds: number | string): string {
   const minutes = Math.floor(Number(seconds || 0) / 60)
@@ -37,8 +40,12 @@ export function hours(seconds: number | string): string {
 }
 
 /** Time between two moments of the server, such as `0:07` or `1:02:03`. */
-export function duration(from: string, to: string): string {
-  const seconds = Math.max(0, fromServer(to).diff(fromServer(from), 'second'))
+export const duration = (from: string, to: string): string =>
+  clock(Math.max(0, fromServer(to).diff(fromServer(from), 'second')))
+
+/** Seconds as a clock shows them, such as `0:07` or `1:02:03`. */
+export function clock(all: number): string {
+  const seconds = Math.ceil(all)
   const two = (value: number) => String(value).padStart(2, '0')
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`

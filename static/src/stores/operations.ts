@@ -1,5 +1,5 @@
 import { useLocalStorage } from '@vueuse/core'
-import { ElMessage, ElNotification } from 'element-plus'
+import { ElMessage, type MessageHandler } from 'element-plus'
 import { defineStore } from 'pinia'
 import { computed, h, ref, shallowRef, watch } from 'vue'
 import { useRouter } from 'vue-router'
@@ -7,6 +7,7 @@ import { operations as api } from '@/api/system'
 import type { Operation } from '@/api/types'
 import { useNarrow } from '@/composables/useNarrow'
 import { i18n } from '@/i18n'
+import { notify } from '@/lib/notice'
 import { placeOf } from '@/lib/place'
 import { onOperation } from './live'
 import { useSession } from './session'
@@ -29,6 +30,8 @@ export function withNews(all: Operation[], operation: Operation): Operation[] {
 /** Long work: what runs now and what ended lately. */
 export const useOperations = defineStore('operations', () => {
   const all = shallowRef<Operation[]>([])
+  /** They were read: that there is none means that there is none. */
+  const known = ref(false)
   const narrow = useNarrow()
   /** Left open it is open again; on a phone it would hide the page. */
   const kept = useLocalStorage('carrel.tasks', false)
@@ -37,8 +40,8 @@ export const useOperations = defineStore('operations', () => {
   const router = useRouter()
   const session = useSession()
   const user = computed(() => session.current.user?.uuid)
-  /** Operations that this page asked for; their end is announced. */
-  const mine = new Set<string>()
+  /** Operations that this page asked for, with the word that they began: their end is announced in its place. */
+  const mine = new Map<string, MessageHandler>()
 
   const running = computed(() => all.value.filter((operation) => isOpen(operation) && operation.state !== 'scheduled'))
   const scheduled = computed(() => all.value.filter(({ state }) => state === 'scheduled'))
@@ -48,8 +51,9 @@ export const useOperations = defineStore('operations', () => {
     const asking = user.value
     const [open, recent] = await Promise.all([api.list({ open: 1, page_size: 100 }), api.list({ page_size: RECENT })])
     if (asking !== user.value) return
-    const known = new Set(open.results.map(({ uuid }) => uuid))
-    all.value = [...open.results, ...recent.results.filter(({ uuid }) => !known.has(uuid))]
+    const have = new Set(open.results.map(({ uuid }) => uuid))
+    all.value = [...open.results, ...recent.results.filter(({ uuid }) => !have.has(uuid))]
+    known.value = true
     all.value.filter((operation) => !isOpen(operation)).forEach(announce)
   }
 
@@ -59,32 +63,35 @@ export const useOperations = defineStore('operations', () => {
     if (!isOpen(operation)) announce(operation)
   }
 
-  function follow(uuid: string): void {
-    mine.add(uuid)
-    const known = all.value.find((operation) => operation.uuid === uuid)
-    if (known && !isOpen(known)) announce(known)
+  function follow(uuid: string, begun: MessageHandler): void {
+    mine.set(uuid, begun)
+    const row = all.value.find((operation) => operation.uuid === uuid)
+    if (row && !isOpen(row)) announce(row)
   }
 
   function announce(operation: Operation): void {
-    if (!mine.delete(operation.uuid)) return
+    const begun = mine.get(operation.uuid)
+    if (!begun) return
+    mine.delete(operation.uuid)
+    begun.close()
     const { t } = i18n.global
     const title = operation.title
     const lost = operation.parts.filter(({ error }) => error)
     if (operation.state === 'partly' && !operation.failed.length) {
       const reasons = lost.map(({ node_name, error }) => `${node_name}: ${error}`)
       const message = [...reasons, operation.error ?? ''].filter(Boolean).join('\n')
-      ElNotification.warning({ title, message, duration: 15000, customClass: 'lines' })
+      notify('warning', { title, message, customClass: 'lines' })
     } else if (operation.failed.length) {
       const message = operation.failed
         .slice(0, FAILED_SHOWN)
         .map(({ name, reason }) => `${name}: ${reason}`)
         .join('\n')
-      ElNotification.warning({ title, message, duration: 15000, customClass: 'lines' })
+      notify('warning', { title, message, customClass: 'lines' })
     } else if (operation.state === 'succeeded') succeeded(operation)
     else if (operation.state === 'cancelled') ElMessage.info(t('operation.cancelled', { title }))
     else {
       const message = operation.error ?? t('state.failed')
-      ElNotification.error({ title, message, duration: 15000 })
+      notify('error', { title, message })
     }
   }
 
@@ -112,9 +119,10 @@ export const useOperations = defineStore('operations', () => {
   // Nobody sees what somebody else was shown.
   watch(user, () => {
     all.value = []
+    known.value = false
     mine.clear()
   })
   onOperation(take)
 
-  return { all, running, scheduled, ended, drawer, refresh, follow }
+  return { all, known, running, scheduled, ended, drawer, refresh, follow }
 })

@@ -4,6 +4,7 @@ import { ApiError, buildUrl, headers, outcomeOf, readAnswer } from '@/api/http'
 import { images, type ImageInput } from '@/api/resources'
 import { operations as api } from '@/api/system'
 import { i18n } from '@/i18n'
+import { paced, type Pace } from '@/lib/pace'
 import { isOpen, useOperations } from './operations'
 
 export interface Upload {
@@ -12,6 +13,7 @@ export interface Upload {
   input: ImageInput
   file: File
   sent: number
+  pace?: Pace
   /** `checking`: every byte is over, the server reads the image. */
   state: 'sending' | 'checking' | 'done' | 'failed' | 'cancelled'
   /** The operation that checks what arrived. */
@@ -38,6 +40,7 @@ export const useUploads = defineStore('uploads', () => {
     const upload = all.value.find((one) => one.id === id)
     if (!upload) return
     upload.sent = 0
+    upload.pace = undefined
     upload.state = 'sending'
     upload.error = undefined
     upload.operation = undefined
@@ -48,6 +51,7 @@ export const useUploads = defineStore('uploads', () => {
     for (const name of Object.keys(more)) request.setRequestHeader(name, more[name]!)
     request.upload.onprogress = (event) => {
       upload.sent = event.total ? event.loaded / event.total : 0
+      upload.pace = paced(upload.pace, Date.now(), event.loaded)
     }
     request.upload.onload = () => {
       upload.state = 'checking'

@@ -3,12 +3,15 @@ import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
 import { ApiError } from '@/api/http'
 import { consoleUrl, type ConsoleKind } from '@/api/teaching'
 import type { Named } from '@/api/types'
+import { SHIFT, strokeOf, type Key } from '@/lib/typing'
 
 export type ScreenState = 'idle' | 'connecting' | 'connected' | 'lost'
 
 /** A guest that reboots, or only just starts, has no screen for a moment. */
 const AGAIN_MS = 2000
 const TRIES = 15
+/** A guest's keyboard holds a few keys; those that come faster are lost. */
+const KEY_MS = 25
 
 /** The picture of a guest in `target`. Every connection asks for a token of its own. */
 export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
@@ -93,10 +96,33 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
     rfb.value?.blur()
   }
 
-  function sendKeys(): void {
-    rfb.value?.sendCtrlAltDel()
+  /** Presses keys together and lets go of them. */
+  function press(keys: Key[]): void {
+    for (const [keysym, code] of keys) rfb.value?.sendKey(keysym, code, true)
+    for (const [keysym, code] of [...keys].reverse()) rfb.value?.sendKey(keysym, code, false)
+  }
+
+  function combine(keys: Key[]): void {
+    press(keys)
     rfb.value?.focus()
   }
 
-  return { state, error, scale, connect, close: leave, blur, sendKeys }
+  let typing = Promise.resolve()
+  /** Types a text, one key after the other; what another picture shows by then is not typed into. */
+  function type(text: string): Promise<void> {
+    const client = rfb.value
+    typing = typing.then(async () => {
+      for (const char of text) {
+        if (!client || rfb.value !== client) return
+        const stroke = strokeOf(char)
+        if (stroke) press([...(stroke.shift ? [SHIFT] : []), [stroke.keysym, stroke.code]])
+        await new Promise((done) => setTimeout(done, KEY_MS))
+      }
+    })
+    return typing
+  }
+
+  const focus = () => rfb.value?.focus()
+
+  return { state, error, scale, connect, close: leave, blur, focus, press, combine, type }
 }
