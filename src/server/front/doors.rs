@@ -61,12 +61,14 @@ impl Doors {
 
     /// `None`: there are as many as may be.
     pub fn enter(self: &Arc<Self>, address: IpAddr, what: What) -> Option<Held> {
+        // The settings name a proxy by its whole address.
+        let share = self.share_of(address);
         let address = whose(address);
         let place = what as usize;
         let mut counts = self.lock();
         let own = counts.by_address.get(&address).map_or(0, |own| own[place]);
         let full = counts.all[place] >= self.most;
-        if full || own >= self.share_of(address) {
+        if full || own >= share {
             let is_news = counts.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
             if is_news {
                 counts.told = Some(Instant::now());
@@ -145,6 +147,16 @@ mod tests {
         assert!(held.iter().all(Option::is_some));
         assert!(doors.enter(address("2001:db8::ffff"), What::Request).is_none());
         assert!(doors.enter(address("2001:db8:0:1::1"), What::Request).is_some());
+    }
+
+    #[test]
+    fn a_proxy_is_named_by_its_whole_address() {
+        let proxies = TrustedProxies::parse(&["2001:db8::5".to_owned()]).expect("proxies");
+        let doors = Doors::new(1_000_000, proxies);
+        let enter = |from: &str| doors.enter(address(from), What::Connection);
+        let held: Vec<_> = (0..=MOST / SHARE).map(|_| enter("2001:db8::5")).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(enter("2001:db8::6").is_none(), "its neighbour is none");
     }
 
     #[test]

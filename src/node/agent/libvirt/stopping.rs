@@ -224,7 +224,10 @@ impl Stopping<'_> {
             inner.go_on(&domain, &metadata)?;
         }
         // When it ends unseen, it did as it was asked.
-        inner.disks.forget_run(uuid)?;
+        if let Err(cause) = inner.disks.forget_run(uuid) {
+            // No reason to leave it on where nothing can be written.
+            tracing::warn!(%uuid, %cause, "it may be started again after a restart of the agent");
+        }
         if way(self, uuid, &domain)? {
             return Ok(Asked::Waits);
         }
