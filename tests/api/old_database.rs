@@ -13,6 +13,8 @@ use crate::support::{ADMIN, Client, PASSWORD, Server, rows, wait_for};
 
 /// Its schema and rows, with `@DATA@` for the data directory and `@NOW@` for the time.
 const OLD: &str = include_str!("old/61931c3.sql");
+/// The fixture's.
+const INSTALLATION: &str = "5f0c9a10-0000-4000-8000-000000000001";
 /// How many migrations that release had.
 const VERSION: i64 = 10;
 const LIMIT: Duration = Duration::from_secs(60);
@@ -136,6 +138,8 @@ fn a_database_of_the_release_before_is_migrated_whole_and_served() {
     fs::remove_dir_all(&data).expect("remove what the first start made");
     fs::create_dir(&data).expect("an empty data directory");
     let old = contents(&write_old(&data));
+    // Its agent marked the storage as its own, and a storage that lacks the mark counts as not mounted.
+    fs::create_dir_all(data.join("storage/installation").join(INSTALLATION)).expect("the mark");
 
     // A command opens the database, and thereby migrates it, without a node that changes it.
     let list = server.run(&["admin", "list"], "");
