@@ -164,10 +164,13 @@ fn start_and_watch(page: &Page, node: &LabNode, api: &Client, restore: bool) {
     page.click("[data-test=do-console]");
     page.newest_tab();
     look_at_screen(page, "console-desktop");
-    leave_mark(node, &address, "scribble");
+    type_a_mark(page, "Scribble_2");
+    wait_until("what was typed", BOOT, || {
+        status(node, &address, "mark").as_deref() == Some("Scribble_2")
+    });
     let boots = status(node, &address, "boots").expect("a count");
     node.ask_guest(&address, "reboot");
-    let expected = if restore { "lesson-one" } else { "scribble" };
+    let expected = if restore { "lesson-one" } else { "Scribble_2" };
     wait_until("the desktop after its own reboot", BOOT, || {
         let booted = restore || status(node, &address, "boots").is_some_and(|now| now != boots);
         booted && status(node, &address, "mark").as_deref() == Some(expected)
@@ -194,6 +197,17 @@ fn look_at_screen(page: &Page, name: &str) {
          for (let i = 0; i < d.length; i += 4) if (d[i] + d[i + 1] + d[i + 2] > 200) lit++; return lit";
     page.until("the guest's screen", || (page.script(count).as_u64()? > 500).then_some(()));
     page.picture(name);
+}
+
+/// Has a command typed at the guest's prompt, key by key.
+fn type_a_mark(page: &Page, word: &str) {
+    page.click("[data-test=paste]");
+    page.fill("[data-test=paste-text]", "\u{e9}");
+    page.see("[data-test=unwritable]", "\u{e9}");
+    let command = format!("\nwget -qO- '127.0.0.1/cgi-bin/mark?{word}'\n");
+    page.fill("[data-test=paste-text]", &command);
+    page.picture("console-paste");
+    page.click("[data-test=type]");
 }
 
 fn delete_group(page: &Page, server: &Server, name: &str) {
