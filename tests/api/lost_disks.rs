@@ -62,12 +62,13 @@ fn a_desktop_whose_disk_is_lost_says_so_and_is_not_started_empty() {
     assert_ne!(english(&room).action(DESKTOPS, "start", start.clone()).send().status, 200);
     assert!(!disk.exists(), "an empty one took its place");
 
+    let before = made_again(&room);
     fs::rename(&aside, &disk).expect("rename back");
     room.server.kill_and_start();
     room.site.admin = room.server.admin();
-    wait_until("it starts with its disk", LIMIT, || {
-        room.site.admin.action(DESKTOPS, "start", start.clone()).send().status == 200
-    });
+    wait_made_again(&room, before);
+    room.site.wait_idle();
+    room.site.admin.action(DESKTOPS, "start", start).send().expect_status(200);
 }
 
 #[test]
@@ -145,11 +146,24 @@ fn a_storage_that_is_not_mounted_is_told_and_left_alone() {
     assert_eq!(fs::read_dir(&storage).expect("list").count(), 0, "nothing was made there");
     assert_eq!(room.site.desktops(&group).len(), 1);
 
+    let before = made_again(&room);
     fs::remove_dir(&storage).expect("the mount point");
     fs::rename(&elsewhere, &storage).expect("mount");
     wait_until("the node goes on by itself", LIMIT, || node(&room)["status"] == "active");
     assert!(disk.exists());
-    wait_until("its desktops start", LIMIT, || {
-        room.site.admin.action(DESKTOPS, "start", named.clone()).send().status == 200
-    });
+    wait_made_again(&room, before);
+    room.site.wait_idle();
+    room.site.admin.action(DESKTOPS, "start", named).send().expect_status(200);
+}
+
+/// How often domains that were missing were made again.
+fn made_again(room: &Room) -> usize {
+    let operations = rows(&room.site.admin.get("/api/v1.0/operations").send());
+    let is_done = |one: &&Value| one["kind"] == "desktops-remake" && one["state"] == "succeeded";
+    operations.iter().filter(is_done).count()
+}
+
+/// Whoever is asked to start meanwhile is locked when it is to be made again.
+fn wait_made_again(room: &Room, before: usize) {
+    wait_until("it is made again", LIMIT, || made_again(room) > before);
 }

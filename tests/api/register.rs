@@ -71,7 +71,7 @@ fn the_mailed_link_lets_in_once() {
         .get("/api/v1.0/identity/confirm")
         .query("token", &token)
         .send()
-        .expect_status(404);
+        .expect_status(405);
     login(&server, "jack").refusal();
 
     for wrong in ["", "0", &"0".repeat(64), &token.to_uppercase().replace('0', "1")] {
