@@ -206,17 +206,19 @@ impl Identity {
         let rows = sheet::read(content)?;
         let mut found: Vec<(Checked, Person)> =
             rows.iter().map(|row| read_line(row, &known, &policy, options)).collect();
+        let mut is_tried = false;
         let tried = self.store.write(|tx| {
             for (checked, person) in &mut found {
                 if let Some(fault) = try_out(tx, by, person)? {
                     checked.faults.push((column_of(&fault), fault));
                 }
             }
+            is_tried = true;
             // Nothing of it stays.
-            Err::<(), _>(Error::bad_input("import-tried-out"))
+            Err::<(), _>(Error::new(Kind::Cancelled, "cancelled"))
         });
         match tried {
-            Err(error) if error.key() != "import-tried-out" => Err(error),
+            Err(error) if !is_tried => Err(error),
             _ => Ok(found),
         }
     }

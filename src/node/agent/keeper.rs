@@ -136,7 +136,11 @@ impl Keeper {
         };
         *current = Some(agent.clone());
         if let Some(kept) = self.kept.clone() {
-            on_thread(move || Ok(keep(&kept, &told))).await?;
+            let keeping = move || {
+                keep(&kept, &told);
+                Ok(())
+            };
+            on_thread(keeping).await?;
         }
         Ok(agent)
     }
