@@ -65,21 +65,21 @@ impl Desktops {
         })?;
         let pool = self.inventory.pool_of(template.pool_id)?;
         let nodes = self.inventory.compute_nodes(pool.id)?;
-        let (up, down): (Vec<&Node>, Vec<&Node>) = nodes
+        let (fit, unfit): (Vec<&Node>, Vec<&Node>) = nodes
             .iter()
             .filter(|node| having.contains(&node.id))
-            .partition(|node| self.inventory.is_up(node.id));
-        let silent = || down.iter().find_map(|node| self.inventory.why_down(node.id));
-        let without = || match silent() {
-            Some(fault) => Err(fault.into()),
-            None => Err(Error::conflict("pool-without-nodes").arg("name", &pool.name)),
+            .partition(|node| self.inventory.why_unfit(node.id).is_none());
+        let without = || match unfit.iter().find_map(|node| self.inventory.why_unfit(node.id)) {
+            // What a node is like is told to who sees nodes.
+            Some(fault) if reach.sees_nodes => Err(fault.into()),
+            _ => Err(Error::conflict("pool-without-nodes").arg("name", &pool.name)),
         };
         let obstacle = check_template(&template, &pool)
             .and_then(|()| self.networks.check_usable(&network))
-            .and_then(|()| if up.is_empty() { without() } else { Ok(()) });
+            .and_then(|()| if fit.is_empty() { without() } else { Ok(()) });
         Ok(Capacity {
             free_addresses,
-            nodes: up.into_iter().map(|node| self.node_capacity(node)).collect(),
+            nodes: fit.into_iter().map(|node| self.node_capacity(node)).collect(),
             obstacle: obstacle.err(),
         })
     }

@@ -220,7 +220,7 @@ impl Desktops {
             let free =
                 free.map(|sample| sample.memory_total.saturating_sub(sample.memory_used) >> 20);
             match answering.of(node.id) {
-                Some(Err(error)) if told.is_none() => silent = Some(error),
+                Some(Err(error)) if told.is_none() => silent = Some(error).filter(|_| sees_nodes),
                 _ => rooms.push(Room {
                     node_id: node.id,
                     uuid: node.uuid,

@@ -271,14 +271,22 @@ impl Keeper {
     async fn keep_facts(&self, mut due: Receiver<()>) {
         let links = &self.inventory.inner.links;
         loop {
-            let lacks_storage = links.storage_fault(self.node).is_some();
-            tokio::select! {
-                asked = due.recv() => if asked.is_none() { break },
-                () = tokio::time::sleep(PAUSE_MAX), if lacks_storage => {}
-            }
+            let lacked = links.storage_fault(self.node).is_some();
+            let asked = tokio::select! {
+                asked = due.recv() => match asked {
+                    Some(()) => true,
+                    None => break,
+                },
+                () = tokio::time::sleep(PAUSE_MAX), if lacked => false,
+            };
             self.refresh().await;
-            if lacks_storage != links.storage_fault(self.node).is_some() {
+            let lacks = links.storage_fault(self.node).is_some();
+            if lacked != lacks {
                 self.save_status().await;
+            }
+            // What cannot be done without a storage is not begun again and again.
+            if asked || (lacked && !lacks) {
+                self.inventory.inner.attendants.arrived(self.node);
             }
             tokio::time::sleep(FACTS_PACE).await;
         }
@@ -292,10 +300,6 @@ impl Keeper {
         if let Err(error) = asked {
             tracing::warn!(node.id = node.number(), error = error.detail(), "facts not refreshed");
         }
-        // What cannot be done without a storage is not begun again and again.
-        if self.inventory.inner.links.storage_fault(node).is_none() {
-            self.inventory.inner.attendants.arrived(node);
-        }
     }
 
     async fn save_status(&self) {
@@ -307,7 +311,10 @@ impl Keeper {
 async fn save_status(inventory: &Inventory, node: NodeId) {
     let inventory = inventory.clone();
     let saved = on_thread(move || {
-        let (status, fault) = inventory.inner.links.state(node);
+        let links = &inventory.inner.links;
+        let (status, why_down) = links.state(node);
+        // What runs on it goes on.
+        let fault = why_down.or_else(|| links.storage_fault(node));
         inventory
             .inner
             .store

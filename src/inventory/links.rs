@@ -138,7 +138,7 @@ impl Links {
         let Some(live) = nodes.get(&node) else {
             return (NodeStatus::Shutdown, Some(not_yet()));
         };
-        match (&live.client, &live.link, live.hypervisor.as_ref().or(live.storage.as_ref())) {
+        match (&live.client, &live.link, &live.hypervisor) {
             (Some(client), _, None) if client.is_alive() => (NodeStatus::Active, None),
             (Some(client), _, Some(why)) if client.is_alive() => {
                 (NodeStatus::Error, Some(why.clone()))

@@ -279,14 +279,14 @@ impl Inventory {
         self.inner.links.sample(node_id)
     }
 
-    /// Whether agent and hypervisor answer.
-    pub fn is_up(&self, node_id: NodeId) -> bool {
-        self.why_down(node_id).is_none()
-    }
-
     /// Whether the agent answers, whatever its hypervisor does.
     pub fn is_linked(&self, node_id: NodeId) -> bool {
         self.inner.links.state(node_id).0 != NodeStatus::Shutdown
+    }
+
+    /// Why nothing can be made on a node: it is down, or one of its storages is not mounted.
+    pub fn why_unfit(&self, node_id: NodeId) -> Option<Fault> {
+        self.why_down(node_id).or_else(|| self.inner.links.storage_fault(node_id))
     }
 
     /// Why the agent or the hypervisor does not answer.

@@ -70,6 +70,19 @@ fn an_agent_that_starts_without_its_controller_restores_the_guests_that_it_had()
 
     server.stop();
     agent.kill();
+    // Its disk is mounted late: the empty folder is not taken for a new storage, though no controller came twice.
+    let storage = node.data_here().join("storage");
+    let elsewhere = storage.with_extension("elsewhere");
+    fs::rename(&storage, &elsewhere).expect("unmount");
+    fs::create_dir(&storage).expect("a mount point");
+    let agent = Agent::start(&node);
+    agent.says("the storage is not mounted");
+    agent.says("connected to libvirt");
+    agent.kill();
+    assert_eq!(fs::read_dir(&storage).expect("list").count(), 0, "nothing was made there");
+    fs::remove_dir(&storage).expect("the mount point");
+    fs::rename(&elsewhere, &storage).expect("mount");
+
     let agent = Agent::start(&node);
     agent.says("connected to libvirt");
     node.ask_guest(&address, "mark?homework").expect("the guest takes a mark");

@@ -103,7 +103,7 @@ fn one_unreadable_domain_is_one_fault(node: &LabNode, admin: &Client, good: &Val
     let answer = admin.action(INSTANCES, "stop", refused).send();
     assert!(answer.body.contains("newer version of Carrel"), "{}", answer.body);
     assert_eq!(node.virsh(&["dumpxml", "--inactive", &uuid]), before);
-    it_can_be_deleted(node, &admin, newer);
+    it_can_be_deleted(node, admin, newer);
 }
 
 fn it_can_be_deleted(node: &LabNode, admin: &Client, newer: &Value) {

@@ -111,7 +111,7 @@ fn reservations(strays: &mut Strays, node: &LabNode, ask: &impl Fn(&str) -> Name
     let own: Names = defined.values().filter_map(|xml| quoted(xml, "<mac address='")).collect();
     let mut stored = Names::new();
     for xml in defined.values() {
-        stored.extend(xml.split("<host mac='").skip(1).filter_map(|rest| until_quote(rest)));
+        stored.extend(xml.split("<host mac='").skip(1).filter_map(until_quote));
     }
     strays.compare("stored reservations", &(&stored - &own), &macs);
     let files = node.exec(&["sh", "-c", "cat /var/lib/libvirt/dnsmasq/carrel-*.hostsfile"]);

@@ -28,7 +28,7 @@ const ADDRESS: &str = "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || 
      ((a.address >> 8) & 255) || '.' || (a.address & 255)";
 const SELECT: &str = concat!(
     "d.id, d.uuid, d.name, g.uuid AS group_uuid, g.name AS group_name, n.uuid AS node, ",
-    "n.name AS node_name, n.ip AS node_ip, n.fault AS node_fault, d.seat, d.version, ",
+    "n.name AS node_name, n.ip AS node_ip, CASE WHEN n.status <> 'active' THEN n.fault END AS node_fault, d.seat, d.version, ",
     "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
     "d.updated_at, ",
     status!(),

@@ -37,8 +37,9 @@ impl Templates {
         };
         let has_image = |node: &Node| image.is_none() || with_image.contains(&node.id);
         // A node that is up before one that is not, then one that has the image, then the oldest.
-        nodes
-            .sort_by_cached_key(|node| (!self.inventory.is_up(node.id), !has_image(node), node.id));
+        nodes.sort_by_cached_key(|node| {
+            (self.inventory.why_unfit(node.id).is_some(), !has_image(node), node.id)
+        });
         let node = nodes.into_iter().next();
         let node = node.ok_or_else(|| {
             Error::conflict("pool-without-node").arg("field", "pool_uuid").arg("name", &pool.name)

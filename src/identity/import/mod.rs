@@ -117,7 +117,7 @@ struct ImportArgs {
 
 /// What is made stays: a cancel only stops.
 static STEPS: [Action<Identity, ImportArgs>; 2] =
-    [Action::new("begin", nothing, nothing).commits(), Action::new("users", make_all, nothing)];
+    [Action::new("begin", nothing, forget).commits(), Action::new("users", make_all, nothing)];
 
 /// Makes the operation known.
 pub fn register(identity: &Identity, operations: &Operations) {
@@ -274,6 +274,11 @@ fn make_all(identity: &Identity, args: &ImportArgs, execution: &Execution) -> Re
     }
     execution.progress(args.count, args.count);
     Ok(())
+}
+
+/// Of one that was cancelled before it began, nobody waits any more.
+fn forget(identity: &Identity, args: &ImportArgs, _: &Execution) -> Result<()> {
+    identity.store.write(|tx| imports::forget(tx, args.import))
 }
 
 fn purpose(import: Uuid, line: u64) -> String {

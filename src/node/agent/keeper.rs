@@ -119,7 +119,7 @@ impl Keeper {
     /// Those of [`Agent::start`].
     pub async fn agent(&self, config: AgentConfig, patience: Duration) -> Result<Arc<Agent>> {
         let mut current = self.agent.lock().await;
-        let told = config.clone();
+        let mut told = config.clone();
         let agent = match current.take() {
             Some(agent) if is_same(agent.config(), &config) => agent,
             earlier => {
@@ -136,7 +136,10 @@ impl Keeper {
         };
         *current = Some(agent.clone());
         if let Some(kept) = self.kept.clone() {
+            let agent = agent.clone();
             let keeping = move || {
+                // Claimed just now, perhaps: without its mark it is no new one at the next start, but not mounted.
+                told.known = agent.disks().storages().known(&told.known);
                 keep(&kept, &told);
                 Ok(())
             };

@@ -14,6 +14,8 @@
 //!
 //! Paths are built from uuids and the configured storages only: nothing that a client sent becomes one.
 
+mod owner;
+
 use std::fs::{self, File, FileType};
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
@@ -36,8 +38,6 @@ use crate::node::units::human;
 const WALK_ONLY: u32 = 0o711;
 const READABLE: u32 = 0o755;
 const PRIVATE: u32 = 0o700;
-/// Folder of a storage that names whose it is.
-const OWNER: &str = "installation";
 
 /// The storages that an agent was configured with.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,8 @@ pub struct Storages {
     installation: Option<Uuid>,
     /// Those that were worked in before and do not bear the mark: not mounted. They come back by themselves.
     absent: Arc<Mutex<Vec<PathBuf>>>,
+    /// Those that could not be made ready for work, and were logged.
+    unprepared: Vec<PathBuf>,
     /// For one that changes nothing, beside an agent that works perhaps.
     only_looks: bool,
     working: Arc<Working>,
@@ -83,7 +85,7 @@ impl Storages {
     /// `storage-taken` when another agent works in one of them.
     pub fn open(paths: &[String]) -> Result<Self> {
         let roots: Vec<_> = paths.iter().map(PathBuf::from).collect();
-        let working = Working::default();
+        let (working, mut unprepared) = (Working::default(), Vec::new());
         for root in &roots {
             match (Storage { root: root.clone() }).prepare() {
                 Ok(Some(lock)) => working.keep(lock),
@@ -92,10 +94,11 @@ impl Storages {
                 }
                 Err(error) => {
                     tracing::error!(storage = %root.display(), error = error.detail(), "storage not usable");
+                    unprepared.push(root.clone());
                 }
             }
         }
-        Ok(Self { roots, working: Arc::new(working), ..Self::default() })
+        Ok(Self { roots, unprepared, working: Arc::new(working), ..Self::default() })
     }
 
     /// As [`Storages::open`], without those that belong to another installation: what no row of this one
@@ -105,7 +108,7 @@ impl Storages {
     /// # Errors
     /// As [`Storages::open`].
     pub fn open_for(paths: &[String], known: &[String], installation: Uuid) -> Result<Self> {
-        let is_own = |path: &&String| match owner(Path::new(path)) {
+        let is_own = |path: &&String| match owner::of(Path::new(path)) {
             Ok(found) => found.is_none_or(|found| found == installation),
             Err(error) => {
                 tracing::error!(storage = path, error = error.detail(), "storage not usable");
@@ -116,8 +119,9 @@ impl Storages {
         for path in &foreign {
             tracing::error!(storage = path, "the storage belongs to another installation");
         }
-        let is_there =
-            |path: &&String| !known.contains(*path) || is_ours(Path::new(*path), installation);
+        let is_there = |path: &&String| {
+            !known.contains(*path) || owner::is_ours(Path::new(*path), installation)
+        };
         let (there, absent): (Vec<&String>, Vec<&String>) = own.iter().copied().partition(is_there);
         for path in &absent {
             tracing::error!(storage = path, "the storage is not mounted: it lacks Carrel's mark");
@@ -125,7 +129,7 @@ impl Storages {
         let there: Vec<String> = there.into_iter().cloned().collect();
         let opened = Self::open(&there)?;
         for storage in opened.usable() {
-            if let Err(error) = storage.claim(installation) {
+            if let Err(error) = owner::claim(&storage.root, installation) {
                 tracing::error!(storage = %storage.root.display(), error = error.detail(), "not claimed");
             }
         }
@@ -177,7 +181,7 @@ impl Storages {
     }
 
     fn absence(&self, storage: &Storage) -> Error {
-        let mark = storage.mark(self.installation.unwrap_or_default());
+        let mark = owner::mark(&storage.root, self.installation.unwrap_or_default());
         let error = Error::conflict("storage-not-mounted").arg("path", storage.name());
         error.arg("mark", mark.display())
     }
@@ -195,21 +199,33 @@ impl Storages {
         absent.map(|storage| (storage.name(), self.absence(&storage).into())).collect()
     }
 
+    /// Those of its paths that were `known` before, or are worked in now.
+    pub fn known(&self, known: &[String]) -> Vec<String> {
+        let usable: Vec<String> = self.usable().map(|storage| storage.name()).collect();
+        let all = self.all().map(|storage| storage.name());
+        all.filter(|path| known.contains(path) || usable.contains(path)).collect()
+    }
+
     /// Whether it bears this installation's mark. One that came back is made ready for work.
     fn is_mounted(&self, storage: &Storage) -> Result<bool> {
         let Some(installation) = self.installation else { return Ok(true) };
-        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = absent.iter().position(|root| *root == storage.root);
-        let Some(place) = place else {
+        let lock = || self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = |absent: &[PathBuf]| absent.iter().position(|root| *root == storage.root);
+        // Not held while the disk is asked: one that hangs holds up no other.
+        let was_absent = place(&lock()).is_some();
+        if !was_absent {
             // What could not be prepared says so by itself.
-            return Ok(!storage.root.exists() || bears(&storage.root, installation));
-        };
-        if !is_ours(&storage.root, installation) {
+            return Ok(self.unprepared.contains(&storage.root)
+                || owner::bears(&storage.root, installation));
+        }
+        if !owner::is_ours(&storage.root, installation) {
             return Ok(false);
         }
+        let mut absent = lock();
+        let Some(place) = place(&absent) else { return Ok(true) };
         let taken = || Error::conflict("storage-taken").arg("path", storage.root.display());
         self.working.keep(storage.prepare()?.ok_or_else(taken)?);
-        storage.claim(installation)?;
+        owner::claim(&storage.root, installation)?;
         tracing::info!(storage = %storage.root.display(), "the storage is mounted again");
         absent.swap_remove(place);
         Ok(true)
@@ -357,17 +373,6 @@ impl Storage {
         nix::unistd::syncfs(root.as_fd()).context(doing())
     }
 
-    /// What says whose it is: the name of a folder, which is made in one step.
-    fn mark(&self, installation: Uuid) -> PathBuf {
-        self.root.join(OWNER).join(installation.to_string())
-    }
-
-    fn claim(&self, installation: Uuid) -> Result<()> {
-        let marks = self.root.join(OWNER);
-        files::make_dir(&marks, PRIVATE)?;
-        files::make_dir(&self.mark(installation), PRIVATE)
-    }
-
     /// Makes the folders, and throws left work away. `None` when another agent works here.
     fn prepare(&self) -> Result<Option<Flock<File>>> {
         // One by one, since the umask of a service would close them to QEMU.
@@ -462,32 +467,4 @@ pub fn named(name: &str, ending: &str) -> Option<Uuid> {
     let stem = name.strip_suffix(ending)?;
     let uuid = Uuid::try_parse(stem).ok()?;
     (uuid.to_string() == stem).then_some(uuid)
-}
-
-/// Whether a storage is this installation's: by its mark, or, where a copy of it lost that empty folder, by what it holds.
-fn is_ours(root: &Path, installation: Uuid) -> bool {
-    let holds = |folder: &str| {
-        fs::read_dir(root.join(folder)).is_ok_and(|mut entries| entries.next().is_some())
-    };
-    bears(root, installation) || ["base", "templates", "desktops"].into_iter().any(holds)
-}
-
-/// Whether a storage bears the mark of this installation.
-fn bears(root: &Path, installation: Uuid) -> bool {
-    root.join(OWNER).join(installation.to_string()).is_dir()
-}
-
-/// The installation that a storage belongs to: the name of a folder, which is made in one step.
-fn owner(root: &Path) -> Result<Option<Uuid>> {
-    let marks = root.join(OWNER);
-    let mut found = match fs::read_dir(&marks) {
-        Ok(found) => found,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(cause).context(format_args!("read {}", marks.display())),
-    };
-    let Some(mark) = found.next() else { return Ok(None) };
-    let mark = mark.context(format_args!("read {}", marks.display()))?.file_name();
-    let uuid = mark.to_str().and_then(|name| Uuid::parse_str(name).ok());
-    // Whatever else it is, it is not ours.
-    Ok(Some(uuid.unwrap_or(Uuid::max())))
 }

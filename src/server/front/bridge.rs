@@ -30,8 +30,6 @@ use crate::api::Peers;
 const HEADERS: usize = 100;
 /// Bytes of an answer that may wait in the kernel for a client that does not take them.
 const WAITING: u32 = 256 * 1024;
-/// Connections to the web server that are kept for the next request of a client.
-const KEPT: usize = 8;
 /// They are about one connection, which is not the one that goes on.
 const OF_THE_CONNECTION: [&str; 2] = ["keep-alive", "proxy-connection"];
 
@@ -44,7 +42,8 @@ pub struct Bridge {
     pub usage: Arc<Usage>,
     /// So long the client may let a body or an answer wait.
     pub patience: Duration,
-    pub kept: Mutex<Vec<Link>>,
+    /// One connection to the web server, for the next request: a client holds no more of them than [`Doors`] reckons with.
+    pub kept: Mutex<Option<Link>>,
 }
 
 /// A connection to the web server.
@@ -127,15 +126,13 @@ impl Bridge {
 
     fn take(&self) -> Option<Link> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|link| !link.is_closed());
-        let free = kept.iter().position(SendRequest::is_ready)?;
-        Some(kept.swap_remove(free))
+        kept.take().filter(SendRequest::is_ready)
     }
 
     fn keep(&self, link: Link) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT && !link.is_closed() {
-            kept.push(link);
+        if !link.is_closed() {
+            *kept = Some(link);
         }
     }
 }

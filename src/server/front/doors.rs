@@ -22,7 +22,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// What is counted.
 #[derive(Debug, Clone, Copy)]
 pub enum What {
-    /// Takes one file.
+    /// Takes one file, and two for the link to the web server that is kept.
     Connection,
     /// Takes two more.
     Request,
@@ -54,8 +54,8 @@ impl Doors {
     /// `files`: how many the process may have open. Behind a proxy of `proxies` are many clients.
     pub fn new(files: u64, proxies: TrustedProxies) -> Arc<Self> {
         let files = usize::try_from(files).unwrap_or(usize::MAX);
-        // A connection and a request take three.
-        let most = (files.saturating_sub(KEPT).max(files / 2) / 4).min(MOST);
+        // A connection takes three, a request beside its first two more.
+        let most = (files.saturating_sub(KEPT).max(files / 2) / 5).min(MOST);
         Arc::new(Self { most, proxies, counts: Mutex::default() })
     }
 

@@ -29,6 +29,8 @@ const ROWS: &str = "
     SELECT 'copy ' || layer || ' ' || node_id || ' ' || state FROM layer_copies UNION ALL
     SELECT 'image ' || uuid || ' ' || name || ' ' || state FROM base_images UNION ALL
     SELECT 'download ' || uuid FROM template_exports UNION ALL
+    SELECT 'user ' || name FROM users UNION ALL
+    SELECT 'to be a user ' || import || ' ' || line FROM user_imports UNION ALL
     SELECT 'network ' || uuid || ' ' || name || ' ' || coalesce(desc, '') FROM networks UNION ALL
     SELECT 'subnet ' || uuid || ' ' || name || ' ' || start_ip FROM subnets UNION ALL
     SELECT 'address ' || owner || ' ' || address FROM addresses";

@@ -67,6 +67,7 @@ pub fn all() -> Vec<Kind> {
     all.extend(templates());
     all.extend(supply::images());
     all.extend(supply::networks());
+    all.push(supply::users());
     all.extend(of_the_server());
     all
 }

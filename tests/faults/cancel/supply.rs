@@ -1,5 +1,7 @@
-//! Rows of the table of what desktops are made of: images and networks.
+//! Rows of the table of what is there before desktops are: images, networks, people.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Lane, POOLS, named};
@@ -167,4 +169,23 @@ pub fn networks() -> Vec<Kind> {
             |bench, given| count_subnets(bench, given, "1") == 1,
         ),
     ]
+}
+
+/// No node has to do with it.
+pub fn users() -> Kind {
+    let kind = asked(
+        "users-import",
+        Lane::Build,
+        nothing,
+        |bench, given| {
+            let file = format!("name\r\n{}\r\n", text(given, "name"));
+            let body = json!({"content": STANDARD.encode(file)});
+            bench.site.admin.post("/api/v1.0/identity/user_import").json(&body)
+        },
+        |bench, given| {
+            let name = text(given, "name");
+            bench.count(&format!("SELECT count(*) FROM users WHERE name = '{name}'")) == 1
+        },
+    );
+    Kind { in_the_middle: false, ..kind }
 }
