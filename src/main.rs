@@ -94,6 +94,10 @@ struct AgentWay {
     socket: Option<PathBuf>,
 }
 
+/// The database is damaged.
+const UNSOUND: &str = "database-unsound";
+/// How this ends when starting it again is of no use; `carrel.service` knows the number (`EX_DATAERR` of sysexits.h).
+const FOR_GOOD: u8 = 65;
 /// Where the packaged agent listens.
 const AGENT_SOCKET: &str = "/run/carrel/agent.sock";
 
@@ -104,7 +108,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             report(&error);
-            ExitCode::FAILURE
+            if error.key() == UNSOUND { ExitCode::from(FOR_GOOD) } else { ExitCode::FAILURE }
         }
     }
 }

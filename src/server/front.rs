@@ -191,7 +191,7 @@ async fn speak(
     let (bridge, lent) = (Arc::new(bridge), TokioIo::new(lent));
     let service = service_fn(move |request| Arc::clone(&bridge).answer(request));
     let answered: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = match is_http2 {
-        true => Box::pin(http2(lent, service, stop)),
+        true => Box::pin(http2(lent, service, patience, stop)),
         false => Box::pin(http1(lent, service, stop)),
     };
     select! {
@@ -247,7 +247,7 @@ where
 }
 
 /// As [`http1`].
-async fn http2<I, S>(client: I, service: S, stop: Shutdown) -> hyper::Result<()>
+async fn http2<I, S>(client: I, service: S, patience: Duration, stop: Shutdown) -> hyper::Result<()>
 where
     I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
     S: HttpService<Incoming, ResBody = Reply, Error = io::Error> + Send,
@@ -260,7 +260,8 @@ where
         .max_header_list_size(HEAD)
         .max_send_buf_size(WAITING)
         .keep_alive_interval(PING)
-        .keep_alive_timeout(PING);
+        // Its answer waits behind what a slow client has not taken yet.
+        .keep_alive_timeout(patience);
     let mut connection = pin!(builder.serve_connection(client, service));
     select! {
         result = &mut connection => return result,

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::entry::class_of_two;
 use crate::page::{Page, turn};
-use crate::support::{ADMIN, PASSWORD, SMALL, Server, Site, small_image};
+use crate::support::{ADMIN, PASSWORD, Server};
 
 /// Every text that is shown with too little contrast, with its colours.
 const PALE: &str = r#"
@@ -78,10 +79,7 @@ fn is_readable(page: &Page, what: &str, wrong: &mut Vec<String>) {
 fn every_text_stands_out_in_the_light_and_in_the_dark() {
     let _turn = turn();
     let server = Server::start();
-    let site = Site::of(&server, SMALL);
-    let image = site.upload("small", &small_image(&server));
-    let template = site.template("plain", &image);
-    site.deploy("class", &site.classroom("room"), &template, 2);
+    class_of_two(&server);
     let page = Page::open("en");
     page.go(&format!("{}/sign-in", server.base()));
     let mut wrong = Vec::new();

@@ -2,21 +2,12 @@
 
 use serde_json::json;
 
+use crate::entry::{class_of_two, enter};
 use crate::page::{Page, turn};
-use crate::support::{ADMIN, PASSWORD, SMALL, Server, Site, small_image};
+use crate::support::{SMALL, Server, Site, small_image};
 
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 const ESCAPE: &str = "\u{e00c}";
-
-fn enter(server: &Server) -> Page {
-    let page = Page::open("en");
-    page.go(&format!("{}/sign-in", server.base()));
-    page.fill("[data-test=username]", ADMIN);
-    page.fill("[data-test=password]", PASSWORD);
-    page.click("[data-test=sign-in]");
-    page.until("the overview", || (page.path() == "/").then_some(()));
-    page
-}
 
 /// The focus is in something at `css`.
 #[track_caller]
@@ -124,10 +115,7 @@ fn a_long_name_is_read_to_its_end_in_an_error() {
 fn an_action_is_told_once() {
     let _turn = turn();
     let server = Server::start();
-    let site = Site::of(&server, SMALL);
-    let image = site.upload("small", &small_image(&server));
-    let template = site.template("plain", &image);
-    site.deploy("class", &site.classroom("room"), &template, 2);
+    class_of_two(&server);
     let page = enter(&server);
     page.go(&format!("{}/desktop-groups", server.base()));
     page.click("[data-test=do-start]");

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::entry::enter;
 use crate::page::{Page, turn};
-use crate::support::{ADMIN, PASSWORD, SMALL, Server, Site, small_image};
+use crate::support::{PASSWORD, SMALL, Server, Site, small_image};
 
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
 /// Beside the default one.
@@ -18,16 +19,6 @@ fn with_pools() -> Server {
         admin.post(POOLS).json(&pool).send().data();
     }
     server
-}
-
-fn enter(server: &Server) -> Page {
-    let page = Page::open("en");
-    page.go(&format!("{}/sign-in", server.base()));
-    page.fill("[data-test=username]", ADMIN);
-    page.fill("[data-test=password]", PASSWORD);
-    page.click("[data-test=sign-in]");
-    page.until("the overview", || (page.path() == "/").then_some(()));
-    page
 }
 
 fn query(page: &Page) -> String {

@@ -6,6 +6,7 @@ mod support;
 mod axe;
 mod contrast;
 mod dialogs;
+mod entry;
 mod https;
 mod identity;
 mod lists;

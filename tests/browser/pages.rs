@@ -9,11 +9,7 @@ use crate::support::{ADMIN, PASSWORD, SMALL, Server, Site, small_image};
 
 fn enter(server: &Server, name: &str) -> Page {
     let page = Page::open("en");
-    page.go(&format!("{}/sign-in", server.base()));
-    page.fill("[data-test=username]", name);
-    page.fill("[data-test=password]", PASSWORD);
-    page.click("[data-test=sign-in]");
-    page.until("the first page", || (page.path() != "/sign-in").then_some(()));
+    page.sign_in(server, name);
     page
 }
 

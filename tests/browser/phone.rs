@@ -2,19 +2,9 @@
 
 use serde_json::json;
 
+use crate::entry::class_of_two;
 use crate::page::{Page, turn};
-use crate::support::{ADMIN, PASSWORD, SMALL, Server, Site, small_image};
-
-fn enter(server: &Server) -> Page {
-    let page = Page::open("en");
-    page.on_a_phone();
-    page.go(&format!("{}/sign-in", server.base()));
-    page.fill("[data-test=username]", ADMIN);
-    page.fill("[data-test=password]", PASSWORD);
-    page.click("[data-test=sign-in]");
-    page.until("the overview", || (page.path() == "/").then_some(()));
-    page
-}
+use crate::support::{ADMIN, Server};
 
 /// Nothing visible at `css` reaches over an edge of the screen.
 #[track_caller]
@@ -25,6 +15,13 @@ fn is_inside(page: &Page, css: &str) {
          .map((it) => it.getBoundingClientRect()).every(({{ left, right }}) => left >= 0 && right <= 390)"
     );
     page.until(&format!("{css} inside the screen"), || (page.script(&code) == true).then_some(()));
+}
+
+fn enter(server: &Server) -> Page {
+    let page = Page::open("en");
+    page.on_a_phone();
+    page.sign_in(server, ADMIN);
+    page
 }
 
 #[test]
@@ -65,10 +62,7 @@ fn the_tab_that_one_is_on_is_seen() {
 fn steps_have_names_and_a_table_says_that_it_scrolls() {
     let _turn = turn();
     let server = Server::start();
-    let site = Site::of(&server, SMALL);
-    let image = site.upload("small", &small_image(&server));
-    let template = site.template("plain", &image);
-    site.deploy("class", &site.classroom("room"), &template, 2);
+    class_of_two(&server);
     let page = enter(&server);
     page.go(&format!("{}/templates", server.base()));
     page.click("[data-test=new]");

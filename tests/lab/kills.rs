@@ -82,7 +82,7 @@ struct Campaign {
 struct Victim {
     request: Request,
     /// Uuids that are in no list when it is done, by the list's path.
-    gone: Vec<(&'static str, String)>,
+    gone: Vec<(String, String)>,
 }
 
 impl Campaign {
@@ -115,14 +115,18 @@ impl Campaign {
                     "desktop_uuid": uuid, "desktop_name": name, "desktop_type": 1,
                     "instances": named.collect::<Vec<_>>(),
                 });
-                let gone = two.iter().map(|row| (INSTANCES, text(row, "uuid"))).collect();
+                let gone =
+                    two.iter().map(|row| (INSTANCES.to_owned(), text(row, "uuid"))).collect();
                 Victim { request: admin.delete(INSTANCES).json(&param), gone }
             }
             Kind::RunningGroup => {
                 let uuid = group(name, 3);
                 site.group_action("start", &uuid, name);
                 let body = json!({"desktops": [{"uuid": uuid, "name": name}]});
-                Victim { request: admin.delete(GROUPS).json(&body), gone: vec![(GROUPS, uuid)] }
+                Victim {
+                    request: admin.delete(GROUPS).json(&body),
+                    gone: vec![(GROUPS.to_owned(), uuid)],
+                }
             }
             Kind::Groups => {
                 let other = format!("{name}x");
@@ -130,7 +134,7 @@ impl Campaign {
                 site.group_action("start", &first, name);
                 let body = json!({"desktops": [
                     {"uuid": first, "name": name}, {"uuid": second, "name": other}]});
-                let gone = vec![(GROUPS, first), (GROUPS, second)];
+                let gone = vec![(GROUPS.to_owned(), first), (GROUPS.to_owned(), second)];
                 Victim { request: admin.delete(GROUPS).json(&body), gone }
             }
             Kind::Template => {
@@ -144,18 +148,19 @@ impl Campaign {
                 let body = json!({"templates": [one]});
                 Victim {
                     request: admin.delete(TEMPLATES).json(&body),
-                    gone: vec![(TEMPLATES, uuid)],
+                    gone: vec![(TEMPLATES.to_owned(), uuid)],
                 }
             }
             Kind::Image => {
                 let uuid = site.upload(name, &self.image);
                 let body = json!({"uuids": [uuid]});
-                Victim { request: admin.delete(&self.images()).json(&body), gone: Vec::new() }
+                let request = admin.delete(&self.images()).json(&body);
+                Victim { request, gone: vec![(self.images(), uuid)] }
             }
             Kind::Classroom => {
                 let uuid = site.classroom_at(name, "198.51.100.10", "198.51.100.20");
                 let body = json!({"groups": [{"uuid": uuid, "name": name}]});
-                let gone = vec![(CLASSROOMS, uuid)];
+                let gone = vec![(CLASSROOMS.to_owned(), uuid)];
                 Victim { request: admin.delete(CLASSROOMS).json(&body), gone }
             }
             Kind::Network => self.network(name),
@@ -183,7 +188,7 @@ impl Campaign {
         let group = there.deploy(name, &self.classroom, &self.template, 2);
         there.delete_group(&group, name);
         let request = admin.delete(NETWORKS).json(&json!({"uuids": [uuid]}));
-        Victim { request, gone: vec![(NETWORKS, uuid)] }
+        Victim { request, gone: vec![(NETWORKS.to_owned(), uuid)] }
     }
 
     /// Deletes without a kill, to know how long that takes.

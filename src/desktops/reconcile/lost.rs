@@ -18,6 +18,8 @@ use crate::store::{NodeId, now};
 const DOMAIN: &str = "log-lost-domain";
 const FILE: &str = "log-lost-file";
 const MODULE: &str = "node";
+/// How many guests are told by name.
+const TOLD: usize = 3;
 
 /// Where a look at a node is.
 pub(super) struct Look<'a> {
@@ -99,5 +101,9 @@ pub(super) fn tell_of_running(look: &Look<'_>, strange: &Strange) -> Result<()> 
         named.into_iter().map(|(uuid, name)| format!("{name} ({uuid})")).collect();
     names.sort();
     let error = Error::conflict("strangers-run").arg("count", names.len());
+    if names.len() > TOLD {
+        names.truncate(TOLD);
+        names.push("…".to_owned());
+    }
     Err(error.arg("names", names.join(", ")))
 }

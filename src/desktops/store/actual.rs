@@ -16,7 +16,8 @@ use crate::store::{NodeId, Topic, Tx, rows};
 /// Writes a desktop's state if it differs.
 ///
 /// A desktop that Carrel stops or cuts off and that then is off was so by Carrel, whatever libvirt calls it. libvirt forgets
-/// why a domain went off when it is started anew (`off`): the known reason stays. A version that no row knows is one of
+/// why a domain went off when it is started anew (`off`): the known reason stays. One that did not obey and was started
+/// anew since was not asked. A version that no row knows is one of
 /// after a backup that was restored: what the row says can be made anew.
 pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
     let mut statement = tx.prepare_cached(
@@ -29,6 +30,7 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
            WHEN ?2 = 'off' AND power_reason IN (?6, ?7, ?11) THEN ?7 \
            WHEN ?2 = 'off' AND power_reason IN (?9, ?10) THEN ?10 \
            WHEN ?2 = 'off' AND ?3 = 'off' AND power = 'off' THEN power_reason \
+           WHEN ?2 <> 'off' AND power_reason = ?11 AND ?4 IS NOT NULL AND started_at IS NOT ?4 THEN ?3 \
            WHEN ?2 <> 'off' AND power_reason IN (?6, ?9, ?11) AND power = ?2 THEN power_reason \
            ELSE ?3 END \
          WHERE uuid = ?1 AND (power <> ?2 \

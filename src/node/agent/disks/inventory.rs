@@ -6,7 +6,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::Disks;
+use super::{Disks, runs};
 use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::files;
 use crate::node::agent::storage::{Storage, named};
@@ -48,7 +48,12 @@ impl Disks {
             let path = storage.root().join(&file.path);
             files::remove_if_there(&path)?;
             if file.kind == FileKind::Overlay {
-                remove_empty_dir(&storage.domain_dir(file.uuid))?;
+                let dir = storage.domain_dir(file.uuid);
+                // A domain that has no disk any more does not run.
+                if names(&dir)?.iter().all(|name| name == runs::MARK) {
+                    files::remove_if_there(&dir.join(runs::MARK))?;
+                }
+                remove_empty_dir(&dir)?;
             }
         }
         let results = self.remove_layers(&layers)?;

@@ -9,7 +9,7 @@ use super::Disks;
 use crate::error::{Context, Result};
 use crate::node::agent::files;
 
-const MARK: &str = "running";
+pub(super) const MARK: &str = "running";
 /// Another one after each start of the machine, which ends all domains.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 

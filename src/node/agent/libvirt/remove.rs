@@ -24,6 +24,8 @@ impl Inner {
     fn remove(&self, uuid: Uuid) -> Result<()> {
         let _off = self.switching_off.set(&[uuid]);
         let _claim = self.claims.hold(uuid);
+        // Nothing is cut off whose disks would be left.
+        self.disks.storages().require_all()?;
         if let Some((domain, _)) = self.find_marked(uuid)? {
             let name = domain.name().libvirt("ask for the name of", uuid)?;
             self.destroy(&domain, &name)?;
