@@ -17,6 +17,12 @@ for main in tests/*/main.rs; do main=${main#tests/}; all+=("${main%/main.rs}"); 
 echo "== build"
 cargo test --locked --no-run || exit 1
 
+# storages keep 5 GiB free: below that hundreds of tests would fail, each with its own words
+for folder in target "${TMPDIR:-/tmp}"; do
+  free=$(df --output=avail --block-size=1G "$folder" | tail -n 1)
+  [ "$free" -ge 8 ] || { echo "tests need 8 GiB free below $folder ($free GiB are)" >&2; exit 1; }
+done
+
 # a test that hangs fails, instead of holding up everything
 limit() { timeout --kill-after=10 "${SUITE_LIMIT:-1500}" "$@"; }
 host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
