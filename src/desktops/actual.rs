@@ -125,7 +125,10 @@ impl Tracker {
                 self.desktops.look_soon(node);
             }
             // The inventory's.
-            Event::Hypervisor { .. } | Event::NetworkDown { .. } | Event::Sample(_) => {}
+            Event::Hypervisor { .. }
+            | Event::NetworkDown { .. }
+            | Event::Nics(_)
+            | Event::Sample(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use super::{Inventory, store};
 use crate::error::Result;
 use crate::node::client::NodeClient;
-use crate::node::protocol::{NicFacts, NodeFacts};
+use crate::node::protocol::NicFacts;
 use crate::store::NodeId;
 
 impl Inventory {
@@ -18,7 +18,7 @@ impl Inventory {
         let absent: Vec<String> = facts.not_mounted.iter().map(|(path, _)| path.clone()).collect();
         self.inner.store.write(|tx| {
             store::facts::save_node(tx, node, &facts, main_address(&facts.nics))?;
-            store::facts::save_nics(tx, node, &kept_nics(&facts))?;
+            store::facts::save_nics(tx, node, &kept_nics(&facts.nics))?;
             store::facts::save_storages(tx, node, &facts.storages, &absent)
         })?;
         let why_unusable = facts.not_mounted.into_iter().next().map(|(_, fault)| fault);
@@ -26,12 +26,22 @@ impl Inventory {
         self.inner.links.set_sample(node, Arc::new(sample));
         Ok(())
     }
+
+    /// Writes down which network cards the node has now.
+    pub(super) fn take_nics(&self, node: NodeId, nics: &[NicFacts]) -> Result<()> {
+        self.inner.store.write(|tx| {
+            if let Some(address) = main_address(nics) {
+                store::facts::save_address(tx, node, address)?;
+            }
+            store::facts::save_nics(tx, node, &kept_nics(nics))
+        })
+    }
 }
 
 /// Cards that an administrator knows: hardware, and whatever else has an address. The taps of guests
 /// come and go.
-fn kept_nics(facts: &NodeFacts) -> Vec<&NicFacts> {
-    let nics = facts.nics.iter();
+fn kept_nics(nics: &[NicFacts]) -> Vec<&NicFacts> {
+    let nics = nics.iter();
     nics.filter(|nic| nic.name != "lo" && (nic.physical || !nic.addresses.is_empty())).collect()
 }
 

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
 };
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::store::nodes::RowAgent;
@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, Kind, Result, joined};
 use crate::node::client::NodeClient;
 use crate::node::link;
 use crate::node::local::{connect_socket, start_in_process};
-use crate::node::protocol::{AgentConfig, Event};
+use crate::node::protocol::{AgentConfig, Event, NicFacts};
 use crate::store::{Changed, NodeId, Topic};
 
 /// Pause before a lost link is opened again, doubled up to the maximum.
@@ -136,6 +136,13 @@ impl Pauses {
     }
 }
 
+/// Where it is said what has to be done of a node's events.
+struct Due {
+    status: Sender<()>,
+    facts: Sender<()>,
+    nics: watch::Sender<Arc<[NicFacts]>>,
+}
+
 struct Keeper {
     inventory: Inventory,
     node: NodeId,
@@ -217,21 +224,20 @@ impl Keeper {
     async fn listen(&self, events: UnboundedReceiver<Event>) {
         let (status, status_due) = channel(1);
         let (facts, facts_due) = channel(1);
+        let (nics, latest_nics) = watch::channel(Arc::from([]));
         let passed = async {
-            tokio::join!(self.pass_on(events, status, facts), self.keep_status(status_due));
+            let due = Due { status, facts, nics };
+            tokio::join!(self.pass_on(events, due), self.keep_status(status_due));
         };
         tokio::select! {
             () = passed => {}
             () = self.keep_facts(facts_due) => {}
+            () = self.keep_nics(latest_nics) => {}
         }
     }
 
-    async fn pass_on(
-        &self,
-        mut events: UnboundedReceiver<Event>,
-        status: Sender<()>,
-        facts: Sender<()>,
-    ) {
+    async fn pass_on(&self, mut events: UnboundedReceiver<Event>, due: Due) {
+        let Due { status, facts, nics } = due;
         let links = &self.inventory.inner.links;
         // A full channel says it already.
         let ask = |due: &Sender<()>| due.try_send(()).unwrap_or_default();
@@ -252,6 +258,7 @@ impl Keeper {
                     let attendants = &self.inventory.inner.attendants;
                     attendants.ask_after(Duty::Networks, self.node, NETWORK_PAUSE);
                 }
+                Event::Nics(now) => drop(nics.send_replace(Arc::clone(now))),
                 Event::Domain(_) | Event::DomainGone { .. } | Event::DomainUnreadable { .. } => {}
             }
             links.announce(self.node, event);
@@ -287,6 +294,24 @@ impl Keeper {
             // What cannot be done without a storage is not begun again and again.
             if asked || (lacked && !lacks) {
                 self.inventory.inner.attendants.arrived(self.node);
+            }
+            tokio::time::sleep(FACTS_PACE).await;
+        }
+        std::future::pending().await
+    }
+
+    /// Writes what network cards there are whenever they are others. Never ends.
+    async fn keep_nics(&self, mut latest: watch::Receiver<Arc<[NicFacts]>>) {
+        while latest.changed().await.is_ok() {
+            let nics = Arc::clone(&latest.borrow_and_update());
+            let (inventory, node) = (self.inventory.clone(), self.node);
+            let saved = on_thread(move || inventory.take_nics(node, &nics)).await;
+            if let Err(error) = saved {
+                tracing::warn!(
+                    node.id = node.number(),
+                    error = error.detail(),
+                    "network cards not written"
+                );
             }
             tokio::time::sleep(FACTS_PACE).await;
         }

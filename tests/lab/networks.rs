@@ -64,3 +64,39 @@ fn what_somebody_stopped_comes_back_and_no_subnet_covers_the_node_s_own_network(
     assert_eq!(rows(&admin.get(&subnets).send()).len(), 1, "nothing of it stays");
     assert!(!node.exec(&["ip", "route", "get", &own(199)]).contains("crl"));
 }
+
+#[test]
+fn an_address_that_a_card_gets_later_shows_and_own_bridges_are_no_cards() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let admin = server.admin();
+    let cards = || {
+        let nodes = rows(&admin.get("/api/v1.0/resource_mgr/controller_nodes").send());
+        nodes[0]["network_interfaces"].as_array().expect("cards").clone()
+    };
+    let has = |address: &str| {
+        let cards = cards();
+        let addresses =
+            cards.iter().flat_map(|card| card["ip_info"].as_array().expect("addresses"));
+        addresses.filter(|ip| ip["ip"] == address).count() == 1
+    };
+    wait_until("the node is known", SOON, || has(&node.address()));
+    let card = cards().into_iter().find(|card| !card["ip_info"][0].is_null()).expect("a card");
+    let name = text(&card, "nic");
+    node.exec(&["ip", "address", "add", "10.199.7.5/24", "dev", &name]);
+    wait_until("the new address", SOON, || has("10.199.7.5"));
+    node.exec(&["ip", "address", "del", "10.199.7.5/24", "dev", &name]);
+    wait_until("the address is gone", SOON, || !has("10.199.7.5"));
+    assert_eq!(
+        cards().iter().find(|one| one["nic"] == name.as_str()).expect("it")["uuid"],
+        card["uuid"]
+    );
+
+    let is_ours = |name: &str| name.starts_with("crl");
+    let bridges = || {
+        let links = node.exec(&["ip", "-o", "-4", "address"]);
+        links.split_whitespace().any(is_ours)
+    };
+    wait_until("a network of ours", SOON, bridges);
+    assert!(!cards().iter().any(|card| is_ours(&text(card, "nic"))), "{:#?}", cards());
+}

@@ -100,6 +100,14 @@ pub fn save_node(
     Ok(())
 }
 
+/// Writes the address by which others reach the node.
+pub fn save_address(tx: &Tx<'_>, id: NodeId, address: Ipv4Addr) -> Result<()> {
+    let sql = "UPDATE nodes SET ip=?2, updated_at=?3 WHERE id=?1 AND ip<>?2";
+    let changed = tx.execute(sql, params![id, address.to_string(), now()])?;
+    tx.changed_rows(changed, Topic::Nodes);
+    Ok(())
+}
+
 fn labelled(label: &str, version: &str) -> String {
     if version.is_empty() { String::new() } else { format!("{label} {version}") }
 }

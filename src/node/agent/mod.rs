@@ -6,7 +6,7 @@
 //!   dispatch.rs  from a request to the function that does it    call.rs    what such a function gets
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   program.rs   the one door to other programs          events.rs  what the agent tells unasked
-//!   facts.rs nics.rs sampler.rs doctor.rs look.rs                what the node is, does and lacks
+//!   facts.rs nics.rs nic_watch.rs sampler.rs doctor.rs look.rs   what the node is, does and lacks
 //!   ssh_keys.rs  with which keys people sign in to the node     stored/     the forms of what is kept here
 //! ```
 //!
@@ -25,6 +25,7 @@ pub mod kept;
 pub mod libvirt;
 pub mod listen;
 mod look;
+mod nic_watch;
 mod nics;
 pub mod program;
 pub mod qcow2;
@@ -44,6 +45,7 @@ use crate::node::protocol::{
 use disks::Disks;
 use events::EventSink;
 use libvirt::Hypervisor;
+use nic_watch::NicWatch;
 use sampler::{Sampler, Sampling};
 use ssh_keys::SshKeys;
 
@@ -58,6 +60,7 @@ pub struct Agent {
     events: EventSink,
     sampler: Sampler,
     _sampling: Option<Sampling>,
+    _nics: NicWatch,
 }
 
 impl Agent {
@@ -71,10 +74,11 @@ impl Agent {
         let events = EventSink::default();
         let hypervisor = Hypervisor::start(&config, disks.clone(), events.clone());
         let sampler = Sampler::new()?;
+        let nics = nic_watch::start(events.clone())?;
         let mut failed = None;
         let agent = Arc::new_cyclic(|agent| {
             let sampling = sampler::start(agent.clone()).map_err(|error| failed = Some(error)).ok();
-            Self { config, disks, hypervisor, events, sampler, _sampling: sampling }
+            Self { config, disks, hypervisor, events, sampler, _sampling: sampling, _nics: nics }
         });
         failed.map_or(Ok(agent), Err)
     }

@@ -167,6 +167,8 @@ pub enum Event {
     /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows
     /// for every domain.
     Hypervisor { up: bool, reason: String },
+    /// Network interfaces, their addresses or their ways out are others now: all of them.
+    Nics(#[serde(with = "shared")] Arc<[NicFacts]>),
     /// Shared by all who listen.
     Sample(#[serde(with = "shared")] Arc<Sample>),
 }
@@ -177,16 +179,19 @@ mod shared {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub fn serialize<T: Serialize, S: Serializer>(
+    pub fn serialize<T: Serialize + ?Sized, S: Serializer>(
         value: &Arc<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         value.as_ref().serialize(serializer)
     }
 
-    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    pub fn deserialize<'de, T: ?Sized, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Arc<T>, D::Error> {
-        T::deserialize(deserializer).map(Arc::new)
+    ) -> Result<Arc<T>, D::Error>
+    where
+        Box<T>: Deserialize<'de>,
+    {
+        Box::<T>::deserialize(deserializer).map(Arc::from)
     }
 }
