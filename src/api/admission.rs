@@ -35,7 +35,7 @@ fn lacking(row: &Mounted, permission: Permission) -> Error {
     Error::forbidden(row.refusal).arg("permission", permission.word())
 }
 
-/// `Authorization`: `Basic` with user name and API key, else a token with or without `Bearer`; else
+/// `Authorization`: `Basic` with user name and API key, else a token with or without `Bearer` or `Token`; else
 /// the session cookie (`true`).
 pub fn credential_of(request: &Request<'_>) -> Option<(Credential, bool)> {
     if let Some(header) = request.headers().get_one("Authorization") {
@@ -43,7 +43,7 @@ pub fn credential_of(request: &Request<'_>) -> Option<(Credential, bool)> {
         let (scheme, rest) = header.split_once(' ').unwrap_or(("", header));
         let credential = match scheme.to_ascii_lowercase().as_str() {
             "basic" => basic(rest.trim()),
-            "bearer" => Credential::Token(rest.trim().to_owned()),
+            "bearer" | "token" => Credential::Token(rest.trim().to_owned()),
             _ => Credential::Token(header.to_owned()),
         };
         return Some((credential, false));

@@ -1,6 +1,5 @@
 //! What handlers give back, before a dialect wraps it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -8,21 +7,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::{Call, several};
-use super::{App, words};
-use crate::error::{Error, Fault, Kind, Message, Result};
-use crate::operations::{BatchSubmission, Item, Operation, State, SubmittedOperation};
-use crate::settings::DEFAULT_SHUTDOWN_SECONDS;
+use super::App;
+use super::call::Call;
+use crate::error::{Error, Kind, Message, Result};
+use crate::operations::Operation;
 use crate::store::list::{Page, SearchType};
-
-/// How long a request waits for its operation unless it prefers not to: clients of the document
-/// then see the outcome itself. Longer work answers that it goes on.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// As [`PATIENCE`], where the document promises how many succeeded and failed: longer than a guest gets to shut itself
-/// down and than a node that hangs is waited for, and below the minute after which proxies give up.
-const COUNTS_PATIENCE: Duration = Duration::from_secs(DEFAULT_SHUTDOWN_SECONDS as u64 + 10);
-const _: () = assert!(COUNTS_PATIENCE.as_secs() < 60);
 
 /// A success in the making.
 #[derive(Debug, Default)]
@@ -77,6 +66,27 @@ impl Outcome {
                 }),
                 ..wait
             }),
+        }
+    }
+}
+
+impl Outcome {
+    /// As [`Outcome::map`], for what is found out then.
+    pub fn then(
+        self,
+        app: &App,
+        call: &Call,
+        change: impl FnOnce(&App, &Call, Answer) -> Result<Answer> + Send + 'static,
+    ) -> Result<Self> {
+        match self {
+            Self::Answer(answer) => change(app, call, answer).map(Self::Answer),
+            Self::Wait(wait) => Ok(Self::Wait(Wait {
+                finish: Box::new(move |app, call, operation| {
+                    let answer = (wait.finish)(app, call, operation)?;
+                    change(app, call, answer)
+                }),
+                ..wait
+            })),
         }
     }
 }
@@ -192,13 +202,11 @@ impl IntoAnswer for Sentence {
     }
 }
 
-/// A page in the documents' form, or one object for `searchtype=single`.
+/// A page in the documents' form, or for `searchtype=single` one object, null when none matches.
 impl<T: Serialize + JsonSchema> IntoAnswer for Page<T> {
     fn into_answer(self, _: &App, call: &Call) -> Result<Outcome> {
         if self.search == SearchType::Single {
-            let first = self.results.first();
-            let first = first.ok_or_else(|| Error::not_found("nothing-matches"))?;
-            let data = to_value(first)?;
+            let data = to_value(&self.results.first())?;
             return Ok(Answer { data, single: true, ..Answer::default() }.into());
         }
         let last = self.count.div_ceil(u64::from(self.page_size)).max(1);
@@ -213,14 +221,22 @@ impl<T: Serialize + JsonSchema> IntoAnswer for Page<T> {
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         let item = generator.subschema_for::<T>();
         Some(schemars::json_schema!({
-            "type": "object",
-            "required": ["count", "next", "previous", "results"],
-            "properties": {
-                "count": {"type": "integer", "minimum": 0},
-                "next": {"type": ["string", "null"]},
-                "previous": {"type": ["string", "null"]},
-                "results": {"type": "array", "items": item}
-            }
+            "anyOf": [
+                {
+                    "type": "object",
+                    "required": ["count", "next", "previous", "results"],
+                    "properties": {
+                        "count": {"type": "integer", "minimum": 0},
+                        "next": {"type": ["string", "null"]},
+                        "previous": {"type": ["string", "null"]},
+                        "results": {"type": "array", "items": item}
+                    }
+                },
+                {
+                    "description": "With searchtype=single: the first that matches, null when none does",
+                    "anyOf": [item, {"type": "null"}]
+                }
+            ]
         }))
     }
 }
@@ -234,234 +250,8 @@ fn page_url(call: &Call, page: u32) -> String {
     call.origin.url(&format!("{path}?{}", query.finish()))
 }
 
-/// How a batch went that was done within the request.
-#[derive(Debug, Default)]
-pub struct Batch {
-    pub items: Vec<Item>,
-}
-
-impl From<Vec<(Uuid, Result<String>)>> for Batch {
-    /// Each with its name, or why it failed.
-    fn from(results: Vec<(Uuid, Result<String>)>) -> Self {
-        let item = |(uuid, result): (Uuid, Result<String>)| match result {
-            Ok(name) => Item { uuid, name, fault: None },
-            Err(error) => Item { uuid, name: uuid.to_string(), fault: Some(error.into()) },
-        };
-        Self { items: results.into_iter().map(item).collect() }
-    }
-}
-
-impl Batch {
-    /// Does `each` for every name and notes how it went.
-    pub fn of<T>(
-        things: impl IntoIterator<Item = (Uuid, T)>,
-        mut each: impl FnMut(Uuid, &T) -> Result<String>,
-    ) -> Self {
-        let results = things.into_iter().map(|(uuid, thing)| (uuid, each(uuid, &thing)));
-        Self::from(results.collect::<Vec<_>>())
-    }
-}
-
-impl IntoAnswer for Batch {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        let failed = self.items.iter().filter(|item| item.fault.is_some());
-        let failed: Vec<&str> = failed.map(|item| item.name.as_str()).collect();
-        if !failed.is_empty() {
-            // The line of the log is of all of them: it must not say that these were done.
-            let names = several(&failed, failed.len());
-            call.note.failed(&Error::conflict("batch-partly").arg("names", names));
-        }
-        counted(app, call, self.items, BatchOutcome::default()).map(Outcome::from)
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(outcome_schema(generator))
-    }
-}
-
-/// An operation that goes on: waits a little for its end.
-impl IntoAnswer for SubmittedOperation {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        awaited(app, call, self, PATIENCE)
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(outcome_schema(generator))
-    }
-}
-
-/// Its end, unless the caller does not wait for it.
-fn awaited(
-    app: &App,
-    call: &Call,
-    SubmittedOperation(uuid): SubmittedOperation,
-    patience: Duration,
-) -> Result<Outcome> {
-    let operation = app.operations.find(uuid)?;
-    if call.respond_async || operation.state.is_over() || operation.state == State::Scheduled {
-        return told(app, call, operation).map(Outcome::from);
-    }
-    Ok(Outcome::Wait(Wait { operation: uuid, patience, finish: Box::new(told) }))
-}
-
-/// Something new, of which no more is known yet.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct New {
-    pub uuid: Uuid,
-}
-
-/// What was written, and the operation that carries it out; the answer has the fields of both.
-#[derive(Debug)]
-pub struct Made<T>(pub SubmittedOperation, pub T);
-
-impl<T: JsonSchema> JsonSchema for Made<T> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("Made{}", T::schema_name()).into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (made, outcome) = (generator.subschema_for::<T>(), outcome_schema(generator));
-        schemars::json_schema!({"allOf": [made, outcome]})
-    }
-}
-
-impl<T: Serialize + JsonSchema> IntoAnswer for Made<T> {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        let Self(operation, made) = self;
-        let fields = to_value(&made)?;
-        Ok(operation.into_answer(app, call)?.map(|answer| answer.and(fields)))
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(generator.subschema_for::<Self>())
-    }
-}
-
-/// Many things: what an operation does with them, or why none was let in.
-impl IntoAnswer for BatchSubmission {
-    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        match self {
-            Self::Running(operation) => awaited(app, call, operation, COUNTS_PATIENCE),
-            Self::Refused(items) => {
-                counted(app, call, items, BatchOutcome::default()).map(Outcome::from)
-            }
-        }
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(outcome_schema(generator))
-    }
-}
-
-/// An operation as it stands.
-///
-/// # Errors
-/// What it failed of, when it failed as a whole.
-pub fn told(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
-    if operation.state != State::Scheduled {
-        call.note.goes_on();
-    }
-    let outcome = BatchOutcome {
-        operation_uuid: Some(operation.uuid),
-        operation_state: Some(operation.state.word()),
-        ..BatchOutcome::default()
-    };
-    if let (true, Some(fault)) = (tells_why(&operation), operation.fault.clone()) {
-        return Err(fault.into());
-    }
-    if operation.items.is_empty() || !operation.state.is_over() {
-        let message = ongoing(&operation);
-        return Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() });
-    }
-    counted(app, call, operation.items, outcome)
-}
-
-/// Whether its own fault is the answer: it failed as a whole, and not for each of its things.
-fn tells_why(operation: &Operation) -> bool {
-    let each = !operation.items.is_empty() && operation.items.iter().all(|i| i.fault.is_some());
-    match operation.state {
-        State::Cancelled => true,
-        State::Failed => !each,
-        _ => false,
-    }
-}
-
-fn ongoing(operation: &Operation) -> Option<(&'static str, Vec<(&'static str, String)>)> {
-    let key = match operation.state {
-        State::Succeeded => return None,
-        State::Partly => "operation-partly",
-        State::Scheduled => "operation-scheduled",
-        _ => "operation-goes-on",
-    };
-    Some((key, Vec::new()))
-}
-
-/// Document 002, 模板 4: more than one answers with counts, a single failure with its reason.
-fn counted(app: &App, call: &Call, items: Vec<Item>, outcome: BatchOutcome) -> Result<Answer> {
-    let failures: Vec<(&Item, &Fault)> =
-        items.iter().filter_map(|item| item.fault.as_ref().map(|fault| (item, fault))).collect();
-    let (total, failed) = (items.len(), failures.len());
-    if failed == total
-        && let Some((_, fault)) = failures.first()
-    {
-        let first = Error::from((*fault).clone());
-        if total == 1 {
-            return Err(first);
-        }
-        let error = Error::new(first.kind(), "batch-failed").arg("failed", failed);
-        return Err(error.with_reason(&first).because(first));
-    }
-    let told = |(item, fault): &(&Item, &Fault)| {
-        let reason = app.language.error(call.language, &Error::from((*fault).clone()));
-        FailedItem { uuid: item.uuid, name: item.name.clone(), reason }
-    };
-    let outcome = BatchOutcome {
-        success_num: Some(total - failed),
-        failed_num: Some(failed),
-        failed: Some(failures.iter().map(told).collect()),
-        ..outcome
-    };
-    let args = vec![("succeeded", (total - failed).to_string()), ("failed", failed.to_string())];
-    let message = (total > 1).then_some(("batch-counts", args));
-    Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() })
-}
-
-fn outcome_schema(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<BatchOutcome>()
-}
-
-/// How a batch or an operation went, as far as that is known: what [`told`] and [`counted`] answer.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-struct BatchOutcome {
-    /// The operation that does it, where one does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation_uuid: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<words::OperationState>")]
-    operation_state: Option<&'static str>,
-    /// Known once it is over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    success_num: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed_num: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<Vec<FailedItem>>,
-}
-
-/// A thing of a batch for which it failed.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct FailedItem {
-    pub uuid: Uuid,
-    pub name: String,
-    /// In the reader's language.
-    pub reason: String,
-}
-
-fn to_value<T: Serialize>(value: &T) -> Result<Value> {
+/// As it goes over the wire.
+pub fn to_value<T: Serialize>(value: &T) -> Result<Value> {
     serde_json::to_value(value)
         .map_err(|cause| Error::new(Kind::Internal, "internal").because(cause))
 }

@@ -61,7 +61,8 @@ pub async fn read_body(request: &Request<'_>, data: Data<'_>, is_known: bool) ->
 
 fn parse(bytes: &[u8]) -> Result<Value> {
     serde_json::from_slice(bytes).map_err(|cause| {
-        let error = Error::bad_input("body-not-json").arg("cause", &cause);
+        let error = Error::bad_input("body-not-json").arg("line", cause.line());
+        let error = error.arg("column", cause.column());
         error.because(cause)
     })
 }

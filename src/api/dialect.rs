@@ -12,11 +12,11 @@ use crate::identity::Credential;
 pub struct DialectSpec {
     /// Its name in the OpenAPI document.
     pub tag: &'static str,
-    /// What it is for, for those who read that.
+    /// What it is for and how it answers and refuses, for those who read the API page.
     pub about: &'static str,
     /// Name and purpose in Chinese.
     pub chinese: (&'static str, &'static str),
-    /// Paths below which everything is this document's, unless a longer one is another's.
+    /// Paths below which everything is this document's, unless a longer one is another's; a part in braces is any.
     pub prefixes: &'static [&'static str],
     /// The language of those who name none.
     pub language: Language,
@@ -32,8 +32,8 @@ pub struct DialectSpec {
     pub not_signed_in: fn(Error, &Credential) -> Error,
     /// The JSON schema of a success around that of its data.
     pub schema: fn(Value) -> Value,
-    /// The JSON schema of a failure, where one may have the status of a success.
-    pub refusal: Option<fn() -> Value>,
+    /// Name and JSON schema of the body of a failure, as a component.
+    pub refusal: (&'static str, fn() -> Value),
 }
 
 impl std::fmt::Debug for DialectSpec {
@@ -81,24 +81,40 @@ impl Failure<'_> {
 }
 
 impl DialectSpec {
-    /// How many characters of the path's beginning are the document's own, if any.
+    /// Whether what an operation refuses has the HTTP status of a success: only the body tells.
+    pub fn refuses_in_body(&self) -> bool {
+        (self.status)(Kind::Conflict) == 200
+    }
+
+    /// How much of the path's beginning is the document's own, if any.
     fn claim(&self, path: &str) -> Option<usize> {
         let begins = |prefix: &&&str| {
-            path.strip_prefix(**prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            let mut parts = path.split('/');
+            prefix.split('/').all(|wanted| {
+                parts.next().is_some_and(|part| part == wanted || wanted.starts_with('{'))
+            })
         };
-        self.prefixes.iter().filter(begins).map(|prefix| prefix.len()).max()
+        self.prefixes.iter().filter(begins).map(|prefix| prefix.split('/').count()).max()
     }
 }
 
 /// The dialect that a path belongs to, also one that no endpoint has; `None` for a page of the console.
 pub fn of_path(dialects: &[&'static DialectSpec], path: &str) -> Option<&'static DialectSpec> {
     let claims = dialects.iter().filter_map(|dialect| Some((dialect.claim(path)?, *dialect)));
-    claims.max_by_key(|(length, _)| *length).map(|(_, dialect)| dialect)
+    claims.max_by_key(|(parts, _)| *parts).map(|(_, dialect)| dialect)
 }
 
 /// For documents that have no words for it.
 pub fn no_more_to_say(error: Error, _: &Credential) -> Error {
     error
+}
+
+/// The HTTP status of a failure where the body tells of refusals: except for who may not, and for defects.
+pub const fn told_in_body(kind: Kind) -> u16 {
+    match kind {
+        Kind::NotSignedIn | Kind::Forbidden | Kind::Internal => status(kind),
+        _ => 200,
+    }
 }
 
 /// The HTTP status of each kind, for documents that use it as it is meant.

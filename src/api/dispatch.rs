@@ -182,7 +182,10 @@ impl Dispatch {
         }
         let in_body = call.body.get("action").and_then(Value::as_str);
         let asked = in_body.or_else(|| call.query("action"));
-        let row = self.rows.iter().find(|row| row.action == asked);
+        let is_asked = |row: &&&'static Mounted| {
+            row.action == asked || (asked.is_some() && row.action_too == asked)
+        };
+        let row = self.rows.iter().find(is_asked);
         if let Some(row) = row {
             call.in_param = row.action.is_some() && row.dialect.action_input == ActionInput::Param;
             return Ok(row);

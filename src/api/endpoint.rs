@@ -93,6 +93,10 @@ pub struct Endpoint {
     pub path: &'static str,
     /// The `action` of the body (or, in document 000, of the query) that selects this row.
     pub action: Option<&'static str>,
+    /// Further operations of the document that this row answers: some share method and path.
+    pub also: &'static [&'static str],
+    /// Another word that selects it, where a document has two.
+    pub action_too: Option<&'static str>,
     pub access: Access,
     /// One English sentence for the OpenAPI document.
     pub summary: &'static str,
@@ -153,6 +157,16 @@ impl Endpoint {
     /// Selects this row among those of the same method and path.
     pub fn action(self, action: &'static str) -> Self {
         Self { action: Some(action), ..self }
+    }
+
+    /// Answers these operations of the document, too.
+    pub fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// Is also selected by this word.
+    pub fn action_too(self, action: &'static str) -> Self {
+        Self { action_too: Some(action), ..self }
     }
 
     /// Every call is written to the audit log under this message key: dispatch does it, of streaming rows too.
@@ -239,6 +253,8 @@ pub fn streaming(
         method,
         path,
         action: None,
+        also: &[],
+        action_too: None,
         access: Access::SignedIn,
         summary: "",
         audit: None,
@@ -270,6 +286,8 @@ where
         method,
         path,
         action: None,
+        also: &[],
+        action_too: None,
         access: Access::SignedIn,
         summary: "",
         audit: None,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 
 use super::call::Call;
+use super::misfit;
 use crate::error::{Error, Result};
 use crate::store::list::PAGE_LIMIT;
 use crate::store::text::{is_hidden, is_unwritable, shown};
@@ -91,7 +92,8 @@ pub fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
             let field = join(&path, field);
             return Error::bad_input("field-missing").arg("field", field).because(cause);
         }
-        Error::bad_input("field-wrong").arg("field", path).arg("cause", &text).because(cause)
+        let error = Error::bad_input("field-wrong").arg("field", path).arg("cause", &text);
+        error.with_reason(&misfit::reason(&text)).because(cause)
     })
 }
 

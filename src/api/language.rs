@@ -55,6 +55,9 @@ pub struct Catalogues {
     english: FluentBundle<FluentResource>,
 }
 
+/// The part of an operation's message that says what it does to a thing.
+const DEED: &str = "deed";
+
 impl Catalogues {
     pub fn load() -> Result<Self> {
         Ok(Self {
@@ -63,12 +66,16 @@ impl Catalogues {
         })
     }
 
-    /// The sentence for a key. A missing key is a defect that a test finds; the key itself is shown.
-    pub fn text(&self, language: Language, key: &str, args: &[(&str, &str)]) -> String {
-        let bundle = match language {
+    fn bundle(&self, language: Language) -> &FluentBundle<FluentResource> {
+        match language {
             Language::Chinese => &self.chinese,
             Language::English => &self.english,
-        };
+        }
+    }
+
+    /// The sentence for a key. A missing key is a defect that a test finds; the key itself is shown.
+    pub fn text(&self, language: Language, key: &str, args: &[(&str, &str)]) -> String {
+        let bundle = self.bundle(language);
         let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
             return key.to_owned();
         };
@@ -85,8 +92,19 @@ impl Catalogues {
         bundle.format_pattern(pattern, Some(&values), &mut problems).into_owned()
     }
 
-    /// The sentence for an error. Arguments that are message keys themselves (`operation`) are looked up too, and so is
-    /// the error that is its reason.
+    /// What an operation of this kind is doing to a thing, in words that name none: its title may be of another.
+    fn deed(&self, language: Language, kind: &str) -> String {
+        let bundle = self.bundle(language);
+        let message = bundle.get_message(kind);
+        let deed = message.as_ref().and_then(|message| message.get_attribute(DEED));
+        match deed {
+            Some(deed) => bundle.format_pattern(deed.value(), None, &mut Vec::new()).into_owned(),
+            None => kind.to_owned(),
+        }
+    }
+
+    /// The sentence for an error. Of an `operation` it says what is being done, and the error that is its reason is
+    /// said too.
     pub fn error(&self, language: Language, error: &Error) -> String {
         let reason = error
             .reason()
@@ -94,7 +112,7 @@ impl Catalogues {
         let args: Vec<(&str, String)> = error
             .args()
             .map(|(name, value)| match name {
-                "operation" => (name, self.text(language, value, &[("name", "…")])),
+                "operation" => (name, self.deed(language, value)),
                 _ => (name, value.to_owned()),
             })
             .chain(reason)
@@ -142,6 +160,39 @@ mod tests {
         assert!(only.is_empty(), "in one language only: {only:?}");
     }
 
+    /// The kinds of operations are those of the sources: each has a title, and says what it does to a thing.
+    #[test]
+    fn every_operation_says_what_it_does_to_a_thing() {
+        let catalogues = Catalogues::load().expect("catalogues");
+        let mut kinds = BTreeSet::new();
+        for text in [
+            include_str!("../../assets/messages/en.ftl"),
+            include_str!("../../assets/messages/zh-CN.ftl"),
+        ] {
+            let lines: Vec<&str> = text.lines().collect();
+            let deeds = lines.windows(2).filter(|two| two[1].trim().starts_with(".deed ="));
+            kinds.extend(deeds.filter_map(|two| two[0].split_once(" =")).map(|(kind, _)| kind));
+        }
+        assert!(kinds.len() > 30, "{kinds:?}");
+        let sources: String = sources().into_iter().map(|(_, text)| text).collect();
+        for kind in &kinds {
+            assert!(sources.contains(&format!("\"{kind}\"")), "no operation is a {kind}");
+            for language in [Language::Chinese, Language::English] {
+                assert_ne!(catalogues.deed(language, kind), *kind);
+                let error = Error::busy("operation-in-the-way").arg("operation", kind);
+                let sentence = catalogues.error(language, &error.arg("name", "pc001"));
+                assert!(sentence.contains("pc001"), "{sentence}");
+                let holes = ["\"\"", "“”", "()", "（）", " ."];
+                assert!(!holes.iter().any(|hole| sentence.contains(hole)), "{sentence}");
+            }
+        }
+        // Every kind that some source gives an operation.
+        let named = sources.split("NewOperation::new(\"").skip(1);
+        for kind in named.filter_map(|rest| rest.split('"').next()) {
+            assert!(kinds.contains(kind), "{kind} does not say what it does");
+        }
+    }
+
     #[test]
     fn one_thing_is_no_plural() {
         let catalogues = Catalogues::load().expect("catalogues");
@@ -169,10 +220,10 @@ mod tests {
         };
         let [english, chinese] = error("desktops-add");
         assert!(
-            english.contains("\"mix\" is being worked on (Add desktops to \"…\")"),
+            english.contains("\"mix\" is being worked on (desktops are being added)."),
             "{english}"
         );
-        assert!(chinese.contains('…'), "{chinese}");
+        assert!(chinese.contains("“mix”正在执行其他操作（添加桌面）"), "{chinese}");
         for kind in ["desktop-groups-delete", "desktops-remake", "template-save"] {
             let holes = ["\"\"", ": )", ":)", " )", "“”", "：）"];
             for said in error(kind) {

@@ -6,6 +6,7 @@ mod analysis;
 mod answer;
 mod assets;
 mod audit_log;
+mod batch;
 mod body;
 mod call;
 mod desktop_cloud;
@@ -16,9 +17,11 @@ mod endpoint;
 mod envelope;
 mod events;
 mod input;
+mod jobs;
 pub mod language;
 mod letters;
 mod listing;
+mod misfit;
 mod note;
 mod openapi;
 mod operation_news;
@@ -100,11 +103,12 @@ fn table() -> &'static [Mounted] {
     TABLE.get_or_init(|| {
         let parts = [
             (&desktop_cloud::DIALECT, desktop_cloud::endpoints()),
-            (&desktop_cloud::DIALECT, session::endpoints()),
-            (&desktop_cloud::DIALECT, people::endpoints()),
-            (&desktop_cloud::DIALECT, operations::endpoints()),
-            (&desktop_cloud::DIALECT, audit_log::endpoints()),
-            (&desktop_cloud::DIALECT, events::endpoints()),
+            (&desktop_cloud::OWN, desktop_cloud::own_endpoints()),
+            (&desktop_cloud::OWN, session::endpoints()),
+            (&desktop_cloud::OWN, people::endpoints()),
+            (&desktop_cloud::OWN, operations::endpoints()),
+            (&desktop_cloud::OWN, audit_log::endpoints()),
+            (&desktop_cloud::OWN, events::endpoints()),
             (&account::DIALECT, account::endpoints()),
             (&analysis::DIALECT, analysis::endpoints()),
             (&ops::DIALECT, ops::endpoints()),
@@ -118,8 +122,14 @@ fn table() -> &'static [Mounted] {
 }
 
 /// Every document that is served.
-static DIALECTS: [&DialectSpec; 4] =
-    [&desktop_cloud::DIALECT, &analysis::DIALECT, &account::DIALECT, &ops::DIALECT];
+static DIALECTS: [&DialectSpec; 6] = [
+    &desktop_cloud::DIALECT,
+    &desktop_cloud::OWN,
+    &analysis::DIALECT,
+    &account::DIALECT,
+    &jobs::DIALECT,
+    &ops::DIALECT,
+];
 
 /// Mounts every endpoint, the console and the catchers.
 pub fn mount(rocket: Rocket<Build>, app: &Arc<App>) -> Rocket<Build> {
@@ -135,7 +145,7 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
     let response = match request.rocket().state::<Arc<App>>() {
         Some(app) => {
             let path = request.uri().path().to_string();
-            let dialect = dialect::of_path(&DIALECTS, &path).unwrap_or(&desktop_cloud::DIALECT);
+            let dialect = dialect::of_path(&DIALECTS, &path).unwrap_or(&desktop_cloud::OWN);
             let accept = request.headers().get_one("Accept-Language");
             let language = Language::negotiate(accept, dialect.language);
             let methods = match status {
@@ -156,7 +166,7 @@ fn catch<'r>(status: Status, request: &'r Request<'_>) -> rocket::catcher::BoxFu
             let reply = reply::Reply { app: Arc::clone(app), dialect, language };
             let request_id = uuid::Uuid::new_v4().simple().to_string();
             let mut response = reply.failure(&error, request_id);
-            // also in the dialect that answers its own failures with 200
+            // also in dialects that answer what they refuse with 200
             response.set_status(status);
             if status == Status::MethodNotAllowed {
                 response.set_raw_header("Allow", methods.join(", "));

@@ -2,7 +2,8 @@
 //!
 //! OpenAPI knows one operation per method and path. Rows that share them and differ by `action` become
 //! one operation with a choice of bodies; each row stands in `x-actions` with its own id, permission
-//! and shapes, so that nothing is lost to those who read the document by program.
+//! and shapes, so that nothing is lost to those who read the document by program. `x-operations` names all
+//! operations of the documents that a method and path answers.
 
 use std::io::{Cursor, Write};
 use std::sync::{Arc, LazyLock};
@@ -121,8 +122,15 @@ pub fn document() -> Value {
         }
         schemas.extend(shapes.schemas);
     }
+    let is_served =
+        |dialect: &&&DialectSpec| table().iter().any(|row| row.dialect.tag == dialect.tag);
+    let served: Vec<&DialectSpec> = DIALECTS.iter().filter(is_served).copied().collect();
+    for dialect in &served {
+        let (name, schema) = dialect.refusal;
+        schemas.insert(name.to_owned(), schema());
+    }
     schemas.sort_keys();
-    let tags: Vec<_> = DIALECTS.iter().map(|dialect| tag(dialect)).collect();
+    let tags: Vec<_> = served.iter().map(|dialect| tag(dialect)).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -201,7 +209,9 @@ impl Shapes {
 
 /// Whether a component is the same thing in every row that has it.
 fn shared(name: &str) -> bool {
-    words::NAMES.contains(&name) || SHARED.contains(&name)
+    words::NAMES.contains(&name)
+        || SHARED.contains(&name)
+        || DIALECTS.iter().any(|dialect| dialect.refusal.0 == name)
 }
 
 /// Components that several rows have, beside words.
@@ -248,6 +258,7 @@ fn operation(endpoint: &Mounted, shapes: &Shapes) -> Value {
         "x-permission": permission(endpoint.access),
         "x-scope": scope(endpoint.access),
         "x-audit": endpoint.audit.map(|(key, _)| key),
+        "x-operations": names(endpoint),
     });
     if endpoint.method == Method::Get {
         if let Some(parameters) = operation["parameters"].as_array_mut() {
@@ -276,6 +287,9 @@ fn add_action(operation: &mut Value, endpoint: &Mounted, shapes: &Shapes) {
     choices.push(body(endpoint, shapes.input.clone()));
     *schema = json!({"oneOf": choices});
     add_answer(operation, endpoint, shapes);
+    if let Some(known) = operation["x-operations"].as_array_mut() {
+        known.extend(names(endpoint));
+    }
     let row = action(endpoint, shapes);
     match operation["x-actions"].as_array_mut() {
         Some(actions) => actions.push(row),
@@ -293,6 +307,15 @@ fn add_answer(operation: &mut Value, endpoint: &Mounted, shapes: &Shapes) {
         choices.push(more);
         *known = json!({"anyOf": choices});
     }
+}
+
+fn names(endpoint: &Endpoint) -> Vec<Value> {
+    let names = std::iter::once(&endpoint.id).chain(endpoint.also);
+    names.map(|name| Value::from(*name)).collect()
+}
+
+fn refusal(dialect: &DialectSpec) -> Value {
+    json!({"$ref": format!("{COMPONENTS}{}", dialect.refusal.0)})
 }
 
 fn action(endpoint: &Mounted, shapes: &Shapes) -> Value {
@@ -314,17 +337,24 @@ fn body(endpoint: &Mounted, input: Option<Value>) -> Value {
             "type": "object",
             "title": endpoint.id,
             "required": ["action", "param"],
-            "properties": {"action": {"const": action}, "param": input}
+            "properties": {"action": word(endpoint, action), "param": input}
         }),
         (Some(action), ActionInput::Beside) => json!({
             "title": endpoint.id,
             "allOf": [input, {
                 "type": "object",
                 "required": ["action"],
-                "properties": {"action": {"const": action}}
+                "properties": {"action": word(endpoint, action)}
             }]
         }),
         _ => input,
+    }
+}
+
+fn word(endpoint: &Endpoint, action: &str) -> Value {
+    match endpoint.action_too {
+        Some(other) => json!({"const": action, "description": format!("`{other}` is taken, too.")}),
+        None => json!({"const": action}),
     }
 }
 
@@ -360,14 +390,18 @@ fn responses(endpoint: &Mounted, shapes: &Shapes) -> Value {
         };
         responses.insert(status.to_string(), success);
     }
-    if let Some(refusal) = endpoint.dialect.refusal {
+    let refusal = refusal(endpoint.dialect);
+    if endpoint.dialect.refuses_in_body() {
         let known = &mut responses["200"];
-        known["description"] = "Success, or a refusal".into();
+        known["description"] = "Success, or refused: the body tells".into();
         let schema = &mut known["content"]["application/json"]["schema"];
-        *schema = json!({"anyOf": [schema.take(), refusal()]});
+        *schema = json!({"anyOf": [schema.take(), refusal]});
     }
-    let refusal = json!({"description": "Refused; the message says why", "content": {"application/json": {}}});
-    responses.insert("default".into(), refusal);
+    let refused = json!({
+        "description": "Refused; the message says why",
+        "content": {"application/json": {"schema": refusal}}
+    });
+    responses.insert("default".into(), refused);
     responses.into()
 }
 
@@ -410,69 +444,4 @@ fn permission(access: Access) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The document as it is checked in, so that a change of shape is read with the change that makes it.
-    /// `OPENAPI=write` writes it anew; the console's types come from it (`npm run api`).
-    #[test]
-    fn the_checked_in_document_is_this_one() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
-        let text = serde_json::to_string_pretty(&document()).expect("text") + "\n";
-        if std::env::var("OPENAPI").as_deref() == Ok("write") {
-            std::fs::write(path, &text).expect("write the document");
-        }
-        let known = std::fs::read_to_string(path).expect("the checked-in document");
-        let line = text.lines().zip(known.lines()).find(|(now, then)| now != then);
-        assert!(text == known, "docs/openapi.json is old: {line:?}; OPENAPI=write writes it anew");
-    }
-
-    #[test]
-    fn every_list_is_asked_in_the_same_way() {
-        let document = document();
-        let paths = document["paths"].as_object().expect("paths");
-        let paths = paths.iter().filter(|(path, _)| path.starts_with("/api/v1.0/"));
-        let rows = paths.filter_map(|(_, path)| path.get("get"));
-        let mut lists = 0;
-        for row in rows {
-            let parameters = row["parameters"].as_array().into_iter().flatten();
-            let names: Vec<&str> = parameters.filter_map(|one| one["name"].as_str()).collect();
-            if names.contains(&"page") {
-                lists += 1;
-                for name in ["page_size", "searchtype", "sort"] {
-                    assert!(names.contains(&name), "{} takes no {name}", row["operationId"]);
-                }
-            }
-        }
-        assert!(lists > 15, "{lists}");
-    }
-
-    #[test]
-    fn components_are_named_after_their_rows() {
-        let document = document();
-        let schemas = document["components"]["schemas"].as_object().expect("components");
-        let rows: Vec<String> =
-            table().iter().map(|row| row.id.split(['.', '-']).map(capitalized).collect()).collect();
-        for name in schemas.keys().filter(|name| !shared(name)) {
-            assert!(rows.iter().any(|row| name.starts_with(row.as_str())), "{name}");
-            assert!(!name.ends_with(|last: char| last.is_ascii_digit()), "{name}");
-        }
-        let all = document.to_string();
-        for reference in all.split(COMPONENTS).skip(1) {
-            let name = reference.split('"').next().expect("a name");
-            assert!(schemas.contains_key(name), "{name} is referred to and missing");
-        }
-    }
-
-    #[test]
-    fn every_row_is_in_the_document() {
-        let document = document().to_string();
-        for endpoint in table() {
-            assert!(
-                document.contains(&format!("\"{}\"", endpoint.id)),
-                "{} is missing",
-                endpoint.id
-            );
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::answer::{Done, FailedItem};
+use super::answer::Done;
+use super::batch::FailedItem;
 use super::call::Call;
 use super::endpoint::{Endpoint, Scope, get, post};
 use super::input::{Listed, Paged};

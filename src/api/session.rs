@@ -16,7 +16,7 @@ use super::{App, DEVICES_COOKIE, SESSION_COOKIE, time, words};
 use crate::error::Result;
 use crate::identity::{
     Attempt, Caller, DEVICES_KNOWN_FOR, Lifetime, NewSession, Password, Permission, ScopedRole,
-    SignedIn,
+    SignedIn, Token,
 };
 use crate::store::EducationGroupId;
 
@@ -222,6 +222,13 @@ pub fn welcome(call: &mut Call, session: &NewSession) {
         cookie.set_max_age(Duration::seconds(DEVICES_KNOWN_FOR));
         call.cookies.push(cookie);
     }
+}
+
+/// Sends the token of a new session that nobody is signed in with: no row knows it.
+pub fn be_nobody(call: &mut Call) -> Result<()> {
+    let cookie = cookie(call, Token::random()?.text().to_owned());
+    call.cookies.push(cookie);
+    Ok(())
 }
 
 /// Takes the cookie back.

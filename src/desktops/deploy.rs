@@ -49,6 +49,8 @@ pub struct NewDesktopGroup {
     pub vcpu: u32,
     pub memory_mib: u64,
     pub restore: Restore,
+    /// Whether desktops get the template's data disks.
+    pub has_data_disks: bool,
     pub count: u32,
     pub prefix: String,
     /// Digits of a desktop's number.
@@ -147,6 +149,7 @@ impl Desktops {
                 vcpu: new.vcpu,
                 memory_mib: new.memory_mib,
                 restore: new.restore,
+                has_data_disks: new.has_data_disks,
                 prefix: &new.prefix,
                 digits: new.digits,
                 first_number: new.first_number,

@@ -14,7 +14,7 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole, storage_in};
 use crate::networks::Lease;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::Watch;
-use crate::node::protocol::{DomainSpec, ItemResult, NicSpec, OwnerKind};
+use crate::node::protocol::{DiskRole, DomainSpec, ItemResult, NicSpec, OwnerKind};
 use crate::operations::Execution;
 use crate::store::NodeId;
 
@@ -161,22 +161,23 @@ pub(super) fn first_failure(items: impl IntoIterator<Item = ItemResult>) -> Resu
 struct Makings<'a> {
     desktops: &'a Desktops,
     conn: &'a Connection,
-    /// By template, version and node.
-    layers: HashMap<(Uuid, u32, NodeId), Vec<DiskLayer>>,
+    /// By template, version, node, and whether data disks are among them.
+    layers: HashMap<(Uuid, u32, NodeId, bool), Vec<DiskLayer>>,
     storages: HashMap<NodeId, Storages>,
 }
 
 impl Makings<'_> {
     fn spec(&mut self, build: &Build) -> Result<DomainSpec> {
-        let key = (build.template, build.version, build.node_id);
+        let key = (build.template, build.version, build.node_id, build.has_data_disks);
         if !self.layers.contains_key(&key) {
             let template = templates::store::find(self.conn, build.template)?;
-            let layers = templates::store::version_layers(
+            let mut layers = templates::store::version_layers(
                 self.conn,
                 &template,
                 build.version,
                 build.node_id,
             )?;
+            layers.retain(|layer| build.has_data_disks || layer.role == DiskRole::System);
             self.layers.insert(key, layers);
         }
         if !self.storages.contains_key(&build.node_id) {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::spec::Restore;
-use super::templates::TemplateState;
+use super::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
 use crate::node::protocol::DiskRole;
 use crate::store::{DesktopGroupId, EducationGroupId, TemplateId};
@@ -65,6 +65,9 @@ pub struct DesktopGroup {
     pub template: Uuid,
     pub template_name: String,
     pub template_state: TemplateState,
+    /// Of the template's own machine.
+    pub template_power: Power,
+    pub template_node_is_down: bool,
     pub os_type: String,
     pub pool: Uuid,
     pub pool_name: String,
@@ -75,6 +78,8 @@ pub struct DesktopGroup {
     pub vcpu: u32,
     pub memory_mib: u64,
     pub restore: Restore,
+    /// Whether its desktops have the template's data disks.
+    pub has_data_disks: bool,
     pub prefix: String,
     /// Digits of the number in a desktop's name.
     pub digits: u32,

@@ -1,4 +1,4 @@
-//! The short form of an operating system's name.
+//! Forms of an operating system's name.
 
 /// Names of Linux distributions that do not say so themselves.
 const LINUX: [&str; 17] = [
@@ -23,9 +23,46 @@ pub fn simple(os_type: &str) -> String {
     format!("win{version}")
 }
 
+/// What document 002 calls a system that clients name shortly (`win7`, `Windows7(64bit)`); any other text as it is.
+/// Migration 0028 does the same to rows of before.
+pub fn documented(os_type: &str) -> String {
+    let short = os_type.to_ascii_lowercase().replace([' ', '(', ')'], "").replace("bit", "");
+    let form = match short.as_str() {
+        "winxp" | "windowsxp" => "Windows XP",
+        "win732" | "windows732" => "Windows 7 bit 32",
+        "win7" | "windows7" | "win764" | "windows764" => "Windows 7 bit 64",
+        "win10" | "windows10" | "win1064" | "windows1064" => "Windows 10 bit 64",
+        "linux" => "Linux",
+        _ => os_type,
+    };
+    form.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::simple;
+    use super::{documented, simple};
+
+    #[test]
+    fn short_forms_become_those_of_the_document() {
+        let forms = [
+            ("winxp", "Windows XP"),
+            ("win7", "Windows 7 bit 64"),
+            ("windows7", "Windows 7 bit 64"),
+            ("Windows7  bit 64", "Windows 7 bit 64"),
+            ("Windows7(64bit)", "Windows 7 bit 64"),
+            ("Windows 7 bit 32", "Windows 7 bit 32"),
+            ("Windows7(32bit)", "Windows 7 bit 32"),
+            ("win10", "Windows 10 bit 64"),
+            ("linux", "Linux"),
+            ("Windows 11", "Windows 11"),
+            ("Ubuntu 24.04", "Ubuntu 24.04"),
+            ("xxx", "xxx"),
+        ];
+        for (given, form) in forms {
+            assert_eq!(documented(given), form, "{given}");
+            assert_eq!(documented(form), form);
+        }
+    }
 
     #[test]
     fn every_form_of_the_document_is_understood() {

@@ -9,7 +9,7 @@ use super::checks::check;
 use super::switches::in_use;
 use super::{Network, Networks, Plan, Subnet, store};
 use crate::error::{Error, Result};
-use crate::operations::{Actor, Admitted, BatchSubmission, NewOperation, SubmittedOperation};
+use crate::operations::{Actor, Admitted, BatchSubmission, Lock, NewOperation, SubmittedOperation};
 use crate::store::Tx;
 use crate::store::list::{ListQuery, Page};
 
@@ -22,7 +22,7 @@ pub struct SubnetEdit {
     pub prefix: Option<u8>,
     pub gateway: Option<Ipv4Addr>,
     pub dns1: Option<Ipv4Addr>,
-    pub dns2: Option<Ipv4Addr>,
+    pub dns2: Option<Option<Ipv4Addr>>,
 }
 
 impl SubnetEdit {
@@ -35,7 +35,7 @@ impl SubnetEdit {
             prefix: self.prefix.unwrap_or(old.prefix),
             gateway: self.gateway.unwrap_or(old.gateway),
             dns1: self.dns1.unwrap_or(old.dns1),
-            dns2: self.dns2.or(old.dns2),
+            dns2: self.dns2.unwrap_or(old.dns2),
         }
     }
 }
@@ -61,7 +61,8 @@ impl Networks {
             store::subnets::insert(tx, network.id, uuid, plan)?;
             let written = store::subnets::find(tx, uuid)?;
             let change = Change { network: network.uuid, undo: Undo::ForgetSubnet(uuid) };
-            Ok((written, NewOperation::new("subnet-create", &change, network.uuid, &plan.name)?))
+            let new = NewOperation::new("subnet-create", &change, network.uuid, &plan.name)?;
+            Ok((written, new.locking_only([Lock::new(network.uuid, network.name)])))
         })
     }
 
@@ -84,7 +85,8 @@ impl Networks {
             let written = store::subnets::find(tx, uuid)?;
             let undo = Undo::RestoreSubnet(SavedSubnet::from(&subnet));
             let change = Change { network: network.uuid, undo };
-            Ok((written, NewOperation::new("subnet-edit", &change, network.uuid, &plan.name)?))
+            let new = NewOperation::new("subnet-edit", &change, network.uuid, &plan.name)?;
+            Ok((written, new.locking_only([Lock::new(network.uuid, network.name)])))
         })
     }
 
@@ -114,7 +116,7 @@ impl Networks {
                 let Admitted { locks, things: deleted, title, refused, .. } = admitted;
                 let change = SubnetDeletion { network: network.uuid, deleted, refused };
                 let new = NewOperation::new("subnet-delete", &change, network.uuid, &title)?;
-                Ok(new.locking(locks))
+                Ok(new.locking_only([Lock::new(network.uuid, &network.name)]).locking(locks))
             },
         )
     }

@@ -1,14 +1,11 @@
 //! The audit log: who did what to what, from where, and how it went.
 
-pub use super::store::audit::{close, list, name, older, operation_ended, write, write_in_tx};
+pub use super::store::audit::{
+    CODE_NEEDED, UNKNOWN, close, list, name, older, operation_ended, write, write_in_tx,
+};
 
 use crate::error::Fault;
 use crate::store::{LineId, UserId};
-
-/// Fault of a line as long as it is not known how it went; also its message key.
-pub const UNKNOWN: &str = "outcome-unknown";
-/// Fault of a sign-in with the right password that goes on with a code.
-pub const CODE_NEEDED: &str = "second-factor-needed";
 
 /// A line to be written.
 #[derive(Debug)]

@@ -27,6 +27,8 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0021_gone.sql")),
     M::up(include_str!("../../assets/migrations/0024_user_imports.sql")),
     M::up(include_str!("../../assets/migrations/0025_registration.sql")),
+    M::up(include_str!("../../assets/migrations/0028_os_types.sql")),
+    M::up(include_str!("../../assets/migrations/0029_groups_without_data_disks.sql")),
     // next file goes here
 ];
 
@@ -111,6 +113,35 @@ mod tests {
         assert_eq!(locks, "lab,lab (+1)", "its own, else the operation's");
         let held = text("SELECT lock_names FROM operations WHERE id = 1");
         assert_eq!(held, r#"["lab","lab (+1)"]"#, "in the order of the locks");
+    }
+
+    #[test]
+    fn systems_get_the_names_of_the_document() {
+        let mut conn = Connection::open_in_memory().expect("open");
+        text::register_lookalike(&conn).expect("functions");
+        Migrations::from_slice(STEPS).to_version(&mut conn, 17).expect("short names");
+        conn.pragma_update(None, "foreign_keys", false).expect("rows without what they belong to");
+        let forms = ["win7", "Windows7(32bit)", "WIN10", "linux", "winxp", "Windows 11", "xxx"];
+        for (id, form) in forms.iter().enumerate() {
+            let sql = "INSERT INTO templates (id, uuid, name, os_type, classify, pool_id, node_id, network_id, subnet_id, \
+                 vcpu, memory_mib, base_image, state, owner_name, created_at) \
+                 VALUES (?1, ?1, ?1, ?2, 1, 1, 1, 1, 1, 1, 64, '', 'ready', '', 0)";
+            conn.execute(sql, rusqlite::params![id as i64, form]).expect("a row");
+        }
+        apply(&mut conn).expect("migrate");
+        let mut statement = conn.prepare("SELECT os_type FROM templates ORDER BY id").expect("sql");
+        let names = statement.query_map([], |row| row.get(0)).expect("rows");
+        let names: Vec<String> = names.collect::<Result<_, _>>().expect("texts");
+        let wanted = [
+            "Windows 7 bit 64",
+            "Windows 7 bit 32",
+            "Windows 10 bit 64",
+            "Linux",
+            "Windows XP",
+            "Windows 11",
+            "xxx",
+        ];
+        assert_eq!(names, wanted);
     }
 
     #[test]

@@ -19,6 +19,7 @@ app.provide(ID_INJECTION_KEY, { prefix: 1, current: 0 })
 connectHttp({
   language: () => locale.value,
   unreachable: () => i18n.global.t('common.unreachable'),
+  missing: () => i18n.global.t('common.notThere'),
   signedOut: () => useSession().expire(),
 })
 

@@ -29,7 +29,7 @@ fn a_group_is_deployed_as_told_and_leaves_nothing_when_deleted() {
     assert_eq!((&row["group"], &row["group_name"]), (&json!(room.classroom), &json!("room")));
     assert_eq!((&row["instance_num"], &row["inactive_count"]), (&json!(3), &json!(3)));
     assert_eq!((&row["active_count"], &row["active"]), (&json!(0), &json!(false)));
-    assert_eq!((&row["template_status"], &row["reason"]), (&json!("active"), &json!("")));
+    assert_eq!((&row["template_status"], &row["reason"]), (&json!("inactive"), &json!("")));
     assert_eq!(
         (&row["prefix"], &row["postfix"], &row["owner"]),
         (&json!("pc"), &json!(2), &json!("admin"))
@@ -213,8 +213,27 @@ fn restoring_is_changed_only_while_nobody_works_on_a_desktop() {
         room.site.admin.put(DESKTOPS).json(&body)
     };
     let before = room.group(&group);
-    refused(&change().send(), 409, "operation-in-the-way");
+    let sentence = refused(&change().send(), 409, "operation-in-the-way");
+    assert!(sentence.contains("“pc002”") && sentence.contains("（删除）"), "{sentence}");
+    let sentence =
+        refused(&change().header("Accept-Language", "en").send(), 409, "operation-in-the-way");
+    assert!(sentence.starts_with("\"pc002\" is being worked on (being deleted)."), "{sentence}");
     assert_eq!(room.group(&group), before);
+    // one that is held holds up no other
+    let group_action = |name: &str| {
+        let one = desktops[if name == "pc001" { 0 } else { 1 }].as_str();
+        room.act("start", (&group, "pc"), &[(one, name)])
+    };
+    group_action("pc001").data();
+    assert!(refused(&group_action("pc002"), 409, "operation-in-the-way").contains("pc002"));
+    let batch = room.site.admin.action(
+        DESKTOPS,
+        "stop",
+        json!({"desktops": [{"uuid": group, "name": "pc"}]}),
+    );
+    let stopped = batch.send().data();
+    assert_eq!((&stopped["success_num"], &stopped["failed_num"]), (&json!(1), &json!(1)));
+    assert_eq!(room.group(&group)["active_count"], 0);
     database.execute("DELETE FROM operations WHERE uuid = ?1", [NOBODY]).expect("its end");
     room.site.done(change());
     assert_eq!(room.group(&group)["sys_restore"], 0);

@@ -22,7 +22,10 @@ fn desktops_say_what_they_are_and_why_they_do_not_run() {
     assert!(data["next"].as_str().is_some_and(|next| next.contains("page=2")), "{data}");
     let first = &data["results"][0];
     assert_eq!((&first["status"], &first["active_time"]), (&json!("inactive"), &json!(0)));
-    assert_eq!(first["message"], "It was never started.");
+    assert_eq!(
+        (&first["message"], &first["reason"]),
+        (&json!(""), &json!("It was never started."))
+    );
     assert_eq!(first["up_time"], Value::Null);
     assert_eq!(first["hostname"], first["host_name"]);
 
@@ -41,7 +44,10 @@ fn desktops_say_what_they_are_and_why_they_do_not_run() {
     let stopped = room.site.admin.get(INSTANCES).query("uuid", one[0].0);
     let row = rows(&stopped.header("Accept-Language", "en").send())[0].clone();
     assert_eq!(row["status"], "inactive");
-    assert_eq!(row["message"], "It was shut down by Carrel.");
+    assert_eq!(
+        (&row["message"], &row["reason"]),
+        (&json!(""), &json!("It was shut down by Carrel."))
+    );
     // At once, without a word to the guest.
     room.act("hard_reboot", (&group, "pc"), &one).expect_status(409);
     room.act("start", (&group, "pc"), &one).expect_status(200);

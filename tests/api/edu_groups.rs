@@ -68,7 +68,8 @@ fn a_group_is_made_found_changed_and_deleted() {
     assert_eq!(row["subnet_uuid"], site.subnet.as_str());
     assert_eq!(row["subnet_start_ip"], SMALL.start);
     assert_eq!(row["end_ip"], "192.0.2.12");
-    assert_eq!((&row["terminal_count"], &row["desktop_count"]), (&json!(3), &json!(0)));
+    assert_eq!((&row["seat_count"], &row["desktop_count"]), (&json!(3), &json!(0)));
+    assert_eq!(row["terminal_count"], 0, "none has come");
 
     let hall = in_range(new_group(&site, "hall"), "192.0.2.30", "192.0.2.32");
     admin.post(GROUPS).json(&hall).send().data();
@@ -88,7 +89,7 @@ fn a_group_is_made_found_changed_and_deleted() {
     admin.put(GROUPS).json(&change).send().documented("vdi.edu-groups.update");
     let row = admin.get(GROUPS).query("uuid", &uuid).send().data()["results"][0].clone();
     assert_eq!((&row["name"], &row["desc"]), (&json!("room 2"), &json!("")));
-    assert_eq!(row["terminal_count"], 1);
+    assert_eq!(row["seat_count"], 1);
     // Who still sees the old name changes nothing.
     admin.put(GROUPS).json(&change).send().expect_status(409);
 

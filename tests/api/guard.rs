@@ -280,4 +280,12 @@ fn unknown_paths_are_404_in_json() {
     assert_eq!(two["code"], 404);
     let zero = server.client().get("/account/nothing").send().json();
     assert_eq!(zero["code"], 1);
+    for path in ["/api/job/nothing", "/api/agent/nothing", "/api/connector/nothing"] {
+        let three = server.client().get(path).send().json();
+        assert!(three["stat"] == false && three["info"].is_string(), "{path}: {three}");
+    }
+    for path in ["/api/user/nothing", "/api/task", "/api/machine", "/api/update"] {
+        let four = server.client().get(path).send().json();
+        assert!(four["ok"] == false && four["info"].is_string(), "{path}: {four}");
+    }
 }

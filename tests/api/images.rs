@@ -68,7 +68,7 @@ fn an_image_is_uploaded_shown_changed_verified_and_deleted() {
     crate::support::assert_json(
         &shown,
         json!({
-            "uuid": uuid, "name": "win", "os_type": "windows7", "os_type_simple": "win7",
+            "uuid": uuid, "name": "win", "os_type": "Windows 7 bit 64", "os_type_simple": "win7",
             "md5_sum": md5_of(&server), "size": "0.00", "virtual_size": 3.0, "count": 1,
             "publish_count": 1, "status": 0, "reason": null, "deleted": 0, "created_at": "<time>",
             "detail": [{"host_name": "<text>", "ipaddr": "<text>", "host_uuid": "<uuid>",

@@ -52,10 +52,16 @@ fn a_cookie_signs_in_on_every_dialect_and_signing_out_ends_it() {
 
     let bye = client.get("/api/account/logout").send();
     bye.documented("virtool.session.logout");
-    assert!(bye.header("Set-Cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
+    let nobody = bye.cookies();
+    assert!(nobody.starts_with("carrel_session=") && nobody.len() > 64, "{nobody}");
+    assert_ne!(nobody, answer.cookies());
+    client.get("/api/account").send().expect_status(401);
+    let client = client.with_header("Cookie", &nobody);
     client.get("/api/account").send().expect_status(401);
     assert_eq!(client.get("/api/v1.0/session").send().data()["user"], Value::Null);
-    client.post("/api/account/logout").send().expect_status(204);
+    let gone = client.post("/api/account/logout").send();
+    gone.expect_status(204);
+    assert!(gone.header("Set-Cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
     let log = server.admin().get("/api/v1.0/index/get_operation_log/").query("module", "identity");
     let rows = log.header("Accept-Language", "en").send().data()["results"].take();
     let is_bye = |row: &&Value| row["content"] == "Sign out";

@@ -134,7 +134,9 @@ fn bridged_networks_say_that_they_lack_an_uplink() {
     let one = format!("{NETWORKS}/{}", text(&vlan["uuid"]));
     let edited = admin.put(&one).json(&json!({"vlan_id": 4094})).send().data();
     assert_eq!(edited["vlan_id"], 4094);
-    for wrong in [json!(0), json!(4095), json!(-1), json!(70_000)] {
+    let same = admin.put(&one).json(&json!({"vlan_id": 0})).send().data();
+    assert_eq!(same["vlan_id"], 4094, "0 is as it is");
+    for wrong in [json!(4095), json!(-1), json!(70_000)] {
         refused(
             &admin.put(&one).json(&json!({"vlan_id": wrong})).send(),
             400,

@@ -19,14 +19,19 @@ const INSTALLATION: &str = "5f0c9a10-0000-4000-8000-000000000001";
 const VERSION: i64 = 10;
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Columns that a later migration took away, and what tells the same now: a query of the rows of which
+/// Columns that a later migration took away or wrote anew, and what tells the same now: a query of the rows of which
 /// that is not true.
-const MOVED: &[(&str, &str, &str)] = &[(
-    "operations",
-    "step",
-    // The place in the list of its kind is a name; what is over needs none.
-    "SELECT uuid FROM operations WHERE (finished_at IS NULL) <> (action IS NOT NULL)",
-)];
+const MOVED: &[(&str, &str, &str)] = &[
+    (
+        "operations",
+        "step",
+        // The place in the list of its kind is a name; what is over needs none.
+        "SELECT uuid FROM operations WHERE (finished_at IS NULL) <> (action IS NOT NULL)",
+    ),
+    // Systems have the names of document 002.
+    ("base_images", "os_type", "SELECT uuid FROM base_images WHERE os_type <> 'Linux'"),
+    ("templates", "os_type", "SELECT uuid FROM templates WHERE os_type <> 'Linux'"),
+];
 
 /// Action of each open operation of the fixture.
 const ACTIONS: [(&str, &str); 4] = [

@@ -160,6 +160,9 @@ fn one_changes_oneself_with_the_old_password() {
     sign_in(&server, "lee", "another word 7");
     assert_eq!(get(&admin, "lee")["mail"], "lee2@ops.example");
     lee.get(USER).send().not_ok(403);
+    lee.get(USER).query("username", "other").send().not_ok(403);
+    lee.get(USER).query("username", "nobody").send().not_ok(403);
+    assert_eq!(get(&lee, "Lee"), get(&admin, "lee"), "one's own record");
     lee.delete(USER).query("username", "other").send().not_ok(403);
     // An administrator who gives the old password gives the right one.
     let wrong = json!({"username": "lee", "old_passwd": "wrong", "new_passwd": "one more word 8"});

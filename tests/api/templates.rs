@@ -153,7 +153,7 @@ fn a_template_is_made_shown_and_deleted() {
             "subnet_start_ip": "10.66.0.20", "subnet_end_ip": "10.66.0.219",
             "bind_ip": "10.66.0.77", "vcpu": 2, "ram": 0.125, "os_type": "Windows 7 bit 64",
             "os_type_simple": "win7", "owner": "admin", "desktop_count": 0, "instance_count": 0,
-            "status": "inactive", "reason": null, "version": 1, "updated_time": null,
+            "status": "inactive", "reason": null, "version": 1, "updated_time": "<time>",
             "devices": [
                 {"type": "system", "device_name": "vda", "boot_index": 0, "size": 1, "used": "<number>"},
                 {"type": "data", "device_name": "vdb", "boot_index": 1, "size": 2},

@@ -44,3 +44,21 @@ def map_query(context, query):
 @schemathesis.hook
 def map_body(context, body):
     return replaced(below(context), body)
+
+
+# What an operation does not refuse: who asks may not, or there is no such path or method.
+MEANT_BY_HTTP = {401, 403, 404, 405}
+
+
+@schemathesis.check
+def refused_in_the_body(context, response, case):
+    """What an operation of a document that refuses with HTTP status 200 refuses: its code is looked at like a status."""
+    try:
+        body = response.json()
+    except ValueError:
+        return
+    code = body.get("code") if isinstance(body, dict) else None
+    assert not (isinstance(code, int) and code >= 500), f"code {code}: {body}"
+    told = json.dumps(case.operation.definition.raw["responses"].get("200", {}))
+    if "CodedRefusal" in told and 400 <= response.status_code < 500:
+        assert response.status_code in MEANT_BY_HTTP, f"HTTP status {response.status_code}: {body}"

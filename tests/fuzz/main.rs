@@ -78,7 +78,7 @@ fn ask(server: &Server, user: &str, known: &Value) {
         .args(["--phases", "examples,fuzzing", "--request-timeout", "120", "--no-shrink"])
         .args([
             "--checks",
-            "not_a_server_error,content_type_conformance,response_schema_conformance",
+            "not_a_server_error,content_type_conformance,response_schema_conformance,refused_in_the_body",
         ])
         .args(["--suppress-health-check", "all", "--continue-on-failure", "--no-color"])
         .args(["--header", &format!("Authorization:{token}")]);

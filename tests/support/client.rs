@@ -241,11 +241,16 @@ impl Request {
     /// Like [`Request::send`], for servers that may be gone.
     pub fn try_send(self) -> Result<Answer, ureq::Error> {
         let what = format!("{} {}", self.method, self.path);
+        let refuses_in_body = refuses_in_body(&self.path);
         let mut response = self.open()?;
         let bytes = response.body_mut().with_config().limit(256 << 20).read_to_vec()?;
+        let http_status = response.status().as_u16();
+        let meant = if refuses_in_body { code_of_refusal(&bytes) } else { None };
         Ok(Answer {
             what,
-            status: response.status().as_u16(),
+            status: meant.filter(|_| http_status == 200).unwrap_or(http_status),
+            http_status,
+            refuses_in_body,
             headers: response.headers().clone(),
             body: String::from_utf8_lossy(&bytes).into_owned(),
             bytes,
@@ -287,11 +292,32 @@ impl Request {
 pub struct Answer {
     /// Method and path of the request, for messages.
     pub what: String,
+    /// What it means: HTTP's status, or the `code` of what an operation of document 002 refuses with HTTP's 200.
     pub status: u16,
+    pub http_status: u16,
+    /// Whether its path is an operation's of document 002.
+    refuses_in_body: bool,
     pub headers: http::HeaderMap,
     /// The body as text, invalid UTF-8 replaced.
     pub body: String,
     pub bytes: Vec<u8>,
+}
+
+/// Below these stand document 002's operations, and pictures of screens, which are none.
+const DOCUMENT_002: [&str; 5] = ["index", "resource_mgr", "education", "personal", "monitor_mgr"];
+/// What has a status of HTTP there, too: who asks may not, there is no such path or method, and defects.
+const MEANT_BY_HTTP: [u16; 5] = [401, 403, 404, 405, 500];
+
+fn refuses_in_body(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let room = path.strip_prefix("/api/v1.0/").and_then(|rest| rest.split('/').next());
+    room.is_some_and(|room| DOCUMENT_002.contains(&room)) && !path.ends_with("/screen")
+}
+
+/// The `code` of a body that begins with one and is a refusal.
+fn code_of_refusal(body: &[u8]) -> Option<u16> {
+    let digits = body.strip_prefix(br#"{"code":"#)?.get(..3)?;
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|code| *code >= 400)
 }
 
 impl Answer {
@@ -341,6 +367,12 @@ impl Answer {
             self.status,
             self.body
         );
+        if let Some(code) = code_of_refusal(&self.bytes) {
+            let of_http = !self.refuses_in_body || MEANT_BY_HTTP.contains(&code);
+            let good = self.http_status == code && of_http
+                || self.http_status == 200 && self.refuses_in_body;
+            assert!(good, "{}: HTTP status {}: {}", self.what, self.http_status, self.body);
+        }
         assert!(
             // 507 is "no room": the site's limit, no defect
             self.status < 500 || self.status == 507,

@@ -24,11 +24,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         get("virtool.session.logout", LOGOUT, logout)
             .public()
             .audited(MODULE, "log-sign-out")
-            .summary("Sign out"),
-        post("carrel.session.logout", LOGOUT, logout)
+            .summary("Sign out; a new session that nobody is signed in with comes as a cookie"),
+        post("carrel.session.logout", LOGOUT, leave)
             .public()
             .audited(MODULE, "log-sign-out")
-            .summary("Sign out"),
+            .summary("Sign out; the session's cookie is taken back"),
     ]
 }
 
@@ -77,6 +77,13 @@ fn login(app: &App, call: &mut Call, input: LoginInput) -> Result<WithStatus<Log
 }
 
 fn logout(app: &App, call: &mut Call, _: NoInput) -> Result<NoContent> {
+    call.about(call.actor.name.clone());
+    end(app, call)?;
+    session::be_nobody(call)?;
+    Ok(NoContent)
+}
+
+fn leave(app: &App, call: &mut Call, _: NoInput) -> Result<NoContent> {
     call.about(call.actor.name.clone());
     end(app, call)?;
     session::farewell(call);

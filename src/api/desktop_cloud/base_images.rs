@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::named;
 use crate::api::answer::{Data, Done};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
@@ -94,8 +95,12 @@ struct ImageView {
     publish_count: usize,
     /// 0 good, 1 on its way, 2 faulty.
     status: u8,
+    /// The same under another name, which some clients read.
+    image_status: u8,
     /// Why the status is not 0.
     reason: Option<String>,
+    /// Uuid of its pool.
+    resource_pool: Uuid,
     detail: Vec<CopyView>,
     deleted: u8,
     deleted_at: Option<String>,
@@ -141,7 +146,7 @@ fn sentence(app: &App, call: &Call, fault: &Fault) -> String {
     app.language.error(call.language, &Error::from(fault.clone()))
 }
 
-fn view(app: &App, call: &Call, line: ImageLine) -> ImageView {
+fn view(app: &App, call: &Call, pool: Uuid, line: ImageLine) -> ImageView {
     let ImageLine { image, copies } = line;
     let path = copies.iter().map(|line| line.copy.path.clone()).find(|path| !path.is_empty());
     let ready = copies.iter().filter(|line| line.copy.state == CopyState::Ready).count();
@@ -185,7 +190,9 @@ fn view(app: &App, call: &Call, line: ImageLine) -> ImageView {
         count: detail.len(),
         publish_count: ready,
         status,
+        image_status: status,
         reason,
+        resource_pool: pool,
         detail,
         deleted: 0,
         deleted_at: None,
@@ -196,22 +203,22 @@ fn view(app: &App, call: &Call, line: ImageLine) -> ImageView {
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<ImageView>> {
     let pool = call.uuid("resource_pool_uuid")?;
-    listed(call.list_query()?, |query| {
-        Ok(app.images.list(pool, query)?.map(|line| view(app, call, line)))
+    listed(named::os_query(call)?, |query| {
+        Ok(app.images.list(pool, query)?.map(|line| view(app, call, pool, line)))
     })
 }
 
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<ImageView>> {
     let (pool, image) = (call.uuid("resource_pool_uuid")?, call.uuid("base_image_uuid")?);
     let line = app.images.line(pool, image)?;
-    Ok(Data(view(app, call, line)))
+    Ok(Data(view(app, call, pool, line)))
 }
 
 fn edit(app: &App, call: &mut Call, given: EditInput) -> Result<Done> {
     call.about(given.name.clone());
     let (pool, image) = (call.uuid("resource_pool_uuid")?, call.uuid("base_image_uuid")?);
     let name = input::name("name", &given.name)?;
-    let os_type = input::name("os_type", &given.os_type)?;
+    let os_type = os_type::documented(&input::name("os_type", &given.os_type)?);
     app.images.edit(pool, image, &name, &os_type)?;
     Ok(Done)
 }

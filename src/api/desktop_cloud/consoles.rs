@@ -43,13 +43,21 @@ pub fn endpoints() -> Vec<Endpoint> {
         post("vdi.edu-instances.get-console", edu_instances::PATH, desktop_console)
             .needs_in(Permission::DesktopsConsole, Scope::Group)
             .action("get_console")
-            .summary("A WebSocket URL of a running desktop's screen, good once and for 30 seconds"),
+            .summary(
+                "A WebSocket URL of a running desktop's screen, good once and for 30 seconds; also of a \
+                 template's, for who manages templates",
+            ),
         post("carrel.templates.get-console", TEMPLATE, template_console)
             .needs(Permission::TemplatesManage)
             .action("get_console")
             .summary(
                 "A WebSocket URL of a running template's screen, good once and for 30 seconds",
             ),
+    ]
+}
+
+pub fn own_endpoints() -> Vec<Endpoint> {
+    vec![
         streaming(Method::Get, "carrel.console", CONSOLE, open)
             .public()
             .audited(MODULE, OPENED)
@@ -100,7 +108,13 @@ fn desktop_console(
     call: &mut Call,
     input: ConsoleInput,
 ) -> Result<answer::Data<ConsoleView>> {
-    ticket(app, call, Screen::Desktop(input.uuid), &input.name)
+    let manages = call.caller()?.may(Permission::TemplatesManage);
+    // Existing clients ask here for templates, too.
+    let screen = match manages && app.templates.is_template(input.uuid)? {
+        true => Screen::Template(input.uuid),
+        false => Screen::Desktop(input.uuid),
+    };
+    ticket(app, call, screen, &input.name)
 }
 
 fn template_console(
@@ -118,10 +132,18 @@ fn ticket(
     name: &str,
 ) -> Result<answer::Data<ConsoleView>> {
     call.about(name);
-    let holder = Holder { actor: call.actor.clone(), caller: call.caller()?.clone() };
-    let word = app.desktops.console_ticket(&call.visible, holder, screen, Some(name))?;
-    let websockify_url = call.origin.socket(&CONSOLE.replace("{ticket}", &word));
+    let websockify_url = screen_url(app, call, screen, Some(name))?;
     Ok(answer::Data(ConsoleView { websockify_url }))
+}
+
+/// Opens the screen once. `name`, when given, is the one that the caller saw.
+///
+/// # Errors
+/// `screen-off`
+pub fn screen_url(app: &App, call: &Call, screen: Screen, name: Option<&str>) -> Result<String> {
+    let holder = Holder { actor: call.actor.clone(), caller: call.caller()?.clone() };
+    let word = app.desktops.console_ticket(&call.visible, holder, screen, name)?;
+    Ok(call.origin.socket(&CONSOLE.replace("{ticket}", &word)))
 }
 
 /// Upgrades to a WebSocket that carries the bytes of a screen both ways.

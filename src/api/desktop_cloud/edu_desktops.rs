@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::named::{self, Named, subject};
 use super::template_view::TemplateStatus;
-use crate::api::answer::{Batch, Data, IntoAnswer, Made, New, Outcome};
+use crate::api::answer::{Data, IntoAnswer, Outcome};
+use crate::api::batch::{Batch, Made, New};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
 use crate::desktops::spec::Restore;
-use crate::desktops::templates::TemplateState;
 use crate::desktops::{
     CapacityQuery, Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk,
     NewDesktopGroup, NodeCapacity,
@@ -30,6 +30,8 @@ use crate::store::visible::Visible;
 const PATH: &str = "/api/v1.0/education/desktop/";
 const CAPACITY: &str = "/api/v1.0/education/desktop/capacity/";
 const MODULE: &str = "education";
+/// What clients of document 002 send as `data_restore` of a group without data disks.
+const NO_DATA_DISK: i64 = 2;
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -105,9 +107,10 @@ struct CreateInput {
     #[serde(deserialize_with = "named::flag")]
     #[schemars(with = "u8")]
     sys_restore: bool,
-    #[serde(deserialize_with = "named::flag")]
+    /// 0, 1, or 2: desktops get no data disks, also where the template has some.
+    #[serde(deserialize_with = "input::integer")]
     #[schemars(with = "u8")]
-    data_restore: bool,
+    data_restore: i64,
     #[serde(deserialize_with = "input::integer")]
     instance_num: i64,
     /// Desktops are named by this and a number.
@@ -224,7 +227,7 @@ struct DesktopGroupView {
     group_name: String,
     template: Uuid,
     template_name: String,
-    /// Updating while the template is worked on and the group must wait.
+    /// As in the list of templates; updating while the template is worked on and the group must wait.
     template_status: TemplateStatus,
     pool: Uuid,
     pool_name: String,
@@ -274,16 +277,6 @@ impl From<GroupDisk> for DeviceView {
     }
 }
 
-fn template_status(state: TemplateState) -> TemplateStatus {
-    match state {
-        TemplateState::Ready => TemplateStatus::Active,
-        TemplateState::Failed => TemplateStatus::Error,
-        TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => {
-            TemplateStatus::Updating
-        }
-    }
-}
-
 fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
     let unknown = (group.counts.unknown > 0).then(|| {
         Error::unreachable("desktop-group-nodes-silent")
@@ -301,7 +294,11 @@ fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
         group_name: education_name.unwrap_or_default(),
         template: group.template,
         template_name: group.template_name,
-        template_status: template_status(group.template_state),
+        template_status: TemplateStatus::of(
+            group.template_state,
+            group.template_power,
+            group.template_node_is_down,
+        ),
         pool: group.pool,
         pool_name: group.pool_name,
         network: group.network,
@@ -333,6 +330,10 @@ fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
 
 fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Made<New>> {
     call.about(&input.name);
+    if !(0..=NO_DATA_DISK).contains(&input.data_restore) {
+        let error = Error::bad_input("number-out-of-range").arg("field", "data_restore");
+        return Err(error.arg("low", 0).arg("high", NO_DATA_DISK));
+    }
     let new = NewDesktopGroup {
         name: input::name("name", &input.name)?,
         group: input.group_uuid,
@@ -342,7 +343,8 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<Made<New>> {
         subnet: input.subnet_uuid,
         vcpu: named::count("vcpu", input.vcpu)?,
         memory_mib: named::mebibytes("ram", input.ram)?,
-        restore: Restore { system: input.sys_restore, data: input.data_restore },
+        restore: Restore { system: input.sys_restore, data: input.data_restore == 1 },
+        has_data_disks: input.data_restore != NO_DATA_DISK,
         count: named::count("instance_num", input.instance_num)?,
         prefix: input::name("prefix", &input.prefix)?,
         digits: named::count("postfix", input.postfix)?,
@@ -446,7 +448,7 @@ fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmiss
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopGroupView>> {
-    listed(call.list_query()?, |query| {
+    listed(named::os_query(call)?, |query| {
         let page = app.desktops.desktop_groups(&call.visible, query)?;
         Ok(page.map(|group| view(app, call, group)))
     })

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::named::{Named, subject};
-use crate::api::answer::{Batch, Data, Done};
+use crate::api::answer::{Data, Done};
+use crate::api::batch::Batch;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -40,6 +41,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("Change an education group"),
         get("vdi.edu-groups.list", PATH, list)
             .needs_in(Permission::GroupsView, Scope::Group)
+            .also(&["vdi.common-query.search"])
             .summary("Education groups with their network and how much is in them"),
     ]
 }
@@ -116,8 +118,10 @@ struct EducationGroupView {
     subnet_end_ip: Ipv4Addr,
     start_ip: Ipv4Addr,
     end_ip: Ipv4Addr,
-    /// Terminals that belong to the group: addresses in its range.
+    /// Terminals do not register in this version: 0.
     terminal_count: u32,
+    /// Addresses for terminals.
+    seat_count: u32,
     /// Desktop groups.
     desktop_count: u64,
     /// Desktops in them.
@@ -164,7 +168,8 @@ impl From<EducationGroup> for EducationGroupView {
             subnet_end_ip: subnet_end,
             start_ip: start,
             end_ip: end,
-            terminal_count: u32::from(end) - u32::from(start) + 1,
+            terminal_count: 0,
+            seat_count: u32::from(end) - u32::from(start) + 1,
             desktop_count,
             instance_count,
             deleted: 0,

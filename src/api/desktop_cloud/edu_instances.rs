@@ -13,7 +13,7 @@ use crate::api::endpoint::{Endpoint, Scope, delete, get, post};
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
-use crate::desktops::{self, Desktop, DesktopPowerAction};
+use crate::desktops::{self, Desktop, DesktopPowerAction, SeatStatus};
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::operations::{BatchSubmission, SubmittedOperation};
@@ -53,6 +53,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         post("vdi.edu-instances.create", PATH, create)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .action("create")
+            // The document's text, whose example has `create`.
+            .action_too("action")
             .audited(MODULE, "log-desktop-create")
             .summary("Add desktops to a group"),
         delete("vdi.edu-instances.delete", PATH, remove)
@@ -124,8 +126,9 @@ struct DesktopView {
     up_time: Option<String>,
     /// Seconds since then, while it runs.
     active_time: i64,
-    /// Why it is not running, or what is being done with it.
+    /// What is wrong with it: of status error only.
     message: String,
+    /// Why it is not running.
     reason: String,
     /// The operation that works on it, if one does.
     working: Option<String>,
@@ -170,7 +173,7 @@ fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
         state: desktop.stage.word(),
         up_time: time::optional(desktop.started_at),
         active_time,
-        message: working.clone().unwrap_or_else(|| reason.clone()),
+        message: if desktop.status == SeatStatus::Error { reason.clone() } else { String::new() },
         reason,
         working,
         stopping,

@@ -18,14 +18,15 @@ use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::base_images::{MODULE, PATH};
-use crate::api::answer::{self, Answer, Made, New};
+use crate::api::answer::Answer;
+use crate::api::batch::{self, Made, New};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Streamed, streaming};
 use crate::api::work::blocking;
 use crate::api::{App, input};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
-use crate::images::{Arrived, NewImage, Upload};
+use crate::images::{Arrived, NewImage, Upload, os_type};
 
 const LOG: &str = "log-image-upload";
 /// A text field longer than this is none.
@@ -169,7 +170,9 @@ impl Receiving {
         let missing = |field| Error::bad_input("field-missing").arg("field", field);
         let name = self.name.as_deref().ok_or_else(|| missing("name"))?;
         let name = input::name("name", name)?;
-        let os_type = self.os_type.as_deref().map(|text| input::name("os_type", text));
+        let os_type = self.os_type.as_deref();
+        let os_type =
+            os_type.map(|text| input::name("os_type", text).map(|name| os_type::documented(&name)));
         let os_type = os_type.transpose()?.unwrap_or_default();
         Ok(NewImage { name, os_type })
     }
@@ -195,7 +198,7 @@ impl Receiving {
         };
         let submitted = blocking(add).await?;
         let operation = self.app.operations.wait(submitted.0, patience).await?;
-        let answer = answer::told(&self.app, &self.call, operation)?;
+        let answer = batch::told(&self.app, &self.call, operation)?;
         Ok(answer.and(json!(New { uuid })))
     }
 

@@ -20,7 +20,7 @@ mod template_input;
 mod template_view;
 mod templates;
 
-pub use dialect::DIALECT;
+pub use dialect::{DIALECT, OWN};
 
 use super::endpoint::Endpoint;
 
@@ -36,10 +36,17 @@ pub fn endpoints() -> Vec<Endpoint> {
         switches::endpoints(),
         edu_groups::endpoints(),
         templates::endpoints(),
-        template_download::endpoints(),
+        vec![template_download::endpoint()],
         edu_desktops::endpoints(),
         edu_instances::endpoints(),
         consoles::endpoints(),
     ];
     parts.into_iter().flatten().collect()
+}
+
+/// Sockets, pictures and files, which no document has: they are no `{code, msg, data}` when all is well.
+pub fn own_endpoints() -> Vec<Endpoint> {
+    let mut endpoints = consoles::own_endpoints();
+    endpoints.push(template_download::own_endpoint());
+    endpoints
 }

@@ -7,16 +7,29 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use crate::api::call::{NAMED, several};
+use crate::api::call::{Call, NAMED, several};
 use crate::api::input;
 use crate::desktops::templates::MEMORY_LIMIT_GIB;
 use crate::error::{Error, Result};
+use crate::images::os_type;
+use crate::store::list::{ListQuery, SearchType};
 
 /// A thing as the caller sees it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Named {
     pub name: String,
     pub uuid: Uuid,
+}
+
+/// What a client asks of a list whose rows have an `os_type`: any form of it is understood.
+pub fn os_query(call: &Call) -> Result<ListQuery> {
+    let mut query = call.list_query()?;
+    if query.search != SearchType::Contain {
+        for (_, value) in query.filters.iter_mut().filter(|(name, _)| name == "os_type") {
+            *value = os_type::documented(value);
+        }
+    }
+    Ok(query)
 }
 
 /// What the audit entry of a batch is about. An empty batch is refused.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::subnets::SubnetInput;
-use crate::api::answer::Made;
+use crate::api::batch::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -54,7 +54,6 @@ struct Filters {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct CreateInput {
     name: String,
-    #[serde(default, deserialize_with = "input::optional_text")]
     desc: Option<String>,
     switch_uuid: Uuid,
     /// 1 to 4094, for a switch of type vlan only.
@@ -67,6 +66,7 @@ struct CreateInput {
 struct EditInput {
     name: Option<String>,
     desc: Option<String>,
+    /// 0: as it is.
     #[serde(default, deserialize_with = "input::optional_integer")]
     vlan_id: Option<i64>,
 }
@@ -158,7 +158,7 @@ fn edit(app: &App, call: &mut Call, given: EditInput) -> Result<Made<NetworkView
     let edit = NetworkEdit {
         name: given.name.map(|name| input::name("name", &name)).transpose()?,
         desc: given.desc.map(|desc| input::text("desc", &desc)).transpose()?,
-        vlan: given.vlan_id,
+        vlan: given.vlan_id.filter(|vlan| *vlan != 0),
     };
     let (network, operation) = app.networks.edit(&call.actor, uuid, &edit)?;
     Ok(Made(operation, view(app, call, network)))

@@ -57,6 +57,15 @@ pub struct NodeView {
     instance_sys: Option<StorageView>,
     #[serde(rename = "INSTANCE_DATA")]
     instance_data: Option<StorageView>,
+    /// The four under their names in small letters, which some clients read.
+    #[serde(rename = "template_sys")]
+    template_sys_too: Option<StorageView>,
+    #[serde(rename = "template_data")]
+    template_data_too: Option<StorageView>,
+    #[serde(rename = "instance_sys")]
+    instance_sys_too: Option<StorageView>,
+    #[serde(rename = "instance_data")]
+    instance_data_too: Option<StorageView>,
     /// Percent, as text.
     usage_sys: String,
     /// Percent, as text.
@@ -106,10 +115,23 @@ struct NicView {
     /// 0 hardware, 1 made by software
     r#type: u8,
     ip_info: Vec<IpView>,
+    /// Where its packets go; nothing in it when it leads nowhere.
+    gate_info: GateView,
     deleted: u8,
     deleted_at: Option<String>,
     created_at: String,
     updated_at: Option<String>,
+}
+
+/// Gateway and name servers of a network card.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct GateView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns1: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns2: Option<String>,
 }
 
 /// An address of a network card.
@@ -118,9 +140,10 @@ struct IpView {
     uuid: Uuid,
     ip: String,
     netmask: String,
-    gateway: Option<String>,
-    dns1: Option<String>,
-    dns2: Option<String>,
+    /// Empty when it has none, as the two below.
+    gateway: String,
+    dns1: String,
+    dns2: String,
     is_manage: u8,
     is_image: u8,
 }
@@ -132,6 +155,7 @@ struct StorageView {
     path: String,
     used: u64,
     total: u64,
+    available: u64,
     /// Percent, as text.
     usage: String,
     /// 1 template system, 2 template data, 3 desktop system, 4 desktop data
@@ -180,6 +204,10 @@ impl NodeView {
             template_data: holder(StorageRole::TemplateData),
             instance_sys: holder(StorageRole::DesktopSystem),
             instance_data: holder(StorageRole::DesktopData),
+            template_sys_too: holder(StorageRole::TemplateSystem),
+            template_data_too: holder(StorageRole::TemplateData),
+            instance_sys_too: holder(StorageRole::DesktopSystem),
+            instance_data_too: holder(StorageRole::DesktopData),
             storages: storages.iter().map(StorageView::of).collect(),
             usage_sys: two_digits(percent(used_sys, total_sys)),
             usage_data: two_digits(percent(used_data, total_data)),
@@ -213,16 +241,17 @@ impl ProblemView {
 impl NicView {
     fn of(nic: Nic) -> Self {
         let Nic { id, uuid, name, mac, speed, is_up, is_physical, addresses, .. } = nic;
-        let (gateway, dns) = (nic.gateway, nic.dns);
+        let mut dns = nic.dns.into_iter();
+        let (gateway, dns1, dns2) = (nic.gateway, dns.next(), dns.next());
         let ip = |address: Address| {
             let Address { uuid, address, prefix, is_manage, is_image } = address;
             IpView {
                 uuid,
                 ip: address,
                 netmask: netmask_of(prefix).to_string(),
-                gateway: gateway.clone(),
-                dns1: dns.first().cloned(),
-                dns2: dns.get(1).cloned(),
+                gateway: gateway.clone().unwrap_or_default(),
+                dns1: dns1.clone().unwrap_or_default(),
+                dns2: dns2.clone().unwrap_or_default(),
                 is_manage: is_manage.into(),
                 is_image: is_image.into(),
             }
@@ -236,6 +265,10 @@ impl NicView {
             status: if is_up { NIC_UP } else { NIC_DOWN },
             r#type: (!is_physical).into(),
             ip_info: addresses.into_iter().map(ip).collect(),
+            gate_info: match gateway {
+                Some(_) => GateView { gateway, dns1, dns2 },
+                None => GateView::default(),
+            },
             deleted: 0,
             deleted_at: None,
             created_at: time::text(nic.created_at),
@@ -249,7 +282,8 @@ impl StorageView {
         let StorageUse { uuid, path, roles, total, used, .. } = storage.clone();
         let roles: Vec<String> = roles.iter().map(u8::to_string).collect();
         let usage = two_digits(percent(used, total));
-        Self { uuid, path, used, total, usage, role: roles.join(",") }
+        let available = total.saturating_sub(used);
+        Self { uuid, path, used, total, available, usage, role: roles.join(",") }
     }
 }
 

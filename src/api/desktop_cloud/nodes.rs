@@ -34,6 +34,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("Rename a controller node; it may also begin to run desktops"),
         get("vdi.compute-nodes.list", IN_POOL, list_pool)
             .needs(Permission::NodesView)
+            .also(&["vdi.compute-nodes.detail"])
             .summary("Nodes of a pool; `searchtype=single&uuid=…` gives one object"),
         get("carrel.nodes.in-pool", ONE_IN_POOL, one_in_pool)
             .needs(Permission::NodesView)

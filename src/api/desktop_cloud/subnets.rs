@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::api::answer::Made;
+use crate::api::batch::Made;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::List;
@@ -87,7 +87,7 @@ struct EditInput {
     gateway: Option<String>,
     #[serde(default, deserialize_with = "input::optional_text")]
     dns1: Option<String>,
-    #[serde(default, deserialize_with = "input::optional_text")]
+    /// Empty: none.
     dns2: Option<String>,
 }
 
@@ -103,7 +103,8 @@ struct SubnetView {
     start_ip: Ipv4Addr,
     end_ip: Ipv4Addr,
     dns1: Ipv4Addr,
-    dns2: Option<Ipv4Addr>,
+    /// Empty when there is none.
+    dns2: String,
     /// Addresses that templates and desktops have.
     used_count: u32,
     /// Uuid of its data network.
@@ -142,7 +143,7 @@ impl From<Subnet> for SubnetView {
             start_ip: start,
             end_ip: end,
             dns1,
-            dns2,
+            dns2: dns2.as_ref().map(Ipv4Addr::to_string).unwrap_or_default(),
             used_count,
             network: network_uuid,
             deleted: 0,
@@ -150,6 +151,13 @@ impl From<Subnet> for SubnetView {
             created_at: time::text(created_at),
             updated_at: time::optional(updated_at),
         }
+    }
+}
+
+fn second_dns(text: String) -> Result<Option<Ipv4Addr>> {
+    match text.trim() {
+        "" => Ok(None),
+        text => address_of("dns2", text).map(Some),
     }
 }
 
@@ -183,7 +191,7 @@ fn edit(app: &App, call: &mut Call, given: EditInput) -> Result<Made<SubnetView>
         prefix: given.netmask.map(|mask| prefix_of(&mask)).transpose()?,
         gateway: address("gateway", given.gateway)?,
         dns1: address("dns1", given.dns1)?,
-        dns2: address("dns2", given.dns2)?,
+        dns2: given.dns2.map(second_dns).transpose()?,
     };
     let (subnet, operation) = app.networks.edit_subnet(&call.actor, network, uuid, &edit)?;
     Ok(Made(operation, subnet.into()))

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::api::answer::{Batch, Data};
+use crate::api::answer::Data;
+use crate::api::batch::Batch;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::{List, Listed};
@@ -52,7 +53,6 @@ struct CreateInput {
     name: String,
     /// nat, flat or vlan
     r#type: String,
-    #[serde(default, deserialize_with = "input::optional_text")]
     desc: Option<String>,
     /// Must be empty in this version.
     #[serde(default)]

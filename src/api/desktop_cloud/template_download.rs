@@ -27,18 +27,19 @@ use crate::identity::Permission;
 
 const FILE: &str = "/api/v1.0/downloads/templates/{ticket}";
 
-pub fn endpoints() -> Vec<Endpoint> {
-    vec![
-        post("vdi.templates.download", PATH, download)
-            .needs(Permission::TemplatesManage)
-            .action("download")
-            .audited(MODULE, "log-template-download")
-            .summary("Get a URL that downloads a template's system disk once"),
-        streaming(Method::Get, "carrel.templates.download-file", FILE, file)
-            .public()
-            .sends("application/octet-stream")
-            .summary("The file behind a download URL: a self-contained qcow2"),
-    ]
+pub fn endpoint() -> Endpoint {
+    post("vdi.templates.download", PATH, download)
+        .needs(Permission::TemplatesManage)
+        .action("download")
+        .audited(MODULE, "log-template-download")
+        .summary("Get a URL that downloads a template's system disk once")
+}
+
+pub fn own_endpoint() -> Endpoint {
+    streaming(Method::Get, "carrel.templates.download-file", FILE, file)
+        .public()
+        .sends("application/octet-stream")
+        .summary("The file behind a download URL: a self-contained qcow2")
 }
 
 /// Where to fetch the file.

@@ -12,6 +12,7 @@ use crate::desktops::templates::{
     SIZE_LIMIT, VCPU_LIMIT,
 };
 use crate::error::{Error, Result};
+use crate::images::os_type;
 
 const GIB: u64 = 1 << 30;
 
@@ -144,7 +145,7 @@ impl CreateInput {
         Ok(NewTemplate {
             name: input::name("name", &self.name)?,
             desc: input::text("desc", &self.desc.unwrap_or_default())?,
-            os_type: input::name("os_type", &self.os_type)?,
+            os_type: os_type::documented(&input::name("os_type", &self.os_type)?),
             classify: Classify::parse(self.classify)?,
             place,
             vcpu: vcpu(self.vcpu)?,

@@ -10,7 +10,7 @@ use crate::api::call::Call;
 use crate::api::{App, time, words};
 use crate::desktops::UNREADABLE;
 use crate::desktops::templates::{
-    NodeImages, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
+    NodeImages, Power, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
 };
 use crate::error::{Error, Fault};
 use crate::images::os_type;
@@ -64,7 +64,8 @@ pub struct TemplateView {
     /// Started since the last save, for whatever reason.
     changed: bool,
     started_at: Option<String>,
-    updated_time: Option<String>,
+    /// Of the last save, or when it was made.
+    updated_time: String,
     created_at: String,
     updated_at: Option<String>,
     deleted: u8,
@@ -81,6 +82,23 @@ pub enum TemplateStatus {
     /// It is made, saved, changed or deleted.
     Updating,
     Error,
+}
+
+impl TemplateStatus {
+    /// Of a template in this state, whose own machine does this. `cannot_be_used`: its node is down, or lacks a disk.
+    pub fn of(state: TemplateState, power: Power, cannot_be_used: bool) -> Self {
+        match (state, power.0) {
+            (TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting, _) => {
+                Self::Updating
+            }
+            (TemplateState::Failed, _) => Self::Error,
+            (TemplateState::Ready, _) if cannot_be_used => Self::Error,
+            (TemplateState::Ready, PowerState::Running) => Self::Active,
+            (TemplateState::Ready, PowerState::Off) => Self::Inactive,
+            // As with desktops: on, but of no use to anybody.
+            (TemplateState::Ready, PowerState::Paused | PowerState::Crashed) => Self::Error,
+        }
+    }
 }
 
 /// A disk of a template.
@@ -123,8 +141,10 @@ fn whole_if_possible(number: f64) -> Number {
 
 impl TemplateView {
     pub fn of(app: &App, call: &Call, line: TemplateLine) -> Self {
-        let (status, reason) = status(app, call, &line);
+        let reason = reason(app, call, &line);
+        let cannot_be_used = line.node_fault.is_some() || line.version_fault.is_some();
         let template = line.template;
+        let status = TemplateStatus::of(template.state, template.power, cannot_be_used);
         Self {
             id: template.id,
             uuid: template.uuid,
@@ -160,7 +180,7 @@ impl TemplateView {
             editing: template.editing,
             changed: template.changed,
             started_at: time::optional(line.started_at),
-            updated_time: time::optional(template.saved_at),
+            updated_time: time::text(template.saved_at.unwrap_or(template.created_at)),
             created_at: time::text(template.created_at),
             updated_at: time::optional(template.updated_at),
             deleted: 0,
@@ -169,52 +189,37 @@ impl TemplateView {
     }
 }
 
-/// The document's word, and the reason when there is one.
-fn status(app: &App, call: &Call, line: &TemplateLine) -> (TemplateStatus, Option<String>) {
+/// Why it is neither active nor simply off, or what its last change failed of.
+fn reason(app: &App, call: &Call, line: &TemplateLine) -> Option<String> {
     let template = &line.template;
     let word = |key| Some(app.language.text(call.language, key, &[]));
     let sentence = |fault: &Fault| app.language.error(call.language, &Error::from(fault.clone()));
     let last = template.fault.as_ref().map(sentence);
     match template.state {
-        TemplateState::Creating => {
-            return (TemplateStatus::Updating, word("template-being-created"));
-        }
-        TemplateState::Updating => {
-            return (TemplateStatus::Updating, word("template-being-updated"));
-        }
-        TemplateState::Deleting => {
-            return (TemplateStatus::Updating, word("template-being-deleted"));
-        }
-        TemplateState::Failed => {
-            return (TemplateStatus::Error, last.or_else(|| word("template-state-failed")));
-        }
+        TemplateState::Creating => return word("template-being-created"),
+        TemplateState::Updating => return word("template-being-updated"),
+        TemplateState::Deleting => return word("template-being-deleted"),
+        TemplateState::Failed => return last.or_else(|| word("template-state-failed")),
         TemplateState::Ready => {}
     }
     if let Some(fault) = &line.node_fault {
         let args = [("name", line.node_name.as_str()), ("reason", &sentence(fault))];
-        return (
-            TemplateStatus::Error,
-            Some(app.language.text(call.language, "template-node-down", &args)),
-        );
+        return Some(app.language.text(call.language, "template-node-down", &args));
     }
     if let Some(fault) = &line.version_fault {
-        return (TemplateStatus::Error, Some(sentence(fault)));
+        return Some(sentence(fault));
     }
     match template.power.0 {
-        PowerState::Running => (TemplateStatus::Active, last),
         PowerState::Paused if is_full_disk(&template.power_reason) => {
-            (TemplateStatus::Error, word("template-paused-disk-full"))
+            word("template-paused-disk-full")
         }
-        // As with desktops: on, but of no use to anybody.
-        PowerState::Paused => (TemplateStatus::Error, word("template-paused")),
+        PowerState::Paused => word("template-paused"),
         PowerState::Off if template.power_reason == CUT_OFF => {
-            (TemplateStatus::Inactive, last.or_else(|| word("template-cut")))
+            last.or_else(|| word("template-cut"))
         }
-        PowerState::Off => (TemplateStatus::Inactive, last),
-        PowerState::Crashed if template.power_reason == UNREADABLE => {
-            (TemplateStatus::Error, word("template-unreadable"))
-        }
-        PowerState::Crashed => (TemplateStatus::Error, word("template-crashed")),
+        PowerState::Running | PowerState::Off => last,
+        PowerState::Crashed if template.power_reason == UNREADABLE => word("template-unreadable"),
+        PowerState::Crashed => word("template-crashed"),
     }
 }
 

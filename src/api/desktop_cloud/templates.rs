@@ -1,18 +1,21 @@
 //! 模板接口: templates.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::named::{Named, subject};
+use super::consoles;
+use super::named::{self, Named, subject};
 use super::template_input::{CopyInput, CreateInput, SaveInput, UpdateInput};
 use super::template_view;
 use crate::api::App;
-use crate::api::answer::{Done, Made, New};
+use crate::api::answer::{Answer, Done, IntoAnswer, Outcome, to_value};
+use crate::api::batch::{Made, New};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
+use crate::desktops::Screen;
 use crate::desktops::templates::TemplatePowerAction;
 use crate::error::Result;
 use crate::identity::Permission;
@@ -52,7 +55,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("Press the reset button of templates' own machines"),
         changes(post("vdi.templates.edit", PATH, edit), "log-template-edit")
             .action("edit")
-            .summary("Start a template's own machine in order to change it"),
+            .summary("Start a template's own machine in order to change it, and get a WebSocket URL of its screen"),
         changes(post("vdi.templates.save", PATH, save), "log-template-save")
             .action("save")
             .summary("Make what was changed the next version, now or at a time"),
@@ -141,8 +144,45 @@ fn reset(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmissio
     power(app, call, TemplatePowerAction::Reset, &given.templates)
 }
 
-fn edit(app: &App, call: &mut Call, given: Named) -> Result<BatchSubmission> {
-    power(app, call, TemplatePowerAction::Edit, &[given])
+/// A template that is being started to be changed: its screen comes with the answer.
+struct Edited {
+    template: Uuid,
+    start: BatchSubmission,
+}
+
+impl IntoAnswer for Edited {
+    fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
+        let Self { template, start } = self;
+        let with_screen = move |app: &App, call: &Call, answer: Answer| {
+            let websockify_url =
+                match consoles::screen_url(app, call, Screen::Template(template), None) {
+                    Ok(url) => Some(url),
+                    Err(error) if error.key() == "screen-off" => None,
+                    Err(error) => return Err(error),
+                };
+            Ok(answer.and(to_value(&EditedView { websockify_url, attach: "" })?))
+        };
+        start.into_answer(app, call)?.then(app, call, with_screen)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        let outcome = BatchSubmission::schema(generator);
+        let screen = generator.subschema_for::<EditedView>();
+        Some(json_schema!({"allOf": [outcome, screen]}))
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct EditedView {
+    /// Good once and for 30 seconds; null while it is not on, then `get_console` gives one.
+    websockify_url: Option<String>,
+    /// Uuid of the ISO that is in its drive; empty when there is none.
+    attach: &'static str,
+}
+
+fn edit(app: &App, call: &mut Call, given: Named) -> Result<Edited> {
+    let template = given.uuid;
+    Ok(Edited { template, start: power(app, call, TemplatePowerAction::Edit, &[given])? })
 }
 
 fn save(app: &App, call: &mut Call, given: SaveInput) -> Result<SubmittedOperation> {
@@ -169,7 +209,7 @@ fn remove(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmissi
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<TemplateView>> {
-    listed(call.list_query()?, |query| {
+    listed(named::os_query(call)?, |query| {
         let page = app.templates.list(&query)?;
         Ok(page.map(|line| TemplateView::of(app, call, line)))
     })

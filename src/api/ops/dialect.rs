@@ -8,9 +8,21 @@ use crate::error::Kind;
 
 pub static DIALECT: DialectSpec = DialectSpec {
     tag: "Users and ssh keys",
-    about: "Users, permissions and ssh keys for programs that look after machines. Answers are {ok, info}.",
-    chinese: ("用户与 ssh 公钥", "供运维程序管理用户、权限和 ssh 公钥。返回 {ok, info}。"),
-    prefixes: &["/api/user", "/api/login", "/api/permission", "/api/ssh_key_manage"],
+    about: "Users, permissions and ssh keys for programs that look after machines. Answers are {ok, info}. What is refused \
+            has HTTP status 200 and ok false; 403 is for who is not signed in or may not.",
+    chinese: (
+        "用户与 ssh 公钥",
+        "供运维程序管理用户、权限和 ssh 公钥。返回 {ok, info}；被拒绝时 HTTP 状态码为 200、ok 为 false，403 表示未登录或无权限。",
+    ),
+    prefixes: &[
+        "/api/user",
+        "/api/login",
+        "/api/permission",
+        "/api/ssh_key_manage",
+        "/api/task",
+        "/api/machine",
+        "/api/update",
+    ],
     language: Language::Chinese,
     action_input: ActionInput::Beside,
     success,
@@ -18,7 +30,7 @@ pub static DIALECT: DialectSpec = DialectSpec {
     status,
     not_signed_in: dialect::no_more_to_say,
     schema,
-    refusal: Some(refusal),
+    refusal: ("OpsRefusal", refusal),
 };
 
 fn success(answer: Success) -> Value {
@@ -41,7 +53,7 @@ fn schema(data: Value) -> Value {
     json!({
         "type": "object",
         "required": ["ok", "info"],
-        "properties": {"ok": {"type": "boolean"}, "info": data}
+        "properties": {"ok": {"const": true}, "info": data}
     })
 }
 
@@ -49,6 +61,6 @@ fn refusal() -> Value {
     json!({
         "type": "object",
         "required": ["ok", "info"],
-        "properties": {"ok": {"const": false}, "info": {"type": "string"}}
+        "properties": {"ok": {"const": false}, "info": {"type": "string", "description": "Why"}}
     })
 }

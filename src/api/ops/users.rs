@@ -24,8 +24,8 @@ const NAMED: usize = 3;
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("ops.user.get", PATH, read)
-            .needs(Permission::UsersView)
-            .summary("The user of a name, or users from a number on"),
+            .signed_in()
+            .summary("Oneself, with users.view also the user of a name, or users from a number on"),
         post("ops.user.add", PATH, add)
             .needs(Permission::UsersManage)
             .action("add")
@@ -88,7 +88,10 @@ enum Found {
     Some(Rows<UserView>),
 }
 
-fn read(app: &App, _: &mut Call, input: GetInput) -> Result<Data<Found>> {
+fn read(app: &App, call: &mut Call, input: GetInput) -> Result<Data<Found>> {
+    if !input.username.as_ref().is_some_and(|username| is_own(call, username)) {
+        need(call, Permission::UsersView)?;
+    }
     if let Some(username) = input.username {
         return Ok(Data(Found::One(app.identity.user_named(&username)?.into())));
     }

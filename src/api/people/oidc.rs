@@ -104,6 +104,10 @@ fn callback<'r>(
             note(&mut call, &signed_in);
             match signed_in {
                 Ok(session) => {
+                    // Sessions are replaced, not changed: the one that came along ends.
+                    if let (Some(_), Some(token)) = (&call.caller, &call.token) {
+                        there.identity.sign_out(token)?;
+                    }
                     session::welcome(&mut call, &session);
                     Ok(("/".to_owned(), std::mem::take(&mut call.cookies)))
                 }

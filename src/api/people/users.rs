@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{MODULE, permission_words, permissions};
-use crate::api::answer::{Batch, Data, Done};
+use crate::api::answer::{Data, Done};
+use crate::api::batch::Batch;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::NoInput;

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::MODULE;
-use crate::api::answer::{Data, Made};
+use crate::api::answer::Data;
+use crate::api::batch::Made;
 use crate::api::call::{Call, several};
 use crate::api::endpoint::{Endpoint, post};
 use crate::api::{App, words};

@@ -8,9 +8,10 @@ use uuid::Uuid;
 use super::json_uuids;
 use crate::desktops::group::{Counts, DesktopGroup, GroupDisk, GroupKind, Stage};
 use crate::desktops::spec::Restore;
-use crate::desktops::templates::TemplateState;
 use crate::desktops::templates::store::disk_role;
+use crate::desktops::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
+use crate::node::protocol::DiskRole;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
@@ -19,14 +20,15 @@ use crate::store::{
     now, unique,
 };
 
-const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id \
+const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id JOIN nodes tn ON tn.id = t.node_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
      JOIN subnets s ON s.id = g.subnet_id LEFT JOIN education_groups e ON e.id = g.group_id";
 const SELECT: &str = "g.id, g.uuid, g.name, e.uuid AS education, e.name AS education_name, \
      g.template_id, t.uuid AS template, t.name AS template_name, t.state AS template_state, t.os_type, \
+     t.power AS template_power, tn.status <> 'active' AS template_node_is_down, \
      p.uuid AS pool, p.name AS pool_name, n.uuid AS network, n.name AS network_name, \
      s.uuid AS subnet, s.name AS subnet_name, g.vcpu, g.memory_mib, g.sys_restore, \
-     g.data_restore, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
+     g.data_restore, g.has_data_disks, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
      g.owner_name, g.created_at, g.updated_at, g.group_id";
 
 static GROUPS: Listing = Listing {
@@ -74,6 +76,7 @@ pub struct NewGroup<'a> {
     pub vcpu: u32,
     pub memory_mib: u64,
     pub restore: Restore,
+    pub has_data_disks: bool,
     pub prefix: &'a str,
     pub digits: u32,
     pub first_number: u32,
@@ -100,8 +103,8 @@ pub fn insert(
         .prepare_cached(
             "INSERT INTO desktop_groups (uuid, name, kind, group_id, template_id, pool_id, \
              network_id, subnet_id, vcpu, memory_mib, sys_restore, data_restore, prefix, postfix, \
-             first_number, state, owner_name, created_at) \
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
+             first_number, state, owner_name, created_at, has_data_disks) \
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
         )?
         .execute(params![
             uuid.to_string(),
@@ -121,7 +124,8 @@ pub fn insert(
             new.first_number,
             Stage::Creating.word(),
             new.owner_name,
-            now()
+            now(),
+            new.has_data_disks
         ]);
     unique(done, || taken(new.name))?;
     Ok((DesktopGroupId::new(tx.last_insert_rowid()), uuid))
@@ -248,6 +252,7 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<DesktopGroup>> {
         for group in &mut groups {
             group.counts = counts.get(&group.id).copied().unwrap_or_default();
             group.disks = disks.entry(group.template_id).or_default().clone();
+            group.disks.retain(|disk| group.has_data_disks || disk.role == DiskRole::System);
         }
         Ok(groups)
     })
@@ -313,6 +318,8 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         template: rows::uuid(row, "template")?,
         template_name: row.get("template_name")?,
         template_state: TemplateState::parse(&row.get::<_, String>("template_state")?)?,
+        template_power: Power::parse(&row.get::<_, String>("template_power")?)?,
+        template_node_is_down: row.get("template_node_is_down")?,
         os_type: row.get("os_type")?,
         pool: rows::uuid(row, "pool")?,
         pool_name: row.get("pool_name")?,
@@ -323,6 +330,7 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         vcpu: row.get("vcpu")?,
         memory_mib: rows::unsigned(row, "memory_mib")?,
         restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
+        has_data_disks: row.get("has_data_disks")?,
         prefix: row.get("prefix")?,
         digits: row.get("postfix")?,
         first_number: row.get("first_number")?,

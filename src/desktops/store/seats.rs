@@ -327,6 +327,7 @@ pub struct Build {
     pub memory_mib: u64,
     pub sys_restore: bool,
     pub data_restore: bool,
+    pub has_data_disks: bool,
     pub address: std::net::Ipv4Addr,
     pub mac: String,
     pub network: Uuid,
@@ -336,7 +337,7 @@ pub struct Build {
 pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.name, g.uuid AS group_uuid, t.uuid AS template, d.version, d.node_id, g.vcpu, g.memory_mib, \
-         g.sys_restore, g.data_restore, a.address, a.mac, n.uuid AS network \
+         g.sys_restore, g.data_restore, g.has_data_disks, a.address, a.mac, n.uuid AS network \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \
          JOIN networks n ON n.id = a.network_id \
@@ -354,6 +355,7 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
             memory_mib: rows::unsigned(row, "memory_mib")?,
             sys_restore: row.get("sys_restore")?,
             data_restore: row.get("data_restore")?,
+            has_data_disks: row.get("has_data_disks")?,
             address: super::address(row, "address")?,
             mac: row.get("mac")?,
             network: rows::uuid(row, "network")?,

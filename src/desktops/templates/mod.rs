@@ -137,6 +137,11 @@ impl Templates {
         Ok(self.inventory.compute_nodes(pool.id)?.into_iter().map(images_of).collect())
     }
 
+    /// Whether this is the uuid of a template.
+    pub fn is_template(&self, uuid: Uuid) -> Result<bool> {
+        self.store.read(|conn| Ok(store::find_if_there(conn, uuid)?.is_some()))
+    }
+
     /// Ctrl-Alt-Del to the template's own machine.
     ///
     /// # Errors

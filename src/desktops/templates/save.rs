@@ -14,6 +14,7 @@ use super::machine::{all_done, watched};
 use super::store::{self, Layer, PlacedLayer};
 use super::template::ABANDONED;
 use super::{Template, TemplateState, Templates, ready};
+use crate::desktops::machines::Settling;
 use crate::desktops::spec::Storages;
 use crate::error::{Error, Fault, Result};
 use crate::images;
@@ -24,7 +25,7 @@ use crate::node::protocol::{FrozenDisk, PowerAction};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
-use crate::store::{NodeId, Tx, now};
+use crate::store::{NodeId, Topic, Tx, now};
 
 pub(super) const KIND: &str = "template-save";
 
@@ -203,7 +204,11 @@ fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Resul
     templates.define(&template, execution)?;
     let client = templates.client_of(&template)?;
     let (end, domains) = ((PowerAction::End, templates.patience), vec![template.uuid]);
-    all_done(watched(execution, |watch| client.power(end, domains, watch))?)
+    let (machines, Templates { store: rows, runtime, .. }) = ([template.machine()], templates);
+    let of = (PowerAction::End, machines.as_slice());
+    let settling = Settling::of(rows, runtime, Topic::Templates, store::on_since, of)?;
+    all_done(watched(execution, |watch| client.power(end, domains, watch))?)?;
+    settling.wait(&[template.uuid])
 }
 
 fn freeze(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {

@@ -22,7 +22,7 @@ static SUBNETS: Listing = Listing {
         Column::text("name", "t.name"),
         Column::exact("network", "n.uuid"),
         Column::text("dns1", "t.dns1"),
-        Column::text("dns2", "t.dns2"),
+        Column::text("dns2", "coalesce(t.dns2, '')"),
         Column::time("created_at", "t.created_at"),
         Column::integer(
             "used_count",

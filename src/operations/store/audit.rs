@@ -11,15 +11,34 @@ use crate::store::{LineId, OperationId, Store, Topic, Tx, now};
 /// A line's number or an older one.
 const UP_TO: &str = "up_to_id";
 
+macro_rules! unknown {
+    () => {
+        "outcome-unknown"
+    };
+}
+
+macro_rules! code_needed {
+    () => {
+        "second-factor-needed"
+    };
+}
+
+/// Fault of a line as long as it is not known how it went; also its message key.
+pub const UNKNOWN: &str = unknown!();
+/// Fault of a sign-in with the right password that goes on with a code.
+pub const CODE_NEEDED: &str = code_needed!();
+
 /// Neither 0 nor 1 as long as it is not known how it went, and for what is neither.
 macro_rules! succeeded {
     ($sign:literal) => {
         concat!(
             "(",
             $sign,
-            " CASE WHEN a.fault IS NULL THEN 1 \
-             WHEN json_extract(a.fault, '$.key') IN ('outcome-unknown', 'second-factor-needed') \
-             THEN NULL ELSE 0 END)"
+            " CASE WHEN a.fault IS NULL THEN 1 WHEN json_extract(a.fault, '$.key') IN ('",
+            unknown!(),
+            "', '",
+            code_needed!(),
+            "') THEN NULL ELSE 0 END)"
         )
     };
 }

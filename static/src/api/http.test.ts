@@ -27,6 +27,15 @@ describe('answers', () => {
     )
   })
 
+  test('that refuse with HTTP status 200 mean their code', () => {
+    const text = '{"code":409,"msg":"in use","data":{"request_id":"r","error":"pool-in-use"}}'
+    expect(() => readAnswer(200, text)).toThrow(expect.objectContaining({ message: 'in use', status: 409 }))
+  })
+
+  test('may have nothing to give', () => {
+    expect(readAnswer(200, '{"code":0,"msg":"ok","data":null}').data).toBeNull()
+  })
+
   test('tell of an operation or a batch where there is one', () => {
     expect(outcomeOf({ operation_uuid: 'a' }).operation_uuid).toBe('a')
     expect(outcomeOf('a sentence')).toEqual({})

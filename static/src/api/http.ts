@@ -45,6 +45,7 @@ interface Envelope {
 const hooks = {
   language: () => 'zh-CN',
   unreachable: () => 'The server does not answer.',
+  missing: () => 'This is not there any more.',
   signedOut: () => {},
 }
 
@@ -71,14 +72,18 @@ export function readAnswer<T>(status: number, text: string): Answer<T> {
   } catch {
     throw new ApiError(hooks.unreachable(), status)
   }
-  const data = body.data as { request_id?: string; field?: string; details?: unknown; error?: string } | undefined
-  if (status >= 400 || (body.code ?? 0) !== 0) {
+  const data = body.data as
+    null | { request_id?: string; field?: string; details?: unknown; error?: string } | undefined
+  const code = body.code ?? 0
+  if (status >= 400 || code !== 0) {
     const message = body.msg || body.message || `HTTP ${status}`
-    throw new ApiError(message, status, data?.request_id, data?.field, data?.details, data?.error ?? body.error)
+    // What document 002's operations refuse comes with HTTP status 200: the code has it.
+    const meant = code >= 400 ? code : status
+    throw new ApiError(message, meant, data?.request_id, data?.field, data?.details, data?.error ?? body.error)
   }
   // Document 001 answers without an envelope.
   if (body.code === undefined) return { data: body as T, msg: '' }
-  return { data: (body.data ?? {}) as T, msg: body.msg ?? '' }
+  return { data: body.data as T, msg: body.msg ?? '' }
 }
 
 type Method = 'get' | 'post' | 'put' | 'delete'
@@ -94,7 +99,9 @@ export type Body<P extends PathOf<M>, M extends Method> = paths[P][M] extends {
   ? B
   : undefined
 
-type Inside<C> = C extends { code: number; data: infer D } ? D : C
+type Inside<C> = C extends { code: 0; data: infer D } ? Whole<D> : C extends { code: number } ? never : C
+/** Of a list its page: one row alone is asked for by {@link getOne}. */
+type Whole<D> = Extract<D, { results: unknown[] }> extends never ? D : Extract<D, { results: unknown[] }>
 /** What a path answers, out of its envelope; of each of its actions. */
 export type Data<P extends PathOf<M>, M extends Method = 'get'> = paths[P][M] extends {
   responses: { 200: { content: { 'application/json': infer C } } }
@@ -166,10 +173,12 @@ export async function get<P extends PathOf<'get'>>(path: P, query: Query = {}, .
   return (await call('get', path, { query }, ...values)).data
 }
 
-/** The one row of a list that has this uuid. */
+/** The one row of a list that has this uuid; an error of status 404 when there is none. */
 export async function getOne<P extends PathOf<'get'>>(path: P, uuid: string, ...values: Given<P>): Promise<Row<P>> {
   const query = { searchtype: 'single', uuid }
-  return (await send<Row<P>>('get', fill(path, ...values), { query })).data
+  const { data } = await send<Row<P> | null>('get', fill(path, ...values), { query })
+  if (data === null) throw new ApiError(hooks.missing(), 404)
+  return data
 }
 
 /** How work went that goes on after its answer, or that was done for several things. */

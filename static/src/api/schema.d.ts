@@ -395,23 +395,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1.0/downloads/templates/{ticket}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The file behind a download URL: a self-contained qcow2 */
-        get: operations["carrel.templates.download-file"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1.0/education/desktop/": {
         parameters: {
             query?: never;
@@ -511,6 +494,23 @@ export interface paths {
         };
         /** A PNG of a running template's screen */
         get: operations["carrel.templates.screen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/downloads/templates/{ticket}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file behind a download URL: a self-contained qcow2 */
+        get: operations["carrel.templates.download-file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1280,10 +1280,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sign out */
+        /** Sign out; a new session that nobody is signed in with comes as a cookie */
         get: operations["virtool.session.logout"];
         put?: never;
-        /** Sign out */
+        /** Sign out; the session's cookie is taken back */
         post: operations["carrel.session.logout"];
         delete?: never;
         options?: never;
@@ -1370,7 +1370,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The user of a name, or users from a number on */
+        /** Oneself, with users.view also the user of a name, or users from a number on */
         get: operations["ops.user.get"];
         put?: never;
         /** Make a user or several, all of them or none */
@@ -1455,6 +1455,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AccountRefusal: {
+            id: string;
+            message: string;
+            error: string;
+        } | {
+            /** @constant */
+            in: "body";
+            loc: string[];
+            msg: string;
+            type: string;
+        }[];
         AnalysisAccountLoginData: {
             access_token: string;
             token_type: string;
@@ -1521,6 +1532,14 @@ export interface components {
             /** @description Compared when it is given; the document does not have it. */
             old_password?: string | null;
         };
+        AnalysisRefusal: {
+            /** @constant */
+            code: 1;
+            /** @description Why */
+            msg: string;
+            /** @constant */
+            data: "";
+        };
         AnalysisRoleListRoleView: {
             /** Format: int64 */
             id: number;
@@ -1544,7 +1563,7 @@ export interface components {
             operation_state?: components["schemas"]["OperationState"] | null;
             /**
              * Format: uint
-             * @description Known once it is over.
+             * @description Of an operation that still goes on: so far.
              */
             success_num?: number | null;
             /** Format: uint */
@@ -1723,6 +1742,11 @@ export interface components {
             TEMPLATE_DATA: components["schemas"]["CarrelNodesDetailStorageView"] | null;
             INSTANCE_SYS: components["schemas"]["CarrelNodesDetailStorageView"] | null;
             INSTANCE_DATA: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            /** @description The four under their names in small letters, which some clients read. */
+            template_sys: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            template_data: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            instance_sys: components["schemas"]["CarrelNodesDetailStorageView"] | null;
+            instance_data: components["schemas"]["CarrelNodesDetailStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -1762,15 +1786,22 @@ export interface components {
             created_at: string;
             updated_at: string | null;
         };
+        /** @description Gateway and name servers of a network card. */
+        CarrelNodesDetailGateView: {
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+        };
         /** @description An address of a network card. */
         CarrelNodesDetailIpView: {
             /** Format: uuid */
             uuid: string;
             ip: string;
             netmask: string;
-            gateway: string | null;
-            dns1: string | null;
-            dns2: string | null;
+            /** @description Empty when it has none, as the two below. */
+            gateway: string;
+            dns1: string;
+            dns2: string;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -1800,6 +1831,8 @@ export interface components {
              */
             type: number;
             ip_info: components["schemas"]["CarrelNodesDetailIpView"][];
+            /** @description Where its packets go; nothing in it when it leads nowhere. */
+            gate_info: components["schemas"]["CarrelNodesDetailGateView"];
             /** Format: uint8 */
             deleted: number;
             deleted_at: string | null;
@@ -1826,6 +1859,8 @@ export interface components {
             used: number;
             /** Format: uint64 */
             total: number;
+            /** Format: uint64 */
+            available: number;
             /** @description Percent, as text. */
             usage: string;
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
@@ -1880,6 +1915,11 @@ export interface components {
             TEMPLATE_DATA: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
             INSTANCE_SYS: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
             INSTANCE_DATA: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            /** @description The four under their names in small letters, which some clients read. */
+            template_sys: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            template_data: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            instance_sys: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
+            instance_data: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -1919,15 +1959,22 @@ export interface components {
             created_at: string;
             updated_at: string | null;
         };
+        /** @description Gateway and name servers of a network card. */
+        CarrelNodesInPoolGateView: {
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+        };
         /** @description An address of a network card. */
         CarrelNodesInPoolIpView: {
             /** Format: uuid */
             uuid: string;
             ip: string;
             netmask: string;
-            gateway: string | null;
-            dns1: string | null;
-            dns2: string | null;
+            /** @description Empty when it has none, as the two below. */
+            gateway: string;
+            dns1: string;
+            dns2: string;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -1957,6 +2004,8 @@ export interface components {
              */
             type: number;
             ip_info: components["schemas"]["CarrelNodesInPoolIpView"][];
+            /** @description Where its packets go; nothing in it when it leads nowhere. */
+            gate_info: components["schemas"]["CarrelNodesInPoolGateView"];
             /** Format: uint8 */
             deleted: number;
             deleted_at: string | null;
@@ -1983,6 +2032,8 @@ export interface components {
             used: number;
             /** Format: uint64 */
             total: number;
+            /** Format: uint64 */
+            available: number;
             /** @description Percent, as text. */
             usage: string;
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
@@ -3038,6 +3089,20 @@ export interface components {
         CarrelUsersRemoveSecondFactorInput: Record<string, never>;
         /** @description Of what takes nothing but its path. */
         CarrelUsersUnlockInput: Record<string, never>;
+        CodedRefusal: {
+            /** @description The HTTP status that means it */
+            code: number;
+            /** @description Why, in the reader's language */
+            msg: string;
+            data: {
+                /** @description Leads to the causes in the log */
+                request_id: string;
+                /** @description Why, in a word for programs */
+                error: string;
+                /** @description The field that it is about */
+                field?: string;
+            };
+        };
         /**
          * @description How a desktop is.
          * @enum {string}
@@ -3152,6 +3217,12 @@ export interface components {
             permission_desc: string;
             /** Format: uint32 */
             permission_code: number;
+        };
+        OpsRefusal: {
+            /** @constant */
+            ok: false;
+            /** @description Why */
+            info: string;
         };
         OpsSshKeyManageListData: {
             data: components["schemas"]["OpsSshKeyManageListEntryView"][];
@@ -3312,8 +3383,18 @@ export interface components {
              * @description 0 good, 1 on its way, 2 faulty.
              */
             status: number;
+            /**
+             * Format: uint8
+             * @description The same under another name, which some clients read.
+             */
+            image_status: number;
             /** @description Why the status is not 0. */
             reason: string | null;
+            /**
+             * Format: uuid
+             * @description Uuid of its pool.
+             */
+            resource_pool: string;
             detail: components["schemas"]["VdiBaseImagesDetailCopyView"][];
             /** Format: uint8 */
             deleted: number;
@@ -3386,8 +3467,18 @@ export interface components {
              * @description 0 good, 1 on its way, 2 faulty.
              */
             status: number;
+            /**
+             * Format: uint8
+             * @description The same under another name, which some clients read.
+             */
+            image_status: number;
             /** @description Why the status is not 0. */
             reason: string | null;
+            /**
+             * Format: uuid
+             * @description Uuid of its pool.
+             */
+            resource_pool: string;
             detail: components["schemas"]["VdiBaseImagesListCopyView"][];
             /** Format: uint8 */
             deleted: number;
@@ -3404,15 +3495,22 @@ export interface components {
             name: string;
             os_type: string;
         };
+        /** @description Gateway and name servers of a network card. */
+        VdiComputeNodesListGateView: {
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+        };
         /** @description An address of a network card. */
         VdiComputeNodesListIpView: {
             /** Format: uuid */
             uuid: string;
             ip: string;
             netmask: string;
-            gateway: string | null;
-            dns1: string | null;
-            dns2: string | null;
+            /** @description Empty when it has none, as the two below. */
+            gateway: string;
+            dns1: string;
+            dns2: string;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -3442,6 +3540,8 @@ export interface components {
              */
             type: number;
             ip_info: components["schemas"]["VdiComputeNodesListIpView"][];
+            /** @description Where its packets go; nothing in it when it leads nowhere. */
+            gate_info: components["schemas"]["VdiComputeNodesListGateView"];
             /** Format: uint8 */
             deleted: number;
             deleted_at: string | null;
@@ -3497,6 +3597,11 @@ export interface components {
             TEMPLATE_DATA: components["schemas"]["VdiComputeNodesListStorageView"] | null;
             INSTANCE_SYS: components["schemas"]["VdiComputeNodesListStorageView"] | null;
             INSTANCE_DATA: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            /** @description The four under their names in small letters, which some clients read. */
+            template_sys: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            template_data: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            instance_sys: components["schemas"]["VdiComputeNodesListStorageView"] | null;
+            instance_data: components["schemas"]["VdiComputeNodesListStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -3556,10 +3661,18 @@ export interface components {
             used: number;
             /** Format: uint64 */
             total: number;
+            /** Format: uint64 */
+            available: number;
             /** @description Percent, as text. */
             usage: string;
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
             role: string;
+        };
+        /** @description Gateway and name servers of a network card. */
+        VdiControllerNodesListGateView: {
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
         };
         /** @description An address of a network card. */
         VdiControllerNodesListIpView: {
@@ -3567,9 +3680,10 @@ export interface components {
             uuid: string;
             ip: string;
             netmask: string;
-            gateway: string | null;
-            dns1: string | null;
-            dns2: string | null;
+            /** @description Empty when it has none, as the two below. */
+            gateway: string;
+            dns1: string;
+            dns2: string;
             /** Format: uint8 */
             is_manage: number;
             /** Format: uint8 */
@@ -3599,6 +3713,8 @@ export interface components {
              */
             type: number;
             ip_info: components["schemas"]["VdiControllerNodesListIpView"][];
+            /** @description Where its packets go; nothing in it when it leads nowhere. */
+            gate_info: components["schemas"]["VdiControllerNodesListGateView"];
             /** Format: uint8 */
             deleted: number;
             deleted_at: string | null;
@@ -3654,6 +3770,11 @@ export interface components {
             TEMPLATE_DATA: components["schemas"]["VdiControllerNodesListStorageView"] | null;
             INSTANCE_SYS: components["schemas"]["VdiControllerNodesListStorageView"] | null;
             INSTANCE_DATA: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            /** @description The four under their names in small letters, which some clients read. */
+            template_sys: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            template_data: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            instance_sys: components["schemas"]["VdiControllerNodesListStorageView"] | null;
+            instance_data: components["schemas"]["VdiControllerNodesListStorageView"] | null;
             /** @description Percent, as text. */
             usage_sys: string;
             /** @description Percent, as text. */
@@ -3713,6 +3834,8 @@ export interface components {
             used: number;
             /** Format: uint64 */
             total: number;
+            /** Format: uint64 */
+            available: number;
             /** @description Percent, as text. */
             usage: string;
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
@@ -3725,7 +3848,6 @@ export interface components {
         };
         VdiDataNetworksCreateInput: {
             name: string;
-            /** @default null */
             desc?: string | null;
             /** Format: uuid */
             switch_uuid: string;
@@ -3787,6 +3909,7 @@ export interface components {
             desc?: string | null;
             /**
              * Format: int64
+             * @description 0: as it is.
              * @default null
              */
             vlan_id?: number | null;
@@ -3881,8 +4004,8 @@ export interface components {
             end_ip: string;
             /** Format: ipv4 */
             dns1: string;
-            /** Format: ipv4 */
-            dns2: string | null;
+            /** @description Empty when there is none. */
+            dns2: string;
             /**
              * Format: uint32
              * @description Addresses that templates and desktops have.
@@ -3911,7 +4034,7 @@ export interface components {
             gateway?: string | null;
             /** @default null */
             dns1?: string | null;
-            /** @default null */
+            /** @description Empty: none. */
             dns2?: string | null;
         };
         /** @description A subnet. */
@@ -3932,8 +4055,8 @@ export interface components {
             end_ip: string;
             /** Format: ipv4 */
             dns1: string;
-            /** Format: ipv4 */
-            dns2: string | null;
+            /** @description Empty when there is none. */
+            dns2: string;
             /**
              * Format: uint32
              * @description Addresses that templates and desktops have.
@@ -3971,8 +4094,8 @@ export interface components {
             end_ip: string;
             /** Format: ipv4 */
             dns1: string;
-            /** Format: ipv4 */
-            dns2: string | null;
+            /** @description Empty when there is none. */
+            dns2: string;
             /**
              * Format: uint32
              * @description Addresses that templates and desktops have.
@@ -4025,7 +4148,10 @@ export interface components {
              * @description 1: the system disk is made anew at every start and reboot.
              */
             sys_restore: number;
-            /** Format: uint8 */
+            /**
+             * Format: uint8
+             * @description 0, 1, or 2: desktops get no data disks, also where the template has some.
+             */
             data_restore: number;
             /** Format: int64 */
             instance_num: number;
@@ -4093,7 +4219,7 @@ export interface components {
             /** Format: uuid */
             template: string;
             template_name: string;
-            /** @description Updating while the template is worked on and the group must wait. */
+            /** @description As in the list of templates; updating while the template is worked on and the group must wait. */
             template_status: components["schemas"]["VdiEduDesktopsListTemplateStatus"];
             /** Format: uuid */
             pool: string;
@@ -4270,9 +4396,14 @@ export interface components {
             end_ip: string;
             /**
              * Format: uint32
-             * @description Terminals that belong to the group: addresses in its range.
+             * @description Terminals do not register in this version: 0.
              */
             terminal_count: number;
+            /**
+             * Format: uint32
+             * @description Addresses for terminals.
+             */
+            seat_count: number;
             /**
              * Format: uint64
              * @description Desktop groups.
@@ -4398,8 +4529,9 @@ export interface components {
              * @description Seconds since then, while it runs.
              */
             active_time: number;
-            /** @description Why it is not running, or what is being done with it. */
+            /** @description What is wrong with it: of status error only. */
             message: string;
+            /** @description Why it is not running. */
             reason: string;
             /** @description The operation that works on it, if one does. */
             working: string | null;
@@ -4803,6 +4935,12 @@ export interface components {
             /** Format: uuid */
             uuid: string;
         };
+        VdiTemplatesEditEditedView: {
+            /** @description Good once and for 30 seconds; null while it is not on, then `get_console` gives one. */
+            websockify_url: string | null;
+            /** @description Uuid of the ISO that is in its drive; empty when there is none. */
+            attach: string;
+        };
         /** @description A thing as the caller sees it. */
         VdiTemplatesEditInput: {
             name: string;
@@ -4947,7 +5085,8 @@ export interface components {
             /** @description Started since the last save, for whatever reason. */
             changed: boolean;
             started_at: string | null;
-            updated_time: string | null;
+            /** @description Of the last save, or when it was made. */
+            updated_time: string;
             created_at: string;
             updated_at: string | null;
             /** Format: uint8 */
@@ -5096,7 +5235,6 @@ export interface components {
             name: string;
             /** @description nat, flat or vlan */
             type: string;
-            /** @default null */
             desc?: string | null;
             /**
              * @description Must be empty in this version.
@@ -5427,18 +5565,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiIndexTopDataData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5447,7 +5585,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5461,18 +5599,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiIndexResourceStatisticData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5481,7 +5619,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5508,23 +5646,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiIndexOperationLogLogLine"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiIndexOperationLogLogLine"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5533,7 +5671,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5554,23 +5692,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiResourcePoolsListPoolView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiResourcePoolsListPoolView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5579,7 +5717,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5597,18 +5735,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiResourcePoolsCreateData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5617,7 +5755,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5635,18 +5773,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5655,7 +5793,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5675,18 +5813,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiResourcePoolsEditData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5695,7 +5833,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5718,23 +5856,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiControllerNodesListNodeView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiControllerNodesListNodeView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5743,7 +5881,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5763,18 +5901,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5783,7 +5921,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5808,23 +5946,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiComputeNodesListNodeView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiComputeNodesListNodeView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5833,7 +5971,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5850,18 +5988,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelNodesInPoolData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5870,7 +6008,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5886,18 +6024,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelNodesDetailData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5906,7 +6044,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5930,23 +6068,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiBaseImagesListImageView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiBaseImagesListImageView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5955,7 +6093,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -5975,18 +6113,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -5995,7 +6133,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6015,18 +6153,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6035,7 +6173,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6052,18 +6190,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiBaseImagesDetailData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6072,7 +6210,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6093,18 +6231,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6113,7 +6251,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6134,18 +6272,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6154,7 +6292,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6178,23 +6316,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiDataNetworksListNetworkView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiDataNetworksListNetworkView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6203,7 +6341,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6221,18 +6359,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiDataNetworksCreateNetworkView"] & components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6241,7 +6379,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6259,18 +6397,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6279,7 +6417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6299,18 +6437,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiDataNetworksEditNetworkView"] & components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6319,7 +6457,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6342,23 +6480,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiDataNetworksSubnetsListSubnetView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiDataNetworksSubnetsListSubnetView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6367,7 +6505,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6387,18 +6525,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiDataNetworksSubnetCreateSubnetView"] & components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6407,7 +6545,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6427,18 +6565,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6447,7 +6585,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6468,18 +6606,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiDataNetworksSubnetEditSubnetView"] & components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6488,7 +6626,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6510,23 +6648,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiVswitchsListSwitchView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiVswitchsListSwitchView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6535,7 +6673,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6553,18 +6691,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiVswitchsCreateData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6573,7 +6711,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6591,18 +6729,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6611,7 +6749,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6631,18 +6769,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiVswitchsEditData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6651,7 +6789,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6673,23 +6811,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiEduGroupsListEducationGroupView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiEduGroupsListEducationGroupView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6698,7 +6836,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6716,18 +6854,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6736,7 +6874,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6754,18 +6892,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiEduGroupsCreateData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6774,7 +6912,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6792,18 +6930,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6812,7 +6950,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6835,23 +6973,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiTemplatesListTemplateView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiTemplatesListTemplateView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6860,7 +6998,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6878,18 +7016,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -6898,7 +7036,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -6968,35 +7106,40 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
-                    } | {
-                        /** @description 0 is success */
-                        code: number;
+                    } | components["schemas"]["CodedRefusal"] | {
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
                     } | {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"] & components["schemas"]["VdiTemplatesEditEditedView"];
+                    } | {
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     } | {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiTemplatesDownloadData"];
                     } | {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelTemplatesGetConsoleData"];
                     };
@@ -7008,7 +7151,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7026,18 +7169,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7046,7 +7189,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7063,23 +7206,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiTemplatesImagesNodeView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiTemplatesImagesNodeView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7088,38 +7231,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-        };
-    };
-    "carrel.templates.download-file": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                ticket: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/octet-stream": string;
-                };
-            };
-            /** @description Refused; the message says why */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7141,23 +7253,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiEduDesktopsListDesktopGroupView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiEduDesktopsListDesktopGroupView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7166,7 +7278,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7184,18 +7296,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7204,7 +7316,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7250,20 +7362,20 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
-                    } | {
-                        /** @description 0 is success */
-                        code: number;
+                    } | components["schemas"]["CodedRefusal"] | {
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
                     };
@@ -7275,7 +7387,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7293,18 +7405,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7313,7 +7425,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7332,18 +7444,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelEduDesktopsCapacityData"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7352,7 +7464,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7375,23 +7487,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["VdiEduInstancesListDesktopView"][];
-                        };
-                    };
+                        } | (components["schemas"]["VdiEduInstancesListDesktopView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7400,7 +7512,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7435,7 +7547,10 @@ export interface operations {
                     action: "hard_reboot";
                     param: components["schemas"]["CarrelEduInstancesHardRebootInput"];
                 } | {
-                    /** @constant */
+                    /**
+                     * @description `action` is taken, too.
+                     * @constant
+                     */
                     action: "create";
                     param: components["schemas"]["VdiEduInstancesCreateInput"];
                 } | {
@@ -7446,20 +7561,20 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    } | {
-                        /** @description 0 is success */
-                        code: number;
+                    } | components["schemas"]["CodedRefusal"] | {
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["VdiEduInstancesGetConsoleData"];
                     };
@@ -7471,7 +7586,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7489,18 +7604,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
-                    };
+                    } | components["schemas"]["CodedRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -7509,7 +7624,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7532,8 +7647,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -7545,7 +7660,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7578,7 +7693,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7611,7 +7726,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.templates.download-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7632,8 +7778,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelSessionGetData"];
                     };
@@ -7645,7 +7791,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7670,8 +7816,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -7683,7 +7829,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7708,8 +7854,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -7721,7 +7867,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7754,15 +7900,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["CarrelUsersListUserView"][];
-                        };
+                        } | (components["schemas"]["CarrelUsersListUserView"] | null);
                     };
                 };
             };
@@ -7772,7 +7918,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7797,8 +7943,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUsersCreateData"];
                     };
@@ -7810,7 +7956,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7835,8 +7981,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
                     };
@@ -7848,7 +7994,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7871,8 +8017,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUsersDetailData"];
                     };
@@ -7884,7 +8030,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7911,8 +8057,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUsersEditData"];
                     };
@@ -7924,7 +8070,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7951,8 +8097,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -7964,7 +8110,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -7989,8 +8135,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUsersImportCheckData"];
                     };
@@ -8002,7 +8148,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8027,8 +8173,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUsersImportImportView"] & components["schemas"]["BatchOutcome"];
                     };
@@ -8040,7 +8186,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8065,8 +8211,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelMailConfirmData"];
                     };
@@ -8078,7 +8224,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8099,8 +8245,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelPermissionsListPermissionView"][];
                     };
@@ -8112,7 +8258,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8139,15 +8285,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["CarrelRolesListRoleView"][];
-                        };
+                        } | (components["schemas"]["CarrelRolesListRoleView"] | null);
                     };
                 };
             };
@@ -8157,7 +8303,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8182,8 +8328,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelRolesCreateData"];
                     };
@@ -8195,7 +8341,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8222,8 +8368,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelRolesEditData"];
                     };
@@ -8235,7 +8381,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8262,8 +8408,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8275,7 +8421,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8303,15 +8449,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["CarrelUserGroupsListGroupView"][];
-                        };
+                        } | (components["schemas"]["CarrelUserGroupsListGroupView"] | null);
                     };
                 };
             };
@@ -8321,7 +8467,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8346,8 +8492,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUserGroupsCreateData"];
                     };
@@ -8359,7 +8505,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8386,8 +8532,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelUserGroupsEditData"];
                     };
@@ -8399,7 +8545,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8426,8 +8572,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8439,7 +8585,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8460,8 +8606,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnKeysListKeyView"][];
                     };
@@ -8473,7 +8619,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8498,8 +8644,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnKeysCreateData"];
                     };
@@ -8511,7 +8657,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8538,8 +8684,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnKeysEditData"];
                     };
@@ -8551,7 +8697,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8578,8 +8724,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8591,7 +8737,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8619,15 +8765,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["CarrelKeysListKeyView"][];
-                        };
+                        } | (components["schemas"]["CarrelKeysListKeyView"] | null);
                     };
                 };
             };
@@ -8637,7 +8783,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8664,8 +8810,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8677,7 +8823,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8698,8 +8844,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSessionsListSessionView"][];
                     };
@@ -8711,7 +8857,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8736,8 +8882,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8749,7 +8895,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8776,8 +8922,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8789,7 +8935,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8817,15 +8963,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["CarrelSessionsListSessionView"][];
-                        };
+                        } | (components["schemas"]["CarrelSessionsListSessionView"] | null);
                     };
                 };
             };
@@ -8835,7 +8981,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8862,8 +9008,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -8875,7 +9021,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8896,8 +9042,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelPolicyGetData"];
                     };
@@ -8909,7 +9055,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8934,8 +9080,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelPolicyEditData"];
                     };
@@ -8947,7 +9093,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -8968,8 +9114,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnGetData"];
                     };
@@ -8981,7 +9127,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9006,8 +9152,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnEditData"];
                     };
@@ -9019,7 +9165,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9040,8 +9186,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSshKeysListKeyView"][];
                     };
@@ -9053,7 +9199,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9078,8 +9224,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSshKeysCreateData"];
                     };
@@ -9091,7 +9237,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9118,8 +9264,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9131,7 +9277,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9154,8 +9300,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelSshKeysListKeyView"][];
                     };
@@ -9167,7 +9313,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9194,8 +9340,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelSshKeysCreateData"];
                     };
@@ -9207,7 +9353,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9235,8 +9381,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9248,7 +9394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9278,15 +9424,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["CarrelSshGrantsListGrantView"][];
-                        };
+                        } | (components["schemas"]["CarrelSshGrantsListGrantView"] | null);
                     };
                 };
             };
@@ -9296,7 +9442,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9321,8 +9467,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelSshGrantsCreateData"];
                     };
@@ -9334,7 +9480,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9361,8 +9507,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9374,7 +9520,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9397,8 +9543,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelSshKeysFoundData"];
                     };
@@ -9410,7 +9556,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9431,8 +9577,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSecondFactorGetData"];
                     };
@@ -9444,7 +9590,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9485,23 +9631,23 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSecondFactorStartData"];
                     } | {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSecondFactorConfirmData"];
                     } | {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelOwnSecondFactorRecoveryData"];
                     } | {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9513,7 +9659,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9540,8 +9686,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9553,7 +9699,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9574,8 +9720,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9587,7 +9733,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9613,8 +9759,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9626,7 +9772,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9654,15 +9800,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: {
                             count: number;
                             next: string | null;
                             previous: string | null;
                             results: components["schemas"]["Operation"][];
-                        };
+                        } | (components["schemas"]["Operation"] | null);
                     };
                 };
             };
@@ -9672,7 +9818,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9705,8 +9851,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: Record<string, never>;
                     };
@@ -9718,7 +9864,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9758,7 +9904,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9787,7 +9933,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CodedRefusal"];
                 };
             };
         };
@@ -9816,7 +9962,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -9849,7 +9995,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -9878,7 +10024,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -9911,7 +10057,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -9940,7 +10086,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -9973,7 +10119,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10004,7 +10150,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10035,7 +10181,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10068,7 +10214,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10103,7 +10249,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10145,7 +10291,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10172,7 +10318,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10203,7 +10349,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10236,7 +10382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };
@@ -10250,24 +10396,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountMeData"];
-                    } | {
-                        /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    };
+                    } | components["schemas"]["AnalysisRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10276,7 +10416,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10294,26 +10434,20 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountLoginData"];
-                    } | {
+                    } | components["schemas"]["AnalysisRefusal"] | {
                         /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    } | {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        code: 0;
                         msg: string;
                         data: string;
                     };
@@ -10325,7 +10459,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10343,24 +10477,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: string;
-                    } | {
-                        /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    };
+                    } | components["schemas"]["AnalysisRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10369,7 +10497,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10386,24 +10514,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["AnalysisAccountManagerListData"];
-                    } | {
-                        /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    };
+                    } | components["schemas"]["AnalysisRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10412,7 +10534,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10430,25 +10552,19 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         /** Format: uint */
                         data: number;
-                    } | {
-                        /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    };
+                    } | components["schemas"]["AnalysisRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10457,7 +10573,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10475,24 +10591,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: boolean;
-                    } | {
-                        /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    };
+                    } | components["schemas"]["AnalysisRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10501,7 +10611,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10515,24 +10625,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        /** @description 0 is success, 1 is failure */
-                        code: number;
+                        /** @constant */
+                        code: 0;
                         msg: string;
                         data: components["schemas"]["AnalysisRoleListRoleView"][];
-                    } | {
-                        /** @constant */
-                        code: 1;
-                        msg: string;
-                        /** @constant */
-                        data: "";
-                    };
+                    } | components["schemas"]["AnalysisRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10541,7 +10645,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AnalysisRefusal"];
                 };
             };
         };
@@ -10559,20 +10663,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: components["schemas"]["OpsUserGetData"];
-                    } | {
                         /** @constant */
-                        ok: false;
-                        info: string;
-                    };
+                        ok: true;
+                        info: components["schemas"]["OpsUserGetData"];
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10581,7 +10682,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10605,20 +10706,17 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: string;
-                    } | {
                         /** @constant */
-                        ok: false;
+                        ok: true;
                         info: string;
-                    };
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10627,7 +10725,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10645,20 +10743,17 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: string;
-                    } | {
                         /** @constant */
-                        ok: false;
+                        ok: true;
                         info: string;
-                    };
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10667,7 +10762,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10683,20 +10778,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: string;
-                    } | {
                         /** @constant */
-                        ok: false;
+                        ok: true;
                         info: string;
-                    };
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10705,7 +10797,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10723,20 +10815,17 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: components["schemas"]["OpsLoginLoginData"];
-                    } | {
                         /** @constant */
-                        ok: false;
-                        info: string;
-                    };
+                        ok: true;
+                        info: components["schemas"]["OpsLoginLoginData"];
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10745,7 +10834,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10763,20 +10852,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: components["schemas"]["OpsPermissionListData"];
-                    } | {
                         /** @constant */
-                        ok: false;
-                        info: string;
-                    };
+                        ok: true;
+                        info: components["schemas"]["OpsPermissionListData"];
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10785,7 +10871,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10803,20 +10889,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success, or a refusal */
+            /** @description Success, or refused: the body tells */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        ok: boolean;
-                        info: components["schemas"]["OpsSshKeyManageListData"];
-                    } | {
                         /** @constant */
-                        ok: false;
-                        info: string;
-                    };
+                        ok: true;
+                        info: components["schemas"]["OpsSshKeyManageListData"];
+                    } | components["schemas"]["OpsRefusal"];
                 };
             };
             /** @description Refused; the message says why */
@@ -10825,7 +10908,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["OpsRefusal"];
                 };
             };
         };
@@ -10856,7 +10939,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AccountRefusal"];
                 };
             };
         };

@@ -3,6 +3,7 @@
 //! `Answer::documented`.
 
 mod operations;
+mod refusals;
 mod routes;
 mod scenario;
 mod table;

@@ -132,7 +132,7 @@ fn base_images() {
     let edit = admin.put(&one).json(&json!({"name": "renamed", "os_type": "win10"}));
     edit.send().documented("vdi.base-images.edit");
     let detail = admin.get(&one).send().documented("vdi.base-images.detail");
-    assert_json(&detail, json!({"name": "renamed", "os_type": "win10", "count": 1}));
+    assert_json(&detail, json!({"name": "renamed", "os_type": "Windows 10 bit 64", "count": 1}));
     let node = &detail["detail"][0]["host_uuid"];
     let resync = admin.post(&format!("{one}/resync")).json(&json!({"node_uuid": node}));
     resync.send().documented("vdi.base-images.resync");

@@ -12,11 +12,15 @@ fn two_tabs_of_one_browser_come_in_one_after_the_other() {
     let first = site.sign_in_there(&mut browser, &first, "anna").location.expect("the way back");
     let end = browser.get(&first);
     assert_eq!(end.location, Some(site.url("/")));
+    let replaced = site.client(&browser);
+    replaced.get("/api/v1.0/identity/own").send().data();
     let second = site.sign_in_there(&mut browser, &second, "anna").location.expect("the way back");
     let end = browser.get(&second);
     assert_eq!(end.location, Some(site.url("/")));
     let own = site.client(&browser).get("/api/v1.0/identity/own").send().data();
     assert_eq!(own["name"], "anna");
+    // The session that came along has ended.
+    replaced.get("/api/v1.0/identity/own").send().expect_status(401);
     // Each only once.
     for back in [&first, &second] {
         let mut again = browser.clone();

@@ -43,7 +43,7 @@ static TEMPLATES: Listing = Listing {
         Column::text("owner", "t.owner_name"),
         Column::integer("vcpu", "t.vcpu"),
         Column::time("created_at", "t.created_at"),
-        Column::time("updated_time", "t.saved_at"),
+        Column::time("updated_time", "coalesce(t.saved_at, t.created_at)"),
     ],
     order: "t.id",
 };
