@@ -23,8 +23,9 @@ pub(super) const KIND: &str = "template-flatten";
 /// Layers of a template in a chain. Every one costs QEMU a file and each guest's first read of a block
 /// a look into it.
 const CHAIN_LIMIT: usize = 8;
-/// Seconds until a long chain is copied: the save that made it must have ended.
-const PAUSE: i64 = 1;
+/// Seconds until a long chain is copied: the save that made it must have ended, and who goes on with the template at once
+/// must not meet the copying.
+const PAUSE: i64 = 5;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
