@@ -31,8 +31,9 @@ pub fn qemu_io(disk: &Path, command: &str) {
 #[track_caller]
 pub fn working_disk(storage: &Path, template: &str) -> PathBuf {
     let folder = std::fs::read_dir(storage.join("desktops").join(template));
-    let disk = folder.expect("its folder").next().expect("its disk");
-    disk.expect("its disk").path()
+    let mut disks: Vec<_> = folder.expect("its folder").map(|disk| disk.expect("a disk")).collect();
+    assert_eq!(disks.len(), 1, "which of its disks is meant?");
+    disks.remove(0).path()
 }
 
 fn layers(storage: &Path) -> Vec<PathBuf> {

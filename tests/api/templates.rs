@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::images::{image_file, qemu_img};
-use crate::save::{qemu_io, working_disk};
+use crate::save::qemu_io;
 use crate::support::{Answer, SMALL, Server, Site, assert_json, rows, wait_until};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
@@ -373,9 +373,11 @@ fn break_off(base: &str, path: &str) {
 fn a_copy_stands_alone_and_a_download_is_one_file_for_one_use() {
     let bench = Bench::start();
     let uuid = bench.create("t");
-    // More than all buffers between here and there hold.
+    // More than all buffers between here and there hold: twice 4 MiB to be sent and 32 MiB that came.
     let storage = bench.server.data_here().join("storage");
-    qemu_io(&working_disk(&storage, &uuid), "write -P 171 0 32M");
+    let disk = bench.uuids("SELECT uuid FROM template_disks WHERE role = 'system'").remove(0);
+    let disk = storage.join("desktops").join(&uuid).join(format!("{disk}.qcow2"));
+    qemu_io(&disk, "write -P 171 0 96M");
     bench.save(&uuid);
     let copy = json!({
         "template_uuid": uuid, "name": "copy", "desc": "c", "pool_uuid": bench.site.pool,
