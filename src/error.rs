@@ -208,7 +208,18 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let Fault { kind, key, args, detail, reason } = fault;
         let args = args.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
-        Self { kind, key: Cow::Owned(key), args, reason, source: Some(detail.into()) }
+        let error = Self { kind, key: Cow::Owned(key), args, reason, source: None };
+        // It begins with what the error says of itself, else each way over a link would say it once more.
+        let own = error.to_string();
+        let cause = match detail.strip_prefix(&own) {
+            Some("") => "",
+            Some(rest) => rest.strip_prefix(": ").unwrap_or(&detail),
+            None => &detail,
+        };
+        match cause {
+            "" => error,
+            cause => error.because(cause),
+        }
     }
 }
 
@@ -307,6 +318,23 @@ mod tests {
         let kept = serde_json::to_string(&taken).expect("text");
         let read: Fault = serde_json::from_str(&kept).expect("a row can be read again");
         assert!(read.reason.expect("the first reason").reason.is_none());
+    }
+
+    #[test]
+    fn what_goes_over_links_again_and_again_says_the_same() {
+        let plain = Error::conflict("storage-not-mounted").arg("path", "/s");
+        let caused = Error::internal("write a file").arg("path", "/s");
+        let other = Error::conflict("a").because("a: the cause begins like it");
+        for error in [plain, caused, other] {
+            let said = error.detail();
+            let mut fault = Fault::from(error);
+            for _ in 0..3 {
+                fault = Fault::from(Error::from(fault));
+            }
+            assert_eq!(fault.detail, said);
+        }
+        let public = Fault::from(&Error::conflict("b").because("secret")).public();
+        assert_eq!(Error::from(public).detail(), "b");
     }
 
     #[test]

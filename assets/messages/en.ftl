@@ -74,6 +74,7 @@ log-operation-cancel = Cancel the operation on "{ $name }"
 
 ## Store and settings
 database-disk-full = The disk of the database is full. Free some room and repeat.
+database-not-opened = The database, or a file beside it, cannot be opened. Its folder may be missing or closed to this user (run the command as the user that Carrel runs as: sudo -u carrel …), its file system mounted read-only, or too many files be open; the log has the cause.
 database-read-only = The database cannot be opened for writing. Run the command as the user that Carrel runs as (sudo -u carrel …), and look whether its file system is mounted read-only.
 data-dir-read-only = { $path } cannot be made or changed: the file system is read-only, or this user may not write there. Run the command as the user that Carrel runs as: sudo -u carrel …
 database-busy = The database is locked by another process. Repeat in a moment.
@@ -144,6 +145,7 @@ file-in-use = { $path } is the disk of a desktop or template that exists.
 
 template-unknown = There is no template { $uuid }.
 template-classify-unknown = Field { $field } must be 1 (education) or 2 (personal), not { $value }.
+template-version-nowhere = No node of the pool has version { $version } of template "{ $name }". Distribute the template again.
 template-version-missing = Version { $version } of template "{ $name }" is not on this node. Distribute the template to the node again.
 template-create = Create template { $name }
     .deed = being created
@@ -185,6 +187,7 @@ log-template-edit = Edit template { $name }
 log-template-save = Save template { $name }
 log-template-update = Change template { $name }
 log-template-delete = Delete template { $name }
+log-template-save-cut = Switched off at once before saving, since its guest did not shut down in time: { $name }
 log-template-download = Download template { $name }
 log-template-send-key = Send Ctrl-Alt-Del to template { $name }
 template-name-taken = There is already a template named "{ $name }". Choose another name.

@@ -74,6 +74,7 @@ log-operation-cancel = 取消对“{ $name }”的操作
 
 ## 数据库与配置
 database-disk-full = 数据库所在磁盘已满，请清理空间后重试。
+database-not-opened = 无法打开数据库或其旁边的文件：所在目录可能不存在，或当前用户无权访问（请以 Carrel 的运行用户执行该命令：sudo -u carrel …），或文件系统为只读挂载，或打开的文件过多；具体原因见日志。
 database-read-only = 无法以写入方式打开数据库。请以 Carrel 的运行用户执行该命令（sudo -u carrel …），并检查所在文件系统是否为只读挂载。
 data-dir-read-only = 无法创建或修改 { $path }：文件系统为只读，或当前用户无权写入。请以 Carrel 的运行用户执行该命令：sudo -u carrel …
 database-busy = 数据库被其他进程锁定，请稍后重试。
@@ -144,6 +145,7 @@ file-in-use = { $path } 是现有桌面或模板的磁盘。
 
 template-unknown = 模板 { $uuid } 不存在。
 template-classify-unknown = 字段 { $field } 必须是 1（教学）或 2（个人），而不是 { $value }。
+template-version-nowhere = 资源池中没有节点具备模板“{ $name }”的版本 { $version }，请重新分发该模板。
 template-version-missing = 该节点上没有模板“{ $name }”的版本 { $version }，请重新分发该模板。
 template-create = 创建模板 { $name }
     .deed = 创建
@@ -185,6 +187,7 @@ log-template-edit = 编辑模板 { $name }
 log-template-save = 保存模板 { $name }
 log-template-update = 修改模板 { $name }
 log-template-delete = 删除模板 { $name }
+log-template-save-cut = 保存前强制断电（系统未在限定时间内关机）：“{ $name }”
 log-template-download = 下载模板 { $name }
 log-template-send-key = 向模板 { $name } 发送 Ctrl-Alt-Del
 template-name-taken = 已有名为“{ $name }”的模板，请换一个名称。

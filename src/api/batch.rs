@@ -192,6 +192,14 @@ pub fn told(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
         let message = ongoing(&operation);
         return Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() });
     }
+    if operation.state == State::Partly && operation.items.iter().all(|item| item.fault.is_some()) {
+        // What it made is there, and none of its things went well after that.
+        let failed = operation.items.iter().filter_map(|item| Some((item, item.fault.as_ref()?)));
+        let failed = failed.map(|(item, fault)| failed_item(app, call, item, fault)).collect();
+        let message = ongoing(&operation);
+        let outcome = BatchOutcome { failed: Some(failed), ..outcome };
+        return Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() });
+    }
     counted(app, call, operation.items, outcome)
 }
 
@@ -230,19 +238,22 @@ fn counted(app: &App, call: &Call, items: Vec<Item>, outcome: BatchOutcome) -> R
         let error = Error::new(first.kind(), "batch-failed").arg("failed", failed);
         return Err(error.with_reason(&first).because(first));
     }
-    let told = |(item, fault): &(&Item, &Fault)| {
-        let reason = app.language.error(call.language, &Error::from((*fault).clone()));
-        FailedItem { uuid: item.uuid, name: item.name.clone(), reason }
-    };
     let outcome = BatchOutcome {
         success_num: Some(total - failed),
         failed_num: Some(failed),
-        failed: Some(failures.iter().map(told).collect()),
+        failed: Some(
+            failures.iter().map(|(item, fault)| failed_item(app, call, item, fault)).collect(),
+        ),
         ..outcome
     };
     let args = vec![("succeeded", (total - failed).to_string()), ("failed", failed.to_string())];
     let message = (total > 1).then_some(("batch-counts", args));
     Ok(Answer { data: to_value(&outcome)?, message, ..Answer::default() })
+}
+
+fn failed_item(app: &App, call: &Call, item: &Item, fault: &Fault) -> FailedItem {
+    let reason = app.language.error(call.language, &Error::from(fault.clone()));
+    FailedItem { uuid: item.uuid, name: item.name.clone(), reason }
 }
 
 fn outcome_schema(generator: &mut SchemaGenerator) -> Schema {

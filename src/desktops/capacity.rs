@@ -69,9 +69,15 @@ impl Desktops {
             .iter()
             .filter(|node| having.contains(&node.id))
             .partition(|node| self.inventory.why_unfit(node.id).is_none());
+        let missing = || {
+            Error::conflict("template-version-nowhere")
+                .arg("name", &template.name)
+                .arg("version", template.version)
+        };
         let without = || match unfit.iter().find_map(|node| self.inventory.why_unfit(node.id)) {
             // What a node is like is told to who sees nodes.
             Some(fault) if reach.sees_nodes => Err(fault.into()),
+            _ if unfit.is_empty() && !nodes.is_empty() => Err(missing()),
             _ => Err(Error::conflict("pool-without-nodes").arg("name", &pool.name)),
         };
         let obstacle = check_template(&template, &pool)

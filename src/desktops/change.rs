@@ -126,8 +126,9 @@ fn tell_nodes(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) ->
     nodes::all(desktops.define_domains(&uuids, execution)?).map(drop)
 }
 
-/// The old values, for the rows and then for the nodes that were told the new ones already. A node that does not
-/// answer now is told when it is back. Where another group took the old name meanwhile, this one keeps the new name.
+/// The old values, for the rows and then for the nodes that were told the new ones already. What a node cannot do now, of
+/// a desktop whose disk is lost perhaps, is left to the looks at it. Where another group took the old name meanwhile, this
+/// one keeps the new name.
 fn take_back(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> Result<()> {
     let Values { name, sys_restore, data_restore, order_num } = &args.old;
     desktops.store.write(|tx| {
@@ -139,5 +140,17 @@ fn take_back(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> 
         let values = GroupValues { name, restore, order_num: *order_num };
         groups::update(tx, args.group, &values)
     })?;
-    tell_nodes(desktops, args, execution)
+    let seats = desktops.store.read(|conn| seats::of_group(conn, args.group))?;
+    let uuids: Vec<Uuid> = seats.into_iter().map(|seat| seat.uuid).collect();
+    for (node, result) in desktops.define_domains(&uuids, execution)? {
+        if let Err(error) = result {
+            tracing::warn!(
+                node.id = node.number(),
+                error = error.detail(),
+                "left to a look at the node"
+            );
+            desktops.look_soon(node);
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! From rows to what the nodes have: addresses announced, domains defined and removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::inventory::{FIRST_CONNECTION, StorageRole, storage_in};
 use crate::networks::Lease;
 use crate::node::cancel::CancelFlag;
-use crate::node::client::Watch;
+use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{DiskRole, DomainSpec, ItemResult, NicSpec, OwnerKind};
 use crate::operations::Execution;
 use crate::store::NodeId;
@@ -26,14 +26,28 @@ impl Desktops {
         desktops: &[Uuid],
         execution: &Execution,
     ) -> Result<ByNode> {
-        let (specs, started) = self
-            .store
-            .read(|conn| Ok((self.specs(conn, desktops)?, seats::ever_started(conn, desktops)?)))?;
+        let (specs, started) = self.to_define(desktops)?;
         Ok(nodes::each(&self.inventory, execution, specs, |client, _, part, watch| {
-            let ran = part.iter().map(|spec| spec.uuid).filter(|uuid| started.contains(uuid));
-            let ran = ran.collect();
-            first_failure(client.define_domains(part, ran, watch)?)
+            first_failure(define(client, part, &started, watch)?)
         }))
+    }
+
+    /// As [`Desktops::define_domains`]; how it went for each desktop of a node.
+    pub(super) fn define_each(
+        &self,
+        desktops: &[Uuid],
+        execution: &Execution,
+    ) -> Result<Vec<(NodeId, Result<Vec<ItemResult>>)>> {
+        let (specs, started) = self.to_define(desktops)?;
+        Ok(nodes::each_item(&self.inventory, execution, specs, |client, _, part, watch| {
+            define(client, part, &started, watch)
+        }))
+    }
+
+    /// What each node is to define, and which desktops were started at some time.
+    fn to_define(&self, desktops: &[Uuid]) -> Result<(SpecsByNode, HashSet<Uuid>)> {
+        self.store
+            .read(|conn| Ok((self.specs(conn, desktops)?, seats::ever_started(conn, desktops)?)))
     }
 
     /// Switches off and removes the domains of these desktops with their disks.
@@ -126,14 +140,10 @@ impl Desktops {
     }
 
     /// What each node is to define.
-    pub(super) fn specs(
-        &self,
-        conn: &Connection,
-        desktops: &[Uuid],
-    ) -> Result<HashMap<NodeId, Vec<DomainSpec>>> {
+    pub(super) fn specs(&self, conn: &Connection, desktops: &[Uuid]) -> Result<SpecsByNode> {
         let mut makings =
             Makings { desktops: self, conn, layers: HashMap::new(), storages: HashMap::new() };
-        let mut specs: HashMap<NodeId, Vec<DomainSpec>> = HashMap::new();
+        let mut specs = SpecsByNode::new();
         for build in seats::builds(conn, desktops)? {
             specs.entry(build.node_id).or_default().push(makings.spec(&build)?);
         }
@@ -148,6 +158,19 @@ impl Desktops {
         })?;
         self.store.write(|tx| groups::delete(tx, whole))
     }
+}
+
+/// What each node is to define.
+pub(super) type SpecsByNode = HashMap<NodeId, Vec<DomainSpec>>;
+
+fn define(
+    client: &NodeClient,
+    specs: Vec<DomainSpec>,
+    started: &HashSet<Uuid>,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<ItemResult>> {
+    let ran = specs.iter().map(|spec| spec.uuid).filter(|uuid| started.contains(uuid)).collect();
+    client.define_domains(specs, ran, watch)
 }
 
 /// How it went for each node.

@@ -55,6 +55,7 @@ use crate::store::visible::Visible;
 use crate::store::{Store, now};
 use actual::{Snapshot, Snapshots};
 use consoles::PICTURES;
+use reconcile::Hopeless;
 use tickets::Tickets;
 use turns::Turns;
 
@@ -75,6 +76,7 @@ pub struct Desktops {
     /// For consoles.
     tickets: Arc<Mutex<Tickets<Ticket>>>,
     picture_turns: Turns,
+    hopeless: Arc<Hopeless>,
     /// How long a guest gets to shut itself down.
     patience: Duration,
 }
@@ -99,6 +101,7 @@ impl Desktops {
             unread: Arc::new(Mutex::new(Some(unread))),
             tickets: Arc::default(),
             picture_turns: Turns::new(PICTURES),
+            hopeless: Arc::default(),
             patience,
         };
         deploy::register(&desktops);

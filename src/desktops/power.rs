@@ -1,6 +1,7 @@
 //! Starts, stops and reboots desktops, singly or by groups.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,12 +14,15 @@ use super::templates::{Power, TemplateState};
 use super::{Desktops, machines};
 use crate::error::{Error, Fault, Kind, Result};
 use crate::node::client::{NodeClient, Watch};
-use crate::node::protocol::{DISABLED, DISOBEYED, PowerAction, PowerState};
+use crate::node::protocol::{DISABLED, DISOBEYED, ItemResult, PowerAction, PowerState};
 use crate::operations::{
     Action, Actor, Admitted, BatchSubmission, Execution, Item, Lane, NewOperation, Saga, Unit,
 };
 use crate::store::visible::Visible;
 use crate::store::{NodeId, Topic, Tx};
+
+/// Key of the error of a desktop whose domain is not there.
+const MISSING: &str = "domain-missing";
 
 /// What people do with desktops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -293,12 +297,19 @@ fn submission(
 
 fn run(desktops: &Desktops, args: &PowerArgs, execution: &Execution) -> Result<()> {
     execution.note_refused(&args.refused);
-    carry_out(desktops, args.action, &args.desktops, execution)
+    carry_out(desktops, args.action, &args.desktops, execution).map(drop)
 }
 
 /// Starts those of these desktops that there are, within an operation that holds them.
+///
+/// # Errors
+/// Why the first was not started, when none was: the operation itself has done more than that.
 pub(super) fn start(desktops: &Desktops, uuids: &[Uuid], execution: &Execution) -> Result<()> {
-    carry_out(desktops, DesktopPowerAction::Start, uuids, execution)
+    let outcomes = carry_out(desktops, DesktopPowerAction::Start, uuids, execution)?;
+    match outcomes.failed.into_iter().next() {
+        Some((_, fault)) if outcomes.done.is_empty() => Err(fault.into()),
+        _ => Ok(()),
+    }
 }
 
 fn carry_out(
@@ -306,7 +317,7 @@ fn carry_out(
     wanted: DesktopPowerAction,
     uuids: &[Uuid],
     execution: &Execution,
-) -> Result<()> {
+) -> Result<Outcomes> {
     let seats = desktops.store.read(|conn| seats::seats(conn, uuids))?;
     let machine =
         |seat: seats::Seat| Machine { uuid: seat.uuid, name: seat.name, node_id: seat.node_id };
@@ -316,12 +327,34 @@ fn carry_out(
     let of = (action, machines.as_slice());
     let settling = Settling::of(store, runtime, Topic::Desktops, seats::on_since, of)?;
     let how = (action, desktops.patience);
-    let power =
-        |client: &NodeClient, _, part, watch: &mut Watch<'_>| client.power(how, part, watch);
+    let missing = Mutex::new(Vec::new());
+    let power = |client: &NodeClient, _, part, watch: &mut Watch<'_>| {
+        let mut items = client.power(how, part, watch)?;
+        let found = desktops.explain_missing(&mut items);
+        missing.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(items)
+    };
     let outcomes = machines::carry_out(&desktops.inventory, execution, &machines, power);
     note(desktops, wanted, &outcomes)?;
     settling.wait(&outcomes.done)?;
-    outcomes.require_all_begun()
+    // Else it would be made anew at the next look of its own, which these desktops may be held from again.
+    desktops.look_again(&missing.into_inner().unwrap_or_else(PoisonError::into_inner))?;
+    outcomes.require_all_begun()?;
+    Ok(outcomes)
+}
+
+impl Desktops {
+    /// Those whose domain is missing; where it cannot be made anew the item says why.
+    fn explain_missing(&self, items: &mut [ItemResult]) -> Vec<Uuid> {
+        let mut missing = Vec::new();
+        for item in items {
+            if item.result.as_ref().is_err_and(|fault| fault.key == MISSING) {
+                missing.push(item.uuid);
+                item.result = self.hopeless.why(item.uuid).map_or(item.result.clone(), Err);
+            }
+        }
+        missing
+    }
 }
 
 /// Writes what became of desktops into their rows.
@@ -340,7 +373,9 @@ fn note(desktops: &Desktops, action: DesktopPowerAction, outcomes: &Outcomes) ->
     let bad = outcomes.failed.iter().filter(|(_, fault)| !goes_on(fault));
     let bad = bad.map(|(uuid, fault)| (*uuid, Some(fault.clone())));
     let starts: Vec<(Uuid, Option<Fault>)> = good.chain(bad).collect();
-    desktops.store.write_in_parts(&starts, seats::note_starts)
+    desktops.store.write_in_parts(&starts, seats::note_starts)?;
+    // One that obeys later was asked to.
+    desktops.store.write(|tx| seats::note_asked_to_reboot(tx, &outcomes.failed_of(DISOBEYED)))
 }
 
 /// Guests that were asked to stop and still run are no longer being stopped.

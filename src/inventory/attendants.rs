@@ -8,7 +8,8 @@
 //!
 //! What is due is state and no message: nothing can be missed, and what is asked for several times is done once. The
 //! attendants of several nodes work side by side, so that one that hangs holds nobody else. A duty that fails or
-//! panics is a problem of its node, shown until it succeeds; the others go on.
+//! panics is a problem of its node, shown until it succeeds; the others go on. One that was done may tell of a problem
+//! that it found, too: it is not done again for that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,17 +79,17 @@ impl Duty {
     }
 }
 
-/// A duty that could not be done on a node.
+/// A duty that could not be done on a node, or what it found there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub duty: Duty,
-    /// Of the last attempt.
+    /// Of the last attempt, or found by it.
     pub fault: Fault,
     /// When it failed first, in seconds since 1970.
     pub since: i64,
 }
 
-type Work = dyn Fn(NodeId) -> Result<()> + Send + Sync;
+type Work = dyn Fn(NodeId) -> Result<Option<Fault>> + Send + Sync;
 
 /// The attendants of all nodes. Cheap to clone.
 #[derive(Clone)]
@@ -131,6 +132,8 @@ struct Turn {
     ended: u64,
     /// Failures since the last success or arrival.
     failures: u32,
+    /// Whether the problem is that it could not be done.
+    has_failed: bool,
     problem: Option<Problem>,
 }
 
@@ -171,8 +174,12 @@ impl Attendants {
     }
 
     /// From now on this is how the duty is done, on a thread of its own that may block. It is due on every node
-    /// that is here already.
-    pub fn attend(&self, duty: Duty, work: impl Fn(NodeId) -> Result<()> + Send + Sync + 'static) {
+    /// that is here already. What it gives is a problem of the node that it found.
+    pub fn attend(
+        &self,
+        duty: Duty,
+        work: impl Fn(NodeId) -> Result<Option<Fault>> + Send + Sync + 'static,
+    ) {
         self.state().works.insert(duty, Arc::new(work));
         self.ask_all(duty);
     }
@@ -249,7 +256,7 @@ impl Attendants {
             }
             let turn = state.nodes.get(&node)?.turns.get(&duty)?;
             if turn.ended >= awaited {
-                let problem = turn.problem.clone();
+                let problem = turn.problem.clone().filter(|_| turn.has_failed);
                 return Some(problem.map_or(Ok(()), |problem| Err(problem.fault.into())));
             }
             state = self.inner.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -324,7 +331,7 @@ impl Attendants {
     }
 
     /// Whether the node's problems are others now.
-    fn end(&self, node: NodeId, duty: Duty, result: Result<()>) -> bool {
+    fn end(&self, node: NodeId, duty: Duty, result: Result<Option<Fault>>) -> bool {
         let can_be_done = duty.can_be_done((self.inner.status)(node));
         let mut state = self.state();
         let Some(turn) = state.nodes.get_mut(&node).and_then(|node| node.turns.get_mut(&duty))
@@ -333,9 +340,12 @@ impl Attendants {
         };
         turn.ended = turn.begun;
         let before = turn.problem.take();
+        let since = || before.as_ref().map_or_else(now, |problem| problem.since);
         match result {
-            Ok(()) => {
+            Ok(found) => {
                 turn.failures = 0;
+                turn.has_failed = false;
+                turn.problem = found.map(|fault| Problem { duty, fault, since: since() });
                 if let Some(every) = duty.every() {
                     turn.ask(Instant::now() + every);
                 }
@@ -359,8 +369,8 @@ impl Attendants {
                 );
                 turn.ask(Instant::now() + self.inner.pause(turn.failures));
                 turn.failures = turn.failures.saturating_add(1);
-                let since = before.as_ref().map_or_else(now, |problem| problem.since);
-                turn.problem = Some(Problem { duty, fault: error.into(), since });
+                turn.has_failed = true;
+                turn.problem = Some(Problem { duty, fault: error.into(), since: since() });
             }
         }
         let differs = turn.problem != before;

@@ -11,17 +11,20 @@ use crate::node::protocol::NicFacts;
 use crate::store::NodeId;
 
 impl Inventory {
-    /// Asks the node what it is and writes it down. Work is refused while one of its storages is not mounted.
+    /// Asks the node what it is and writes it down. Work is refused while one of its storages cannot be used.
     pub(super) fn take_facts(&self, node: NodeId, client: &NodeClient) -> Result<()> {
         let facts = client.describe()?;
         let sample = client.sample()?;
         let absent: Vec<String> = facts.not_mounted.iter().map(|(path, _)| path.clone()).collect();
+        // Where nothing was kept yet nothing is missing: the others serve.
+        let known = self.known_storages(node)?;
         self.inner.store.write(|tx| {
             store::facts::save_node(tx, node, &facts, main_address(&facts.nics))?;
             store::facts::save_nics(tx, node, &kept_nics(&facts.nics))?;
             store::facts::save_storages(tx, node, &facts.storages, &absent)
         })?;
-        let why_unusable = facts.not_mounted.into_iter().next().map(|(_, fault)| fault);
+        let mut unusable = facts.not_mounted.into_iter();
+        let why_unusable = unusable.find(|(path, _)| known.contains(path)).map(|(_, fault)| fault);
         self.inner.links.set_storage(node, why_unusable);
         self.inner.links.set_sample(node, Arc::new(sample));
         Ok(())

@@ -261,6 +261,15 @@ impl Inventory {
     /// From now on does the duty in this way on each node: when it arrives, when asked, and again after a failure. It
     /// runs on a thread of its own and may block. Within the runtime; returns at once.
     pub fn attend(&self, duty: Duty, work: impl Fn(NodeId) -> Result<()> + Send + Sync + 'static) {
+        self.attend_telling(duty, move |node| work(node).map(|()| None));
+    }
+
+    /// As [`Inventory::attend`], where the work may find a problem of its node, which is shown until it finds none.
+    pub fn attend_telling(
+        &self,
+        duty: Duty,
+        work: impl Fn(NodeId) -> Result<Option<Fault>> + Send + Sync + 'static,
+    ) {
         self.inner.attendants.attend(duty, work);
     }
 

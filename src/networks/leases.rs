@@ -1,15 +1,17 @@
 //! Addresses of templates and desktops: reserved in the transaction that makes the owner, freed in
 //! the one that removes it.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use rusqlite::Connection;
 
 use uuid::Uuid;
 
+use super::reach::lock;
 use super::{Networks, Subnet, store};
 use crate::error::{Error, Result};
-use crate::store::{SubnetId, Tx};
+use crate::store::{NodeId, SubnetId, Tx};
 
 pub use super::store::addresses::Lease;
 
@@ -31,10 +33,10 @@ impl Networks {
         let subnet = store::subnets::by_id(tx, subnet_id)?;
         let address = match wanted {
             Some(address) => {
-                check_wanted(tx, &subnet, address)?;
+                check_wanted(tx, &subnet, address, &self.of_strangers(subnet.network_uuid))?;
                 address
             }
-            None => first(&free(tx, &subnet, 1)?)?,
+            None => first(&self.free(tx, &subnet, 1)?)?,
         };
         enter(tx, &subnet, owner, address)
     }
@@ -50,7 +52,7 @@ impl Networks {
         owners: &[Uuid],
     ) -> Result<Vec<Lease>> {
         let subnet = store::subnets::by_id(tx, subnet_id)?;
-        let addresses = free(tx, &subnet, owners.len())?;
+        let addresses = self.free(tx, &subnet, owners.len())?;
         let pairs = owners.iter().zip(addresses);
         pairs.map(|(owner, address)| enter(tx, &subnet, *owner, address)).collect()
     }
@@ -71,7 +73,45 @@ impl Networks {
     /// How many addresses a subnet still has.
     pub fn free_addresses(&self, conn: &Connection, subnet_id: SubnetId) -> Result<u64> {
         let subnet = store::subnets::by_id(conn, subnet_id)?;
-        store::addresses::count_free(conn, &subnet)
+        let mut free = store::addresses::count_free(conn, &subnet)?;
+        for address in self.of_strangers(subnet.network_uuid) {
+            if check_wanted(conn, &subnet, address, &HashSet::new()).is_ok() {
+                free = free.saturating_sub(1);
+            }
+        }
+        Ok(free)
+    }
+
+    /// From now on these are the networks and addresses of guests that run on the node and that no row knows: nobody
+    /// else gets them.
+    pub fn note_strangers(&self, node: NodeId, have: HashSet<(Uuid, Ipv4Addr)>) {
+        let mut strangers = lock(&self.inner.strangers);
+        match have.is_empty() {
+            true => drop(strangers.remove(&node)),
+            false => drop(strangers.insert(node, have)),
+        }
+    }
+
+    fn of_strangers(&self, network: Uuid) -> HashSet<Ipv4Addr> {
+        let strangers = lock(&self.inner.strangers);
+        let all = strangers.values().flatten();
+        all.filter(|(of, _)| *of == network).map(|(_, address)| *address).collect()
+    }
+
+    /// The lowest free addresses, exactly as many as wanted.
+    fn free(&self, tx: &Tx<'_>, subnet: &Subnet, wanted: usize) -> Result<Vec<Ipv4Addr>> {
+        let taken = self.of_strangers(subnet.network_uuid);
+        let gaps = store::addresses::gaps(tx, subnet, wanted + taken.len())?;
+        let addresses = gaps.into_iter().flat_map(|(low, high)| low..=high).map(Ipv4Addr::from);
+        let free = addresses.filter(|address| !taken.contains(address));
+        let addresses: Vec<Ipv4Addr> = free.take(wanted).collect();
+        if addresses.len() < wanted {
+            return Err(Error::no_room("subnet-full")
+                .arg("name", &subnet.name)
+                .arg("wanted", wanted)
+                .arg("free", addresses.len()));
+        }
+        Ok(addresses)
     }
 
     /// What an owner has.
@@ -85,25 +125,16 @@ impl Networks {
     }
 }
 
-/// The lowest free addresses, exactly as many as wanted.
-fn free(tx: &Tx<'_>, subnet: &Subnet, wanted: usize) -> Result<Vec<Ipv4Addr>> {
-    let gaps = store::addresses::gaps(tx, subnet, wanted)?;
-    let addresses = gaps.into_iter().flat_map(|(low, high)| low..=high);
-    let addresses: Vec<Ipv4Addr> = addresses.take(wanted).map(Ipv4Addr::from).collect();
-    if addresses.len() < wanted {
-        return Err(Error::no_room("subnet-full")
-            .arg("name", &subnet.name)
-            .arg("wanted", wanted)
-            .arg("free", addresses.len()));
-    }
-    Ok(addresses)
-}
-
 fn first(addresses: &[Ipv4Addr]) -> Result<Ipv4Addr> {
     addresses.first().copied().ok_or_else(|| Error::internal("no address where one was found"))
 }
 
-fn check_wanted(tx: &Tx<'_>, subnet: &Subnet, address: Ipv4Addr) -> Result<()> {
+fn check_wanted(
+    conn: &Connection,
+    subnet: &Subnet,
+    address: Ipv4Addr,
+    of_strangers: &HashSet<Ipv4Addr>,
+) -> Result<()> {
     if address < subnet.start || address > subnet.end || address == subnet.gateway {
         return Err(Error::bad_input("address-outside-subnet")
             .arg("address", address)
@@ -111,7 +142,9 @@ fn check_wanted(tx: &Tx<'_>, subnet: &Subnet, address: Ipv4Addr) -> Result<()> {
             .arg("start", subnet.start)
             .arg("end", subnet.end));
     }
-    if store::addresses::is_taken(tx, subnet.network_id, address)? {
+    if of_strangers.contains(&address)
+        || store::addresses::is_taken(conn, subnet.network_id, address)?
+    {
         return Err(Error::conflict("address-taken").arg("address", address));
     }
     Ok(())
@@ -235,6 +268,25 @@ mod tests {
         assert_eq!(key(reserve(14)), "address-taken");
         assert_eq!(key(reserve(12)), "address-outside-subnet");
         assert_eq!(key(reserve(16)), "address-outside-subnet");
+    }
+
+    #[test]
+    fn the_address_of_a_guest_that_no_row_knows_is_given_to_nobody() {
+        let (_dir, store, networks, subnet) = fixture();
+        let network = store.read(|conn| store::subnets::by_id(conn, subnet)).expect("subnet");
+        let node = NodeId::new(1);
+        let address = Ipv4Addr::new(10, 0, 0, 10);
+        networks.note_strangers(node, HashSet::from([(network.network_uuid, address)]));
+        let free = || store.read(|conn| networks.free_addresses(conn, subnet)).expect("count");
+        assert_eq!(free(), 4);
+        let wanted = store.write(|tx| networks.reserve(tx, subnet, Uuid::new_v4(), Some(address)));
+        assert_eq!(wanted.expect_err("refused").key(), "address-taken");
+        let leases = store.write(|tx| networks.reserve_many(tx, subnet, &owners(2)));
+        assert_eq!(last_octets(&leases.expect("reserve")), [11, 13]);
+        networks.note_strangers(node, HashSet::new());
+        assert_eq!(free(), 3);
+        let leases = store.write(|tx| networks.reserve_many(tx, subnet, &owners(1)));
+        assert_eq!(last_octets(&leases.expect("reserve")), [10]);
     }
 
     #[test]

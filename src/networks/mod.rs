@@ -21,7 +21,7 @@ mod store;
 mod subnets;
 mod switches;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
@@ -143,6 +143,8 @@ struct Inner {
     telling: Mutex<HashMap<NodeId, Arc<Mutex<()>>>>,
     /// What a node refused, by node and network.
     problems: Mutex<HashMap<(NodeId, Uuid), Fault>>,
+    /// Networks and addresses of guests that run and that no row knows, by node.
+    strangers: Mutex<HashMap<NodeId, HashSet<(Uuid, Ipv4Addr)>>>,
 }
 
 impl Networks {
@@ -155,6 +157,7 @@ impl Networks {
             operations,
             telling: Mutex::default(),
             problems: Mutex::default(),
+            strangers: Mutex::default(),
         };
         let networks = Self { inner: Arc::new(inner) };
         changes::register(&networks);

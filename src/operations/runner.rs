@@ -135,7 +135,12 @@ impl<'a> Runner<'a> {
             if self.inner.store.read(|conn| store::is_cancel_requested(conn, self.work.id))? {
                 self.execution.cancel.cancel();
             }
-            let result = match self.execution.check_cancelled() {
+            // Behind the commit point the action looks itself: it may have nothing left to do.
+            let asked = match saga.is_committed(self.at) {
+                true => Ok(()),
+                false => self.execution.check_cancelled(),
+            };
+            let result = match asked {
                 Ok(()) => guarded(|| saga.run(self.at, &self.work.args, &self.execution)),
                 Err(cancelled) => Err(cancelled),
             };

@@ -29,6 +29,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0025_registration.sql")),
     M::up(include_str!("../../assets/migrations/0028_os_types.sql")),
     M::up(include_str!("../../assets/migrations/0029_groups_without_data_disks.sql")),
+    M::up(include_str!("../../assets/migrations/0030_setting_aside.sql")),
     // next file goes here
 ];
 

@@ -247,8 +247,12 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Error::new(Kind::Internal, "database-damaged").because(cause)
             }
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            Some(ErrorCode::ReadOnly) => {
                 Error::new(Kind::Internal, "database-read-only").because(cause)
+            }
+            // A folder that is not there, no right, no free descriptor: SQLite does not say which.
+            Some(ErrorCode::CannotOpen) => {
+                Error::new(Kind::Internal, "database-not-opened").because(cause)
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Error::busy("database-busy").because(cause)
@@ -283,6 +287,13 @@ pub fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_opened_is_not_called_read_only() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let cause = Connection::open(dir.path().join("no folder/test.db")).expect_err("no folder");
+        assert_eq!(Error::from(cause).key(), "database-not-opened");
+    }
 
     #[test]
     fn many_rows_are_written_a_part_at_a_time() {

@@ -221,6 +221,7 @@ pub(super) static TABLES: &[Table] = &[
     quiet("sign_in_policy", "read at each use; its page is opened, not watched"),
     quiet("password_resets", "read when somebody comes with the token"),
     quiet("gone", "read when a node is looked at"),
+    quiet("setting_aside", "read when a node is looked at"),
     quiet("mail_confirmations", "read when somebody comes with the link"),
     quiet("mail_outbox", "the one who writes it sends the mail"),
     quiet("recovery_codes", "their number is asked for by their owner who used one"),

@@ -83,6 +83,29 @@ fn a_group_is_started_and_activated_by_the_deployment_itself() {
 }
 
 #[test]
+fn a_group_none_of_which_starts_is_there_and_names_the_starts() {
+    let room = Room::start();
+    let ask = room.site.admin.get("/api/v1.0/education/desktop/capacity/");
+    let ask = ask.query("template_uuid", &room.template).query("network_uuid", &room.site.network);
+    let ask = ask.query("subnet_uuid", &room.site.subnet).query("group_uuid", &room.classroom);
+    let all = ask.send().data()["nodes"][0]["ram"].as_f64().expect("ram");
+    let mut param = room.param("huge", 2);
+    // As much as the machine has: some of it is in use.
+    param["ram"] = json!((all * 1024.0).floor() / 1024.0);
+    param["start"] = json!(1);
+    let create = room.site.admin.action(DESKTOPS, "create", param);
+    let begun = create.header("Prefer", "respond-async").send().data();
+    let end = room.site.wait_operation(begun["operation_uuid"].as_str().expect("an operation"));
+    assert_eq!(end["state"], "partly", "{end:#}");
+    let failed = end["failed"].as_array().expect("a list");
+    let names: Vec<&Value> = failed.iter().map(|item| &item["name"]).collect();
+    assert_eq!(names, ["huge001", "huge002"], "{end:#}");
+    assert!(failed.iter().all(|item| item["reason"].as_str().is_some_and(|why| !why.is_empty())));
+    let group = room.group(begun["uuid"].as_str().expect("uuid"));
+    assert_eq!((&group["instance_num"], &group["active_count"]), (&json!(2), &json!(0)));
+}
+
+#[test]
 fn a_deployment_that_starts_goes_on_after_a_kill() {
     let mut room = Room::start();
     let mut param = room.param("pc", 30);
@@ -125,6 +148,21 @@ fn what_there_is_for_more_desktops_is_told_before() {
     room.site.done(room.site.admin.action(DESKTOPS, "create", param));
     assert_eq!(number(&of(&room.template).data()), 0);
     of(NOBODY).expect_status(404);
+}
+
+#[test]
+fn a_template_that_no_node_has_is_what_is_named() {
+    let room = Room::start();
+    let database = Connection::open(room.server.data_here().join("carrel.db")).expect("open");
+    let sql = "DELETE FROM layer_copies WHERE layer IN (SELECT uuid FROM template_layers)";
+    database.execute(sql, []).expect("no copies");
+    let admin = room.site.admin.with_header("Accept-Language", "en");
+    let ask = admin.get("/api/v1.0/education/desktop/capacity/");
+    let ask = ask.query("template_uuid", &room.template).query("network_uuid", &room.site.network);
+    let ask = ask.query("subnet_uuid", &room.site.subnet).query("group_uuid", &room.classroom);
+    let told = ask.send().data();
+    let why = told["obstacle"].as_str().expect("why");
+    assert!(why.contains("version 1 of template \"plain\""), "{told}");
 }
 
 #[test]

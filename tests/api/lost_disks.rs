@@ -72,6 +72,101 @@ fn a_desktop_whose_disk_is_lost_says_so_and_is_not_started_empty() {
 }
 
 #[test]
+fn a_group_with_a_lost_disk_refuses_a_change_of_restoring_and_goes_on() {
+    let room = Room::start();
+    let (group, desktop) = kept(&room, "own");
+    room.site.group_action("start", &group, "own");
+    room.site.group_action("stop", &group, "own");
+    fs::remove_file(disk(&room, &desktop)).expect("lose the disk");
+    let change = |value: Value| {
+        let body = json!({"uuid": group, "name": "own", "value": value});
+        english(&room).put(DESKTOPS).json(&body)
+    };
+    let refused = change(json!({"data_restore": 1, "name": "other"})).send();
+    assert!(refused.status != 200 && refused.body.contains("is missing"), "{}", refused.body);
+    room.site.wait_idle();
+    let row = room.group(&group);
+    assert_eq!((&row["data_restore"], &row["name"]), (&json!(0), &json!("own")));
+    let operations = rows(&room.site.admin.get("/api/v1.0/operations").send());
+    let changes = operations.iter().filter(|one| one["kind"] == "desktop-group-restore");
+    let states: Vec<&Value> = changes.map(|one| &one["state"]).collect();
+    assert_eq!(states, ["failed", "succeeded"]);
+    // A system disk that is new at each start is the way out.
+    room.site.done(change(json!({"sys_restore": 1})));
+    room.site.group_action("start", &group, "own");
+}
+
+#[test]
+fn a_desktop_whose_disk_is_lost_is_tried_once_and_made_as_soon_as_it_is_back() {
+    let mut room = Room::start();
+    let (group, desktop) = kept(&room, "own");
+    room.site.group_action("start", &group, "own");
+    room.site.group_action("stop", &group, "own");
+    let disk = disk(&room, &desktop);
+    let aside = disk.with_extension("aside");
+    fs::rename(&disk, &aside).expect("rename");
+    let before = remakes(&room).len();
+    // libvirt's simulator forgets its domains.
+    room.server.kill_and_start();
+    room.site.admin = room.server.admin();
+    wait_until("it was tried", LIMIT, || {
+        remakes(&room).len() == before + 1 && remakes(&room)[0] == "failed"
+    });
+    let start = || {
+        let param = json!({"desktops": [{"uuid": group, "name": "own"}]});
+        english(&room).action(DESKTOPS, "start", param).send()
+    };
+    // Each asks for a look at the node, which does not try what can only fail.
+    for _ in 0..3 {
+        let refused = start();
+        let file = disk.file_name().expect("a name").to_str().expect("text");
+        assert!(refused.status != 200 && refused.body.contains(file), "{}", refused.body);
+    }
+    fs::rename(&aside, &disk).expect("rename back");
+    wait_until("it starts", LIMIT, || start().status == 200);
+    let tried = remakes(&room);
+    assert_eq!(
+        (tried.len(), &tried[..2]),
+        (before + 2, &["succeeded".into(), "failed".into()][..])
+    );
+}
+
+#[test]
+fn a_storage_that_cannot_be_used_for_a_while_keeps_its_roles() {
+    let mut server = crate::support::Server::with().start();
+    server.stop();
+    let data = server.data_here();
+    let broken = data.join("storage");
+    let roles = |server: &crate::support::Server| -> Vec<(String, String)> {
+        let database = rusqlite::Connection::open(server.data_here().join("carrel.db"));
+        let database = database.expect("the database");
+        let mut all =
+            database.prepare("SELECT path, roles FROM storages ORDER BY id").expect("sql");
+        let all = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("query");
+        all.collect::<Result<_, _>>().expect("rows")
+    };
+    let before = roles(&server);
+    assert_eq!(before.len(), 1);
+    // It is mounted, but its folders are not there: nothing can be prepared where a file stands in their place.
+    fs::remove_dir_all(broken.join("tmp")).expect("take a folder away");
+    fs::write(broken.join("tmp"), b"in the way").expect("put a file there");
+    server.start_again();
+    let admin = server.admin().with_header("Accept-Language", "en");
+    let node = || rows(&admin.get(NODES).send()).remove(0);
+    wait_until("the node says why", LIMIT, || {
+        node()["reason"].as_str().is_some_and(|why| why.contains("storage"))
+    });
+    assert_eq!(roles(&server), before);
+}
+
+/// How making domains again went, the newest first.
+fn remakes(room: &Room) -> Vec<Value> {
+    let operations = rows(&room.site.admin.get("/api/v1.0/operations").send());
+    let remakes = operations.into_iter().filter(|one| one["kind"] == "desktops-remake");
+    remakes.map(|one| one["state"].clone()).collect()
+}
+
+#[test]
 fn without_the_image_s_file_nothing_is_made_of_it_and_it_is_shown() {
     let mut room = Room::start();
     let images = format!("/api/v1.0/resource_mgr/resource_pools/{}/base_images", room.site.pool);

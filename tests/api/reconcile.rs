@@ -184,6 +184,39 @@ fn what_was_made_after_a_restored_backup_is_kept_aside() {
     room.site.delete_group(&known, "known");
 }
 
+#[test]
+fn what_was_set_aside_before_a_kill_is_told_after_it() {
+    let mut room = Room::start();
+    room.server.kill();
+    let data = room.server.data_here();
+    let storage = data.join("storage");
+    let [moved, there] = [(); 2].map(|()| uuid::Uuid::new_v4());
+    let file = |uuid: uuid::Uuid| format!("templates/{uuid}.qcow2");
+    fs::write(storage.join(file(there)), b"somebody's").expect("write a file");
+    let database = rusqlite::Connection::open(data.join("carrel.db")).expect("the database");
+    for uuid in [moved, there] {
+        let thing = format!("{}/{}", storage.display(), file(uuid));
+        let intent = "INSERT INTO setting_aside (node_id, thing, action, subject, layer) \
+             SELECT id, ?1, 'log-lost-file', ?1, ?2 FROM nodes";
+        database.execute(intent, [thing, uuid.to_string()]).expect("as before the kill");
+    }
+    drop(database);
+    room.server.start_again();
+    let told = |uuid: uuid::Uuid| {
+        count(
+            &room,
+            &format!(
+                "SELECT count(*) FROM audit WHERE action = 'log-lost-file' AND subject LIKE '%{uuid}%'"
+            ),
+        )
+    };
+    wait_until("both are told", LIMIT, || told(moved) + told(there) == 2);
+    assert_eq!((told(moved), told(there)), (1, 1), "each once");
+    assert!(!storage.join(file(there)).exists() && lost(&room).len() == 1);
+    assert_eq!(count(&room, "SELECT count(*) FROM setting_aside"), 0);
+    assert_eq!(count(&room, &format!("SELECT count(*) FROM gone WHERE uuid = '{moved}'")), 1);
+}
+
 /// The database as it is now, in a file; and back from there, as somebody does who knows no `carrel restore`.
 fn copied(server: &Server, to: &Path) {
     settle(server);
@@ -252,6 +285,7 @@ fn an_older_database_copied_back_deletes_no_disk_and_ends_no_guest() {
             .collect()
     };
     let (running, resting) = (named(&on), named(&off));
+    let of_running = addresses(&site.desktops(&on));
     site.wait_idle();
     room.server.stop();
     let storage = room.server.agent(2).storage().to_owned();
@@ -282,6 +316,17 @@ fn an_older_database_copied_back_deletes_no_disk_and_ends_no_guest() {
     }
     let told = admin.get("/api/v1.0/index/get_operation_log/").send();
     assert!(told.body.contains("Set aside, not known to the database"), "{}", told.body);
+    // Their addresses are nobody else's.
+    room.site.admin = room.server.admin();
+    all_active(&room.site.admin, 2);
+    let new = room.site.deploy("new", &room.classroom, &template, 2);
+    let given = addresses(&room.site.desktops(&new));
+    assert!(of_running.iter().all(|address| !given.contains(address)), "{of_running:?} {given:?}");
+}
+
+fn addresses(desktops: &[serde_json::Value]) -> Vec<String> {
+    let address = |row: &serde_json::Value| row["ipaddr"].as_str().expect("an address").to_owned();
+    desktops.iter().map(address).collect()
 }
 
 /// Whether a file or folder of that name is somewhere below.

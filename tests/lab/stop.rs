@@ -133,6 +133,14 @@ fn only_the_plug_ends_a_guest_that_does_not_obey() {
     let cuts = rows(&log).into_iter().filter(|row| row.to_string().contains("at once: pc"));
     assert_eq!(cuts.count(), 1, "{}", log.body);
 
+    // Nor is a restart forgotten that is obeyed late.
+    act(&admin, INSTANCES, "start", "vdi.edu-instances.start", deaf.one(&stubborn));
+    deaf.deafen(&text(&stubborn, "ipaddr"));
+    admin.action(INSTANCES, "reboot", deaf.one(&stubborn)).send().refusal();
+    node.ask_guest(&text(&stubborn, "ipaddr"), "poweroff");
+    wait_status(&admin, &deaf.group, &stubborn, "inactive");
+    assert_eq!(reason(&admin, &deaf.group, &stubborn), "It was shut down by Carrel.");
+
     // A deletion asks nobody.
     act(&admin, INSTANCES, "start", "vdi.edu-instances.start", deaf.one(&stubborn));
     deaf.deafen(&text(&stubborn, "ipaddr"));
@@ -170,4 +178,9 @@ fn a_template_that_does_not_obey_goes_on_until_it_is_cut_off_or_saved() {
     deaf.site.wait_idle();
     assert_eq!(row()["status"], "inactive");
     assert!(deaf.server.log().matching("do not obey are cut off").len() == 1);
+    let log = admin.get(LOG).query("page_size", 100).send();
+    let said = |row: &Value| row.to_string().contains("Switched off at once before saving");
+    let cuts: Vec<Value> = rows(&log).into_iter().filter(said).collect();
+    assert_eq!(cuts.len(), 1, "{}", log.body);
+    assert_eq!(cuts[0]["user_name"], "admin", "{}", cuts[0]);
 }

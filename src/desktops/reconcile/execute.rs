@@ -1,13 +1,15 @@
 //! Looks at a node and carries out what the plan says.
 
-use std::time::Instant;
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lost::{Look, tell_of_running};
-use super::plan::{Found, Plan, plan};
-use super::{Report, layers};
+use super::lost::{Look, running};
+use super::plan::{Found, Known, Plan, Strange, plan};
+use super::{Held, Report, layers};
 use crate::desktops::Desktops;
 use crate::desktops::actual::Snapshot;
 use crate::desktops::domains::first_failure;
@@ -15,11 +17,12 @@ use crate::desktops::nodes;
 use crate::desktops::power::ready_name;
 use crate::desktops::store::{actual, restored, seats};
 use crate::desktops::templates;
-use crate::error::{Kind, Result};
+use crate::error::{Fault, Kind, Result};
 use crate::images::{self, LayerCopy};
-use crate::inventory::FIRST_CONNECTION;
+use crate::inventory::{Duty, FIRST_CONNECTION};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
+use crate::node::protocol::DomainState;
 use crate::operations::{
     Action, Actor, Admitted, Execution, Lane, NewOperation, Saga, Unit, nothing,
 };
@@ -55,8 +58,9 @@ pub(in crate::desktops) fn register(desktops: &Desktops) {
 }
 
 impl Desktops {
-    /// One look at a node. What could not be mended is tried again at the next one.
-    pub(super) fn reconcile(&self, node: NodeId) -> Result<Report> {
+    /// One look at a node, and what it found that is not to be mended. What could not be mended is tried again at the
+    /// next look, unless it can only fail again.
+    pub(super) fn reconcile(&self, node: NodeId) -> Result<(Report, Option<Fault>)> {
         let client = self.inventory.client_now(node)?;
         // What an operation finishes between the two looks is not in the list of domains yet.
         let mut held = self.operations.locked()?;
@@ -75,23 +79,33 @@ impl Desktops {
         let plan = plan(node, &found, &known, &held).settled(&before, &known);
         let restored_at = self.store.read(|conn| restored::restored_at(conn, node))?;
         let mut report = remove(node, &client, &plan)?;
-        let look = Look { node, client: &client, domains: &found.domains.states };
+        let look =
+            Look { node, client: &client, domains: &found.domains.states, files: &found.files };
         report.set_aside = self.set_aside(&look, restored_at, &plan.strange)?;
-        let running =
-            if restored_at.is_none() { tell_of_running(&look, &plan.strange) } else { Ok(()) };
+        // After `carrel restore` they were shut down just now.
+        let running = restored_at.is_none().then(|| running(&look, &plan.strange)).flatten();
+        let have = running.as_ref().map(|_| addresses(look.domains, &plan.strange));
+        self.networks.note_strangers(node, have.unwrap_or_default());
+        if report.removed_domains + report.set_aside > 0 {
+            // What a guest uses that runs is kept for it, whether a row knows it or not.
+            self.inventory.ask_after(Duty::Networks, node, Duration::ZERO);
+        }
+        let lacking = lacking(&known, &found, &plan, &held);
         let Found { domains, files, .. } = found;
         self.snapshots.send(Snapshot { asked, domains });
         report.layers = self.note_layers(node, layers::differing(&layers, &files, &held))?;
         report.remade_domains = plan.remake.len();
         report.corrected_domains = plan.correct.len();
         report.published_templates = plan.publish.len();
+        self.hopeless.keep_only(node, &lacking);
         for (kind, desktops) in [(REMAKE, plan.remake), (CORRECT, plan.correct)] {
+            let desktops = self.hopeless.worth(node, desktops, &files);
             if !desktops.is_empty() {
                 self.submit_remake(kind, desktops)?;
             }
         }
         plan.publish.into_iter().try_for_each(|template| self.submit_publish(template))?;
-        running.map(|()| report)
+        Ok((report, running))
     }
 
     /// Writes how copies of layers are, unless their rows changed meanwhile.
@@ -149,6 +163,21 @@ fn unless_busy(submitted: Result<()>) -> Result<()> {
     }
 }
 
+/// Desktops and templates that are not as they should be, for all that is known; what is held may be.
+fn lacking(known: &Known, found: &Found, plan: &Plan, held: &Held) -> HashSet<Uuid> {
+    let lacks = |uuid: &&Uuid| {
+        held.contains(uuid) || plan.correct.contains(uuid) || !found.domains.has(**uuid)
+    };
+    known.domains.keys().filter(lacks).copied().collect()
+}
+
+/// Networks and addresses of the guests that run and that no row knows.
+fn addresses(domains: &[DomainState], strange: &Strange) -> HashSet<(Uuid, Ipv4Addr)> {
+    let on = domains.iter().filter(|domain| strange.on.contains(&domain.uuid));
+    let nics = on.flat_map(|domain| &domain.nics);
+    nics.filter_map(|nic| Some((nic.network, nic.address?))).collect()
+}
+
 /// Removes what is left of rows that were deleted.
 fn remove(node: NodeId, client: &NodeClient, plan: &Plan) -> Result<Report> {
     let mut report = Report::default();
@@ -182,7 +211,20 @@ fn remove(node: NodeId, client: &NodeClient, plan: &Plan) -> Result<Report> {
 
 fn remake(desktops: &Desktops, args: &RemakeArgs, execution: &Execution) -> Result<()> {
     nodes::all(desktops.announce_addresses(&args.desktops, execution)?)?;
-    nodes::all(desktops.define_domains(&args.desktops, execution)?).map(drop)
+    let defined = nodes::all(desktops.define_each(&args.desktops, execution)?)?;
+    let seats = desktops.store.read(|conn| seats::by_uuid(conn, &args.desktops))?;
+    let mut refused: Vec<(Uuid, Option<Fault>)> = Vec::new();
+    for item in defined.into_iter().flatten() {
+        desktops.hopeless.note(item.uuid, &item.result);
+        if let Some(seat) = seats.get(&item.uuid) {
+            execution.item(item.uuid, &seat.name, item.result.clone());
+        }
+        if let Err(fault) = item.result {
+            refused.push((item.uuid, Some(fault)));
+        }
+    }
+    // Their list says why they cannot be started.
+    desktops.store.write_in_parts(&refused, seats::note_starts)
 }
 
 fn publish(desktops: &Desktops, args: &PublishArgs, _: &Execution) -> Result<()> {

@@ -15,6 +15,7 @@
 //! leaves guests that run alone until they are off.
 
 mod execute;
+mod hopeless;
 mod layers;
 mod lost;
 mod plan;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub(super) use execute::register;
+pub use hopeless::Hopeless;
 pub use plan::{Known, KnownDomain};
 
 use super::Desktops;
@@ -40,12 +42,12 @@ impl Desktops {
     /// once.
     pub(super) fn keep_looking(&self) {
         let desktops = self.clone();
-        self.inventory.attend(Duty::Domains, move |node| {
-            let report = desktops.reconcile(node)?;
+        self.inventory.attend_telling(Duty::Domains, move |node| {
+            let (report, problem) = desktops.reconcile(node)?;
             if !report.is_empty() {
                 tracing::info!(node.id = node.number(), ?report, "node mended");
             }
-            Ok(())
+            Ok(problem)
         });
     }
 

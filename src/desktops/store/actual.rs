@@ -75,11 +75,9 @@ pub fn set_gone(tx: &Tx<'_>, uuid: Uuid) -> Result<()> {
 
 /// What rows know of a node and of what was found there: the owners of domains and files, and what is to be published.
 pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
-    let mut known = Known {
-        published: templates::store::published_on(conn, node)?,
-        gone: super::gone::among(conn, found)?,
-        ..Known::default()
-    };
+    let mut known =
+        Known { published: templates::store::published_on(conn, node)?, ..Known::default() };
+    let owners = found;
     let found = super::json_uuids(found)?;
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.node_id, d.state, g.uuid AS group_uuid, g.sys_restore, g.data_restore \
@@ -110,6 +108,8 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     )?;
     let layers = statement.query_map([found], |row| rows::uuid(row, 0))?;
     known.layers = layers.collect::<rusqlite::Result<_>>()?;
+    // After the rows: one that is deleted in between stands in one of the two.
+    known.gone = super::gone::among(conn, owners)?;
     Ok(known)
 }
 

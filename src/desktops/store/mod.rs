@@ -7,6 +7,7 @@ pub mod groups;
 pub mod reach;
 pub mod restored;
 pub mod seats;
+pub mod setting_aside;
 
 use std::net::Ipv4Addr;
 

@@ -231,6 +231,15 @@ pub fn note_asked(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
     renote_stopping(tx, desktops, ASKED)
 }
 
+/// As [`note_asked`], of those that were asked to restart and go on.
+pub fn note_asked_to_reboot(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<()> {
+    let sql = "UPDATE desktops SET power_reason=?2 \
+         WHERE uuid IN (SELECT value FROM json_each(?1)) AND power = 'running'";
+    let changed = tx.prepare_cached(sql)?.execute(params![json_uuids(desktops)?, ASKED])?;
+    tx.changed_rows(changed, Topic::Desktops);
+    Ok(())
+}
+
 fn renote_stopping(tx: &Tx<'_>, desktops: &[Uuid], reason: &str) -> Result<()> {
     tx.changed(Topic::Desktops);
     tx.prepare_cached(

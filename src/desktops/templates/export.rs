@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf, copy as copy_to, sink};
+use tokio::io::{AsyncRead, ReadBuf};
 use uuid::Uuid;
 
 use super::downloads::Ticket;
@@ -147,17 +147,8 @@ impl Download {
     /// # Errors
     /// Those of the node and the way to it.
     pub async fn open(&mut self, from: u64) -> Result<()> {
-        let mut stream = self.on_its_node(|client, layer| client.send(layer)).await?;
-        let before = copy_to(&mut (&mut stream).take(from), &mut sink()).await;
-        let read = before.context("skip what the client has")?;
-        if read < from {
-            return Err(stream
-                .reply()
-                .await
-                .err()
-                .unwrap_or_else(|| Error::internal("a file that is shorter")));
-        }
-        self.stream = Some(stream);
+        let open = move |client: &NodeClient, layer| client.send_from(layer, from);
+        self.stream = Some(self.on_its_node(open).await?);
         Ok(())
     }
 

@@ -21,9 +21,9 @@ use crate::images;
 use crate::inventory::Duty;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::Watch;
-use crate::node::protocol::{FrozenDisk, PowerAction};
+use crate::node::protocol::{DISABLED, DISOBEYED, FrozenDisk, PowerAction};
 use crate::operations::{
-    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
+    Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, audit, nothing,
 };
 use crate::store::{NodeId, Topic, Tx, now};
 
@@ -203,11 +203,23 @@ fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Resul
     // One that somebody undefined is made again: its disks are what counts.
     templates.define(&template, execution)?;
     let client = templates.client_of(&template)?;
-    let (end, domains) = ((PowerAction::End, templates.patience), vec![template.uuid]);
     let (machines, Templates { store: rows, runtime, .. }) = ([template.machine()], templates);
     let of = (PowerAction::End, machines.as_slice());
     let settling = Settling::of(rows, runtime, Topic::Templates, store::on_since, of)?;
-    all_done(watched(execution, |watch| client.power(end, domains, watch))?)?;
+    let power = |how| {
+        let uuids = vec![template.uuid];
+        all_done(watched(execution, |watch| client.power(how, uuids, watch))?)
+    };
+    match power((PowerAction::Stop, templates.patience)) {
+        Err(error) if [DISOBEYED, DISABLED].contains(&error.key()) => {
+            // What its guest had not written is not in the version: whoever saves is to know.
+            let (action, subject) = ("log-template-save-cut", template.name.as_str());
+            let entry = audit::Entry { action, subject, module: "operations", fault: None };
+            audit::write(rows, &execution.actor, &entry)?;
+            power((PowerAction::End, Duration::ZERO))?;
+        }
+        other => other?,
+    }
     settling.wait(&[template.uuid])
 }
 

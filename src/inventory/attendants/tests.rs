@@ -52,7 +52,7 @@ async fn a_node_that_hangs_holds_no_other() {
             held.pass();
         }
         sender.lock().expect("sender").send(node).expect("send");
-        Ok(())
+        Ok(None)
     });
     attendants.arrived(NodeId::new(1));
     attendants.arrived(NodeId::new(2));
@@ -75,7 +75,7 @@ async fn the_duties_of_a_node_are_done_in_turn_and_in_their_order() {
             let others = at_once.fetch_add(1, Ordering::SeqCst);
             sender.lock().expect("sender").send((duty, others)).expect("send");
             at_once.fetch_sub(1, Ordering::SeqCst);
-            Ok(())
+            Ok(None)
         });
     }
     attendants.arrived(NodeId::new(1));
@@ -92,7 +92,7 @@ async fn what_is_asked_for_while_it_is_done_is_done_once_more() {
     attendants.attend(Duty::Networks, move |_| {
         sender.lock().expect("sender").send(()).expect("send");
         held.pass();
-        Ok(())
+        Ok(None)
     });
     attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
@@ -124,7 +124,7 @@ async fn an_arrival_while_it_works_is_not_missed() {
     attendants.attend(Duty::UnusedLayers, move |_| {
         sender.lock().expect("sender").send(()).expect("send");
         held.pass();
-        Ok(())
+        Ok(None)
     });
     attendants.arrived(NodeId::new(1));
     let first = move || begun.recv().map(|()| begun);
@@ -147,14 +147,14 @@ async fn a_failure_is_a_problem_until_it_succeeds() {
         1 => panic!("broken"),
         _ => {
             mended.pass();
-            Ok(())
+            Ok(None)
         }
     });
     let done = Arc::new(AtomicUsize::new(0));
     let others = Arc::clone(&done);
     attendants.attend(Duty::LeftUploads, move |_| {
         others.fetch_add(1, Ordering::SeqCst);
-        Ok(())
+        Ok(None)
     });
     attendants.arrived(NodeId::new(1));
     let seen = tokio::task::spawn_blocking(move || {
@@ -174,13 +174,41 @@ async fn a_failure_is_a_problem_until_it_succeeds() {
 }
 
 #[tokio::test]
+async fn what_a_duty_finds_is_shown_and_no_reason_to_do_it_again() {
+    let (sender, told) = mpsc::channel();
+    let attendants = attendants(sender).0;
+    let (done, finds) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(1)));
+    let (count, found) = (Arc::clone(&done), Arc::clone(&finds));
+    attendants.attend(Duty::Domains, move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let fault = Fault::from(Error::conflict("strangers-run"));
+        Ok((found.load(Ordering::SeqCst) > 0).then_some(fault))
+    });
+    attendants.arrived(NodeId::new(1));
+    let rounds = tokio::task::spawn_blocking(move || {
+        told.recv().expect("found");
+        let problems = || attendants.problems(NodeId::new(1));
+        let shown: Vec<String> = problems().into_iter().map(|it| it.fault.key).collect();
+        let next = attendants.state().nodes[&NodeId::new(1)].turns[&Duty::Domains].due;
+        assert!(next.is_some_and(|due| due > Instant::now() + LIMIT), "only when it is its time");
+        assert!(matches!(attendants.ask_and_wait(Duty::Domains, NodeId::new(1)), Some(Ok(()))));
+        finds.store(0, Ordering::SeqCst);
+        assert!(matches!(attendants.ask_and_wait(Duty::Domains, NodeId::new(1)), Some(Ok(()))));
+        assert!(problems().is_empty());
+        shown
+    });
+    assert_eq!(rounds.await.expect("join"), ["strangers-run"]);
+    assert_eq!(done.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
 async fn a_node_that_is_not_here_is_not_asked_and_not_waited_for() {
     let (attendants, states) = attendants(mpsc::channel().0);
     let (sender, done) = mpsc::channel();
     let sender = Mutex::new(sender);
     attendants.attend(Duty::Networks, move |_| {
         sender.lock().expect("sender").send(()).expect("send");
-        Ok(())
+        Ok(None)
     });
     let set = |status| states.lock().expect("states").insert(NodeId::new(1), status);
     // Its agent answers, its hypervisor does not.
@@ -204,7 +232,7 @@ async fn who_waits_for_a_node_hears_that_it_went() {
     attendants.attend(Duty::SshKeys, move |_| {
         begun.open();
         inside.pass();
-        Ok(())
+        Ok(None)
     });
     attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
@@ -220,7 +248,7 @@ async fn who_waits_for_a_node_hears_that_it_went() {
 #[tokio::test]
 async fn the_attendant_of_a_node_that_is_gone_leaves() {
     let attendants = quiet();
-    attendants.attend(Duty::Networks, |_| Ok(()));
+    attendants.attend(Duty::Networks, |_| Ok(None));
     attendants.arrived(NodeId::new(1));
     let asked = attendants.clone();
     let done = move || asked.ask_and_wait(Duty::Networks, NodeId::new(1));

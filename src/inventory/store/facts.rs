@@ -200,17 +200,17 @@ fn forget(
     Ok(())
 }
 
-/// Makes the rows of storages equal to what is there, but for those that are not mounted now; roles that nobody holds go
+/// Makes the rows of storages equal to what is there, but for those that cannot be used now; roles that nobody holds go
 /// to the first.
 pub fn save_storages(
     tx: &Tx<'_>,
     node: NodeId,
     storages: &[StorageFacts],
-    not_mounted: &[String],
+    not_usable: &[String],
 ) -> Result<()> {
     tx.changed(Topic::Nodes);
     let known = storages.iter().map(|storage| storage.path.as_str());
-    let known: HashSet<&str> = known.chain(not_mounted.iter().map(String::as_str)).collect();
+    let known: HashSet<&str> = known.chain(not_usable.iter().map(String::as_str)).collect();
     let select = "SELECT id, path FROM storages WHERE node_id=?1";
     forget(tx, select, "DELETE FROM storages WHERE id=?1", node, |path| known.contains(path))?;
     let first = self::storages(tx, &[node])?.is_empty();

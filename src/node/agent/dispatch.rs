@@ -70,7 +70,7 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::AdoptImage { upload, layer } => {
             disks.adopt(upload, &layer, call).map(Reply::Image)
         }
-        Request::Send { layer } => send(disks, &layer, call, ends).map(done),
+        Request::Send { layer, from } => send(disks, (&layer, from), call, ends).map(done),
         Request::CreateLayer { layer, below, size } => {
             disks.create_layer(&layer, below.as_ref(), size).map(done)
         }
@@ -101,9 +101,9 @@ fn receive(
     Ok(Reply::Received { size, md5, sha256 })
 }
 
-fn send(disks: &Disks, layer: &LayerRef, call: &Call, ends: Ends) -> Result<()> {
+fn send(disks: &Disks, part: (&LayerRef, u64), call: &Call, ends: Ends) -> Result<()> {
     let mut to = ends.outgoing;
-    disks.send(layer, &mut to, call)?;
+    disks.send(part, &mut to, call)?;
     to.finish().context("end a stream")
 }
 

@@ -27,6 +27,7 @@ pub fn describe(disks: &Disks) -> Result<NodeFacts> {
     let system = System::new_with_specifics(what)
         .map_err(|cause| asked("the processor and memory", cause))?;
     let cpus = system.cpus();
+    let (storages, not_usable) = disks.storages().look();
     Ok(NodeFacts {
         hostname: System::host_name().map_err(|cause| asked("the host name", cause))?,
         cpu_model: cpus.first().map(|cpu| cpu.brand().to_owned()).unwrap_or_default(),
@@ -38,17 +39,18 @@ pub fn describe(disks: &Disks) -> Result<NodeFacts> {
         qemu_version: String::new(),
         virt_type: String::new(),
         nics: nics()?,
-        storages: storages(disks),
-        not_mounted: disks.storages().not_mounted(),
+        storages,
+        not_mounted: not_usable,
     })
 }
 
 /// Storages that are there; one that is not shows in the log and in `carrel doctor`.
 pub fn storages(disks: &Disks) -> Vec<StorageFacts> {
-    let facts = disks.storages().usable().map(|storage| storage.facts());
-    facts
-        .filter_map(|facts| facts.map_err(|error| tracing::warn!(error = error.detail())).ok())
-        .collect()
+    let (storages, not_usable) = disks.storages().look();
+    for (path, why) in not_usable {
+        tracing::warn!(path, error = why.detail);
+    }
+    storages
 }
 
 /// The version of the tool that makes disks.
@@ -131,5 +133,18 @@ mod tests {
         assert!(!facts.hostname.is_empty() && !facts.os.is_empty());
         assert!(facts.storages[0].total >= facts.storages[0].used);
         assert!(qemu_img_version().unwrap().contains('.'));
+    }
+
+    #[test]
+    fn a_storage_that_cannot_be_used_is_told_with_the_reason() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let disks = Disks::open(&[path("good"), path("bad")]);
+        fs::remove_dir_all(path("bad")).unwrap();
+        let facts = describe(&disks).unwrap();
+        let good: Vec<&str> = facts.storages.iter().map(|storage| storage.path.as_str()).collect();
+        assert_eq!(good, [path("good")]);
+        let [(bad, why)] = facts.not_mounted.as_slice() else { panic!("{:?}", facts.not_mounted) };
+        assert_eq!((bad, why.key.as_str()), (&path("bad"), "storage-missing"));
     }
 }

@@ -186,6 +186,18 @@ impl Storages {
         error.arg("mark", mark.display())
     }
 
+    /// What those that can be used are like, and paths of all others with what is wrong with them.
+    pub fn look(&self) -> (Vec<StorageFacts>, Vec<(String, Fault)>) {
+        let (mut facts, mut unusable) = (Vec::new(), Vec::new());
+        for storage in self.all() {
+            match self.get(&storage.name()).and_then(|storage| storage.facts()) {
+                Ok(found) => facts.push(found),
+                Err(error) => unusable.push((storage.name(), error.into())),
+            }
+        }
+        (facts, unusable)
+    }
+
     /// Paths of those whose disk is not mounted, and what is to be done about it.
     pub fn not_mounted(&self) -> Vec<(String, Fault)> {
         let is_absent = |storage: &Storage| {

@@ -167,7 +167,12 @@ impl NodeClient {
 
     /// Begins reading a layer's file: read to the end, then [`OpenCall::reply`].
     pub fn send(&self, layer: LayerRef) -> Result<OpenCall> {
-        self.open(Request::Send { layer })
+        self.send_from(layer, 0)
+    }
+
+    /// As [`NodeClient::send`], from this byte on; behind the end there is nothing.
+    pub fn send_from(&self, layer: LayerRef, from: u64) -> Result<OpenCall> {
+        self.open(Request::Send { layer, from })
     }
 
     /// Makes an empty layer, `size` bytes large.

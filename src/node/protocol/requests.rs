@@ -141,8 +141,8 @@ requests! {
     /// Checks that an upload is a disk image without backing or external data file, turns it into
     /// qcow2 when it is something else, and gives it its final name.
     AdoptImage { upload: Uuid, layer: LayerRef } => Long, Heavy, Image;
-    /// Sends a layer's file down the call's stream.
-    Send { layer: LayerRef } => Long, Transfer, [bytes] Done;
+    /// Sends a layer's file down the call's stream, from this byte on.
+    Send { layer: LayerRef, from: u64 } => Long, Transfer, [bytes] Done;
     /// Makes a new layer on top of `below`, `size` bytes large.
     CreateLayer { layer: LayerRef, below: Option<LayerRef>, size: u64 } => Short, Light, Done;
     /// Copies a chain into one self-contained layer.

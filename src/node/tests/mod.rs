@@ -216,6 +216,13 @@ async fn a_good_image_becomes_a_layer() {
     call.read_to_end(&mut back).await.unwrap();
     call.reply().await.unwrap();
     assert!(back == content);
+    for from in [1, content.len() - 5, content.len(), content.len() + 9] {
+        let mut rest = Vec::new();
+        let mut call = node.client.send_from(layer.clone(), from as u64).unwrap();
+        call.read_to_end(&mut rest).await.unwrap();
+        call.reply().await.unwrap();
+        assert!(rest == content.get(from..).unwrap_or_default(), "from {from}");
+    }
 
     let results = node.ask(move |client| client.remove_layers(vec![layer])).await.unwrap();
     assert!(results[0].result.is_ok());

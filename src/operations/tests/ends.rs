@@ -9,12 +9,20 @@ use crate::operations::dispatcher::start_ready;
 use crate::store::{NodeId, Topic, Tx};
 
 const COMMITTED: &str = "test-committed";
+const NOTHING_LEFT: &str = "test-nothing-left";
 const PARTS: &str = "test-parts";
 const LOST: &str = "test-lost";
 
 static COMMITTED_ACTIONS: [Action<Diary, Args>; 2] = [
     Action::new("make", |d, _, _| say(d, "make"), |d, _, _| say(d, "undo make")).commits(),
     Action::new("after", step_b, undo_b),
+];
+
+/// Stopped while it commits, which it does to the end; then nothing is left.
+static NOTHING_LEFT_ACTIONS: [Action<Diary, Args>; 2] = [
+    Action::new("ready", |d, args, execution| step_b(d, args, execution).or(Ok(())), undo_b)
+        .commits(),
+    Action::new("start", nothing, nothing),
 ];
 
 /// Node 1 does its part; node 2 does not, and with `fail` neither does.
@@ -81,6 +89,21 @@ fn a_cancel_behind_the_commit_point_stops_and_keeps() {
     assert_eq!(operation.fault.expect("why").kind, Kind::Cancelled);
     assert_eq!(bench.diary.lines(), ["make", "b"], "nothing is undone");
     assert_eq!(bench.locks(), 0);
+}
+
+#[test]
+fn a_cancel_before_an_action_that_has_nothing_to_do_leaves_it_whole() {
+    let bench = bench();
+    bench
+        .operations
+        .register(NOTHING_LEFT, Saga::new(Lane::Quick, bench.diary.clone(), &NOTHING_LEFT_ACTIONS));
+    bench.operations.start().expect("start");
+    let args = Args { wait_for_cancel: true, ..Args::default() };
+    let uuid = submit(&bench, NOTHING_LEFT, &args);
+    until("it is before its last action", || bench.diary.count("b") == 1);
+    bench.operations.cancel(uuid).expect("cancel");
+    let operation = bench.end(uuid);
+    assert_eq!((operation.state, operation.fault), (State::Succeeded, None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -30,7 +30,7 @@ impl Disks {
             let mut facts = image_facts(layer.uuid, &path)?;
             if hash && facts.exists {
                 let mut sha256 = Sha256::new();
-                copy(&path, &mut sha256, call)?;
+                copy(&path, 0, &mut sha256, call)?;
                 facts.sha256 = hex::encode(sha256.finalize());
             }
             all.push(facts);
@@ -42,9 +42,14 @@ impl Disks {
     ///
     /// # Errors
     /// `layer-missing`
-    pub fn send(&self, layer: &LayerRef, to: &mut dyn Write, call: &Call) -> Result<()> {
+    pub fn send(
+        &self,
+        (layer, from): (&LayerRef, u64),
+        to: &mut dyn Write,
+        call: &Call,
+    ) -> Result<()> {
         let (path, _) = self.layer_header(layer)?;
-        copy(&path, to, call)
+        copy(&path, from, to, call)
     }
 
     /// Deletes layers that nothing uses. An absent one counts as removed. Layers of the batch that stand on each other
@@ -140,9 +145,11 @@ fn remove_unused(path: &Path, users: &mut Users) -> Result<bool> {
     Ok(true)
 }
 
-fn copy(path: &Path, to: &mut dyn Write, call: &Call) -> Result<()> {
+fn copy(path: &Path, from: u64, to: &mut dyn Write, call: &Call) -> Result<()> {
     let mut file = File::open(path).context(format_args!("open {}", path.display()))?;
-    let total = fs::metadata(path).context(format_args!("look at {}", path.display()))?.len();
+    file.seek(SeekFrom::Start(from)).context(format_args!("read {}", path.display()))?;
+    let length = fs::metadata(path).context(format_args!("look at {}", path.display()))?.len();
+    let total = length.saturating_sub(from);
     let mut buffer = vec![0; BUFFER];
     let mut done = 0;
     loop {

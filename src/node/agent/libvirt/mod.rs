@@ -46,6 +46,7 @@ use self::metadata::{Marked, Metadata, Which};
 use self::owner::QemuUser;
 use self::probe::VirtType;
 use self::restorer::Restorer;
+use self::runs::Notes;
 use self::versions::Learned;
 use self::watcher::Known;
 use crate::error::{Error, Result};
@@ -108,6 +109,7 @@ struct Inner {
     /// Domains between a reset by their guest and their new start: their being off is no news.
     restoring: Marks,
     known: Known,
+    notes: Notes,
     restorer: Restorer,
     memory: Memory,
     used: Mutex<UsedBefore>,
@@ -138,8 +140,10 @@ impl Hypervisor {
         let link = Link::new(&config.libvirt_uri);
         let virt_type = VirtType::new(&config.virt_type, link.is_simulator());
         probe::clean();
+        let switching_off = Marks::default();
         let inner = Arc::new(Inner {
             config: config.clone(),
+            notes: Notes::start(disks.clone(), switching_off.clone()),
             disks,
             events,
             link,
@@ -148,7 +152,7 @@ impl Hypervisor {
             qemu_user: QemuUser::default(),
             claims: Claims::default(),
             departures: Departures::default(),
-            switching_off: Marks::default(),
+            switching_off,
             restoring: Marks::default(),
             known: Known::default(),
             restorer: Restorer::default(),

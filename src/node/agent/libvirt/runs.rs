@@ -7,14 +7,18 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 use virt::domain::Domain;
 
+use super::claims::Marks;
 use super::states;
 use super::{Inner, errors::Libvirt};
 use crate::error::{Kind, Result};
+use crate::node::agent::disks::Disks;
 use crate::node::protocol::{DomainState, PowerState};
 
 /// Longer than the exchange of a package takes.
@@ -26,19 +30,42 @@ const LOGS: &str = "/var/log/libvirt/qemu";
 /// How libvirt notes there that a guest ended by itself.
 const BY_ITSELF: &str = "shutting down, reason=shutdown";
 
-impl Inner {
-    /// Notes whether a domain runs that would have to be started anew after a reset.
-    pub(super) fn keep_run(&self, state: &DomainState) {
-        let uuid = state.uuid;
-        let is_on = matches!(state.power, PowerState::Running | PowerState::Paused);
-        let restores = state.restore.iter().any(|(_, restore)| *restore);
-        let kept = if is_on && restores && !self.switching_off.has(uuid) {
-            self.disks.note_run(uuid)
-        } else {
-            self.disks.forget_run(uuid)
+/// Writes down who runs, on a thread of its own: a storage that hangs holds up no news.
+pub struct Notes(Mutex<Sender<Run>>);
+
+/// A domain, and whether it would have to be started anew after a reset.
+type Run = (Uuid, bool);
+
+impl Notes {
+    /// Until the last clone of its owner is gone.
+    pub fn start(disks: Disks, switching_off: Marks) -> Self {
+        let (sender, runs) = mpsc::channel();
+        super::spawn("run-notes", move || keep(&disks, &switching_off, &runs));
+        Self(Mutex::new(sender))
+    }
+}
+
+fn keep(disks: &Disks, switching_off: &Marks, runs: &Receiver<Run>) {
+    for (uuid, runs) in runs {
+        // Now, not when it was told: who is switched off meanwhile has forgotten it already.
+        let kept = match runs && !switching_off.has(uuid) {
+            true => disks.note_run(uuid),
+            false => disks.forget_run(uuid),
         };
         if let Err(error) = kept {
             tracing::warn!(%uuid, error = error.detail(), "that it runs was not noted");
+        }
+    }
+}
+
+impl Inner {
+    /// Notes whether a domain runs that would have to be started anew after a reset. Returns at once.
+    pub(super) fn keep_run(&self, state: &DomainState) {
+        let is_on = matches!(state.power, PowerState::Running | PowerState::Paused);
+        let restores = state.restore.iter().any(|(_, restore)| *restore);
+        let notes = self.notes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.send((state.uuid, is_on && restores)).is_err() {
+            tracing::error!(uuid = %state.uuid, "nobody notes who runs any more");
         }
     }
 

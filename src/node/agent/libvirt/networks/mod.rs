@@ -4,7 +4,7 @@
 //!   mod.rs      makes, updates, removes                plan.rs     from a spec to libvirt's definition
 //!   reserve.rs  adds and takes away reservations       dnsmasq.rs  reservations of a running network
 //!   lease.rs    gives back what a guest had leased     bridges.rs  finds the bridge on an uplink
-//!   mend.rs     brings back what somebody stopped
+//!   mend.rs     brings back what somebody stopped       keep.rs     reservations of guests that run
 //! ```
 
 use std::sync::{MutexGuard, PoisonError};
@@ -26,6 +26,7 @@ use crate::node::protocol::NetworkSpec;
 
 mod bridges;
 mod dnsmasq;
+mod keep;
 mod lease;
 mod mend;
 mod plan;
@@ -33,7 +34,8 @@ mod reserve;
 
 impl Hypervisor {
     /// Makes or updates a network with its reservations and starts it. Reservations and names change while guests use
-    /// it; other changes only while none does, because libvirt has to take the network down for them.
+    /// it; other changes only while none does, because libvirt has to take the network down for them. Reservations of
+    /// guests that run stay, also those that the spec does not name.
     ///
     /// # Errors
     /// `network-in-use` with the names of the guests; `bridge-missing`; `network-foreign` when someone else's
@@ -83,9 +85,13 @@ impl Inner {
     }
 
     fn ensure_network(&self, spec: &NetworkSpec, told: &mut Told) -> Result<()> {
+        let found = self.find_network(spec.uuid)?;
+        let known = found.as_ref().map(|(_, stored)| stored.spec.hosts.as_slice());
+        let hosts = self.with_running(spec.uuid, known.unwrap_or_default(), spec.hosts.clone())?;
+        let spec = &NetworkSpec { hosts, ..spec.clone() };
         let view = plan::view(spec, self.config.installation)?;
         let definition = xml::network(&view)?;
-        match self.find_network(spec.uuid)? {
+        match found {
             None => {
                 let network = self.make_network(spec, &view, &definition)?;
                 self.serve_reservations(&network, spec, &view, &[], told)

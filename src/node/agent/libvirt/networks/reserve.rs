@@ -16,17 +16,19 @@ use crate::node::agent::libvirt::{Hypervisor, Inner};
 use crate::node::protocol::{DhcpHost, NetworkSpec};
 
 impl Hypervisor {
-    /// Adds reservations, replacing those of the same MAC or address.
+    /// Adds reservations, replacing those of the same MAC or address. One of an address that another guest has which
+    /// runs is left out.
     ///
     /// # Errors
     /// `network-missing`.
     pub fn reserve(&self, network: Uuid, hosts: &[DhcpHost]) -> Result<()> {
-        self.change(network, |known| {
-            let replaced = |it: &DhcpHost| {
+        self.change(network, |inner, known| {
+            let replaced = |it: &&DhcpHost| {
                 hosts.iter().any(|host| host.mac == it.mac || host.address == it.address)
             };
-            known.retain(|it| !replaced(it));
-            known.extend_from_slice(hosts);
+            let stay = known.iter().filter(|it| !replaced(it));
+            let wanted = stay.chain(hosts).cloned().collect();
+            inner.with_running(network, known, wanted)
         })
     }
 
@@ -39,17 +41,21 @@ impl Hypervisor {
         let gone = |it: &DhcpHost| {
             hosts.iter().any(|host| host.mac == it.mac && host.address == it.address)
         };
-        self.change(network, |known| known.retain(|it| !gone(it)))
+        self.change(network, |_, known| Ok(known.iter().filter(|it| !gone(it)).cloned().collect()))
     }
 
-    fn change(&self, uuid: Uuid, change: impl FnOnce(&mut Vec<DhcpHost>)) -> Result<()> {
+    fn change(
+        &self,
+        uuid: Uuid,
+        change: impl FnOnce(&Inner, &[DhcpHost]) -> Result<Vec<DhcpHost>>,
+    ) -> Result<()> {
         let inner = &self.inner;
         let mut told = inner.network_order();
         let (network, stored) = inner
             .find_network(uuid)?
             .ok_or_else(|| Error::not_found("network-missing").arg("object", uuid))?;
-        let mut spec = stored.spec.clone();
-        change(&mut spec.hosts);
+        let hosts = change(inner, &stored.spec.hosts)?;
+        let spec = NetworkSpec { hosts, ..stored.spec.clone() };
         if spec.hosts == stored.spec.hosts {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! `simulator` and `lost_disks` run against libvirt's own `test:///default`, `real` against a libvirt with QEMU.
+//! `simulator`, `networks` and `lost_disks` run against libvirt's own `test:///default`, `real` against a libvirt with QEMU.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +17,7 @@ use crate::node::agent::call::Call;
 use crate::node::protocol::*;
 
 mod lost_disks;
+mod networks;
 mod real;
 mod simulator;
 
