@@ -777,6 +777,8 @@ log-ssh-key-delete = Delete the ssh key of "{ $name }"
 log-ssh-grant = Give ssh access to "{ $name }"
 log-ssh-revoke = Take ssh access from "{ $name }"
 ## Second factor
+second-factor-required = Administrators need a second factor here. Set yours up first: My account, Password and second factor.
+second-factor-demanded = Administrators need a second factor here: yours cannot be turned off as long as the settings say so.
 second-factor-needed = Enter the code of your authenticator app, or a recovery code.
 second-factor-wrong = The code is wrong or was used already. Wait for the next one of your app, or use a recovery code.
 second-factor-on = { $name } has a second factor already. Switch it off first.

@@ -741,6 +741,8 @@ log-ssh-key-delete = 删除“{ $name }”的 ssh 密钥
 log-ssh-grant = 授予 ssh 登录“{ $name }”
 log-ssh-revoke = 收回 ssh 登录“{ $name }”
 ## 双重验证
+second-factor-required = 此系统要求管理员启用双重验证。请先在“我的账号 → 密码与双重验证”中完成设置。
+second-factor-demanded = 此系统要求管理员启用双重验证，在该设置生效期间不能关闭。
 second-factor-needed = 请输入身份验证器应用显示的验证码，或一个恢复码。
 second-factor-wrong = 验证码错误或已使用过。请等待应用显示下一个验证码，或使用恢复码。
 second-factor-on = { $name } 已开启双重验证，请先关闭。

@@ -15,7 +15,11 @@ use crate::store::visible::Visible;
 /// What the caller may see and reach by this row.
 pub fn permit(row: &Mounted, call: &Call) -> Result<Visible> {
     match (row.access, &call.caller) {
-        (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(Visible::NOTHING),
+        (Access::Public, _) => Ok(Visible::NOTHING),
+        (_, Some(caller)) if caller.lacks_factor && !row.before_factor => {
+            Err(Error::forbidden("second-factor-required"))
+        }
+        (Access::SignedIn, Some(_)) => Ok(Visible::NOTHING),
         (_, None) => Err(not_signed_in()),
         (Access::InPerson, Some(caller)) => match caller.session_id() {
             Some(_) => Ok(Visible::NOTHING),

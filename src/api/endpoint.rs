@@ -106,6 +106,8 @@ pub struct Endpoint {
     pub refusal: &'static str,
     pub input: SchemaOf,
     pub output: SchemaOf,
+    /// Also for administrators who have to set up a second factor first.
+    pub before_factor: bool,
     /// Of a success.
     pub statuses: &'static [u16],
     /// What kind of body a success has where it is no JSON in the dialect's envelope, such as `image/png`.
@@ -177,6 +179,11 @@ impl Endpoint {
     /// What who lacks the permission is told, where the document has words of its own.
     pub fn refused_as(self, key: &'static str) -> Self {
         Self { refusal: key, ..self }
+    }
+
+    /// Lets administrators in who have to set up a second factor first.
+    pub fn before_factor(self) -> Self {
+        Self { before_factor: true, ..self }
     }
 
     pub fn summary(self, summary: &'static str) -> Self {
@@ -259,6 +266,7 @@ pub fn streaming(
         summary: "",
         audit: None,
         refusal: "permission-missing",
+        before_factor: false,
         input: |_| None,
         output: |_| None,
         statuses: &[200],
@@ -292,6 +300,7 @@ where
         summary: "",
         audit: None,
         refusal: "permission-missing",
+        before_factor: false,
         input: schema_of::<I>,
         output: O::schema,
         statuses: O::STATUSES,

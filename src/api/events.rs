@@ -37,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         streaming(Method::Get, "carrel.events", "/api/v1.0/events", open)
             .signed_in()
+            .before_factor()
             .sends("text/event-stream")
             .gives::<News>()
             .summary("Server-sent events; each property is an event of that name, with its data"),

@@ -50,6 +50,8 @@ struct SessionView {
     permissions: Vec<&'static str>,
     /// What of it holds within these education groups only.
     scopes: Vec<ScopeView>,
+    /// An administrator who may do nothing before they have set up a second factor.
+    second_factor_required: bool,
     /// There is no administrator yet.
     setup_needed: bool,
     /// People may make themselves an account.
@@ -114,6 +116,7 @@ fn session(app: &App, call: &mut Call, _: NoInput) -> Result<Data<SessionView>> 
         user,
         permissions: permissions.iter().map(|permission| permission.word()).collect(),
         scopes,
+        second_factor_required: caller.is_some_and(|caller| caller.lacks_factor),
         setup_needed: app.identity.needs_setup()?,
         registration: app.identity.policy()?.registration,
         to_confirm: match caller {

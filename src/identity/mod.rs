@@ -99,6 +99,8 @@ pub struct Caller {
     /// What they may do beside that within one education group, by its row.
     pub within: Within,
     pub via: Via,
+    /// An administrator who has to set up a second factor first, and holds no permission before.
+    pub lacks_factor: bool,
 }
 
 impl Caller {

@@ -110,6 +110,18 @@ impl Permission {
         )
     }
 
+    /// Whether it gives rights over people, the installation or its machines: who holds it is an administrator.
+    pub const fn is_administrative(self) -> bool {
+        matches!(
+            self,
+            Self::UsersManage
+                | Self::RolesManage
+                | Self::SettingsManage
+                | Self::SshKeysManage
+                | Self::NodesManage
+        )
+    }
+
     /// Those of a list of words, as `group_concat` gives it. Words of a newer Carrel are passed over.
     pub(super) fn parse_all(words: Option<&str>) -> Permissions {
         words.iter().flat_map(|words| words.split(',')).filter_map(Self::parse).collect()

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Identity;
 use super::store::policy;
 use crate::error::{Error, Result};
+use crate::store::Topic;
 
 /// The rules of signing in. A field that a stored policy lacks has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Policy {
     pub longest_wait_minutes: u32,
     /// Whether people may register by themselves; each is confirmed by mail or by an administrator. Off until wanted.
     pub registration: bool,
+    /// Whether administrators ([`is_administrative`](super::Permission::is_administrative)) can do nothing before they have a second factor. Who signs
+    /// in at an identity provider has it there. Off until wanted: the first administrator may have no app at hand.
+    pub admin_second_factor: bool,
 }
 
 impl Default for Policy {
@@ -36,6 +40,7 @@ impl Default for Policy {
             free_failures: 2,
             longest_wait_minutes: 15,
             registration: false,
+            admin_second_factor: false,
         }
     }
 }
@@ -70,6 +75,10 @@ impl Identity {
     /// `number-out-of-range`
     pub fn set_policy(&self, new: &Policy) -> Result<()> {
         new.check()?;
-        self.store.write(|tx| policy::put(tx, new))
+        self.store.write(|tx| {
+            // What outlives a request is looked at again.
+            tx.changed(Topic::Rights);
+            policy::put(tx, new)
+        })
     }
 }

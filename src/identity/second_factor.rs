@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::lockout::{self, Subject};
-use super::store::{failures, policy, second_factors, users};
+use super::store::{failures, policy, second_factors, sessions, users};
 use super::token;
 use super::users::{not_oneself, touchable, unknown};
 use super::{Authority, Caller, Identity, Password, Source, User, Visitor};
@@ -130,7 +130,7 @@ impl Identity {
     /// Switches it off.
     ///
     /// # Errors
-    /// `second-factor-off`, `password-wrong`, `second-factor-wrong`, `sign-in-locked`
+    /// `second-factor-demanded` where administrators must have one; `second-factor-off`, `password-wrong`, `second-factor-wrong`, `sign-in-locked`
     pub fn end_second_factor(
         &self,
         caller: &Caller,
@@ -139,6 +139,9 @@ impl Identity {
         visitor: &Visitor,
     ) -> Result<()> {
         let user = has_one(self.user_of(caller)?)?;
+        if self.store.read(|conn| sessions::is_factor_demanded(conn, &caller.permissions))? {
+            return Err(Error::conflict("second-factor-demanded"));
+        }
         if !self.proves(&user, password, visitor)? {
             return Err(Error::bad_input("password-wrong").arg("field", "password"));
         }

@@ -21,7 +21,17 @@ connectHttp({
   unreachable: () => i18n.global.t('common.unreachable'),
   missing: () => i18n.global.t('common.notThere'),
   signedOut: () => useSession().expire(),
+  factorRequired: () => void useSession().load(),
 })
+
+// An administrator said meanwhile that a second factor is needed.
+watch(
+  () => useSession().current.second_factor_required,
+  (required) => {
+    if (required && !router.currentRoute.value.meta.open)
+      void router.replace({ name: 'own', params: { tab: 'security' } })
+  },
+)
 
 // Said at once, wherever one is; after signing in one is there again.
 watch(

@@ -22,11 +22,13 @@ router.beforeEach(async (to) => {
       return to.meta.open ? true : { name: 'sign-in', query: { next: to.fullPath } }
     }
   }
-  const { user, setup_needed: setupNeeded } = session.current
+  const { user, setup_needed: setupNeeded, second_factor_required: factorRequired } = session.current
   if (setupNeeded && to.name !== 'setup') return { name: 'setup' }
   if (!setupNeeded && to.name === 'setup') return { path: '/' }
   if (!user && !to.meta.open) return { name: 'sign-in', query: { next: to.fullPath } }
   if (user && (to.name === 'sign-in' || to.name === 'register')) return { path: '/' }
+  if (user && factorRequired && !to.meta.open && !(to.name === 'own' && to.params.tab === 'security'))
+    return { name: 'own', params: { tab: 'security' } }
   // Whoever sees nothing of the installation still has an account.
   if (to.name === 'dashboard' && !session.may('overview.view')) return { name: 'own' }
   return true

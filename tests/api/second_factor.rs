@@ -65,6 +65,56 @@ fn set_up(client: &Client) -> (App, Vec<String>) {
 }
 
 #[test]
+fn administrators_set_up_a_second_factor_before_anything_else_where_that_is_demanded() {
+    let server = Server::start();
+    let client = server.admin();
+    let policy = "/api/v1.0/identity/policy";
+    let demand =
+        |by: &Client, on: bool| by.put(policy).json(&json!({"admin_second_factor": on})).send();
+    let session = |of: &Client| of.get("/api/v1.0/session").send().data();
+    assert_eq!(client.get(policy).send().data()["admin_second_factor"], false, "until wanted");
+    for (name, roles) in [("tess", json!(["teacher"])), ("kim", json!(["admin"]))] {
+        let body = json!({"name": name, "password": PASSWORD, "roles": roles});
+        client.post("/api/v1.0/identity/user").json(&body).send().data();
+    }
+    let key = json!({"name": "one", "permissions": ["nodes.view"]});
+    let key = client.post("/api/v1.0/identity/own/key").json(&key).send().data()["key"].clone();
+    let by_key = server.client().with_header("Authorization", key.as_str().expect("a key"));
+    let nodes = "/api/v1.0/resource_mgr/controller_nodes";
+    demand(&client, true).expect_status(200);
+
+    // Those who are signed in already, and those who sign in now, in each dialect.
+    let kim = server.client().sign_in("kim", PASSWORD);
+    for admin in [&client, &kim] {
+        let now = session(admin);
+        assert_eq!(now["second_factor_required"], true, "{now}");
+        assert_eq!(now["permissions"], json!([]));
+        for path in [nodes, policy, "/api/v1.0/identity/own/key", "/api/account/keys"] {
+            let refused = admin.get(path).send();
+            refused.expect_status(403);
+            assert_eq!(error(&refused), "second-factor-required", "{path}");
+        }
+        demand(admin, false).expect_status(403);
+    }
+    let tess = server.client().sign_in("tess", PASSWORD);
+    assert_eq!(session(&tess)["second_factor_required"], false);
+    tess.get("/api/v1.0/education/template/").send().data();
+    by_key.get(nodes).send().data();
+
+    let (app, _) = set_up(&client);
+    assert_eq!(session(&client)["second_factor_required"], false);
+    client.get(nodes).send().data();
+    // Nobody takes it off again before it is no longer demanded.
+    let_time_pass(&server);
+    let end = || act(&client, "off", json!({"password": PASSWORD, "code": app.code(1)}));
+    assert_eq!(error(&end()), "second-factor-demanded");
+    assert_eq!(session(&kim)["second_factor_required"], true);
+    demand(&client, false).expect_status(200);
+    kim.get(nodes).send().data();
+    end().data();
+}
+
+#[test]
 fn a_second_factor_is_set_up_asked_for_and_switched_off() {
     let server = Server::start();
     let client = server.admin();

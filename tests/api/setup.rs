@@ -34,7 +34,7 @@ fn the_link_makes_the_first_administrator_once() {
     assert!(told["time_zone"].take().is_string());
     assert_eq!(
         told,
-        json!({"user": null, "permissions": [], "scopes": [], "setup_needed": true, "registration": false, "to_confirm": null, "sign_in": {"password": true, "oidc": null}, "version": env!("CARGO_PKG_VERSION"), "time_zone": null})
+        json!({"user": null, "permissions": [], "scopes": [], "second_factor_required": false, "setup_needed": true, "registration": false, "to_confirm": null, "sign_in": {"password": true, "oidc": null}, "version": env!("CARGO_PKG_VERSION"), "time_zone": null})
     );
     let token = token(&server);
     assert!(server.base().len() < 30 && token.len() == 64);

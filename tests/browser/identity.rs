@@ -49,6 +49,34 @@ fn somebody_registers_and_is_let_in_by_an_administrator() {
 }
 
 #[test]
+fn an_administrator_sets_up_a_second_factor_first_where_that_is_demanded() {
+    let _turn = turn();
+    let server = Server::start();
+    let admin = Page::open("zh-CN");
+    enter(&admin, &server, ADMIN, PASSWORD);
+    admin.until("the overview", || (admin.path() == "/").then_some(()));
+    admin.go(&format!("{}/sign-in-rules", server.base()));
+    admin.click("[data-test=admin_second_factor]");
+    admin.click("[data-test=save]");
+    // Whoever says so has none either.
+    admin.see("[data-test=factor-required]", "管理员");
+    admin.until("the way there", || (admin.path() == "/own/security").then_some(()));
+    admin.picture("second-factor-required-zh");
+    admin.go(&format!("{}/templates", server.base()));
+    admin.until("back again", || (admin.path() == "/own/security").then_some(()));
+    admin.click("[data-test=factor-start]");
+    admin.see("[data-test=qr-code]", "");
+    let secret = text_of(&admin, "copy-text").replace(' ', "");
+    admin.fill("[data-test=code]", &code(&secret, 0));
+    admin.click("[data-test=submit]");
+    admin.see("[data-test=codes-kept]", "");
+    admin.click("[data-test=codes-kept]");
+    admin.see("[data-test=factor-on]", "");
+    admin.go(&format!("{}/templates", server.base()));
+    admin.until("everything else", || (admin.path() == "/templates").then_some(()));
+}
+
+#[test]
 fn a_mailed_link_lets_somebody_in_who_then_has_to_change_the_password() {
     let _turn = turn();
     let mail = MailServer::start();

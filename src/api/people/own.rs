@@ -19,6 +19,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("carrel.own.get", PATH, read)
             .signed_in()
+            .before_factor()
             .summary("One's own account with everything one may do"),
         put("carrel.own.edit", PATH, edit)
             .in_person()

@@ -40,6 +40,8 @@ struct PolicyView {
     longest_wait_minutes: u32,
     /// People may register by themselves.
     registration: bool,
+    /// Administrators can do nothing before they have set up a second factor.
+    admin_second_factor: bool,
 }
 
 impl From<Policy> for PolicyView {
@@ -52,6 +54,7 @@ impl From<Policy> for PolicyView {
             free_failures,
             longest_wait_minutes,
             registration,
+            admin_second_factor,
         } = policy;
         Self {
             password_min_length,
@@ -61,6 +64,7 @@ impl From<Policy> for PolicyView {
             free_failures,
             longest_wait_minutes,
             registration,
+            admin_second_factor,
         }
     }
 }
@@ -80,6 +84,9 @@ struct EditInput {
     /// 1 to 1,440.
     longest_wait_minutes: Option<u32>,
     registration: Option<bool>,
+    /// Who manages users, roles, settings, ssh keys or nodes and has no second factor can do nothing before they have set
+    /// one up; API keys go on, and so does who signs in at an identity provider.
+    admin_second_factor: Option<bool>,
 }
 
 fn read(app: &App, _: &mut Call, _: NoInput) -> Result<Data<PolicyView>> {
@@ -96,6 +103,7 @@ fn edit(app: &App, _: &mut Call, input: EditInput) -> Result<Data<PolicyView>> {
         free_failures: input.free_failures.unwrap_or(old.free_failures),
         longest_wait_minutes: input.longest_wait_minutes.unwrap_or(old.longest_wait_minutes),
         registration: input.registration.unwrap_or(old.registration),
+        admin_second_factor: input.admin_second_factor.unwrap_or(old.admin_second_factor),
     };
     app.identity.set_policy(&new)?;
     Ok(Data(new.into()))

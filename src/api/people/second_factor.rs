@@ -20,14 +20,17 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         get("carrel.own-second-factor.get", OWN, read)
             .in_person()
+            .before_factor()
             .summary("Whether one has a second factor"),
         post("carrel.own-second-factor.start", OWN, start)
             .in_person()
+            .before_factor()
             .action("start")
             .audited(MODULE, "log-second-factor-start")
             .summary("Begin to set up an authenticator app (TOTP); it counts when confirmed"),
         post("carrel.own-second-factor.confirm", OWN, confirm)
             .in_person()
+            .before_factor()
             .action("confirm")
             .audited(MODULE, "log-second-factor-on")
             .summary(

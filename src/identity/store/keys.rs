@@ -107,6 +107,7 @@ fn one_caller(
             permissions: found.permissions,
             within: scoped,
             via: Via::Key(found.id),
+            lacks_factor: false,
         };
         Ok(Found { caller, last_used_at: found.last_used_at })
     });

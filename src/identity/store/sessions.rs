@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
+use super::policy;
 use super::scoped::{self, scoped_of_u};
 use super::users::{codes, granted_to_u, roles_of_u};
 use crate::error::{Error, Result};
-use crate::identity::permission::{BuiltinRole, Permission};
-use crate::identity::{Caller, Via};
+use crate::identity::permission::{BuiltinRole, Permission, Permissions};
+use crate::identity::{Caller, Policy, Via};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::{SessionId, Store, Topic, Tx, UserId};
 
@@ -89,7 +90,8 @@ pub struct Found {
 }
 
 const CALLER: &str = concat!(
-    "SELECT u.id, u.uuid, u.name, u.full_name, s.id AS session, s.last_seen_at, ",
+    "SELECT u.id, u.uuid, u.name, u.full_name, s.id AS session, s.last_seen_at, u.source <> 'oidc' AND NOT EXISTS \
+     (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS without_factor, ",
     roles_of_u!(),
     " AS roles, ",
     granted_to_u!(),
@@ -128,10 +130,24 @@ fn one_caller(
             within: scoped::within(&scoped::read(row, "scoped")?),
             roles,
             via: Via::Session(row.get("session")?),
+            lacks_factor: row.get("without_factor")?,
         };
         Ok(Found { caller, last_seen_at: row.get("last_seen_at")? })
     });
-    Ok(row.optional()?)
+    let Some(mut found) = row.optional()? else { return Ok(None) };
+    let caller = &mut found.caller;
+    caller.lacks_factor &= is_factor_demanded(conn, &caller.permissions)?;
+    if caller.lacks_factor {
+        caller.permissions.clear();
+        caller.within.clear();
+    }
+    Ok(Some(found))
+}
+
+/// Whether who holds these permissions must have a second factor.
+pub fn is_factor_demanded(conn: &Connection, permissions: &Permissions) -> Result<bool> {
+    let is_administrator = permissions.iter().any(|permission| permission.is_administrative());
+    Ok(is_administrator && policy::get::<Policy>(conn)?.admin_second_factor)
 }
 
 /// A session to be written.

@@ -47,6 +47,7 @@ const hooks = {
   unreachable: () => 'The server does not answer.',
   missing: () => 'This is not there any more.',
   signedOut: () => {},
+  factorRequired: () => {},
 }
 
 /** Gives the client the reader's language and tells it what to do when the session is over. */
@@ -157,7 +158,12 @@ async function send<T>(method: Method, path: string, options: Options<unknown>):
     throw new ApiError(hooks.unreachable(), 0)
   }
   if (answer.status === 401) hooks.signedOut()
-  return readAnswer<T>(answer.status, text)
+  try {
+    return readAnswer<T>(answer.status, text)
+  } catch (error) {
+    if ((error as ApiError).key === 'second-factor-required') hooks.factorRequired()
+    throw error
+  }
 }
 
 export function call<M extends Method, P extends PathOf<M>>(

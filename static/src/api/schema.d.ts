@@ -2343,6 +2343,8 @@ export interface components {
             longest_wait_minutes: number;
             /** @description People may register by themselves. */
             registration: boolean;
+            /** @description Administrators can do nothing before they have set up a second factor. */
+            admin_second_factor: boolean;
         };
         CarrelPolicyEditInput: {
             /**
@@ -2376,6 +2378,11 @@ export interface components {
              */
             longest_wait_minutes?: number | null;
             registration?: boolean | null;
+            /**
+             * @description Who manages users, roles, settings, ssh keys or nodes and has no second factor can do nothing before they have set
+             *     one up; API keys go on, and so does who signs in at an identity provider.
+             */
+            admin_second_factor?: boolean | null;
         };
         /** @description The rules of signing in. */
         CarrelPolicyGetData: {
@@ -2402,6 +2409,8 @@ export interface components {
             longest_wait_minutes: number;
             /** @description People may register by themselves. */
             registration: boolean;
+            /** @description Administrators can do nothing before they have set up a second factor. */
+            admin_second_factor: boolean;
         };
         /** @description A role. */
         CarrelRolesCreateData: {
@@ -2474,6 +2483,8 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** @description What of it holds within these education groups only. */
             scopes: components["schemas"]["CarrelSessionGetScopeView"][];
+            /** @description An administrator who may do nothing before they have set up a second factor. */
+            second_factor_required: boolean;
             /** @description There is no administrator yet. */
             setup_needed: boolean;
             /** @description People may make themselves an account. */

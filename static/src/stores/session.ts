@@ -8,6 +8,7 @@ const nobody: Session = {
   user: null,
   permissions: [],
   scopes: [],
+  second_factor_required: false,
   setup_needed: false,
   registration: false,
   to_confirm: null,
@@ -55,7 +56,14 @@ export const useSession = defineStore('session', () => {
   }
 
   function forget(): void {
-    current.value = { ...current.value, user: null, permissions: [], scopes: [], to_confirm: null }
+    current.value = {
+      ...current.value,
+      user: null,
+      permissions: [],
+      scopes: [],
+      second_factor_required: false,
+      to_confirm: null,
+    }
   }
 
   /** The server no longer knows the session. */
