@@ -87,6 +87,8 @@ fn read<'r>(
 
 const DESCRIPTION: &str = include_str!("../../assets/openapi-about.en.md");
 const DESCRIPTION_CHINESE: &str = include_str!("../../assets/openapi-about.zh-CN.md");
+/// Operation id and summary, one of each line.
+const SUMMARIES_CHINESE: &str = include_str!("../../assets/openapi-summaries.zh-CN.tsv");
 
 fn tag(dialect: &DialectSpec) -> Value {
     let (name, about) = dialect.chinese;
@@ -247,11 +249,17 @@ fn rename(value: &mut Value, named: &impl Fn(&str) -> String) {
     }
 }
 
+/// The summary of an operation in Chinese; the document shows one of those that share method and path.
+fn chinese(id: &str) -> Option<&'static str> {
+    SUMMARIES_CHINESE.lines().find_map(|line| line.strip_prefix(id)?.strip_prefix('\t'))
+}
+
 fn operation(endpoint: &Mounted, shapes: &Shapes) -> Value {
     let mut operation = json!({
         "operationId": endpoint.id,
         "tags": [endpoint.dialect.tag],
         "summary": endpoint.summary,
+        "x-chinese": chinese(endpoint.id),
         "parameters": path_parameters(endpoint),
         "responses": responses(endpoint, shapes),
         "security": security(endpoint.access),

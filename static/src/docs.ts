@@ -20,7 +20,13 @@ interface Tag {
 interface ApiDocument {
   info: { description: string; 'x-chinese': string }
   tags: Tag[]
-  paths: Record<string, Record<string, { tags?: string[] }>>
+  paths: Record<string, Record<string, Operation>>
+}
+
+interface Operation {
+  tags?: string[]
+  summary?: string
+  'x-chinese'?: string
 }
 
 const chosen = localStorage.getItem(LANGUAGE) ?? (navigator.language.startsWith('zh') ? 'zh-CN' : 'en')
@@ -30,9 +36,13 @@ const words = WORDS[language]
 /** The document with what it says in Chinese in place of the English. */
 function inChinese(api: ApiDocument): ApiDocument {
   const names = new Map(api.tags.map(({ name, 'x-chinese': chinese }) => [name, chinese.name]))
-  const renamed = ([method, operation]: [string, { tags?: string[] }]) => [
+  const renamed = ([method, operation]: [string, Operation]) => [
     method,
-    { ...operation, tags: operation.tags?.map((tag) => names.get(tag) ?? tag) },
+    {
+      ...operation,
+      summary: operation['x-chinese'] ?? operation.summary,
+      tags: operation.tags?.map((tag) => names.get(tag) ?? tag),
+    },
   ]
   return {
     ...api,

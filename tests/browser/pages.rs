@@ -130,6 +130,15 @@ fn the_api_page_speaks_both_languages_has_a_dark_side_and_a_way_back() {
     page.click("#language");
     page.see(".opblock-tag", "桌面与资源");
     page.see(".info", "控制台中创建的 API 密钥");
+    page.click(".opblock-tag");
+    page.see(".opblock-summary-description", "");
+    let told = "return [...document.querySelectorAll('.opblock-summary-description')].map((one) => one.innerText)";
+    let told = page.script(told);
+    let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    assert!(
+        told.as_array().expect("summaries").iter().all(|one| one.as_str().is_some_and(is_chinese)),
+        "{told:#}"
+    );
     page.picture("api-docs-zh");
     // In the console it is as it was chosen here.
     page.click("#back");

@@ -62,3 +62,20 @@ fn every_row_is_in_the_document() {
         assert!(document.contains(&format!("\"{}\"", endpoint.id)), "{} is missing", endpoint.id);
     }
 }
+
+#[test]
+fn every_operation_is_described_in_chinese_too() {
+    let document = document();
+    let paths = document["paths"].as_object().expect("paths");
+    for row in
+        paths.values().flat_map(|path| path.as_object().into_iter().flat_map(|it| it.values()))
+    {
+        let chinese = row["x-chinese"].as_str().unwrap_or_default();
+        let is_chinese = chinese.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        assert!(
+            is_chinese,
+            "assets/openapi-summaries.zh-CN.tsv has no line of {}",
+            row["operationId"]
+        );
+    }
+}
