@@ -150,7 +150,10 @@ impl IntoAnswer for BatchSubmission {
 fn waited_for(app: &App, call: &Call, operation: Operation) -> Result<Answer> {
     match operation.state.is_over() || operation.unit != Unit::Items {
         true => told(app, call, operation),
-        false => so_far(&operation),
+        false => {
+            call.note.goes_on();
+            so_far(&operation)
+        }
     }
 }
 

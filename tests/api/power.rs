@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -294,29 +295,65 @@ fn what_hangs_is_given_up_and_answered_with_the_counts() {
 }
 
 /// A node that is alive and slow: one of its files is a pipe for a while.
+struct Slow {
+    published: PathBuf,
+    aside: PathBuf,
+    content: Vec<u8>,
+    pipe: File,
+}
+
+impl Slow {
+    fn make(two: &mut Two) -> Self {
+        let published = two.room.server.agent(2).storage().join("templates");
+        let published = published.join(format!("{}.current", two.templates[1]));
+        let (content, aside) =
+            (fs::read(&published).expect("what is published"), published.with_extension("aside"));
+        fs::rename(&published, &aside).expect("rename");
+        nix::unistd::mkfifo(&published, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let pipe = File::options().read(true).write(true).open(&published).expect("open");
+        Self { published, aside, content, pipe }
+    }
+
+    fn go_on(mut self) {
+        fs::rename(&self.aside, &self.published).expect("rename back");
+        self.pipe.write_all(&self.content).expect("write");
+    }
+}
+
 #[test]
 fn what_takes_longer_than_other_answers_wait_is_answered_with_the_counts() {
     /// How long an answer waits that promises no counts.
     const OTHERS: Duration = Duration::from_secs(10);
     let mut two = Two::start();
-    let published = two.room.server.agent(2).storage().join("templates");
-    let published = published.join(format!("{}.current", two.templates[1]));
-    let (content, aside) =
-        (fs::read(&published).expect("what is published"), published.with_extension("aside"));
-    fs::rename(&published, &aside).expect("rename");
-    nix::unistd::mkfifo(&published, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-    let mut pipe = File::options().read(true).write(true).open(&published).expect("open");
-
+    let slow = Slow::make(&mut two);
     let start = two.templates("start");
     let began = Instant::now();
     let waiting = thread::spawn(move || start.send());
     wait_until("longer than other answers wait", LIMIT, || began.elapsed() > OTHERS * 5 / 4);
     assert!(!waiting.is_finished(), "nothing was in the way");
-    fs::rename(&aside, &published).expect("rename back");
-    pipe.write_all(&content).expect("write");
-    drop(pipe);
+    slow.go_on();
     let answer = waiting.join().expect("no panic").data();
     assert_eq!((&answer["success_num"], &answer["failed_num"]), (&json!(2), &json!(0)), "{answer}");
+}
+
+#[test]
+fn what_outlasts_all_patience_is_told_with_counts_and_is_no_success_yet() {
+    let mut two = Two::start();
+    let slow = Slow::make(&mut two);
+    let answer = two.templates("start").send();
+    let data = answer.data();
+    assert_eq!((&data["operation_state"], &data["failed_num"]), (&json!("running"), &json!(0)));
+    assert!(data["success_num"].is_u64(), "{data}");
+    let line = || {
+        let log = two.room.site.admin.get("/api/v1.0/index/get_operation_log/");
+        let log = log.query("action", "log-template-start").header("Accept-Language", "en");
+        rows(&log.send())[0].clone()
+    };
+    assert_eq!(line()["succeeded"], Value::Null, "it is not over");
+    slow.go_on();
+    let uuid = data["operation_uuid"].as_str().expect("its operation");
+    assert_eq!(two.room.site.wait_operation(uuid)["state"], "succeeded");
+    assert_eq!(line()["succeeded"], true);
 }
 
 #[test]
