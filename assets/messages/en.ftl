@@ -165,6 +165,8 @@ template-reset = Reset template { $name }
     .deed = being reset
 template-edit = Edit template { $name }
     .deed = being started to be changed
+template-revert = Go back to an older version of template { $name }
+    .deed = being set back to an older version
 template-save = Save template { $name }
     .deed = being saved
 template-change = Change template { $name }
@@ -184,6 +186,8 @@ log-template-reboot = Restart template { $name }
 log-template-hard-reboot = Switch template { $name } off and on
 log-template-reset = Reset template { $name }
 log-template-edit = Edit template { $name }
+log-template-revert = Go back to an older version of template { $name }
+log-template-versions-delete = Remove old versions of template { $name }
 log-template-save = Save template { $name }
 log-template-update = Change template { $name }
 log-template-delete = Delete template { $name }
@@ -195,6 +199,9 @@ template-in-the-works = Template "{ $name }" is being created, saved or deleted.
 template-broken = The deletion of template "{ $name }" did not end. Delete it again.
 template-not-running = Template "{ $name }" is not running. Start it first.
 template-must-be-off = Template "{ $name }" is running. Shut it down first, then change it.
+template-version-unknown = Template "{ $name }" has no version { $version } in its history.
+template-version-newest = Version { $version } is the newest one of template "{ $name }": it is what desktops get.
+template-not-saved = Template "{ $name }" was edited and is not saved. Save it first: going back makes its working disks anew.
 template-in-use = Template "{ $name }" is used by { $count ->
     [one] one desktop group
    *[other] { $count } desktop groups
@@ -252,6 +259,10 @@ desktop-group-renamed = The desktop group is called "{ $name }" now, not "{ $giv
 desktop-group-name-taken = There is a desktop group "{ $name }" already. Choose another name.
 desktop-group-creating = The desktop group "{ $name }" is still being made. Wait until that is done.
 desktop-group-deleting = The desktop group "{ $name }" is being deleted.
+desktop-group-must-be-off = { $count ->
+    [one] One desktop
+   *[other] { $count } desktops
+ } of group "{ $name }" are on. In another network they get other addresses: shut all of them down first.
 desktop-group-busy = The desktop group "{ $name }" is being made or deleted. Try again when that is done.
 desktop-group-nodes-silent = { $count ->
     [one] One desktop of "{ $name }" is on a node that does not answer; what it does is not known.
@@ -297,8 +308,8 @@ console-ticket-unknown = This console address was used already or is older than 
 console-needs-websocket = A console is opened with a WebSocket.
 desktop-group-create = Deploy desktop group "{ $name }"
     .deed = being deployed
-desktop-group-restore = Change the restoring of desktop group "{ $name }"
-    .deed = its restoring is being changed
+desktop-group-restore = Change desktop group "{ $name }"
+    .deed = being changed
 desktop-groups-delete = Delete desktop groups: { $name }
     .deed = being deleted
 desktops-add = Add desktops to "{ $name }"

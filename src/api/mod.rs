@@ -33,6 +33,7 @@ mod people;
 mod presence;
 mod range;
 mod reply;
+mod search;
 mod session;
 mod time;
 mod uuids;
@@ -108,6 +109,7 @@ fn table() -> &'static [Mounted] {
             (&desktop_cloud::OWN, people::endpoints()),
             (&desktop_cloud::OWN, operations::endpoints()),
             (&desktop_cloud::OWN, audit_log::endpoints()),
+            (&desktop_cloud::OWN, search::endpoints()),
             (&desktop_cloud::OWN, events::endpoints()),
             (&account::DIALECT, account::endpoints()),
             (&analysis::DIALECT, analysis::endpoints()),

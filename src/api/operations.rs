@@ -44,6 +44,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[expect(dead_code, reason = "documents the parameters, which the list mechanism reads by itself")]
 struct Filters {
     state: Option<Listed<String>>,
+    /// Uuid of a thing that it works on, with `searchtype=contain`.
+    things: Option<Listed<String>>,
     open: Option<Listed<u8>>,
 }
 

@@ -1,21 +1,30 @@
-//! Changes a desktop group: name and order at once, restoring with the nodes' consent.
+//! Changes a desktop group: name and order at once, restoring, processors, memory and network with the nodes' consent.
 
+use std::net::Ipv4Addr;
+
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::deploy::check_machine;
+use super::group::DesktopGroup;
 use super::power::Named;
+use super::reach::Reach;
 use super::spec::Restore;
 use super::store::groups::GroupValues;
 use super::store::{groups, seats};
 use super::{Desktops, nodes};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::Duty;
 use crate::operations::{
     Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit,
     nothing,
 };
 use crate::store::visible::Visible;
+use crate::store::{NetworkId, SubnetId, Tx};
 
-const RESTORE: &str = "desktop-group-restore";
+/// Of the time when only restoring could be changed.
+const CHANGE: &str = "desktop-group-restore";
 
 /// What is `None` stays.
 #[derive(Debug, Default)]
@@ -24,6 +33,10 @@ pub struct DesktopGroupChange {
     pub sys_restore: Option<bool>,
     pub data_restore: Option<bool>,
     pub order_num: Option<i64>,
+    pub vcpu: Option<u32>,
+    pub memory_mib: Option<u64>,
+    /// Network and subnet.
+    pub subnet: Option<(Uuid, Uuid)>,
 }
 
 /// A change that was made, or one that the nodes are being told.
@@ -34,74 +47,189 @@ pub enum Changed {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RestoreArgs {
+struct ChangeArgs {
     group: Uuid,
     old: Values,
 }
 
-/// The values before the change, for taking it back.
+/// The values before the change, for taking it back. Those of an operation that an older release began lack what it
+/// could not change.
 #[derive(Debug, Serialize, Deserialize)]
 struct Values {
     name: String,
     sys_restore: bool,
     data_restore: bool,
     order_num: i64,
+    #[serde(default)]
+    machine: Option<MachineValues>,
+    /// Where the desktops were, when they move.
+    #[serde(default)]
+    place: Option<Place>,
 }
 
-static STEPS: [Action<Desktops, RestoreArgs>; 2] =
-    [Action::new("rows", nothing, take_back), Action::new("domains", tell_nodes, nothing)];
+#[derive(Debug, Serialize, Deserialize)]
+struct MachineValues {
+    vcpu: u32,
+    memory_mib: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    network: NetworkId,
+    subnet: SubnetId,
+    addresses: Vec<(Uuid, Ipv4Addr)>,
+}
+
+static STEPS: [Action<Desktops, ChangeArgs>; 3] = [
+    Action::new("rows", nothing, take_back),
+    Action::new("addresses", announce, nothing),
+    Action::new("domains", tell_nodes, nothing),
+];
 
 pub(super) fn register(desktops: &Desktops) {
     desktops
         .operations
-        .register(RESTORE, Saga::new(Lane::Build, desktops.clone(), &STEPS).counting(Unit::Items));
+        .register(CHANGE, Saga::new(Lane::Build, desktops.clone(), &STEPS).counting(Unit::Items));
 }
 
 impl Desktops {
-    /// Changes a group. What is restored changes with the next start of each desktop.
+    /// Changes a group. What is restored, processors and memory change with the next start of each desktop; another
+    /// network only while all of them are off.
+    ///
+    /// # Errors
+    /// `desktop-group-unknown`, `desktop-group-renamed`, `desktop-group-must-be-off`, `subnet-full`, `not-in-your-groups`,
+    /// and what does not fit with its field; nothing was changed then
     pub fn change_desktop_group(
         &self,
         visible: &Visible,
+        reach: &Reach,
         actor: &Actor,
         (uuid, name): &Named,
         change: &DesktopGroupChange,
     ) -> Result<Changed> {
-        let group = self.store.read(|conn| groups::find_named(conn, visible, *uuid, name))?;
-        let restore = Restore {
-            system: change.sys_restore.unwrap_or(group.restore.system),
-            data: change.data_restore.unwrap_or(group.restore.data),
-        };
-        let values = GroupValues {
-            name: change.name.clone().unwrap_or_else(|| group.name.clone()),
-            restore,
-            order_num: change.order_num.unwrap_or(group.order_num),
-        };
-        if restore == group.restore {
-            self.store.write(|tx| {
-                groups::find_named(tx, visible, *uuid, name)?;
-                groups::update(tx, *uuid, &values)
-            })?;
+        // What changes is told by the row that is written: another change may come between a look at it and that.
+        let done = self.store.write(|tx| {
+            let (group, values) = self.asked_for(tx, visible, reach, (*uuid, name), change)?;
+            if touches_machines(&group, &values) {
+                return Ok(false);
+            }
+            groups::update(tx, *uuid, &values)?;
+            Ok(true)
+        })?;
+        if done {
             return Ok(Changed::Done);
         }
         let submitted = self.operations.submit(actor, |tx| {
-            let group = groups::find_named(tx, visible, *uuid, name)?;
+            let (group, values) = self.asked_for(tx, visible, reach, (*uuid, name), change)?;
             if let Some(obstacle) = group.obstacle() {
                 return Err(obstacle);
             }
+            let seats = seats::of_group(tx, *uuid)?;
+            let place = match values.network == group.network_ids {
+                true => None,
+                false => Some(self.move_desktops(tx, &group, &values, &seats)?),
+            };
             groups::update(tx, *uuid, &values)?;
             let old = Values {
                 name: group.name,
                 sys_restore: group.restore.system,
                 data_restore: group.restore.data,
                 order_num: group.order_num,
+                machine: Some(MachineValues { vcpu: group.vcpu, memory_mib: group.memory_mib }),
+                place,
             };
-            let args = RestoreArgs { group: *uuid, old };
+            let args = ChangeArgs { group: *uuid, old };
             // Nobody may delete a desktop while its domain is written anew: it would appear again.
-            let seats =
-                seats::of_group(tx, *uuid)?.into_iter().map(|seat| Lock::new(seat.uuid, seat.name));
-            Ok(NewOperation::new(RESTORE, &args, *uuid, &values.name)?.locking(seats))
+            let seats = seats.into_iter().map(|seat| Lock::new(seat.uuid, seat.name));
+            Ok(NewOperation::new(CHANGE, &args, *uuid, &values.name)?.locking(seats))
         })?;
         Ok(Changed::Running(submitted))
+    }
+
+    /// The group as it is, and its values with the change.
+    fn asked_for(
+        &self,
+        conn: &Connection,
+        visible: &Visible,
+        reach: &Reach,
+        (uuid, name): (Uuid, &str),
+        change: &DesktopGroupChange,
+    ) -> Result<(DesktopGroup, GroupValues)> {
+        let group = groups::find_named(conn, visible, uuid, name)?;
+        if let Some((network, subnet)) = change.subnet
+            && (subnet != group.subnet || network != group.network)
+        {
+            reach.check_subnet(conn, network, subnet)?;
+        }
+        let values = self.changed(conn, &group, change)?;
+        Ok((group, values))
+    }
+
+    /// The group's values with the change.
+    fn changed(
+        &self,
+        conn: &Connection,
+        group: &DesktopGroup,
+        change: &DesktopGroupChange,
+    ) -> Result<GroupValues> {
+        let network = match change.subnet {
+            Some((network, subnet)) => self.network_ids(conn, network, subnet)?,
+            None => group.network_ids,
+        };
+        if network.0 != group.network_ids.0
+            && let Some((network, _)) = change.subnet
+        {
+            self.networks.check_usable(&self.networks.find_in(conn, network)?)?;
+        }
+        let values = GroupValues {
+            name: change.name.clone().unwrap_or_else(|| group.name.clone()),
+            restore: Restore {
+                system: change.sys_restore.unwrap_or(group.restore.system),
+                data: change.data_restore.unwrap_or(group.restore.data),
+            },
+            order_num: change.order_num.unwrap_or(group.order_num),
+            vcpu: change.vcpu.unwrap_or(group.vcpu),
+            memory_mib: change.memory_mib.unwrap_or(group.memory_mib),
+            network,
+        };
+        check_machine(values.vcpu, values.memory_mib)?;
+        Ok(values)
+    }
+
+    /// Gives the desktops addresses in the new subnet; gives where they were. A guest that runs would go on with an
+    /// address that is another's by then.
+    fn move_desktops(
+        &self,
+        tx: &Tx<'_>,
+        group: &DesktopGroup,
+        values: &GroupValues,
+        seats: &[seats::Seat],
+    ) -> Result<Place> {
+        let on = seats.iter().filter(|seat| seat.power.is_on()).count();
+        if on > 0 {
+            let error = Error::conflict("desktop-group-must-be-off").arg("field", "network_uuid");
+            return Err(error.arg("name", &group.name).arg("count", on));
+        }
+        let uuids: Vec<Uuid> = seats.iter().map(|seat| seat.uuid).collect();
+        let (network, subnet) = group.network_ids;
+        let before = self.networks.release(tx, &uuids)?;
+        self.networks.reserve_many(tx, values.network.1, &uuids)?;
+        let addresses = before.into_iter().map(|lease| (lease.owner, lease.address)).collect();
+        Ok(Place { network, subnet, addresses })
+    }
+
+    /// The addresses from before, or others of that subnet where somebody has them by now.
+    fn move_back(&self, tx: &Tx<'_>, place: &Place) -> Result<()> {
+        let uuids: Vec<Uuid> = place.addresses.iter().map(|(uuid, _)| *uuid).collect();
+        self.networks.release(tx, &uuids)?;
+        for (uuid, address) in &place.addresses {
+            match self.networks.reserve(tx, place.subnet, *uuid, Some(*address)) {
+                Err(error) if error.kind() == Kind::Internal => return Err(error),
+                Err(_) => drop(self.networks.reserve(tx, place.subnet, *uuid, None)?),
+                Ok(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Offers groups to their terminals, or no longer. Gives how it went for each.
@@ -120,28 +248,63 @@ impl Desktops {
     }
 }
 
-fn tell_nodes(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> Result<()> {
-    let seats = desktops.store.read(|conn| seats::of_group(conn, args.group))?;
-    let uuids: Vec<Uuid> = seats.into_iter().map(|seat| seat.uuid).collect();
+fn uuids_of(desktops: &Desktops, group: Uuid) -> Result<Vec<Uuid>> {
+    let seats = desktops.store.read(|conn| seats::of_group(conn, group))?;
+    Ok(seats.into_iter().map(|seat| seat.uuid).collect())
+}
+
+/// Tells the nodes the new addresses, and that the old ones are free.
+fn announce(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
+    if args.old.place.is_none() {
+        return Ok(());
+    }
+    let uuids = uuids_of(desktops, args.group)?;
+    nodes::all(desktops.announce_addresses(&uuids, execution)?)?;
+    desktops.inventory.ask_all(Duty::Networks);
+    Ok(())
+}
+
+fn tell_nodes(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
+    let uuids = uuids_of(desktops, args.group)?;
     nodes::all(desktops.define_domains(&uuids, execution)?).map(drop)
+}
+
+/// Whether the nodes have to be told.
+fn touches_machines(group: &DesktopGroup, values: &GroupValues) -> bool {
+    values.restore != group.restore
+        || values.vcpu != group.vcpu
+        || values.memory_mib != group.memory_mib
+        || values.network != group.network_ids
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. What a node cannot do now, of
 /// a desktop whose disk is lost perhaps, is left to the looks at it. Where another group took the old name meanwhile, this
 /// one keeps the new name.
-fn take_back(desktops: &Desktops, args: &RestoreArgs, execution: &Execution) -> Result<()> {
-    let Values { name, sys_restore, data_restore, order_num } = &args.old;
+fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
+    let Values { name, sys_restore, data_restore, order_num, machine, place } = &args.old;
     desktops.store.write(|tx| {
+        let now = groups::find(tx, args.group)?;
         let name = match groups::is_free_name(tx, name, args.group)? {
             true => name.clone(),
-            false => groups::find(tx, args.group)?.name,
+            false => now.name,
         };
-        let restore = Restore { system: *sys_restore, data: *data_restore };
-        let values = GroupValues { name, restore, order_num: *order_num };
+        let machine = machine.as_ref();
+        let back = place.as_ref().filter(|place| (place.network, place.subnet) != now.network_ids);
+        if let Some(place) = back {
+            desktops.move_back(tx, place)?;
+        }
+        let values = GroupValues {
+            name,
+            restore: Restore { system: *sys_restore, data: *data_restore },
+            order_num: *order_num,
+            vcpu: machine.map_or(now.vcpu, |machine| machine.vcpu),
+            memory_mib: machine.map_or(now.memory_mib, |machine| machine.memory_mib),
+            network: back.map_or(now.network_ids, |place| (place.network, place.subnet)),
+        };
         groups::update(tx, args.group, &values)
     })?;
-    let seats = desktops.store.read(|conn| seats::of_group(conn, args.group))?;
-    let uuids: Vec<Uuid> = seats.into_iter().map(|seat| seat.uuid).collect();
+    announce(desktops, args, execution)?;
+    let uuids = uuids_of(desktops, args.group)?;
     for (node, result) in desktops.define_domains(&uuids, execution)? {
         if let Err(error) = result {
             tracing::warn!(

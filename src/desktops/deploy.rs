@@ -321,15 +321,22 @@ fn check_numbers(new: &NewDesktopGroup) -> Result<()> {
     if !(1..=DIGITS).contains(&new.digits) {
         return wrong("postfix", 1, DIGITS.into());
     }
-    if !(1..=VCPU_LIMIT).contains(&new.vcpu) {
-        return wrong("vcpu", 1, VCPU_LIMIT.into());
-    }
-    if new.memory_mib < MEMORY_LEAST {
-        return Err(Error::bad_input("desktop-memory-too-small")
-            .arg("field", "ram")
-            .arg("least", MEMORY_LEAST));
-    }
+    check_machine(new.vcpu, new.memory_mib)?;
     check_width(new.digits, new.first_number, new.count)
+}
+
+/// # Errors
+/// `number-out-of-range`, `desktop-memory-too-small`
+pub(super) fn check_machine(vcpu: u32, memory_mib: u64) -> Result<()> {
+    if !(1..=VCPU_LIMIT).contains(&vcpu) {
+        let error = Error::bad_input("number-out-of-range").arg("field", "vcpu");
+        return Err(error.arg("low", 1).arg("high", VCPU_LIMIT));
+    }
+    if memory_mib < MEMORY_LEAST {
+        let error = Error::bad_input("desktop-memory-too-small").arg("field", "ram");
+        return Err(error.arg("least", MEMORY_LEAST));
+    }
+    Ok(())
 }
 
 fn check_count(count: u32) -> Result<()> {

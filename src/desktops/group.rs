@@ -6,7 +6,7 @@ use super::spec::Restore;
 use super::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
 use crate::node::protocol::DiskRole;
-use crate::store::{DesktopGroupId, EducationGroupId, TemplateId};
+use crate::store::{DesktopGroupId, EducationGroupId, NetworkId, SubnetId, TemplateId};
 
 /// What a desktop group is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct DesktopGroup {
     /// Of the template's own machine.
     pub template_power: Power,
     pub template_node_is_down: bool,
+    /// Newest version of the template.
+    pub template_version: u32,
     pub os_type: String,
     pub pool: Uuid,
     pub pool_name: String,
@@ -75,6 +77,8 @@ pub struct DesktopGroup {
     pub network_name: String,
     pub subnet: Uuid,
     pub subnet_name: String,
+    /// Rows of network and subnet.
+    pub network_ids: (NetworkId, SubnetId),
     pub vcpu: u32,
     pub memory_mib: u64,
     pub restore: Restore,
@@ -101,6 +105,8 @@ pub struct Counts {
     pub running: u64,
     /// On nodes that do not answer.
     pub unknown: u64,
+    /// Made of an older version than the template has.
+    pub outdated: u64,
 }
 
 /// A disk that every desktop of a group has.

@@ -106,13 +106,13 @@ pub(super) fn register(desktops: &Desktops) {
 }
 
 impl Desktops {
-    /// Switches desktops of one group. `group_name` and the names are those that the caller saw.
+    /// Switches desktops, of one group when it is given. The names are those that the caller saw.
     pub fn switch_desktops(
         &self,
         visible: &Visible,
         actor: &Actor,
         action: DesktopPowerAction,
-        group: &Named,
+        group: Option<&Named>,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (uuids, names) = split(wanted);
@@ -120,15 +120,23 @@ impl Desktops {
             actor,
             &uuids,
             |tx, batch| {
-                let group = groups::find_named(tx, visible, group.0, &group.1)?;
+                if let Some((group, name)) = group {
+                    groups::find_named(tx, visible, *group, name)?;
+                }
                 let seats = seats::seen(tx, visible, batch.uuids())?;
+                let groups = groups::by_uuid(tx, &groups_of(&seats))?;
                 batch.admit(|uuid| {
-                    let seat = find_seat(&seats, uuid, names.get(&uuid).copied(), group.uuid)?;
-                    admit(action, seat, &group.template_name, group.template_state)?;
+                    let name = names.get(&uuid).copied();
+                    let seat = find_seat(&seats, uuid, name, group.map(|(uuid, _)| *uuid))?;
+                    let of = groups.get(&seat.group).ok_or_else(|| Error::internal("no group"))?;
+                    admit(action, seat, &of.template_name, of.template_state)?;
                     Ok(seat.name.clone())
                 })
             },
-            |tx, admitted| submission(tx, action, admitted, group.0),
+            |tx, admitted| {
+                let subject = subject_of(tx, &admitted.uuids)?;
+                submission(tx, action, admitted, subject)
+            },
         )
     }
 
@@ -218,15 +226,29 @@ fn known(seats: &Seats, uuid: Uuid) -> Result<&seats::Seat> {
     seats.get(&uuid).ok_or_else(|| Error::not_found("desktop-unknown").arg("uuid", uuid))
 }
 
-/// The desktop, if it belongs to the group and is called so.
+/// The groups of desktops that were read together, each once.
+fn groups_of(seats: &Seats) -> Vec<Uuid> {
+    let groups: HashSet<Uuid> = seats.values().map(|seat| seat.group).collect();
+    groups.into_iter().collect()
+}
+
+/// What an operation on desktops is about: their group, and none where they are of several.
+pub(super) fn subject_of(tx: &Tx<'_>, desktops: &[Uuid]) -> Result<Uuid> {
+    match groups_of(&seats::by_uuid(tx, desktops)?).as_slice() {
+        [group] => Ok(*group),
+        _ => Ok(Uuid::nil()),
+    }
+}
+
+/// The desktop, if it belongs to the group that was named and is called so.
 pub(super) fn find_seat<'a>(
     seats: &'a Seats,
     uuid: Uuid,
     name: Option<&str>,
-    group: Uuid,
+    group: Option<Uuid>,
 ) -> Result<&'a seats::Seat> {
     let seat = known(seats, uuid)?;
-    if seat.group != group {
+    if group.is_some_and(|group| seat.group != group) {
         return Err(Error::bad_input("desktop-of-another-group").arg("name", &seat.name));
     }
     if let Some(name) = name

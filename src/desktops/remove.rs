@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::group::Stage;
-use super::power::{find_seat, not_ready, split};
+use super::power::{find_seat, not_ready, split, subject_of};
 use super::store::{groups, seats};
 use super::{Desktops, Named};
 use crate::error::{Error, Result};
@@ -60,17 +60,19 @@ pub(super) fn register(desktops: &Desktops) {
 }
 
 impl Desktops {
-    /// Deletes desktops of one group.
+    /// Deletes desktops, of one group when it is given.
     pub fn delete_desktops(
         &self,
         visible: &Visible,
         actor: &Actor,
-        group: &Named,
+        group: Option<&Named>,
         wanted: &[Named],
     ) -> Result<BatchSubmission> {
         let (uuids, names) = split(wanted);
         let nodes = self.store.read(|conn| {
-            groups::find_named(conn, visible, group.0, &group.1)?;
+            if let Some((group, name)) = group {
+                groups::find_named(conn, visible, *group, name)?;
+            }
             seats::nodes_of(conn, &uuids)
         })?;
         let answering = self.answering(nodes.into_keys());
@@ -80,7 +82,8 @@ impl Desktops {
             |tx, batch| {
                 let seats = seats::seen(tx, visible, batch.uuids())?;
                 batch.admit(|uuid| {
-                    let seat = find_seat(&seats, uuid, names.get(&uuid).copied(), group.0)?;
+                    let name = names.get(&uuid).copied();
+                    let seat = find_seat(&seats, uuid, name, group.map(|(uuid, _)| *uuid))?;
                     if seat.stage != Stage::Ready {
                         return Err(not_ready(seat.stage, &seat.name));
                     }
@@ -90,9 +93,10 @@ impl Desktops {
             },
             |tx, admitted| {
                 let Admitted { uuids, locks, things: desktops, title, refused } = admitted;
+                let subject = subject_of(tx, &uuids)?;
                 seats::set_stage(tx, &uuids, Stage::Deleting)?;
                 let args = RemoveArgs { groups: Vec::new(), desktops, refused };
-                Ok(NewOperation::new(DELETE, &args, group.0, &title)?.locking_only(locks))
+                Ok(NewOperation::new(DELETE, &args, subject, &title)?.locking_only(locks))
             },
         )
     }

@@ -79,6 +79,14 @@ pub struct Desktop {
     pub mac: Option<String>,
     pub created_at: i64,
     pub updated_at: Option<i64>,
+    /// The education group of its group, and its name.
+    pub education: Option<(Uuid, String)>,
+    pub template: Uuid,
+    pub template_name: String,
+    /// Newest version of the template.
+    pub newest: u32,
+    /// Whether its system disk is made anew at every start, of the newest version then.
+    pub restores_system: bool,
     /// The operation that works on it: kind and name of its subject.
     pub work: Option<(String, String)>,
 }
@@ -166,6 +174,11 @@ mod tests {
             mac: None,
             created_at: 0,
             updated_at: None,
+            education: None,
+            template: Uuid::nil(),
+            template_name: String::new(),
+            newest: 1,
+            restores_system: true,
             work: None,
         }
     }

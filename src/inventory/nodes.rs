@@ -35,7 +35,8 @@ impl Inventory {
         self.list_nodes(&query.with("pool_id", pool.id))
     }
 
-    fn list_nodes(&self, query: &ListQuery) -> Result<Page<NodeDetail>> {
+    /// Nodes of every role and pool.
+    pub fn list_nodes(&self, query: &ListQuery) -> Result<Page<NodeDetail>> {
         let Page { count, page, page_size, search, results, left } =
             store::nodes::list(&self.inner.store, query)?;
         Ok(Page { count, page, page_size, search, results: self.details(results)?, left })

@@ -30,6 +30,8 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0028_os_types.sql")),
     M::up(include_str!("../../assets/migrations/0029_groups_without_data_disks.sql")),
     M::up(include_str!("../../assets/migrations/0030_setting_aside.sql")),
+    M::up(include_str!("../../assets/migrations/0031_desktop_names.sql")),
+    M::up(include_str!("../../assets/migrations/0032_template_versions.sql")),
     // next file goes here
 ];
 

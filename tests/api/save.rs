@@ -27,13 +27,15 @@ pub fn qemu_io(disk: &Path, command: &str) {
     assert!(good, "{command}: {output:?}");
 }
 
-/// The one disk of a template's own machine.
+/// The one disk of a machine; beside it may stand what its node notes of it.
 #[track_caller]
 pub fn working_disk(storage: &Path, template: &str) -> PathBuf {
     let folder = std::fs::read_dir(storage.join("desktops").join(template));
-    let mut disks: Vec<_> = folder.expect("its folder").map(|disk| disk.expect("a disk")).collect();
-    assert_eq!(disks.len(), 1, "which of its disks is meant?");
-    disks.remove(0).path()
+    let files = folder.expect("its folder").map(|entry| entry.expect("its file").path());
+    let mut disks = files.filter(|file| file.extension().is_some_and(|end| end == "qcow2"));
+    let disk = disks.next().expect("its disk");
+    assert_eq!(disks.next(), None, "several disks, in no order");
+    disk
 }
 
 fn layers(storage: &Path) -> Vec<PathBuf> {

@@ -11,6 +11,7 @@ use crate::support::{Answer, Client, Console, PASSWORD, Request, rows, uuid_of, 
 
 const USER: &str = "/api/v1.0/identity/user";
 const ROLE: &str = "/api/v1.0/identity/role";
+const ALL_DESKTOPS: &str = "/api/v1.0/desktops";
 const OPERATIONS: &str = "/api/v1.0/operations";
 const STATISTIC: &str = "/api/v1.0/index/get_resource_statistic/";
 const EVENTS: &str = "/api/v1.0/events";
@@ -90,6 +91,11 @@ impl Class {
         json!({"desktops": [{"uuid": self.group, "name": self.name}]})
     }
 
+    /// The desktop, as one of any group.
+    fn desktops(&self) -> Value {
+        json!({"desktops": [{"uuid": self.desktop.0, "name": self.desktop.1}]})
+    }
+
     fn instances(&self) -> Value {
         json!({
             "desktop_uuid": self.group, "desktop_name": self.name, "desktop_type": 1,
@@ -103,6 +109,7 @@ impl Class {
 fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str, Request)> {
     let groups = |action| caller.action(DESKTOPS, action, class.groups());
     let desktops = |action| caller.action(INSTANCES, action, class.instances());
+    let any = |action| caller.action(ALL_DESKTOPS, action, class.desktops());
     let (education, education_name) = &class.education;
     let single =
         |list: &str, uuid: &str| caller.get(list).query("searchtype", "single").query("uuid", uuid);
@@ -125,6 +132,7 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("vdi.edu-groups.list", single(GROUPS, &class.education.0)),
         ("vdi.edu-desktops.list", single(DESKTOPS, &class.group)),
         ("vdi.edu-instances.list", single(INSTANCES, &class.desktop.0)),
+        ("carrel.desktops.list", single(ALL_DESKTOPS, &class.desktop.0)),
         ("carrel.instances.screen", caller.get(&screen)),
         ("vdi.edu-instances.get-console", caller.action(INSTANCES, "get_console", console)),
         ("carrel.edu-desktops.capacity", capacity),
@@ -139,10 +147,16 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("carrel.edu-instances.hard-stop", desktops("hard_stop")),
         ("carrel.edu-desktops.hard-stop", groups("hard_stop")),
         ("vdi.edu-instances.start", desktops("start")),
+        ("carrel.desktops.reboot", any("reboot")),
+        ("carrel.desktops.hard-reboot", any("hard_reboot")),
+        ("carrel.desktops.stop", any("stop")),
+        ("carrel.desktops.hard-stop", any("hard_stop")),
+        ("carrel.desktops.start", any("start")),
         ("vdi.edu-desktops.update", caller.put(DESKTOPS).json(&values(json!({"order_num": 3})))),
         ("vdi.edu-groups.update", caller.put(GROUPS).json(&terminal)),
         ("vdi.edu-desktops.create", caller.action(DESKTOPS, "create", create)),
         ("vdi.edu-instances.create", caller.action(INSTANCES, "create", add)),
+        ("carrel.desktops.delete", caller.delete(ALL_DESKTOPS).json(&class.desktops())),
         ("vdi.edu-instances.delete", caller.delete(INSTANCES).json(&class.instances())),
         ("vdi.edu-desktops.delete", caller.delete(DESKTOPS).json(&class.groups())),
         ("vdi.edu-groups.delete", caller.delete(GROUPS).json(&education)),
@@ -232,6 +246,15 @@ fn every_row_works_within_the_group_and_finds_nothing_beyond() {
             assert_eq!(name.len(), 1, "made in the room");
             school.room.site.delete_group(&uuid_of(school.admin(), DESKTOPS, "further"), "further");
         }
+        // Its desktop is deleted twice, each time another one.
+        let request = match id {
+            "carrel.desktops.delete" => {
+                let added = uuid_of(school.admin(), ALL_DESKTOPS, "ours002");
+                let body = json!({"desktops": [{"uuid": added, "name": "ours002"}]});
+                keeper.delete(ALL_DESKTOPS).json(&body)
+            }
+            _ => request,
+        };
         let answer = request.send();
         works(id, &answer);
         school.room.site.wait_idle();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Client, SMALL, Server, Site, empty_image, rows, wait_until};
 
 const NODES: &str = "/api/v1.0/resource_mgr/resource_pools";
+const ALL_NODES: &str = "/api/v1.0/nodes";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The nodes of the first pool by name.
@@ -55,7 +56,18 @@ fn each_node_has_its_own_agent_and_storage() {
         assert_eq!(node["storages"][0]["path"], storage, "{node:#}");
         assert_eq!(node["storages"].as_array().map(Vec::len), Some(1));
         assert_eq!(node["type"], 5);
+        // A node that only runs desktops is found, and stands on the list that the search leads to.
+        let name = format!("node{number}");
+        let found = admin.get("/api/v1.0/search").query("q", &name).send().data();
+        assert_eq!(
+            (&found[0]["kind"], &found[0]["hits"][0]["name"]),
+            (&json!("node"), &json!(name))
+        );
+        let list = admin.get(ALL_NODES).query("searchtype", "contain").query("search", &name);
+        let list = list.send().data();
+        assert_eq!((&list["count"], &list["results"][0]["uuid"]), (&json!(1), &node["uuid"]));
     }
+    assert_eq!(rows(&admin.get(ALL_NODES).send()).len(), 3);
 
     server.agent(2).kill();
     wait_until("the reason", LIMIT, || {

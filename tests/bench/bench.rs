@@ -1,5 +1,8 @@
 //! `make bench`: Carrel side by side with what one would use otherwise, on this machine, in one run.
 
+#[path = "../browser/page.rs"]
+#[expect(dead_code, reason = "the browser tests use the rest")]
+mod page;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,12 +15,13 @@ use measure::{Table, load};
 /// A row's name and what measures it.
 type Row = (&'static str, fn(&mut Table));
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     ("clones", rows::clones::measure),
     ("start", rows::start::measure),
     ("lanes", rows::lanes::measure),
     ("waiting", rows::waiting::measure),
     ("pages", rows::pages::measure),
+    ("console", rows::console::measure),
     ("memory", rows::memory::measure),
     ("answer", rows::answer::measure),
 ];

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh [ROW...]: measures a release build side by side with what one would use otherwise, and prints one
-# table. Rows: clones start lanes waiting pages memory answer. Needs root (lab nodes). Nothing passes or fails here.
+# table. Rows: clones start lanes waiting pages console memory answer. Needs root (lab nodes). Nothing passes or fails here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 runner=()

@@ -152,6 +152,8 @@ fn full(server: &Server) -> Map<String, Value> {
     let edited = site.template("lesson", &image);
     let group = site.deploy("class", &site.classroom("room"), &template, 2);
     site.group_action("start", &group, "class");
+    let save = json!({"uuid": template, "name": "plain", "note": "browser updated"});
+    site.done(admin.action("/api/v1.0/education/template/", "save", save));
     let param = json!({"uuid": edited, "name": "lesson"});
     site.done(admin.action("/api/v1.0/education/template/", "edit", param));
     let post = |path: &str, body: Value| admin.post(path).json(&body).send().data();

@@ -42,6 +42,32 @@ fn shows(page: &Page, first: &str, rows: usize) {
     });
 }
 
+/// Two addresses of one page: the list that was come back to is on the page where it was, and in its order.
+#[test]
+fn the_way_back_within_a_list_ends_on_the_page_where_one_was() {
+    let _turn = turn();
+    let server = with_pools();
+    let page = enter(&server);
+    page.go(&format!("{}/pools?size=10&search=pool&page=2&sort=-name", server.base()));
+    shows(&page, "pool-19", 10);
+    page.see("th.descending", "Name");
+    // The menu leads to the same list, without all that.
+    page.click("[data-test=nav-pools]");
+    page.until("the first page", || {
+        let first = names(&page).first().cloned().unwrap_or_default();
+        (!query(&page).contains("page=2") && first != "pool-19").then_some(())
+    });
+    page.see_no_more("th.descending", "");
+    page.script("history.back()");
+    shows(&page, "pool-19", 10);
+    page.see("th.descending", "Name");
+    assert!(query(&page).contains("page=2") && query(&page).contains("search=pool"));
+    // What the reader looks for begins at its first page.
+    page.fill("[data-test=search]", "pool-0");
+    shows(&page, "pool-09", 10);
+    page.until("the first page", || (!query(&page).contains("page=")).then_some(()));
+}
+
 #[test]
 fn a_list_is_where_one_left_it() {
     let _turn = turn();
@@ -76,6 +102,59 @@ fn a_list_is_where_one_left_it() {
     shows(&page, "default", MADE + 1);
     page.go(&format!("{}/pools", server.base()));
     shows(&page, "default", MADE + 1);
+}
+
+#[test]
+fn every_list_is_where_one_left_it() {
+    let _turn = turn();
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    let image = site.upload("small", &small_image(&server));
+    let template = site.template("plain", &image);
+    let group = site.deploy("class", &site.classroom("room"), &template, 2);
+    let make = |path: &str, body: Value| site.admin.post(path).json(&body).send().data();
+    make("/api/v1.0/identity/group", json!({"name": "staff", "description": ""}));
+    make("/api/v1.0/identity/own/key", json!({"name": "nightly", "permissions": ["api.view"]}));
+    let page = enter(&server);
+    let of_group = format!("/desktop-groups/{group}");
+    let paths = [
+        "/desktops",
+        "/templates",
+        "/groups",
+        "/desktop-groups",
+        &of_group,
+        "/images",
+        "/users",
+        "/user-groups",
+        "/networks",
+        "/nodes",
+        "/pools",
+        "/sessions",
+        "/sessions/keys",
+        "/log",
+    ];
+    for path in paths {
+        page.go(&format!("{}{path}", server.base()));
+        page.fill("[data-test=search]", "s");
+        page.click(".el-table__header .is-sortable");
+        page.until(&format!("search and order in the address of {path}"), || {
+            let asked = query(&page);
+            (asked.contains("search=s") && asked.contains("sort=")).then_some(())
+        });
+        let before = query(&page);
+        let left = names(&page);
+        page.click("[data-test=nav-dashboard]");
+        page.until("the overview", || (page.path() == "/").then_some(()));
+        page.script("history.back()");
+        page.until(&format!("{path} as it was left"), || {
+            (page.path() == path && query(&page) == before && names(&page) == left).then_some(())
+        });
+        let sought = "return document.querySelector('input[data-test=search]').value";
+        page.until("the search", || (page.script(sought) == "s").then_some(()));
+        page.see("th.ascending", "");
+        page.go(&format!("{}{path}{before}", server.base()));
+        page.until(&format!("{path} after a reload"), || (names(&page) == left).then_some(()));
+    }
 }
 
 #[test]

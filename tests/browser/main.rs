@@ -7,6 +7,7 @@ mod axe;
 mod contrast;
 mod dialogs;
 mod entry;
+mod find;
 mod https;
 mod identity;
 mod lists;

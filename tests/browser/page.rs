@@ -256,7 +256,7 @@ impl Page {
     }
 
     /// A command of Chromium's own protocol for this tab.
-    fn devtools(&self, command: &str, parameters: &Value) {
+    pub fn devtools(&self, command: &str, parameters: &Value) {
         let session = self.runtime.block_on(self.client.session_id()).expect("a session");
         let path = format!("/session/{}/goog/cdp/execute", session.expect("a session"));
         let driver = support::Client::new(&format!("http://127.0.0.1:{}", self.port));

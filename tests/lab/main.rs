@@ -13,3 +13,4 @@ mod ssh_keys;
 mod stop;
 mod story;
 mod unseen;
+mod versions;

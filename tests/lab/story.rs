@@ -18,7 +18,7 @@ pub const STATUS: Duration = Duration::from_secs(2);
 const API: &str = "/api/v1.0";
 pub const TEMPLATES: &str = "/api/v1.0/education/template/";
 const GROUPS: &str = "/api/v1.0/education/group/";
-const DESKTOP_GROUPS: &str = "/api/v1.0/education/desktop/";
+pub const DESKTOP_GROUPS: &str = "/api/v1.0/education/desktop/";
 pub const INSTANCES: &str = "/api/v1.0/education/instance/";
 
 #[test]
@@ -164,7 +164,7 @@ fn assert_layers_are_roots(server: &Server) {
     assert!(disks.iter().all(|(_, user, mode)| *user != 0 && *mode == 0o600), "{disks:?}");
 }
 
-fn upload(site: &Site) -> String {
+pub fn upload(site: &Site) -> String {
     let images = format!("{API}/resource_mgr/resource_pools/{}/base_images", site.pool);
     let path = guest_image();
     let content = std::fs::File::open(&path).expect("the guest's image");
@@ -182,7 +182,7 @@ fn upload(site: &Site) -> String {
     uuid
 }
 
-fn make_template(site: &Site, image: &str) -> String {
+pub fn make_template(site: &Site, image: &str) -> String {
     let param = json!({
         "name": "tiny", "desc": "for the class", "os_type": "Linux", "classify": 1,
         "pool_uuid": site.pool, "network_uuid": site.network, "subnet_uuid": site.subnet,
@@ -194,7 +194,7 @@ fn make_template(site: &Site, image: &str) -> String {
 }
 
 /// Starts the template, leaves a mark in it, and saves it.
-fn edit_and_save(site: &Site, node: &LabNode, template: &str) {
+pub fn edit_and_save(site: &Site, node: &LabNode, template: &str) {
     let admin = &site.admin;
     let param = json!({"name": "tiny", "uuid": template});
     act(admin, TEMPLATES, "edit", "vdi.templates.edit", param.clone());
@@ -218,7 +218,7 @@ fn edit_and_save(site: &Site, node: &LabNode, template: &str) {
     assert_eq!(saved["status"], "inactive", "{saved:#}");
 }
 
-fn make_classroom(site: &Site) -> String {
+pub fn make_classroom(site: &Site) -> String {
     let new = json!({
         "name": "room 1", "group_type": 1, "desc": "", "network_uuid": site.network,
         "subnet_uuid": site.subnet, "start_ip": "192.0.2.10", "end_ip": "192.0.2.20",
@@ -227,7 +227,7 @@ fn make_classroom(site: &Site) -> String {
     uuid_of(&site.admin, GROUPS, "room 1")
 }
 
-fn deploy(site: &Site, classroom: &str, template: &str, name: &str, restore: u8) -> String {
+pub fn deploy(site: &Site, classroom: &str, template: &str, name: &str, restore: u8) -> String {
     let param = json!({
         "name": name, "group_uuid": classroom, "template_uuid": template, "pool_uuid": site.pool,
         "network_uuid": site.network, "subnet_uuid": site.subnet, "vcpu": 1, "ram": 0.125,
@@ -289,7 +289,7 @@ fn succeed(admin: &Client, id: &str, answer: &Answer) {
     }
 }
 
-fn template_row(admin: &Client) -> Value {
+pub fn template_row(admin: &Client) -> Value {
     let page = admin.get(TEMPLATES).query("searchtype", "all").query("classify", 1).send();
     let data = page.documented("vdi.templates.list");
     data["results"][0].clone()

@@ -73,7 +73,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         put("vdi.edu-desktops.update", PATH, update)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-update")
-            .summary("Change a group; restoring changes with the next start of each desktop"),
+            .summary("Change a group; restoring, processors and memory change with the next start of each desktop"),
         delete("vdi.edu-desktops.delete", PATH, remove)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-delete")
@@ -208,6 +208,17 @@ struct UpdateValue {
     data_restore: Option<bool>,
     #[serde(default, deserialize_with = "input::optional_integer")]
     order_num: Option<i64>,
+    /// Processors of each desktop, from its next start on.
+    #[serde(default, deserialize_with = "input::optional_integer")]
+    vcpu: Option<i64>,
+    /// GiB of each desktop, from its next start on.
+    #[serde(default, deserialize_with = "input::optional_number")]
+    ram: Option<f64>,
+    /// Together with `subnet_uuid`, while all desktops are off: they get other addresses.
+    #[serde(default)]
+    network_uuid: Option<Uuid>,
+    #[serde(default)]
+    subnet_uuid: Option<Uuid>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -229,6 +240,10 @@ struct DesktopGroupView {
     template_name: String,
     /// As in the list of templates; updating while the template is worked on and the group must wait.
     template_status: TemplateStatus,
+    /// Newest version of the template.
+    template_version: u32,
+    /// Desktops that are made of an older one.
+    outdated_count: u64,
     pool: Uuid,
     pool_name: String,
     network: Uuid,
@@ -299,6 +314,8 @@ fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
             group.template_power,
             group.template_node_is_down,
         ),
+        template_version: group.template_version,
+        outdated_count: group.counts.outdated,
         pool: group.pool,
         pool_name: group.pool_name,
         network: group.network,
@@ -427,19 +444,32 @@ fn set_active(app: &App, call: &mut Call, input: GroupsInput, active: bool) -> R
 
 fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
     call.about(&input.name);
-    let UpdateValue { name, sys_restore, data_restore, order_num } = input.value;
+    let value = input.value;
     let change = DesktopGroupChange {
-        name: name.map(|name| input::name("value.name", &name)).transpose()?,
-        sys_restore,
-        data_restore,
-        order_num,
+        name: value.name.map(|name| input::name("value.name", &name)).transpose()?,
+        sys_restore: value.sys_restore,
+        data_restore: value.data_restore,
+        order_num: value.order_num,
+        vcpu: value.vcpu.map(|vcpu| named::count("value.vcpu", vcpu)).transpose()?,
+        memory_mib: value.ram.map(|ram| named::mebibytes("value.ram", ram)).transpose()?,
+        subnet: match (value.network_uuid, value.subnet_uuid) {
+            (Some(network), Some(subnet)) => Some((network, subnet)),
+            (None, None) => None,
+            (Some(_), None) => return Err(missing("value.subnet_uuid")),
+            (None, Some(_)) => return Err(missing("value.network_uuid")),
+        },
     };
     app.desktops.change_desktop_group(
         &call.visible,
+        &call.reach(),
         &call.actor,
         &(input.uuid, input.name),
         &change,
     )
+}
+
+fn missing(field: &'static str) -> Error {
+    Error::bad_input("field-missing").arg("field", field)
 }
 
 fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {

@@ -102,8 +102,9 @@ struct Filters {
     status: Option<Listed<String>>,
 }
 
+/// A desktop.
 #[derive(Debug, Serialize, JsonSchema)]
-struct DesktopView {
+pub struct DesktopView {
     id: i64,
     uuid: Uuid,
     name: String,
@@ -146,7 +147,7 @@ struct DesktopView {
     updated_at: Option<String>,
 }
 
-fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
+pub fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
     let language = call.language;
     let why = desktop.why_not_running();
     let reason = why.map(|error| app.language.error(language, &error)).unwrap_or_default();
@@ -215,7 +216,7 @@ fn power(
     input: DesktopsInput,
 ) -> Result<BatchSubmission> {
     let (group, wanted) = taken_apart(call, input)?;
-    app.desktops.switch_desktops(&call.visible, &call.actor, action, &group, &wanted)
+    app.desktops.switch_desktops(&call.visible, &call.actor, action, Some(&group), &wanted)
 }
 
 fn taken_apart(
@@ -238,7 +239,7 @@ fn create(app: &App, call: &mut Call, input: CreateInput) -> Result<SubmittedOpe
 
 fn remove(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
     let (group, wanted) = taken_apart(call, input)?;
-    app.desktops.delete_desktops(&call.visible, &call.actor, &group, &wanted)
+    app.desktops.delete_desktops(&call.visible, &call.actor, Some(&group), &wanted)
 }
 
 fn list(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<DesktopView>> {

@@ -1,5 +1,6 @@
 //! Document 002, the desktop cloud: `/api/v1.0/…`.
 
+mod all_desktops;
 mod base_images;
 mod consoles;
 mod dialect;
@@ -16,6 +17,7 @@ mod pools;
 mod subnets;
 mod switches;
 mod template_download;
+mod template_history;
 mod template_input;
 mod template_view;
 mod templates;
@@ -44,9 +46,14 @@ pub fn endpoints() -> Vec<Endpoint> {
     parts.into_iter().flatten().collect()
 }
 
-/// Sockets, pictures and files, which no document has: they are no `{code, msg, data}` when all is well.
+/// What no document has: sockets, pictures and files, which are no `{code, msg, data}` when all is well, and what the
+/// console needs beyond document 002.
 pub fn own_endpoints() -> Vec<Endpoint> {
-    let mut endpoints = consoles::own_endpoints();
-    endpoints.push(template_download::own_endpoint());
-    endpoints
+    let parts = [
+        consoles::own_endpoints(),
+        vec![template_download::own_endpoint(), nodes::own_endpoint()],
+        template_history::endpoints(),
+        all_desktops::endpoints(),
+    ];
+    parts.into_iter().flatten().collect()
 }

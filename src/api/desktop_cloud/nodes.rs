@@ -20,6 +20,7 @@ const CONTROLLER: &str = "/api/v1.0/resource_mgr/controller_nodes/{controller_no
 const IN_POOL: &str = "/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/nodes";
 const ONE_IN_POOL: &str =
     "/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/nodes/{node_uuid}";
+const ALL: &str = "/api/v1.0/nodes";
 const ONE: &str = "/api/v1.0/resource_mgr/nodes/{node_uuid}";
 const MODULE: &str = "node";
 
@@ -41,6 +42,12 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("A node of a pool"),
         get("carrel.nodes.detail", ONE, one).needs(Permission::NodesView).summary("A node"),
     ]
+}
+
+pub fn own_endpoint() -> Endpoint {
+    get("carrel.nodes.list", ALL, list_all)
+        .needs(Permission::NodesView)
+        .summary("Nodes of every kind and pool with their hardware and figures")
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -79,6 +86,13 @@ fn node_query(call: &Call) -> Result<ListQuery> {
 fn list_controllers(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeView>> {
     listed(node_query(call)?, |query| {
         let page = app.inventory.list_controllers(query)?;
+        Ok(page.map(|detail| NodeView::of(app, call, detail)))
+    })
+}
+
+fn list_all(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeView>> {
+    listed(node_query(call)?, |query| {
+        let page = app.inventory.list_nodes(&query)?;
         Ok(page.map(|detail| NodeView::of(app, call, detail)))
     })
 }

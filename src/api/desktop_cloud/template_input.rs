@@ -84,6 +84,9 @@ pub struct SaveInput {
     /// Save then instead of now; replaces a time set before.
     #[serde(default, deserialize_with = "input::optional_text")]
     run_date: Option<String>,
+    /// What was changed, for the history.
+    #[serde(default, deserialize_with = "input::optional_text")]
+    note: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -176,6 +179,10 @@ impl CopyInput {
 impl SaveInput {
     pub fn time(&self) -> Result<Option<i64>> {
         self.run_date.as_deref().map(|text| time::parse("run_date", text)).transpose()
+    }
+
+    pub fn note(&self) -> Result<String> {
+        input::text("note", self.note.as_deref().unwrap_or_default())
     }
 }
 

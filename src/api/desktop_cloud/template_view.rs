@@ -54,6 +54,8 @@ pub struct TemplateView {
     instance_count: u32,
     /// Newest saved version.
     version: u32,
+    /// Desktops that are made of an older one.
+    outdated_count: u32,
     status: TemplateStatus,
     #[schemars(with = "words::Power")]
     power: &'static str,
@@ -174,6 +176,7 @@ impl TemplateView {
             desktop_count: line.group_count,
             instance_count: line.desktop_count,
             version: template.version,
+            outdated_count: line.outdated_count,
             status,
             power: template.power.word(),
             reason,

@@ -187,7 +187,7 @@ fn edit(app: &App, call: &mut Call, given: Named) -> Result<Edited> {
 
 fn save(app: &App, call: &mut Call, given: SaveInput) -> Result<SubmittedOperation> {
     call.about(given.name.clone());
-    app.templates.save(&call.actor, given.uuid, given.time()?)
+    app.templates.save(&call.actor, given.uuid, given.time()?, &given.note()?)
 }
 
 fn send_key(app: &App, call: &mut Call, given: Named) -> Result<Done> {

@@ -24,12 +24,13 @@ const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id JO
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
      JOIN subnets s ON s.id = g.subnet_id LEFT JOIN education_groups e ON e.id = g.group_id";
 const SELECT: &str = "g.id, g.uuid, g.name, e.uuid AS education, e.name AS education_name, \
-     g.template_id, t.uuid AS template, t.name AS template_name, t.state AS template_state, t.os_type, \
+     g.template_id, t.uuid AS template, t.name AS template_name, t.state AS template_state, \
+     t.version AS template_version, t.os_type, \
      t.power AS template_power, tn.status <> 'active' AS template_node_is_down, \
      p.uuid AS pool, p.name AS pool_name, n.uuid AS network, n.name AS network_name, \
      s.uuid AS subnet, s.name AS subnet_name, g.vcpu, g.memory_mib, g.sys_restore, \
      g.data_restore, g.has_data_disks, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
-     g.owner_name, g.created_at, g.updated_at, g.group_id";
+     g.owner_name, g.created_at, g.updated_at, g.group_id, g.network_id, g.subnet_id";
 
 static GROUPS: Listing = Listing {
     select: SELECT,
@@ -191,6 +192,10 @@ pub struct GroupValues {
     pub name: String,
     pub restore: Restore,
     pub order_num: i64,
+    pub vcpu: u32,
+    pub memory_mib: u64,
+    /// Network and subnet.
+    pub network: (NetworkId, SubnetId),
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
@@ -198,7 +203,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
     let done = tx
         .prepare_cached(
             "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
-             updated_at=?6 WHERE uuid=?1",
+             updated_at=?6, vcpu=?7, memory_mib=?8, network_id=?9, subnet_id=?10 WHERE uuid=?1",
         )?
         .execute(params![
             uuid.to_string(),
@@ -206,7 +211,11 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
             values.restore.system,
             values.restore.data,
             values.order_num,
-            now()
+            now(),
+            values.vcpu,
+            values.memory_mib.cast_signed(),
+            values.network.0,
+            values.network.1
         ]);
     unique(done, || taken(&values.name))
 }
@@ -263,8 +272,9 @@ fn counts(
     groups: impl Iterator<Item = DesktopGroupId>,
 ) -> Result<HashMap<DesktopGroupId, Counts>> {
     let sql = format!(
-        "SELECT d.group_id, count(*) AS total, sum(d.power = 'running') AS running, sum(n.status <> 'active') AS unknown \
-         FROM desktops d JOIN nodes n ON n.id = d.node_id WHERE d.group_id IN {} \
+        "SELECT d.group_id, count(*) AS total, sum(d.power = 'running') AS running, sum(n.status <> 'active') AS unknown, \
+         sum(d.version < t.version) AS outdated FROM desktops d JOIN nodes n ON n.id = d.node_id \
+         JOIN desktop_groups g ON g.id = d.group_id JOIN templates t ON t.id = g.template_id WHERE d.group_id IN {} \
          GROUP BY d.group_id",
         in_numbers(groups)
     );
@@ -274,6 +284,7 @@ fn counts(
             total: rows::unsigned(row, "total")?,
             running: rows::unsigned(row, "running")?,
             unknown: rows::unsigned(row, "unknown")?,
+            outdated: rows::unsigned(row, "outdated")?,
         };
         Ok((row.get("group_id")?, counts))
     })?;
@@ -320,6 +331,7 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         template_state: TemplateState::parse(&row.get::<_, String>("template_state")?)?,
         template_power: Power::parse(&row.get::<_, String>("template_power")?)?,
         template_node_is_down: row.get("template_node_is_down")?,
+        template_version: row.get("template_version")?,
         os_type: row.get("os_type")?,
         pool: rows::uuid(row, "pool")?,
         pool_name: row.get("pool_name")?,
@@ -327,6 +339,7 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         network_name: row.get("network_name")?,
         subnet: rows::uuid(row, "subnet")?,
         subnet_name: row.get("subnet_name")?,
+        network_ids: (row.get("network_id")?, row.get("subnet_id")?),
         vcpu: row.get("vcpu")?,
         memory_mib: rows::unsigned(row, "memory_mib")?,
         restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },

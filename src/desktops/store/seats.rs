@@ -17,20 +17,32 @@ use crate::store::visible::{Visible, visible_sql};
 use crate::store::{DesktopGroupId, EducationGroupId, NodeId, Store, Topic, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
-     JOIN nodes n ON n.id = d.node_id LEFT JOIN addresses a ON a.owner = d.uuid";
+     JOIN templates t ON t.id = g.template_id JOIN nodes n ON n.id = d.node_id \
+     LEFT JOIN education_groups e ON e.id = g.group_id LEFT JOIN addresses a ON a.owner = d.uuid";
 macro_rules! status {
     () => {
         "CASE WHEN n.status <> 'active' THEN 'error' WHEN d.power = 'running' THEN 'active' \
          WHEN d.power = 'off' AND d.fault IS NULL THEN 'inactive' ELSE 'error' END"
     };
 }
-const ADDRESS: &str = "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || '.' || \
-     ((a.address >> 8) & 255) || '.' || (a.address & 255)";
+macro_rules! address {
+    () => {
+        "(a.address >> 24) || '.' || ((a.address >> 16) & 255) || '.' || \
+         ((a.address >> 8) & 255) || '.' || (a.address & 255)"
+    };
+}
+/// What people know a desktop by, each on a line of its own.
+const KNOWN_BY: &str = concat!(
+    "d.name || char(10) || coalesce(",
+    address!(),
+    ", '') || char(10) || coalesce(a.mac, '')"
+);
 const SELECT: &str = concat!(
     "d.id, d.uuid, d.name, g.uuid AS group_uuid, g.name AS group_name, n.uuid AS node, ",
     "n.name AS node_name, n.ip AS node_ip, CASE WHEN n.status <> 'active' THEN n.fault END AS node_fault, d.seat, d.version, ",
     "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
-    "d.updated_at, ",
+    "d.updated_at, e.uuid AS education, e.name AS education_name, t.uuid AS template, ",
+    "t.name AS template_name, t.version AS newest, g.sys_restore, ",
     status!(),
     " AS status"
 );
@@ -48,7 +60,14 @@ static DESKTOPS: Listing = Listing {
         Column::exact("desktop", "g.uuid"),
         Column::text("desktop_name", "g.name"),
         Column::exact("status", status!()),
-        Column::text("ipaddr", ADDRESS),
+        Column::exact("group_uuid", "e.uuid"),
+        Column::text("group_name", "e.name"),
+        Column::exact("template", "t.uuid"),
+        Column::text("template_name", "t.name"),
+        Column::integer("template_version", "d.version"),
+        Column::condition_of("outdated", "d.version < t.version"),
+        Column::text("search", KNOWN_BY),
+        Column::text("ipaddr", address!()),
         Column::exact("mac", "a.mac"),
         Column::text("host_name", "n.name"),
         Column::text("hostname", "n.name"),
@@ -297,6 +316,8 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<Desktop>> {
 }
 
 fn desktop(row: &Row<'_>) -> Result<Desktop> {
+    let education: Option<String> = row.get("education_name")?;
+    let education = education.map(|name| Ok::<_, Error>((rows::uuid(row, "education")?, name)));
     Ok(Desktop {
         id: row.get("id")?,
         uuid: rows::uuid(row, "uuid")?,
@@ -319,6 +340,11 @@ fn desktop(row: &Row<'_>) -> Result<Desktop> {
         mac: row.get("mac")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
+        education: education.transpose()?,
+        template: rows::uuid(row, "template")?,
+        template_name: row.get("template_name")?,
+        newest: row.get("newest")?,
+        restores_system: row.get("sys_restore")?,
         work: None,
     })
 }

@@ -78,7 +78,7 @@ impl Templates {
     }
 }
 
-pub(super) fn tops(layers: &[PlacedLayer], version: u32) -> impl Iterator<Item = &PlacedLayer> {
+fn tops(layers: &[PlacedLayer], version: u32) -> impl Iterator<Item = &PlacedLayer> {
     layers.iter().filter(move |placed| placed.layer.version == Some(version))
 }
 

@@ -122,6 +122,9 @@ impl Templates {
             facts.iter().find(|facts| facts.uuid == uuid).map_or(0, |facts| facts.disk_size)
         };
         self.store.write(|tx| {
+            for facts in facts.iter().filter(|facts| facts.exists) {
+                store::set_layer_used(tx, facts.uuid, facts.disk_size)?;
+            }
             for disk in &disks {
                 let chain = store::chain(&layers, disk.top);
                 let own: u64 = chain.iter().map(|placed| size_of(placed.layer.uuid)).sum();

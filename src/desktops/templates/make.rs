@@ -139,5 +139,9 @@ fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
     execution.span(95, PERCENT);
     let template = templates.find(args.template)?;
     templates.measure(&template, execution)?;
-    templates.store.write(|tx| store::set_created(tx, args.template, FIRST))
+    let saved = store::SavedVersion::new(FIRST, "", &execution.actor.name);
+    templates.store.write(|tx| {
+        store::note_version(tx, template.id, &saved)?;
+        store::set_created(tx, args.template, FIRST)
+    })
 }

@@ -8,13 +8,14 @@
 //!
 //! Saving freezes the working disks as the next version's layers and publishes them on the node; desktops
 //! get them at their next restore. When a chain has become long it is copied into one layer that stands
-//! alone; old layers stay until nothing stands on them.
+//! alone. Versions stay in the history until somebody removes them, and old layers until nothing stands on them.
 //!
 //! ```text
 //!   create.rs site.rs  a new one, also a copy: its rows, its place; make.rs  the rest, on its node
 //!   change.rs  attributes and disks
 //!   power.rs   starting, stopping, editing     delete.rs   removing all of it
 //!   save.rs    the next version                export.rs   downloading the system disk
+//!   history.rs its versions                    revert.rs   back to an older one
 //!   flatten.rs short chains                    downloads.rs  who may fetch which file
 //!   tidy.rs    what is needed no more          machine.rs  its own domain on its node
 //!   layers.rs  rows of layers in the making
@@ -26,11 +27,13 @@ mod delete;
 mod downloads;
 mod export;
 mod flatten;
+mod history;
 mod layers;
 mod limits;
 mod machine;
 mod make;
 mod power;
+mod revert;
 mod save;
 mod site;
 pub mod store;
@@ -46,6 +49,7 @@ use uuid::Uuid;
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewTemplate};
 pub use export::Download;
+pub use history::Version;
 pub use limits::{MEMORY_LEAST, MEMORY_LIMIT_GIB, SIZE_LIMIT, VCPU_LIMIT};
 pub use power::TemplatePowerAction;
 pub use site::Place;
@@ -105,6 +109,7 @@ impl Templates {
         delete::register(&templates);
         export::register(&templates);
         flatten::register(&templates);
+        revert::register(&templates);
         templates
     }
 

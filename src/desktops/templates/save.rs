@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::layers::new_copy;
 use super::machine::{all_done, watched};
-use super::store::{self, Layer, PlacedLayer};
+use super::store::{self, Layer, PlacedLayer, SavedVersion};
 use super::template::ABANDONED;
 use super::{Template, TemplateState, Templates, ready};
 use crate::desktops::machines::Settling;
@@ -35,6 +35,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
     template: Uuid,
+    /// What was changed, in the words of who saves.
+    #[serde(default)]
+    note: String,
 }
 
 pub(super) fn register(templates: &Templates) {
@@ -50,7 +53,8 @@ pub(super) fn register(templates: &Templates) {
 }
 
 impl Templates {
-    /// Saves the template now, or at this time (Unix seconds) instead of any time set before.
+    /// Saves the template now, or at this time (Unix seconds) instead of any time set before. `note` says what was
+    /// changed.
     ///
     /// # Errors
     /// `template-unknown`, `template-in-the-works`, `template-broken`, `save-time-past`
@@ -59,12 +63,13 @@ impl Templates {
         actor: &Actor,
         template: Uuid,
         at: Option<i64>,
+        note: &str,
     ) -> Result<SubmittedOperation> {
         if at.is_some_and(|at| at <= now()) {
             return Err(Error::bad_input("save-time-past").arg("field", "run_date"));
         }
         self.operations.submit(actor, |tx| {
-            let args = Args { template };
+            let args = Args { template, note: note.to_owned() };
             match at {
                 None => {
                     let found = ready(tx, template)?;
@@ -253,12 +258,16 @@ fn publish_previous(templates: &Templates, args: &Args, _: &Execution) -> Result
     templates.publish(&template, template.version)
 }
 
-fn finish(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
+fn finish(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
     let template = templates.find(args.template)?;
     // Counted a second time after a kill, it would skip a version.
     if template.state == TemplateState::Updating {
         let version = template.version + 1;
-        templates.store.write(|tx| store::set_saved(tx, template.uuid, version))?;
+        let saved = SavedVersion::new(version, &args.note, &execution.actor.name);
+        templates.store.write(|tx| {
+            store::note_version(tx, template.id, &saved)?;
+            store::set_saved(tx, template.uuid, version)
+        })?;
     }
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! Ends what was left half done on a node: saves that were abandoned, layers on which nothing stands any more,
 //! downloads that nobody fetches.
 
-use std::collections::HashSet;
-
 use uuid::Uuid;
 
-use super::flatten::tops;
+use super::history::Chains;
 use super::store::{self, PlacedLayer};
 use super::{Template, TemplateState, Templates};
 use crate::error::Result;
@@ -35,19 +33,16 @@ impl Templates {
         Ok(())
     }
 
-    /// Removes layers that are below no version and no working disk, and on which no desktop stands. The
+    /// Removes layers that are below no version of the history and no working disk, and on which no desktop stands. The
     /// node knows the latter; layers in use stay for the next time.
     fn remove_unused_layers(&self, template: &Template) -> Result<()> {
         let layers = self.store.read(|conn| {
             let layers = store::placed_layers(conn, template)?;
             let disks = store::disks(conn, template.id)?;
+            let kept = store::kept_versions(conn, template.id)?;
+            let versions = kept.into_iter().chain([template.version]);
             let working = disks.iter().map(|disk| disk.top);
-            let published = tops(&layers, template.version).map(|placed| placed.layer.uuid);
-            let needed: HashSet<Uuid> = working
-                .chain(published)
-                .flat_map(|top| store::chain(&layers, top))
-                .map(|placed| placed.layer.uuid)
-                .collect();
+            let needed = Chains::of(&layers).needed(versions, working);
             let unused = |placed: &PlacedLayer| !needed.contains(&placed.layer.uuid);
             Ok(layers.iter().filter(|placed| unused(placed)).cloned().collect::<Vec<_>>())
         })?;

@@ -51,6 +51,10 @@ static LISTING: Listing = Listing {
         Column::text("name", "u.name"),
         Column::text("email", "u.email"),
         Column::text("full_name", "u.full_name"),
+        Column::text(
+            "search",
+            "u.name || char(10) || coalesce(u.full_name, '') || char(10) || coalesce(u.email, '')",
+        ),
         Column::text("department", "u.department"),
         Column::integer("enabled", "u.enabled"),
         Column::exact("awaits", "u.awaits"),

@@ -32,6 +32,10 @@ static NODES: Listing = Listing {
         Column::text("name", "n.name"),
         Column::text("hostname", "n.hostname"),
         Column::text("ip", "n.ip"),
+        Column::text(
+            "search",
+            "n.name || char(10) || coalesce(n.hostname, '') || char(10) || coalesce(n.ip, '')",
+        ),
         Column::exact("status", "n.status"),
         Column::integer("type", "n.role"),
         Column::integer("pool_id", "n.pool_id"),

@@ -36,6 +36,7 @@ static OPERATIONS: Listing = Listing {
         Column::exact("kind", "o.kind"),
         Column::exact("subject", "o.subject"),
         Column::text("subject_name", "o.subject_name"),
+        Column::text("things", "o.locks"),
         Column::text("owner", "o.owner_name"),
         Column::condition_of("open", "o.finished_at IS NULL"),
         Column::time("created_at", "o.created_at"),

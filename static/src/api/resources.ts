@@ -15,7 +15,7 @@ export const pools = {
 }
 
 export const nodes = {
-  list: (query: Query) => get(`${base}/controller_nodes`, query),
+  list: (query: Query) => get('/api/v1.0/nodes', query),
   rename: (uuid: string, name: string) =>
     put(`${base}/controller_nodes/{controller_node_uuid}`, { name }, { controller_node_uuid: uuid }),
 }

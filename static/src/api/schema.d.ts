@@ -404,7 +404,7 @@ export interface paths {
         };
         /** Education desktop groups with counts of what really runs */
         get: operations["vdi.edu-desktops.list"];
-        /** Change a group; restoring changes with the next start of each desktop */
+        /** Change a group; restoring, processors and memory change with the next start of each desktop */
         put: operations["vdi.edu-desktops.update"];
         /** Deploy a group of desktops made like a template */
         post: operations["vdi.edu-desktops.create"];
@@ -514,6 +514,61 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Nodes of every kind and pool with their hardware and figures */
+        get: operations["carrel.nodes.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/templates/{template_uuid}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a template, newest first: when, by whom, why, and who runs them */
+        get: operations["carrel.template-versions.list"];
+        put?: never;
+        /** Go back to an older version, which becomes the newest one under the next number */
+        post: operations["carrel.template-versions.revert"];
+        /** Remove older versions; what nothing else stands on is deleted on the node */
+        delete: operations["carrel.template-versions.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/desktops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Desktops of all groups with their group, template, version, node and state */
+        get: operations["carrel.desktops.list"];
+        put?: never;
+        /** Start desktops of any groups */
+        post: operations["carrel.desktops.start"];
+        /** Delete desktops of any groups, running ones too */
+        delete: operations["carrel.desktops.delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1165,6 +1220,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Desktops, groups, templates, users, nodes and networks that one may see, by name, address or MAC address */
+        get: operations["carrel.search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/events": {
         parameters: {
             query?: never;
@@ -1574,6 +1646,135 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
+        };
+        CarrelDesktopsDeleteInput: {
+            desktops: components["schemas"]["CarrelDesktopsDeleteNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsDeleteNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelDesktopsHardRebootInput: {
+            desktops: components["schemas"]["CarrelDesktopsHardRebootNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsHardRebootNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelDesktopsHardStopInput: {
+            desktops: components["schemas"]["CarrelDesktopsHardStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsHardStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        /** @description A desktop and where it belongs. */
+        CarrelDesktopsListDesktopLine: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** Format: uuid */
+            desktop_uuid: string;
+            desktop_name: string;
+            ipaddr: string;
+            mac: string;
+            /** @description Name of the node. */
+            hostname: string;
+            host_name: string;
+            host_ip: string;
+            /** Format: uuid */
+            host_uuid: string;
+            status: components["schemas"]["DesktopStatus"];
+            power: components["schemas"]["Power"];
+            state: components["schemas"]["Stage"];
+            /** @description Time of the last start. */
+            up_time: string | null;
+            /**
+             * Format: int64
+             * @description Seconds since then, while it runs.
+             */
+            active_time: number;
+            /** @description What is wrong with it: of status error only. */
+            message: string;
+            /** @description Why it is not running. */
+            reason: string;
+            /** @description The operation that works on it, if one does. */
+            working: string | null;
+            /** @description Whether it was told to go off, and has not yet. */
+            stopping: boolean;
+            /** @description Whether it was asked to shut down and goes on. */
+            disobeyed: boolean;
+            user_name: string;
+            /**
+             * Format: uint32
+             * @description Its number in the group.
+             */
+            seat: number;
+            /** Format: uint32 */
+            template_version: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at: string | null;
+            created_at: string;
+            updated_at: string | null;
+            /**
+             * Format: uuid
+             * @description The education group.
+             */
+            group_uuid: string | null;
+            group_name: string;
+            /** Format: uuid */
+            template: string;
+            template_name: string;
+            /**
+             * Format: uint32
+             * @description Newest version of the template.
+             */
+            newest_version: number;
+            /** @description The template has a newer version than the desktop's disks. */
+            outdated: boolean;
+            /** @description Kind of the operation that works on it, if one does. */
+            working_kind: string | null;
+            /**
+             * Format: uint8
+             * @description 1: the system disk is made anew at every start and reboot, of the newest version then.
+             */
+            sys_restore: number;
+        };
+        CarrelDesktopsRebootInput: {
+            desktops: components["schemas"]["CarrelDesktopsRebootNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsRebootNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelDesktopsStartInput: {
+            desktops: components["schemas"]["CarrelDesktopsStartNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsStartNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        CarrelDesktopsStopInput: {
+            desktops: components["schemas"]["CarrelDesktopsStopNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsStopNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
         };
         CarrelEduDesktopsCapacityData: {
             /**
@@ -2039,6 +2240,179 @@ export interface components {
             /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
             role: string;
         };
+        /** @description Gateway and name servers of a network card. */
+        CarrelNodesListGateView: {
+            gateway?: string | null;
+            dns1?: string | null;
+            dns2?: string | null;
+        };
+        /** @description An address of a network card. */
+        CarrelNodesListIpView: {
+            /** Format: uuid */
+            uuid: string;
+            ip: string;
+            netmask: string;
+            /** @description Empty when it has none, as the two below. */
+            gateway: string;
+            dns1: string;
+            dns2: string;
+            /** Format: uint8 */
+            is_manage: number;
+            /** Format: uint8 */
+            is_image: number;
+        };
+        /** @description A network card. */
+        CarrelNodesListNicView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            nic: string;
+            mac: string;
+            /**
+             * Format: uint32
+             * @description Mbit/s, 0 when unknown.
+             */
+            speed: number;
+            /**
+             * Format: uint8
+             * @description 2 up, 1 down
+             */
+            status: number;
+            /**
+             * Format: uint8
+             * @description 0 hardware, 1 made by software
+             */
+            type: number;
+            ip_info: components["schemas"]["CarrelNodesListIpView"][];
+            /** @description Where its packets go; nothing in it when it leads nowhere. */
+            gate_info: components["schemas"]["CarrelNodesListGateView"];
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at: string | null;
+            created_at: string;
+            updated_at: string | null;
+        };
+        /** @description A node. */
+        CarrelNodesListNodeView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            hostname: string;
+            ip: string;
+            /**
+             * Format: uint64
+             * @description GiB.
+             */
+            total_mem: number;
+            /**
+             * Format: uint64
+             * @description GiB that running templates and desktops may use.
+             */
+            running_mem: number;
+            /** Format: uint32 */
+            total_vcpus: number;
+            /**
+             * Format: uint32
+             * @description Those of running templates and desktops.
+             */
+            running_vcpus: number;
+            /** @description Operating system, libvirt and QEMU. */
+            server_version_info: string | null;
+            cpu_info: string | null;
+            mem_info: string | null;
+            gpu_info: string | null;
+            /** @description `kvm`, `qemu` or `test` */
+            virt_type: string;
+            status: components["schemas"]["NodeStatus"];
+            /** @description Why the status is not active, or what an active node is still busy with. */
+            reason: string | null;
+            /** @description What Carrel could not do on it and tries again. */
+            problems: components["schemas"]["CarrelNodesListProblemView"][];
+            /**
+             * Format: int64
+             * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
+             */
+            type: number;
+            network_interfaces: components["schemas"]["CarrelNodesListNicView"][];
+            storages: components["schemas"]["CarrelNodesListStorageView"][];
+            TEMPLATE_SYS: components["schemas"]["CarrelNodesListStorageView"] | null;
+            TEMPLATE_DATA: components["schemas"]["CarrelNodesListStorageView"] | null;
+            INSTANCE_SYS: components["schemas"]["CarrelNodesListStorageView"] | null;
+            INSTANCE_DATA: components["schemas"]["CarrelNodesListStorageView"] | null;
+            /** @description The four under their names in small letters, which some clients read. */
+            template_sys: components["schemas"]["CarrelNodesListStorageView"] | null;
+            template_data: components["schemas"]["CarrelNodesListStorageView"] | null;
+            instance_sys: components["schemas"]["CarrelNodesListStorageView"] | null;
+            instance_data: components["schemas"]["CarrelNodesListStorageView"] | null;
+            /** @description Percent, as text. */
+            usage_sys: string;
+            /** @description Percent, as text. */
+            usage_data: string;
+            /**
+             * Format: uint64
+             * @description Bytes of the storages for systems.
+             */
+            total_sys: number;
+            /** Format: uint64 */
+            used_sys: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_mem: number;
+            /**
+             * Format: double
+             * @description Percent now.
+             */
+            usage_vcpu: number;
+            /**
+             * Format: double
+             * @description The same under the name of the document's table.
+             */
+            usage_vcpus: number;
+            /**
+             * Format: uint32
+             * @description Templates and desktops.
+             */
+            total_vm: number;
+            /** Format: uint32 */
+            running_vm: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at: string | null;
+            created_at: string;
+            updated_at: string | null;
+        };
+        /** @description Something that could not be done on a node. */
+        CarrelNodesListProblemView: {
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
+            duty: string;
+            /** @description What that is, in the caller's language. */
+            name: string;
+            /** @description Why the last attempt failed. */
+            reason: string;
+            /** @description When it failed first. */
+            since: string;
+        };
+        /** @description A storage; sizes in bytes. */
+        CarrelNodesListStorageView: {
+            /** Format: uuid */
+            uuid: string;
+            path: string;
+            /** Format: uint64 */
+            used: number;
+            /** Format: uint64 */
+            total: number;
+            /** Format: uint64 */
+            available: number;
+            /** @description Percent, as text. */
+            usage: string;
+            /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
+            role: string;
+        };
         CarrelOperationsAbandonInput: {
             /** Format: uuid */
             uuid: string;
@@ -2472,6 +2846,27 @@ export interface components {
              */
             users: number;
         };
+        /** @description Hits of a kind, the best first. */
+        CarrelSearchFound: {
+            kind: components["schemas"]["CarrelSearchFoundKind"];
+            /**
+             * Format: uint64
+             * @description All of this kind that match.
+             */
+            count: number;
+            hits: components["schemas"]["CarrelSearchHit"][];
+        };
+        /**
+         * @description What was found.
+         * @enum {string}
+         */
+        CarrelSearchFoundKind: "desktop" | "desktop-group" | "template" | "education-group" | "user" | "node" | "network";
+        CarrelSearchHit: {
+            uuid: string;
+            name: string;
+            /** @description What else tells it from others of its name: its group, its addresses. */
+            about: string[];
+        };
         /** @description The session that a request belongs to. */
         CarrelSessionGetData: {
             /** @description null when nobody is signed in */
@@ -2661,6 +3056,68 @@ export interface components {
             /** @description `SHA256:…` */
             fingerprint: string;
             created_at: string;
+        };
+        CarrelTemplateVersionsDeleteInput: {
+            versions: number[];
+        };
+        /** @description A version of a template. */
+        CarrelTemplateVersionsListTemplateVersion: {
+            /** Format: uint32 */
+            version: number;
+            /** @description What was changed, in the words of who saved it. */
+            note: string;
+            /** @description Who saved it; empty where that was not noted. */
+            author: string;
+            /**
+             * Format: uint32
+             * @description The older version that it was made of.
+             */
+            origin: number | null;
+            /** @description Null for one that was removed and that desktops still run. */
+            created_at: string | null;
+            /** @description The one that desktops get. */
+            newest: boolean;
+            /** @description It was removed from the history; desktops still run it. */
+            removed: boolean;
+            /**
+             * Format: uint64
+             * @description Bytes that it added to the versions before it; null while they are not measured.
+             */
+            used: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes that come back when it alone is removed and no desktop runs it any more.
+             */
+            frees: number | null;
+            /**
+             * Format: uint32
+             * @description Desktops that run it.
+             */
+            desktop_count: number;
+            /** @description Desktop groups whose desktops run it, of those that the caller may see. */
+            groups: components["schemas"]["CarrelTemplateVersionsListTemplateVersionGroup"][];
+        };
+        CarrelTemplateVersionsListTemplateVersionGroup: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /**
+             * Format: uint32
+             * @description Its desktops that run the version.
+             */
+            desktops: number;
+        };
+        CarrelTemplateVersionsRevertInput: {
+            /**
+             * Format: uint32
+             * @description The older version.
+             */
+            version: number;
+            /**
+             * @description What is changed by it, for the history.
+             * @default null
+             */
+            note?: string | null;
         };
         CarrelTemplatesGetConsoleData: {
             websockify_url: string;
@@ -4232,6 +4689,16 @@ export interface components {
             template_name: string;
             /** @description As in the list of templates; updating while the template is worked on and the group must wait. */
             template_status: components["schemas"]["VdiEduDesktopsListTemplateStatus"];
+            /**
+             * Format: uint32
+             * @description Newest version of the template.
+             */
+            template_version: number;
+            /**
+             * Format: uint64
+             * @description Desktops that are made of an older one.
+             */
+            outdated_count: number;
             /** Format: uuid */
             pool: string;
             pool_name: string;
@@ -4341,6 +4808,29 @@ export interface components {
              * @default null
              */
             order_num?: number | null;
+            /**
+             * Format: int64
+             * @description Processors of each desktop, from its next start on.
+             * @default null
+             */
+            vcpu?: number | null;
+            /**
+             * Format: double
+             * @description GiB of each desktop, from its next start on.
+             * @default null
+             */
+            ram?: number | null;
+            /**
+             * Format: uuid
+             * @description Together with `subnet_uuid`, while all desktops are off: they get other addresses.
+             * @default null
+             */
+            network_uuid?: string | null;
+            /**
+             * Format: uuid
+             * @default null
+             */
+            subnet_uuid?: string | null;
         };
         /** @description The new group. */
         VdiEduGroupsCreateData: {
@@ -4513,6 +5003,7 @@ export interface components {
             uuid: string;
             name: string;
         };
+        /** @description A desktop. */
         VdiEduInstancesListDesktopView: {
             /** Format: int64 */
             id: number;
@@ -5087,6 +5578,11 @@ export interface components {
              * @description Newest saved version.
              */
             version: number;
+            /**
+             * Format: uint32
+             * @description Desktops that are made of an older one.
+             */
+            outdated_count: number;
             status: components["schemas"]["VdiTemplatesListTemplateStatus"];
             power: components["schemas"]["Power"];
             /** @description Why it is neither active nor simply off, or what its last change failed of. */
@@ -5131,6 +5627,11 @@ export interface components {
              * @default null
              */
             run_date?: string | null;
+            /**
+             * @description What was changed, for the history.
+             * @default null
+             */
+            note?: string | null;
         };
         /** @description A thing as the caller sees it. */
         VdiTemplatesSendKeyInput: {
@@ -7773,6 +8274,318 @@ export interface operations {
             };
         };
     };
+    "carrel.nodes.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                ip?: string | null;
+                status?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["CarrelNodesListNodeView"][];
+                        } | (components["schemas"]["CarrelNodesListNodeView"] | null);
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-versions.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelTemplateVersionsListTemplateVersion"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-versions.revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateVersionsRevertInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-versions.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateVersionsDeleteInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                search?: string | null;
+                status?: string | null;
+                desktop_uuid?: string | null;
+                group_uuid?: string | null;
+                host_uuid?: string | null;
+                outdated?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["CarrelDesktopsListDesktopLine"][];
+                        } | (components["schemas"]["CarrelDesktopsListDesktopLine"] | null);
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    action: "start";
+                    param: components["schemas"]["CarrelDesktopsStartInput"];
+                } | {
+                    /** @constant */
+                    action: "stop";
+                    param: components["schemas"]["CarrelDesktopsStopInput"];
+                } | {
+                    /** @constant */
+                    action: "reboot";
+                    param: components["schemas"]["CarrelDesktopsRebootInput"];
+                } | {
+                    /** @constant */
+                    action: "hard_stop";
+                    param: components["schemas"]["CarrelDesktopsHardStopInput"];
+                } | {
+                    /** @constant */
+                    action: "hard_reboot";
+                    param: components["schemas"]["CarrelDesktopsHardRebootInput"];
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelDesktopsDeleteInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
     "carrel.session.get": {
         parameters: {
             query?: never;
@@ -9796,6 +10609,7 @@ export interface operations {
                 searchtype?: string | null;
                 sort?: string | null;
                 state?: string | null;
+                things?: string | null;
                 open?: number | null;
             };
             header?: never;
@@ -9907,6 +10721,42 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.search": {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelSearchFound"][];
+                    };
                 };
             };
             /** @description Refused; the message says why */

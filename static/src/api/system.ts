@@ -32,6 +32,9 @@ export const log = {
   exportUrl: (query: Query, language: string) => buildUrl('/api/v1.0/audit/export', { ...query, language }),
 }
 
+/** Everything that the reader may see, by a part of its name or address. */
+export const search = (q: string) => get('/api/v1.0/search', { q })
+
 export const operations = {
   list: (query: Query) => get('/api/v1.0/operations', query),
   cancel: (uuid: string) => action('/api/v1.0/operations', 'cancel', { uuid }),

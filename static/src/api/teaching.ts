@@ -1,7 +1,7 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, fill, get, getOne, post, put, remove, withField } from './http'
 import type { Body, Data, Param, Query } from './http'
-import type { Desktop, Named } from './types'
+import type { Named } from './types'
 
 const base = '/api/v1.0/education'
 
@@ -9,6 +9,7 @@ const base = '/api/v1.0/education'
 const named = ({ uuid, name }: Named): Named => ({ uuid, name })
 
 const templatePath = `${base}/template/` as const
+const versionsPath = '/api/v1.0/templates/{template_uuid}/versions'
 type TemplateBody = Body<typeof templatePath, 'post'>
 
 export type TemplateInput = Param<typeof templatePath, 'create'>
@@ -24,7 +25,12 @@ export const templates = {
   create: (input: TemplateInput) => action(templatePath, 'create', input),
   power: (verb: TemplatePower, rows: Named[]) => action(templatePath, verb, { templates: rows.map(named) }),
   edit: (row: Named) => action(templatePath, 'edit', named(row)),
-  save: (row: Named, runDate?: string) => action(templatePath, 'save', { ...named(row), run_date: runDate }),
+  save: (row: Named, note: string, runDate?: string) =>
+    action(templatePath, 'save', { ...named(row), note, run_date: runDate }),
+  versions: (uuid: string) => get(versionsPath, {}, { template_uuid: uuid }),
+  revert: (row: Named, version: number, note: string) =>
+    post(versionsPath, { version, note }, { template_uuid: row.uuid }),
+  removeVersions: (row: Named, versions: number[]) => remove(versionsPath, { versions }, { template_uuid: row.uuid }),
   copy: (input: TemplateCopy) => action(templatePath, 'copy', input),
   download: (row: Named) => withField(action(templatePath, 'download', named(row)), 'url'),
   change: (row: Named, value: TemplateChange) => put(templatePath, { ...named(row), value }),
@@ -60,21 +66,24 @@ export const desktopGroups = {
 }
 
 const instancePath = `${base}/instance/` as const
-export type DesktopPower = Extract<Body<typeof instancePath, 'post'>, { param: { instances: unknown } }>['action']
-
-/** A desktop's group, as a command on desktops names it. */
-export const groupOf = ({ desktop_uuid, desktop_name }: Desktop): Named => ({ uuid: desktop_uuid, name: desktop_name })
-const within = (group: Named) => ({ desktop_uuid: group.uuid, desktop_name: group.name, desktop_type: 1 })
+/** Desktops of all groups. */
+const desktopsPath = '/api/v1.0/desktops' as const
+export type DesktopPower = Extract<Body<typeof desktopsPath, 'post'>, { param: { desktops: unknown } }>['action']
 
 export const desktops = {
-  list: (group: string, query: Query) => get(instancePath, { desktop_uuid: group, ...query }),
-  one: (uuid: string) => getOne(instancePath, uuid),
-  power: (verb: DesktopPower, group: Named, rows: Named[]) =>
-    action(instancePath, verb, { ...within(group), instances: rows.map(named) }),
+  list: (query: Query) => get(desktopsPath, query),
+  one: (uuid: string) => getOne(desktopsPath, uuid),
+  power: (verb: DesktopPower, rows: Named[]) => action(desktopsPath, verb, { desktops: rows.map(named) }),
   /** `spread` is desktops by node address; left out, the server spreads them by free memory. */
   add: (group: Named, count: number, spread?: Record<string, number>) =>
-    action(instancePath, 'create', { ...within(group), instance_num: count, create_info: spread }),
-  remove: (group: Named, rows: Named[]) => remove(instancePath, { ...within(group), instances: rows.map(named) }),
+    action(instancePath, 'create', {
+      desktop_uuid: group.uuid,
+      desktop_name: group.name,
+      desktop_type: 1,
+      instance_num: count,
+      create_info: spread,
+    }),
+  remove: (rows: Named[]) => remove(desktopsPath, { desktops: rows.map(named) }),
   screen: (uuid: string, width = 240) => `${fill(`${instancePath}{uuid}/screen`, { uuid })}?width=${width}`,
 }
 

@@ -29,7 +29,7 @@ export type LogEntry = Row<'/api/v1.0/index/get_operation_log/'>
 export type TopData = Data<'/api/v1.0/index/get_top_data/', 'post'>
 
 export type Pool = Row<'/api/v1.0/resource_mgr/resource_pools'>
-export type Node = Row<'/api/v1.0/resource_mgr/controller_nodes'>
+export type Node = Row<'/api/v1.0/nodes'>
 export type Nic = Node['network_interfaces'][number]
 export type BaseImage = Row<'/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/base_images'>
 export type DataNetwork = Row<'/api/v1.0/resource_mgr/data_networks'>
@@ -39,9 +39,13 @@ export type VSwitch = Row<'/api/v1.0/resource_mgr/vswitchs'>
 export type Template = Row<'/api/v1.0/education/template/'>
 export type TemplateDisk = Template['devices'][number]
 export type TemplateImage = Row<'/api/v1.0/education/template/image/'>
+export type TemplateVersion = Data<'/api/v1.0/templates/{template_uuid}/versions'>[number]
 export type EducationGroup = Row<'/api/v1.0/education/group/'>
 export type DesktopGroup = Row<'/api/v1.0/education/desktop/'>
-export type Desktop = Row<'/api/v1.0/education/instance/'>
+export type Desktop = Row<'/api/v1.0/desktops'>
+/** What a search found of one kind. */
+export type Found = Data<'/api/v1.0/search'>[number]
+export type Hit = Found['hits'][number]
 
 export type User = Row<'/api/v1.0/identity/user'>
 export type UserDetail = Data<'/api/v1.0/identity/own'>

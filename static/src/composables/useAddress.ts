@@ -1,4 +1,4 @@
-import { ref, watch, type Ref } from 'vue'
+import { nextTick, ref, watch, type Ref } from 'vue'
 import { useRoute, useRouter, type LocationQueryRaw, type RouteLocationNormalizedLoaded, type Router } from 'vue-router'
 
 /** What the address is still to say: several values that change at once are one replacement. */
@@ -18,6 +18,11 @@ async function write(router: Router, route: RouteLocationNormalizedLoaded, path:
   due = undefined
   writing = false
 }
+
+let arriving = false
+
+/** While values take on what an address says that was come to, as by the way back, rather than what the reader chose. */
+export const isArriving = (): boolean => arriving
 
 /**
  * A text that stands in the page's address under this name, so that it is there again after a reload, on the way
@@ -40,7 +45,10 @@ export function useAddress(name: string, fallback = ''): Ref<string> {
   })
   // Another page's address is none of this one's business: it is about to go.
   watch(written, (text) => {
-    if (route.path === path && !writing) value.value = text
+    if (route.path !== path || writing) return
+    arriving = true
+    void nextTick(() => (arriving = false))
+    value.value = text
   })
   return value
 }

@@ -4,6 +4,7 @@ import type { ApiError, Page, Query } from '@/api/http'
 import type { Topic } from '@/api/types'
 import { renewed } from '@/lib/selection'
 import { onChange } from '@/stores/live'
+import { isArriving } from './useAddress'
 import { useListPlace } from './useListPlace'
 
 interface Options {
@@ -119,16 +120,20 @@ export function useList<T extends object>(fetch: (query: Query) => Promise<Page<
     loading.value = false
   }
 
-  const searchSoon = useDebounceFn(() => {
+  function startOver(): void {
     if (page.value === 1) void load()
     else page.value = 1
-  }, 250)
+  }
 
-  watch(search, searchSoon)
-  watch([page, sort], load)
-  watch([pageSize, () => JSON.stringify(options.filters?.value)], () => {
-    if (page.value === 1) void load()
-    else page.value = 1
+  const searchSoon = useDebounceFn(startOver, 250)
+  const filters = () => JSON.stringify(options.filters?.value)
+
+  watch([page, sort, pageSize, search, filters], ([nowAt, , ...now], [wasAt, , ...before]) => {
+    // An address that was come back to says the page, too.
+    if (isArriving()) return void load()
+    if (now[1] !== before[1]) return void searchSoon()
+    if (nowAt === wasAt && now.some((value, index) => value !== before[index])) startOver()
+    else void load()
   })
   // Nobody sees any more what was selected before.
   watch(sought, () => (selected.value = []))

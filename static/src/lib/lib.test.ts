@@ -5,7 +5,7 @@ import { isNetmask, rangeSize, suggestRange } from './address'
 import { amount, bytes, duration, gigabytes, hours, moment, percent } from './format'
 import { desktopNames, freeName, preview } from './names'
 import { guessOsType, nameOfFile } from './osType'
-import { desktopState, templateState } from './state'
+import { desktopReason, desktopState, templateState } from './state'
 import { randomPassword } from './password'
 import { byArea, sourcesOf } from './permissions'
 import { isOffered } from './rowAction'
@@ -68,6 +68,18 @@ describe('states', () => {
     expect(desktopState({ ...desktop, working: 'Start desktops' }).busy).toBe(true)
     expect(desktopState(desktop).busy).toBeUndefined()
     expect(desktopState({ ...desktop, stopping: true })).toMatchObject({ key: 'stopping', busy: true })
+  })
+
+  test('a desktop that shuts down with others says so, not that it runs, and does not name the others', () => {
+    const desktop = { status: 'active', state: 'ready', power: 'running', working: 'Shut down desktops: PC002 (+1)' }
+    const stopping = { ...desktop, working_kind: 'desktops-stop' }
+    expect(desktopState(stopping)).toMatchObject({ key: 'stopping', busy: true })
+    expect(desktopReason(stopping)).toBe('')
+    expect(desktopState({ ...desktop, working_kind: 'desktops-hard-reboot' }).key).toBe('restarting')
+    // Of other work there is no word for the state.
+    const changed = { ...desktop, working: 'Change desktop group "pc"', working_kind: 'desktop-group-restore' }
+    expect(desktopState(changed)).toMatchObject({ key: 'running', busy: true })
+    expect(desktopReason(changed)).toBe(changed.working)
   })
 })
 

@@ -7,6 +7,8 @@ export const NEEDS: Partial<Record<string, Permission>> = {
   groups: 'groups.view',
   'desktop-groups': 'desktops.view',
   desktops: 'desktops.view',
+  'all-desktops': 'desktops.view',
+  desktop: 'desktops.view',
   images: 'images.view',
   networks: 'networks.view',
   pools: 'pools.view',

@@ -23,8 +23,12 @@ const LISTS: [string, string][] = [
   ['subnet', 'networks'],
 ]
 
+/** Desktops of several groups have none of them for subject. */
+const NONE = '00000000-0000-0000-0000-000000000000'
+
 /** The page of the console that shows what an operation works on. */
 export function placeOf({ kind, subject, subject_name }: Operation): RouteLocationRaw | undefined {
+  if (IN_GROUP.includes(kind) && subject === NONE) return { name: 'all-desktops' }
   if (IN_GROUP.includes(kind)) return { name: 'desktops', params: { uuid: subject } }
   const name = LISTS.find(([start]) => kind.startsWith(start))?.[1]
   if (!name) return undefined

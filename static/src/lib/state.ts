@@ -84,18 +84,43 @@ interface DesktopWords {
   status: string
   state: string
   power: string
+  reason?: string | null
   working?: string | null
+  working_kind?: string | null
   stopping?: boolean
 }
 
-/** A desktop as people see it: what is made of it first, then whether it runs. */
-export function desktopState({ status, state, power: really, working, stopping }: DesktopWords): State {
+/** What operations do to a desktop; its row tells only when that is done. */
+const desktopWork: Record<string, State> = {
+  'desktops-start': power.starting!,
+  'desktops-stop': power.stopping!,
+  'desktops-hard-stop': power.stopping!,
+  'desktops-reboot': { key: 'restarting', tone: 'primary', busy: true },
+  'desktops-hard-reboot': { key: 'restarting', tone: 'primary', busy: true },
+}
+
+/** A desktop as people see it: what is made of it first, then what is being done with it, then whether it runs. */
+export function desktopState({
+  status,
+  state,
+  power: really,
+  working,
+  working_kind: kind,
+  stopping,
+}: DesktopWords): State {
   if (state !== 'ready') return powerState(state)
+  const work = kind ? desktopWork[kind] : undefined
+  if (work) return work
+  // Asked to, and at it, also after the operation.
   if (stopping) return power.stopping!
   if (really === 'paused') return powerState(really)
   const shown = powerState(status)
   return working ? { ...shown, tone: 'primary', busy: true } : shown
 }
+
+/** What is being done with a desktop where its state does not say it, else why it does not run. */
+export const desktopReason = ({ working, working_kind: kind, reason }: DesktopWords): string =>
+  (kind && kind in desktopWork ? '' : working || reason) ?? ''
 
 interface GroupWords {
   active: boolean

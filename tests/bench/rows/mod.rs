@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod clones;
+pub mod console;
 pub mod lanes;
 pub mod memory;
 pub mod pages;

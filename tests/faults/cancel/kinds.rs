@@ -314,6 +314,20 @@ fn templates() -> Vec<Kind> {
             |bench, given| count_of(bench, given, "state = 'ready' AND version = 2") == 1,
         ),
         asked(
+            "template-revert",
+            Lane::Build,
+            |bench, name| {
+                let uuid = bench.template(name);
+                bench.save(&uuid, name);
+                named(&uuid, name)
+            },
+            |bench, given| {
+                let path = format!("/api/v1.0/templates/{}/versions", text(given, "uuid"));
+                bench.site.admin.post(&path).json(&json!({"version": 1}))
+            },
+            |bench, given| count_of(bench, given, "state = 'ready' AND version = 3") == 1,
+        ),
+        asked(
             "template-export",
             Lane::Copy,
             template,

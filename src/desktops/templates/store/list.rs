@@ -75,6 +75,8 @@ pub struct TemplateLine {
     pub group_count: u32,
     /// Desktops made of it.
     pub desktop_count: u32,
+    /// Those of them that are made of an older version.
+    pub outdated_count: u32,
 }
 
 pub fn list(store: &Store, query: &ListQuery) -> Result<Page<TemplateLine>> {
@@ -104,6 +106,7 @@ fn line(row: &Row<'_>) -> Result<TemplateLine> {
         version_fault: None,
         group_count: 0,
         desktop_count: 0,
+        outdated_count: 0,
     })
 }
 
@@ -111,7 +114,7 @@ fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(number)
 }
 
-/// Disks, counts and faults of a whole page, in four queries.
+/// Disks, counts and faults of a whole page, in five queries.
 fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<TemplateLine>> {
     let ids = rows::in_numbers(lines.iter().map(|line| line.template.id));
     let groups = counts(
@@ -128,12 +131,21 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
              ON g.id = d.group_id WHERE g.template_id IN {ids} GROUP BY g.template_id"
         ),
     )?;
+    let outdated = counts(
+        conn,
+        &format!(
+            "SELECT g.template_id, count(*) FROM desktops d JOIN desktop_groups g \
+             ON g.id = d.group_id JOIN templates t ON t.id = g.template_id \
+             WHERE g.template_id IN {ids} AND d.version < t.version GROUP BY g.template_id"
+        ),
+    )?;
     let mut disks = disks_of(conn, &ids)?;
     let mut faults = version_faults(conn, &ids)?;
     for line in &mut lines {
         let id = line.template.id;
         line.group_count = groups.get(&id).copied().unwrap_or(0);
         line.desktop_count = desktops.get(&id).copied().unwrap_or(0);
+        line.outdated_count = outdated.get(&id).copied().unwrap_or(0);
         line.disks = disks.remove(&id).unwrap_or_default();
         line.version_fault = faults.remove(&id);
     }

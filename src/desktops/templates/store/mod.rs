@@ -3,10 +3,12 @@
 mod exports;
 mod layers;
 mod list;
+mod versions;
 
 pub use exports::*;
 pub use layers::*;
 pub use list::*;
+pub use versions::*;
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 import { computed, shallowRef, watch } from 'vue'
 import { ApiError } from '@/api/http'
-import { desktops, groupOf, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
+import { desktops, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
 import type { Desktop, Template } from '@/api/types'
 import { showError } from '@/composables/useAction'
 import { desktopState, powerState, templateState } from '@/lib/state'
@@ -33,9 +33,7 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
   const why = computed(() => desktop.value?.working || row.value?.reason || '')
 
   const power = (verb: DesktopPower) =>
-    desktop.value
-      ? desktops.power(verb, groupOf(desktop.value), [desktop.value])
-      : templates.power(verb, [template.value!])
+    desktop.value ? desktops.power(verb, [desktop.value]) : templates.power(verb, [template.value!])
 
   onChange([kind === 'desktop' ? 'desktops' : 'templates'], read)
   // What is being done to it is told by its row: again when an operation begins or ends, not while it goes on.

@@ -1,9 +1,9 @@
 import { CircleClose, Delete, Monitor, Refresh, RefreshRight, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
-import { computed, type Ref } from 'vue'
+import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { desktops } from '@/api/teaching'
-import type { Desktop, DesktopGroup } from '@/api/types'
+import type { Desktop } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 import { interruption, type Interruption } from '@/lib/power'
 import type { RowAction } from '@/lib/rowAction'
@@ -11,8 +11,8 @@ import type { RowAction } from '@/lib/rowAction'
 const on = ({ status, power }: Desktop) => status === 'active' || power === 'paused'
 const off = (desktop: Desktop) => !on(desktop) && desktop.state === 'ready' && !desktop.working
 
-/** What can be done with the desktops of a group. */
-export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
+/** What can be done with desktops, of whatever groups. */
+export function useDesktopActions() {
   const { t } = useI18n()
   const router = useRouter()
   const { run } = useAction()
@@ -22,14 +22,15 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
   }
 
   const names = (rows: Desktop[]) => rows.map(({ name }) => name)
-  const loses = () => t(group.value?.sys_restore ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved')
+  const loses = (rows: Desktop[]) =>
+    t(rows.some((row) => row.sys_restore) ? 'deskgroup.losesAll' : 'deskgroup.losesUnsaved')
 
   function interrupt(verb: Interruption, rows: Desktop[]) {
-    const ask = { ...interruption(verb, loses()), names: names(rows) }
-    return run(() => desktops.power(verb, group.value!, rows), { ask })
+    const ask = { ...interruption(verb, loses(rows)), names: names(rows) }
+    return run(() => desktops.power(verb, rows), { ask })
   }
 
-  const room = () => group.value?.group
+  const room = ({ group_uuid: group }: Desktop) => group
   const actions = computed<RowAction<Desktop>[]>(() => [
     {
       key: 'console',
@@ -50,7 +51,7 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
       main: true,
       bulk: true,
       when: off,
-      run: (rows) => run(() => desktops.power('start', group.value!, rows)),
+      run: (rows) => run(() => desktops.power('start', rows)),
     },
     {
       key: 'cut_off',
@@ -115,7 +116,7 @@ export function useDesktopActions(group: Ref<DesktopGroup | undefined>) {
       bulk: true,
       divided: true,
       run: (rows) =>
-        run(() => desktops.remove(group.value!, rows), {
+        run(() => desktops.remove(rows), {
           ask: {
             title: t('desktop.delete'),
             text: t('desktop.deleteText'),

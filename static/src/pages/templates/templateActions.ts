@@ -1,5 +1,6 @@
 import {
   CircleClose,
+  Clock,
   CopyDocument,
   Delete,
   Download,
@@ -7,6 +8,7 @@ import {
   Files,
   FolderChecked,
   Monitor,
+  OfficeBuilding,
   Refresh,
   RefreshLeft,
   Setting,
@@ -19,11 +21,12 @@ import { useRouter } from 'vue-router'
 import { templates, type TemplatePower } from '@/api/teaching'
 import type { Template } from '@/api/types'
 import { useAction, type Question } from '@/composables/useAction'
+import { making } from '@/composables/useMake'
 import type { RowAction } from '@/lib/rowAction'
 import { templateState } from '@/lib/state'
 import { useOperations } from '@/stores/operations'
 
-export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download'
+export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history'
 
 const settled = ({ status }: Template) => status !== 'updating'
 /** Something ran in it since the last version. */
@@ -46,6 +49,7 @@ export function useTemplateActions() {
     properties: false,
     images: false,
     download: false,
+    history: false,
   })
   const subject = shallowRef<Template>()
 
@@ -94,6 +98,15 @@ export function useTemplateActions() {
       main: true,
       when: (row) => canSave(row) && idle(row),
       run: ([row]) => open('save', row),
+    },
+    {
+      key: 'deploy',
+      needs: 'desktops.manage',
+      label: t('deskgroup.new'),
+      icon: OfficeBuilding,
+      main: true,
+      when: (row) => settled(row) && row.version > 0,
+      run: ([row]) => router.push(making('desktop-groups', row!.uuid)),
     },
     {
       key: 'console',
@@ -156,6 +169,7 @@ export function useTemplateActions() {
       divided: true,
       run: ([row]) => open('properties', row),
     },
+    { key: 'history', label: t('version.history'), icon: Clock, run: ([row]) => open('history', row) },
     { key: 'images', label: t('template.images'), icon: Files, when: settled, run: ([row]) => open('images', row) },
     {
       key: 'copy',

@@ -1,0 +1,105 @@
+//! What desktops are made like, changed under real guests: an older version that comes back, other hardware, another
+//! network.
+
+use serde_json::json;
+
+use crate::story::{
+    BOOT, DESKTOP_GROUPS, TEMPLATES, act, boots, deploy, desktops_of, edit_and_save, group_param,
+    instance_param, leave_mark, make_classroom, make_template, mark, template_row, text, upload,
+};
+use crate::story::{INSTANCES, wait_status};
+use crate::support::{LabNode, Server, Site, wait_until};
+
+#[test]
+fn the_mark_of_an_older_version_comes_back() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let site = Site::of_default(&server);
+    let admin = &site.admin;
+    let image = upload(&site);
+    let template = make_template(&site, &image);
+    // Version 2 is marked `from-the-template`, version 3 `second`.
+    edit_and_save(&site, &node, &template);
+    let param = json!({"name": "tiny", "uuid": template, "note": "another mark"});
+    act(admin, TEMPLATES, "edit", "vdi.templates.edit", json!({"name": "tiny", "uuid": template}));
+    let own = text(&template_row(admin), "bind_ip");
+    wait_until("the system of version 2", BOOT, || mark(&node, &own) == "from-the-template");
+    leave_mark(&node, &own, "second");
+    act(admin, TEMPLATES, "save", "vdi.templates.save", param);
+    site.wait_idle();
+
+    let classroom = make_classroom(&site);
+    let group = deploy(&site, &classroom, &template, "lab", 1);
+    act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", group_param(&group, "lab"));
+    let desktop = desktops_of(admin, &group).remove(0);
+    let address = text(&desktop, "ipaddr");
+    wait_until("the system of version 3", BOOT, || mark(&node, &address) == "second");
+
+    let versions = format!("/api/v1.0/templates/{template}/versions");
+    admin.post(&versions).json(&json!({"version": 2, "note": "the first one"})).send().data();
+    site.wait_idle();
+    assert_eq!(template_row(admin)["version"], 4);
+    // Who works with the newer one goes on.
+    assert_eq!(mark(&node, &address), "second");
+    let one = instance_param(&group, "lab", &[&desktop]);
+    act(admin, INSTANCES, "reboot", "vdi.edu-instances.reboot", one);
+    wait_until("the system of version 2 again", BOOT, || {
+        mark(&node, &address) == "from-the-template"
+    });
+    wait_status(admin, &group, &desktop, "active");
+    assert_eq!(desktops_of(admin, &group)[0]["template_version"], 4);
+
+    // The template's own machine has it, too, and what is saved now stands upon it.
+    act(admin, TEMPLATES, "edit", "vdi.templates.edit", json!({"name": "tiny", "uuid": template}));
+    wait_until("the template as it was", BOOT, || mark(&node, &own) == "from-the-template");
+    let history = admin.get(&versions).send().data();
+    let told: Vec<_> = history.as_array().expect("versions").iter().collect();
+    assert_eq!((&told[0]["version"], &told[0]["origin"]), (&json!(4), &json!(2)));
+    assert_eq!((&told[1]["note"], &told[1]["desktop_count"]), (&json!("another mark"), &json!(1)));
+}
+
+#[test]
+fn a_group_runs_on_other_hardware_after_its_restart_and_then_in_another_network() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let site = Site::of_default(&server);
+    let admin = &site.admin;
+    let image = upload(&site);
+    let template = make_template(&site, &image);
+    let classroom = make_classroom(&site);
+    let group = deploy(&site, &classroom, &template, "lab", 1);
+    let all = group_param(&group, "lab");
+    act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", all.clone());
+    let desktop = desktops_of(admin, &group).remove(0);
+    let (uuid, address) = (text(&desktop, "uuid"), text(&desktop, "ipaddr"));
+    assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
+    let change = |value: serde_json::Value| {
+        let body = json!({"uuid": group, "name": "lab", "value": value});
+        site.done(admin.put(DESKTOP_GROUPS).json(&body));
+    };
+    change(json!({"vcpu": 2, "ram": 0.1875}));
+    let has = |two: bool| {
+        let xml = node.virsh(&["dumpxml", &uuid]);
+        let memory = xml.contains("<memory unit='KiB'>196608</memory>");
+        assert_eq!(xml.contains(">2</vcpu>"), memory, "{xml}");
+        assert_eq!(memory, two, "{xml}");
+    };
+    has(false);
+    let one = instance_param(&group, "lab", &[&desktop]);
+    act(admin, INSTANCES, "reboot", "vdi.edu-instances.reboot", one);
+    wait_until("it is up again", BOOT, || !boots(&node, &address).is_empty());
+    has(true);
+
+    act(admin, DESKTOP_GROUPS, "stop", "vdi.edu-desktops.stop", all.clone());
+    wait_status(admin, &group, &desktop, "inactive");
+    let subnets = format!("/api/v1.0/resource_mgr/data_networks/{}/sub_networks", site.network);
+    let new = json!({"name": "more", "start_ip": "10.77.0.10", "end_ip": "10.77.0.20",
+                     "netmask": "255.255.255.0", "gateway": "10.77.0.1", "dns1": "10.77.0.1"});
+    admin.post(&subnets).json(&new).send().data();
+    let more = crate::support::uuid_of(admin, &subnets, "more");
+    change(json!({"network_uuid": site.network, "subnet_uuid": more}));
+    act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", all);
+    let moved = text(&desktops_of(admin, &group)[0], "ipaddr");
+    assert_eq!(moved, "10.77.0.10");
+    assert_eq!(node.guest_status(&moved, "eth0", BOOT), format!("{moved}/24"));
+}
