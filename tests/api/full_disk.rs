@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::images::image_file;
 use super::save::{qemu_io, working_disk};
-use crate::support::{Answer, Part, SMALL, Server, Site, SmallDisk, rows};
+use crate::support::{Answer, Part, SMALL, Server, Site, SmallDisk, rows, uuid_of};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 const MIB: u32 = 64;
@@ -124,6 +124,60 @@ fn a_template_is_not_saved_on_a_full_disk_and_nothing_of_it_is_lost() {
     assert_eq!(row()["reason"], Value::Null);
     let saved = layer_below(&working_disk(&bench.disk.storage(), &uuid));
     qemu_io(&saved, "read -P 171 0 64k");
+}
+
+/// From a disk that takes not one row more to one with room for a deployment: wherever it ends, what the answer said is so
+/// once there is room.
+#[test]
+fn what_was_refused_on_a_full_disk_is_not_done_later_and_what_was_taken_is() {
+    let disk = SmallDisk::new(MIB);
+    let storage = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let server =
+        Server::with().data_in(disk.path()).env("CARREL_STORAGE", storage.path().display());
+    let server = server.start();
+    let site = Site::of(&server, SMALL);
+    let image = site.upload("base", &crate::support::small_image(&server));
+    let template = site.template("t", &image);
+    let room = site.classroom("room");
+    let path = server.data_here().join("carrel.db");
+    let (mut taken, mut refused) = (0, 0);
+    for kib in [0, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024] {
+        let name = format!("group {kib}");
+        use_reserve_up(&path);
+        disk.fill();
+        disk.give_back(kib << 10);
+        let answer = site.deploy_request(&name, &room, &template, 1).send();
+        disk.empty();
+        site.wait_idle();
+        let groups = rows(&site.admin.get("/api/v1.0/education/desktop/").send());
+        let is_there = groups.iter().any(|group| group["name"] == name.as_str());
+        if answer.json()["code"] == 0 {
+            taken += 1;
+            assert!(is_there, "{name}: {}", answer.body);
+        } else {
+            refused += 1;
+            answer.expect_status(507);
+            assert_eq!(answer.json()["data"]["error"], "database-disk-full", "{}", answer.body);
+            assert!(!is_there, "{name}: {}", answer.body);
+            site.done(site.deploy_request(&name, &room, &template, 1));
+        }
+        let group = uuid_of(&site.admin, "/api/v1.0/education/desktop/", &name);
+        site.delete_group(&group, &name);
+    }
+    assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused");
+}
+
+/// The free pages in the database are taken, and its log has to be made anew.
+fn use_reserve_up(database: &Path) {
+    let database = rusqlite::Connection::open(database).expect("the database");
+    let free = database.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+    let free = free.expect("a number") * 4080;
+    let fill = format!(
+        "CREATE TABLE IF NOT EXISTS ballast (room BLOB);
+         INSERT INTO ballast VALUES (zeroblob({free}));
+         PRAGMA wal_checkpoint(TRUNCATE)"
+    );
+    database.execute_batch(&fill).expect("fill the database");
 }
 
 /// What a disk stands on.

@@ -62,6 +62,13 @@ impl SmallDisk {
         }
     }
 
+    /// Gives so many bytes of the room back.
+    pub fn give_back(&self, bytes: u64) {
+        let filler = File::options().write(true).open(self.filler()).expect("open the filler");
+        let length = filler.metadata().expect("its length").len();
+        filler.set_len(length.saturating_sub(bytes)).expect("shorten the filler");
+    }
+
     /// Gives the room back.
     pub fn empty(&self) {
         fs::remove_file(self.filler()).expect("remove the filler");
