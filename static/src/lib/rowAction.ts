@@ -5,8 +5,8 @@ interface Offer<T> {
   key: string
   label: string
   icon?: Component
-  /** Stands as a button in the row; the others are in its menu. */
-  main?: boolean
+  /** Stands as a button in the row, or in some rows; the others are in its menu. */
+  main?: boolean | ((row: T) => boolean)
   /** Draws a line above it in the menu. */
   divided?: boolean
   /** Left out for those who may not. */
@@ -66,3 +66,7 @@ export function isOffered<T>(
   const allowed = !needs || (within ? rights.mayIn(needs, within(row)) : rights.mayEverywhere(needs))
   return allowed && (when?.(row) ?? true)
 }
+
+/** Whether an action is a button of this row. */
+export const isMain = <T>({ main }: Pick<RowAction<T>, 'main'>, row: T): boolean =>
+  typeof main === 'function' ? main(row) : !!main

@@ -104,7 +104,8 @@ export function useTemplateActions() {
       needs: 'desktops.manage',
       label: t('deskgroup.new'),
       icon: OfficeBuilding,
-      main: true,
+      // What was edited is saved first; three buttons and the screen's would not fit the row.
+      main: (row) => !canSave(row),
       when: (row) => settled(row) && row.version > 0,
       run: ([row]) => router.push(making('desktop-groups', row!.uuid)),
     },
