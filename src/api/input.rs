@@ -90,7 +90,7 @@ pub fn read<I: DeserializeOwned>(value: Value) -> Result<I> {
         if let Some(field) = text.strip_prefix("missing field `").and_then(|t| t.split('`').next())
         {
             let field = join(&path, field);
-            return Error::bad_input("field-missing").arg("field", field).because(cause);
+            return missing(field).because(cause);
         }
         let error = Error::bad_input("field-wrong").arg("field", path).arg("cause", &text);
         error.with_reason(&misfit::reason(&text)).because(cause)
@@ -169,6 +169,11 @@ pub struct NoFilters {}
 /// Of what takes nothing but its path.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NoInput {}
+
+/// The refusal of a request without a field that it needs.
+pub fn missing(field: impl std::fmt::Display) -> Error {
+    Error::bad_input("field-missing").arg("field", field)
+}
 
 /// A name that people see: trimmed, 1 to [`NAME_LIMIT`] characters, nothing invisible, no path. Accents are part of
 /// their letters (NFC), however they were typed.

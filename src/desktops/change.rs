@@ -222,14 +222,16 @@ impl Desktops {
     fn move_back(&self, tx: &Tx<'_>, place: &Place) -> Result<()> {
         let uuids: Vec<Uuid> = place.addresses.iter().map(|(uuid, _)| *uuid).collect();
         self.networks.release(tx, &uuids)?;
+        let mut without = Vec::new();
         for (uuid, address) in &place.addresses {
             match self.networks.reserve(tx, place.subnet, *uuid, Some(*address)) {
                 Err(error) if error.kind() == Kind::Internal => return Err(error),
-                Err(_) => drop(self.networks.reserve(tx, place.subnet, *uuid, None)?),
+                Err(_) => without.push(*uuid),
                 Ok(_) => {}
             }
         }
-        Ok(())
+        // When all others have theirs: the lowest that is free could be one of them.
+        self.networks.reserve_many(tx, place.subnet, &without).map(drop)
     }
 
     /// Offers groups to their terminals, or no longer. Gives how it went for each.

@@ -372,7 +372,9 @@ impl Desktops {
         for item in items {
             if item.result.as_ref().is_err_and(|fault| fault.key == MISSING) {
                 missing.push(item.uuid);
-                item.result = self.hopeless.why(item.uuid).map_or(item.result.clone(), Err);
+                if let Some(fault) = self.hopeless.why(item.uuid) {
+                    item.result = Err(fault);
+                }
             }
         }
         missing
@@ -396,8 +398,12 @@ fn note(desktops: &Desktops, action: DesktopPowerAction, outcomes: &Outcomes) ->
     let bad = bad.map(|(uuid, fault)| (*uuid, Some(fault.clone())));
     let starts: Vec<(Uuid, Option<Fault>)> = good.chain(bad).collect();
     desktops.store.write_in_parts(&starts, seats::note_starts)?;
+    let asked = outcomes.failed_of(DISOBEYED);
+    if asked.is_empty() {
+        return Ok(());
+    }
     // One that obeys later was asked to.
-    desktops.store.write(|tx| seats::note_asked_to_reboot(tx, &outcomes.failed_of(DISOBEYED)))
+    desktops.store.write(|tx| seats::note_asked_to_reboot(tx, &asked))
 }
 
 /// Guests that were asked to stop and still run are no longer being stopped.

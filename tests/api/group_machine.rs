@@ -16,7 +16,7 @@ fn change(room: &Room, group: &str, value: &Value) -> Answer {
 }
 
 /// A second subnet, of the addresses from .10 on.
-fn subnet(room: &Room, end: &str) -> String {
+pub fn subnet(room: &Room, end: &str) -> String {
     let subnets = format!("{NETWORKS}/{}/sub_networks", room.site.network);
     let new = json!({"name": "more", "start_ip": "10.77.0.10", "end_ip": end, "netmask": "255.255.255.0",
                      "gateway": "10.77.0.1", "dns1": "10.77.0.1"});
@@ -24,7 +24,7 @@ fn subnet(room: &Room, end: &str) -> String {
     uuid_of(&room.site.admin, &subnets, "more")
 }
 
-fn addresses(room: &Room, group: &str) -> Vec<String> {
+pub fn addresses(room: &Room, group: &str) -> Vec<String> {
     let rows = room.site.desktops(group);
     rows.iter().map(|row| row["ipaddr"].as_str().expect("address").to_owned()).collect()
 }

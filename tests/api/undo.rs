@@ -6,6 +6,7 @@
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
+use crate::group_machine::{addresses, subnet as subnet_of_ten};
 use crate::room::{DESKTOPS, GROUPS, Room};
 use crate::support::{rows, uuid_of};
 
@@ -83,6 +84,24 @@ fn a_group_whose_old_name_was_taken_keeps_the_new_one() {
     room.take_back("desktop-group-restore");
     assert_eq!(room.group(&uuid)["name"], "new");
     room.site.delete_group(&uuid, "new");
+}
+
+/// Who lost an address takes none that another one of the group goes back to.
+#[test]
+fn a_group_whose_old_address_was_taken_gets_back_the_others() {
+    let mut room = Room::start();
+    let more = subnet_of_ten(&room, "10.77.0.12");
+    let group = room.deploy("pc", 3);
+    let before = addresses(&room, &group);
+    let place = json!({"network_uuid": room.site.network, "subnet_uuid": more});
+    let change = json!({"uuid": group, "name": "pc", "value": place});
+    room.site.done(room.site.admin.put(DESKTOPS).json(&change));
+    let other = room.deploy("pd", 1);
+    assert_eq!(addresses(&room, &other), before[..1]);
+    room.take_back("desktop-group-restore");
+    let after = addresses(&room, &group);
+    assert_eq!(after[1..], before[1..]);
+    assert!(!before.contains(&after[0]), "{after:?}, before {before:?}");
 }
 
 #[test]

@@ -455,8 +455,8 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
         subnet: match (value.network_uuid, value.subnet_uuid) {
             (Some(network), Some(subnet)) => Some((network, subnet)),
             (None, None) => None,
-            (Some(_), None) => return Err(missing("value.subnet_uuid")),
-            (None, Some(_)) => return Err(missing("value.network_uuid")),
+            (Some(_), None) => return Err(input::missing("value.subnet_uuid")),
+            (None, Some(_)) => return Err(input::missing("value.network_uuid")),
         },
     };
     app.desktops.change_desktop_group(
@@ -466,10 +466,6 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
         &(input.uuid, input.name),
         &change,
     )
-}
-
-fn missing(field: &'static str) -> Error {
-    Error::bad_input("field-missing").arg("field", field)
 }
 
 fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {

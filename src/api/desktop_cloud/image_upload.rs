@@ -167,8 +167,7 @@ impl Receiving {
 
     /// Name and operating system, once they are complete.
     fn checked(&self) -> Result<NewImage> {
-        let missing = |field| Error::bad_input("field-missing").arg("field", field);
-        let name = self.name.as_deref().ok_or_else(|| missing("name"))?;
+        let name = self.name.as_deref().ok_or_else(|| input::missing("name"))?;
         let name = input::name("name", name)?;
         let os_type = self.os_type.as_deref();
         let os_type =
@@ -183,12 +182,11 @@ impl Receiving {
     }
 
     async fn adopt(&mut self, pool: Uuid) -> Result<Answer> {
-        let missing = |field| Error::bad_input("field-missing").arg("field", field);
         let new = self.checked()?;
         if new.os_type.is_empty() {
-            return Err(missing("os_type"));
+            return Err(input::missing("os_type"));
         }
-        let arrived = self.arrived.take().ok_or_else(|| missing("file"))?;
+        let arrived = self.arrived.take().ok_or_else(|| input::missing("file"))?;
         let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
         let uuid = arrived.uuid;
         let patience = if self.call.respond_async { Duration::ZERO } else { PATIENCE };

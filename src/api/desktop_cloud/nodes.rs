@@ -126,7 +126,7 @@ fn rename(app: &App, call: &mut Call, given: RenameInput) -> Result<Done> {
     let name = given.name.map(|name| input::name("name", &name)).transpose()?;
     let add_compute = given.add_compute_function.unwrap_or(false);
     if name.is_none() && !add_compute {
-        return Err(Error::bad_input("field-missing").arg("field", "name"));
+        return Err(input::missing("name"));
     }
     app.inventory.edit_controller(uuid, name, add_compute)?;
     Ok(Done)

@@ -142,7 +142,8 @@ impl CreateInput {
             address: self.bind_ip,
         };
         let disk = |disk: DataDisk| {
-            let index = disk.inx.or(disk.boot_index).ok_or_else(|| missing("data_disks.inx"))?;
+            let index =
+                disk.inx.or(disk.boot_index).ok_or_else(|| input::missing("data_disks.inx"))?;
             Ok(NewDisk { index, size: bytes("data_disks.size", disk.size)? })
         };
         Ok(NewTemplate {
@@ -191,8 +192,8 @@ impl UpdateValue {
         let subnet = match (self.network_uuid, self.subnet_uuid) {
             (Some(network), Some(subnet)) => Some((network, subnet)),
             (None, None) => None,
-            (None, Some(_)) => return Err(missing("value.network_uuid")),
-            (Some(_), None) => return Err(missing("value.subnet_uuid")),
+            (None, Some(_)) => return Err(input::missing("value.network_uuid")),
+            (Some(_), None) => return Err(input::missing("value.subnet_uuid")),
         };
         let address = self.bind_ip.map(|text| match text.trim() {
             "" => Ok(None),
@@ -203,7 +204,7 @@ impl UpdateValue {
             match (device.uuid, device.inx.or(device.boot_index)) {
                 (Some(disk), _) => Ok(DiskChange::Size { disk, size }),
                 (None, Some(index)) => Ok(DiskChange::Add { index, size }),
-                (None, None) => Err(missing("value.devices.inx")),
+                (None, None) => Err(input::missing("value.devices.inx")),
             }
         });
         Ok(Change {
@@ -216,10 +217,6 @@ impl UpdateValue {
             disks: disks.collect::<Result<_>>()?,
         })
     }
-}
-
-fn missing(field: &'static str) -> Error {
-    Error::bad_input("field-missing").arg("field", field)
 }
 
 /// GB to bytes, whole MiB.

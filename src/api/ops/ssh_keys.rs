@@ -51,12 +51,12 @@ struct EntriesView {
 fn list(app: &App, _: &mut Call, input: ListInput) -> Result<Data<EntriesView>> {
     match input.mode.as_str() {
         "user" => {
-            let name = input.username.ok_or_else(|| missing("username"))?;
+            let name = input.username.ok_or_else(|| input::missing("username"))?;
             let user = app.identity.user_named(&name)?;
             entries(app, &app.inventory.nodes()?, |key| key.user_name.as_ref() == Some(&user.name))
         }
         "ip" => {
-            let ip = input.ip.ok_or_else(|| missing("ip"))?;
+            let ip = input.ip.ok_or_else(|| input::missing("ip"))?;
             let nodes = app.inventory.nodes()?.into_iter().filter(|node| node.ip == ip.trim());
             let nodes: Vec<Node> = nodes.collect();
             if nodes.is_empty() {
@@ -87,8 +87,4 @@ fn entries(
     data.dedup();
     let silent = silent.into_iter().map(|(name, _)| name).collect();
     Ok(Data(EntriesView { count: data.len(), data, silent }))
-}
-
-fn missing(field: &str) -> Error {
-    Error::bad_input("field-missing").arg("field", field)
 }

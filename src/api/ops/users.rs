@@ -220,7 +220,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Data<&'stati
         need(call, Permission::UsersManage)?;
     }
     if change.password.is_some() && old.is_none() {
-        return Err(Error::bad_input("field-missing").arg("field", "old_passwd"));
+        return Err(input::missing("old_passwd"));
     }
     app.identity.change_own(call.caller()?, old.as_ref(), change, &call.visitor())?;
     Ok(Data("update user ok"))
