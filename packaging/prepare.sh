@@ -15,11 +15,11 @@ debian_packages() {
   echo gcc libc6-dev make pkg-config libvirt-dev git ca-certificates
   ! needs_node || echo nodejs npm
   case $FOR in run|test)
-    echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables iproute2 procps curl ;;
+    echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils ovmf swtpm swtpm-tools dnsmasq-base iptables iproute2 procps curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
     busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd python3-venv slapd \
-    mmdebstrap systemd-container
+    mmdebstrap systemd-container virtinst osinfo-db libxml2-utils
   case $FOR in package|test) echo dpkg-dev rpm ;; esac
 }
 
@@ -28,11 +28,11 @@ fedora_packages() {
   ! needs_node || echo nodejs npm
   case $FOR in run|test)
     echo libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-driver-network libvirt-daemon-driver-storage \
-      libvirt-client qemu-kvm-core qemu-img dnsmasq iptables-nft iproute procps-ng curl ;;
+      libvirt-client qemu-kvm-core qemu-img edk2-ovmf swtpm swtpm-tools dnsmasq iptables-nft iproute procps-ng curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-clients ethtool chromium chromedriver google-noto-sans-cjk-fonts \
     busybox syslinux mtools dosfstools xorriso cpio util-linux binutils python3-aiosmtpd openldap-servers \
-    mmdebstrap systemd-container
+    mmdebstrap systemd-container virt-install osinfo-db libxml2
   case $FOR in package|test) echo dpkg dpkg-dev rpm-build ;; esac
 }
 
