@@ -186,6 +186,7 @@ log-template-reboot = Restart template { $name }
 log-template-hard-reboot = Switch template { $name } off and on
 log-template-reset = Reset template { $name }
 log-template-edit = Edit template { $name }
+log-template-hardware = Change the hardware of template { $name }
 log-template-revert = Go back to an older version of template { $name }
 log-template-versions-delete = Remove old versions of template { $name }
 log-template-save = Save template { $name }
@@ -372,6 +373,10 @@ check-clock-free = No time service keeps the clock right.
 check-clock-free-repair = Install and start one: apt-get install chrony, or dnf install chrony.
 check-clock-past = The clock is wrong: it stands before the day when this program was installed.
 check-clock-past-repair = Set the clock: timedatectl set-ntp true, or date --set.
+check-firmware-missing = { $count } machines need UEFI, and this node has no firmware for them: they cannot start. One of them is { $name }.
+check-firmware-missing-repair = Install it: apt-get install ovmf, or dnf install edk2-ovmf.
+check-tpm-missing = { $count } machines have a TPM, and this node lacks the program for it: they cannot start. One of them is { $name }.
+check-tpm-missing-repair = Install it: apt-get install swtpm swtpm-tools, or dnf install swtpm swtpm-tools.
 check-apparmor = AppArmor confines the desktops, with libvirt's profiles.
 check-apparmor-repair = Nothing to do.
 check-apparmor-profiles = AppArmor is on, but libvirt's profiles are missing: desktops run unconfined.
@@ -524,6 +529,7 @@ check-slow = { $what ->
     [libvirt] libvirt
     [kvm] The check of KVM
     [networks] libvirt's list of networks
+    [firmware] The list of machines
     [storage] The storage { $object }
     [qemu-img] qemu-img
     [clock] The clock
@@ -906,3 +912,19 @@ check-provider = The identity provider { $url } answers.
 check-provider-repair = Nothing to do.
 check-provider-unusable = The identity provider { $url } cannot be asked: { $cause }
 check-provider-unusable-repair = Correct the section [oidc] of /etc/carrel/carrel.toml, or look at the identity provider.
+
+# Hardware of machines
+hardware-ide-needs-i440fx = Disks on IDE need the chipset i440fx. Choose i440fx, or SATA.
+hardware-ide-disks = A machine with IDE has room for two disks beside its CD drives. Choose another bus for more.
+hardware-secure-boot-needs-q35 = Secure boot needs the chipset q35.
+hardware-tpm-needs-uefi = A TPM 2.0 needs UEFI as firmware.
+hardware-boot-empty = Say what the machine boots from: at least one of disk, CD and network.
+hardware-boot-twice = Each device stands once in the boot order.
+hardware-video-memory = The memory of the video card is a power of two from 1 to 512 MiB.
+hardware-video-memory-of-virtio = A virtio video card has no memory of its own. Leave it out.
+hardware-video-resolution = The first resolution is from 640x480 to 7680x4320.
+hardware-unknown-here = QEMU on this node has no machine { $what }. Install QEMU's package for x86, or choose another chipset.
+firmware-missing = The node has no firmware for machines with { $what }. Install it there: apt-get install ovmf, or dnf install edk2-ovmf.
+tpm-missing = The node lacks the program for machines with a TPM. Install it there: apt-get install swtpm swtpm-tools, or dnf install swtpm swtpm-tools.
+domain-without-disk = { $object } has no disk.
+hardware-cpu-name = The processor model is one of the names that libvirt knows, such as Skylake-Client: letters, digits, dashes, dots.

@@ -186,6 +186,7 @@ log-template-reboot = 模板 { $name } 重启
 log-template-hard-reboot = 模板 { $name } 强制重启
 log-template-reset = 重置模板 { $name }
 log-template-edit = 编辑模板 { $name }
+log-template-hardware = 修改模板 { $name } 的硬件
 log-template-revert = 将模板 { $name } 恢复到旧版本
 log-template-versions-delete = 删除模板 { $name } 的旧版本
 log-template-save = 保存模板 { $name }
@@ -360,6 +361,10 @@ check-clock-free = 没有时间服务校准时钟。
 check-clock-free-repair = 请安装并启动：apt-get install chrony，或 dnf install chrony。
 check-clock-past = 时钟错误：早于本程序的安装日期。
 check-clock-past-repair = 请设置时钟：timedatectl set-ntp true，或 date --set。
+check-firmware-missing = { $count } 台机器需要 UEFI，但此节点没有相应固件，无法启动。其中之一是 { $name }。
+check-firmware-missing-repair = 请安装：apt-get install ovmf，或 dnf install edk2-ovmf。
+check-tpm-missing = { $count } 台机器带有 TPM，但此节点缺少所需程序，无法启动。其中之一是 { $name }。
+check-tpm-missing-repair = 请安装：apt-get install swtpm swtpm-tools，或 dnf install swtpm swtpm-tools。
 check-apparmor = AppArmor 使用 libvirt 的配置限制桌面。
 check-apparmor-repair = 无需处理。
 check-apparmor-profiles = AppArmor 已启用，但缺少 libvirt 的配置：桌面运行时不受限制。
@@ -503,6 +508,7 @@ check-slow = { $what ->
     [libvirt] libvirt
     [kvm] 对 KVM 的检查
     [networks] libvirt 的网络列表
+    [firmware] 机器列表
     [storage] 存储 { $object }
     [qemu-img] qemu-img
     [clock] 时钟
@@ -867,3 +873,19 @@ check-provider = 身份提供方 { $url } 正常响应。
 check-provider-repair = 无需处理。
 check-provider-unusable = 无法查询身份提供方 { $url }：{ $cause }
 check-provider-unusable-repair = 请更正 /etc/carrel/carrel.toml 的 [oidc] 部分，或检查身份提供方。
+
+# 机器硬件
+hardware-ide-needs-i440fx = IDE 磁盘需要 i440fx 芯片组。请选择 i440fx，或改用 SATA。
+hardware-ide-disks = 使用 IDE 的机器除光驱外只能有两块磁盘。需要更多磁盘时请选择其他总线。
+hardware-secure-boot-needs-q35 = 安全启动需要 q35 芯片组。
+hardware-tpm-needs-uefi = TPM 2.0 需要 UEFI 固件。
+hardware-boot-empty = 请指定机器从哪里启动：磁盘、光盘、网络中至少一项。
+hardware-boot-twice = 启动顺序中每种设备只能出现一次。
+hardware-video-memory = 显存须为 1 到 512 MiB 之间的 2 的幂。
+hardware-video-memory-of-virtio = virtio 显卡没有独立显存，请勿填写。
+hardware-video-resolution = 初始分辨率须在 640x480 到 7680x4320 之间。
+hardware-unknown-here = 此节点的 QEMU 不支持机器类型 { $what }。请安装 QEMU 的 x86 软件包，或选择其他芯片组。
+firmware-missing = 此节点没有 { $what } 机器所需的固件。请在节点上安装：apt-get install ovmf，或 dnf install edk2-ovmf。
+tpm-missing = 此节点缺少带 TPM 的机器所需的程序。请在节点上安装：apt-get install swtpm swtpm-tools，或 dnf install swtpm swtpm-tools。
+domain-without-disk = { $object } 没有磁盘。
+hardware-cpu-name = 处理器型号须为 libvirt 已知的名称，例如 Skylake-Client，只含字母、数字、连字符和点。

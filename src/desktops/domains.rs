@@ -14,7 +14,7 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole, storage_in};
 use crate::networks::Lease;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
-use crate::node::protocol::{DiskRole, DomainSpec, ItemResult, NicSpec, OwnerKind};
+use crate::node::protocol::{DiskRole, DomainSpec, Hardware, ItemResult, NicSpec, OwnerKind};
 use crate::operations::Execution;
 use crate::store::NodeId;
 
@@ -142,7 +142,7 @@ impl Desktops {
     /// What each node is to define.
     pub(super) fn specs(&self, conn: &Connection, desktops: &[Uuid]) -> Result<SpecsByNode> {
         let mut makings =
-            Makings { desktops: self, conn, layers: HashMap::new(), storages: HashMap::new() };
+            Makings { desktops: self, conn, versions: HashMap::new(), storages: HashMap::new() };
         let mut specs = SpecsByNode::new();
         for build in seats::builds(conn, desktops)? {
             specs.entry(build.node_id).or_default().push(makings.spec(&build)?);
@@ -185,14 +185,20 @@ struct Makings<'a> {
     desktops: &'a Desktops,
     conn: &'a Connection,
     /// By template, version, node, and whether data disks are among them.
-    layers: HashMap<(Uuid, u32, NodeId, bool), Vec<DiskLayer>>,
+    versions: HashMap<(Uuid, u32, NodeId, bool), VersionThere>,
     storages: HashMap<NodeId, Storages>,
+}
+
+/// A template's version on a node.
+struct VersionThere {
+    layers: Vec<DiskLayer>,
+    hardware: Hardware,
 }
 
 impl Makings<'_> {
     fn spec(&mut self, build: &Build) -> Result<DomainSpec> {
         let key = (build.template, build.version, build.node_id, build.has_data_disks);
-        if !self.layers.contains_key(&key) {
+        if !self.versions.contains_key(&key) {
             let template = templates::store::find(self.conn, build.template)?;
             let mut layers = templates::store::version_layers(
                 self.conn,
@@ -201,7 +207,9 @@ impl Makings<'_> {
                 build.node_id,
             )?;
             layers.retain(|layer| build.has_data_disks || layer.role == DiskRole::System);
-            self.layers.insert(key, layers);
+            let hardware =
+                templates::store::version_hardware(self.conn, template.id, build.version)?;
+            self.versions.insert(key, VersionThere { layers, hardware });
         }
         if !self.storages.contains_key(&build.node_id) {
             let storages = self.storages_of(build.node_id)?;
@@ -221,7 +229,8 @@ impl Makings<'_> {
             template: build.template,
             vcpus: build.vcpu,
             memory_mib: build.memory_mib,
-            disks: &self.layers[&key],
+            hardware: &self.versions[&key].hardware,
+            disks: &self.versions[&key].layers,
             storages: &self.storages[&build.node_id],
             restore: Restore { system: build.sys_restore, data: build.data_restore },
             nic: &nic,

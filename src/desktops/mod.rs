@@ -16,6 +16,7 @@ mod deploy;
 mod domains;
 mod education;
 mod group;
+pub mod hardware;
 mod machines;
 mod nodes;
 mod power;

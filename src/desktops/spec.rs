@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::node::protocol::{DiskRole, DiskSpec, DomainSpec, LayerRef, NicSpec, Owner, OwnerKind};
+use crate::node::protocol::{
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, LayerRef, NicSpec, Owner, OwnerKind,
+};
 
 /// What a disk of a domain is made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,7 @@ pub struct Plan<'a> {
     pub template: Uuid,
     pub vcpus: u32,
     pub memory_mib: u64,
+    pub hardware: &'a Hardware,
     pub disks: &'a [DiskLayer],
     pub storages: &'a Storages,
     pub restore: Restore,
@@ -84,9 +87,17 @@ impl Plan<'_> {
             },
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
+            hardware: self.hardware.clone(),
             disks: self.disks.iter().map(|disk| self.disk(disk)).collect(),
             nics: vec![self.nic.clone()],
+            cds: self.cds(),
         }
+    }
+
+    /// Templates have two CD drives, for an installer and its drivers; machines from before there were any have none.
+    fn cds(&self) -> Vec<CdSpec> {
+        let has_drives = self.kind == OwnerKind::Template && *self.hardware != Hardware::first();
+        if has_drives { vec![CdSpec::default(); 2] } else { Vec::new() }
     }
 
     fn disk(&self, disk: &DiskLayer) -> DiskSpec {
@@ -137,6 +148,7 @@ mod tests {
             template: Uuid::new_v4(),
             vcpus: 1,
             memory_mib: 512,
+            hardware: &Hardware::first(),
             disks: &disks,
             storages: &storages,
             restore: Restore { system: true, data: false },

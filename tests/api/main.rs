@@ -24,6 +24,7 @@ mod fresh;
 mod full_disk;
 mod group_machine;
 mod guard;
+mod hardware;
 mod harness;
 mod images;
 mod index;

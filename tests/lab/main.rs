@@ -5,6 +5,7 @@
 mod support;
 
 mod golden;
+mod hardware;
 mod kills;
 mod networks;
 mod node;

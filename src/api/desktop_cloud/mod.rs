@@ -17,6 +17,7 @@ mod pools;
 mod subnets;
 mod switches;
 mod template_download;
+mod template_hardware;
 mod template_history;
 mod template_input;
 mod template_view;
@@ -52,6 +53,7 @@ pub fn own_endpoints() -> Vec<Endpoint> {
     let parts = [
         consoles::own_endpoints(),
         vec![template_download::own_endpoint(), nodes::own_endpoint()],
+        template_hardware::endpoints(),
         template_history::endpoints(),
         all_desktops::endpoints(),
     ];

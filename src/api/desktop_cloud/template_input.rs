@@ -154,6 +154,7 @@ impl CreateInput {
             place,
             vcpu: vcpu(self.vcpu)?,
             memory_mib: mebibytes(self.ram)?,
+            hardware: None,
             image: self.system_disk.image_id,
             system_size: bytes("system_disk.size", self.system_disk.size)?,
             data_disks: self.data_disks.into_iter().map(disk).collect::<Result<_>>()?,
@@ -214,6 +215,7 @@ impl UpdateValue {
             address: address.transpose()?,
             vcpu: self.vcpu.map(vcpu).transpose()?,
             memory_mib: self.ram.map(mebibytes).transpose()?,
+            hardware: None,
             disks: disks.collect::<Result<_>>()?,
         })
     }

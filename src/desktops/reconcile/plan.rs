@@ -172,7 +172,7 @@ fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
 mod tests {
     use super::*;
     use crate::error::{Error, Fault};
-    use crate::node::protocol::{DiskRole, LayerKind, LayerRef, Owner, OwnerKind};
+    use crate::node::protocol::{DiskRole, Hardware, LayerKind, LayerRef, Owner, OwnerKind};
 
     const NODE: NodeId = NodeId::new(1);
 
@@ -291,7 +291,10 @@ mod tests {
         let (desktop, template) = (Uuid::new_v4(), Uuid::new_v4());
         let mut now = Known::default();
         now.domains.insert(desktop, row(NODE, true, false));
-        now.published.insert(template, TemplateLayers { version: 2, disks: BTreeMap::new() });
+        now.published.insert(
+            template,
+            TemplateLayers { version: 2, disks: BTreeMap::new(), hardware: Hardware::first() },
+        );
         let planned = || Plan {
             remake: vec![desktop],
             correct: vec![desktop],
@@ -304,7 +307,10 @@ mod tests {
         let mut other = row(NODE, false, false);
         other.restore.data = true;
         before.domains.insert(desktop, other);
-        before.published.insert(template, TemplateLayers { version: 1, disks: BTreeMap::new() });
+        before.published.insert(
+            template,
+            TemplateLayers { version: 1, disks: BTreeMap::new(), hardware: Hardware::first() },
+        );
         assert_eq!(planned().settled(&before, &now), Plan::default());
     }
 
@@ -344,7 +350,11 @@ mod tests {
             kind: LayerKind::TemplateVersion,
             storage: "/s".into(),
         };
-        let wanted = TemplateLayers { version: 2, disks: [(disk, layer.clone())].into() };
+        let wanted = TemplateLayers {
+            version: 2,
+            disks: [(disk, layer.clone())].into(),
+            hardware: Hardware::first(),
+        };
         let older = TemplateLayers { version: 1, ..wanted.clone() };
         let mut known = Known::default();
         known.layers.insert(layer.uuid);

@@ -16,7 +16,7 @@ use crate::error::{Error, Fault, Kind, Result};
 use crate::images;
 use crate::inventory::FIRST_CONNECTION;
 use crate::networks::Subnet;
-use crate::node::protocol::{DiskRole, FileKind, StoredFile};
+use crate::node::protocol::{DiskRole, FileKind, Hardware, StoredFile};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
@@ -35,6 +35,7 @@ pub struct Change {
     pub address: Option<Option<Ipv4Addr>>,
     pub vcpu: Option<u32>,
     pub memory_mib: Option<u64>,
+    pub hardware: Option<Hardware>,
     pub disks: Vec<DiskChange>,
 }
 
@@ -63,8 +64,10 @@ struct Before {
     address: Option<Ipv4Addr>,
     vcpu: u32,
     memory_mib: u64,
+    #[serde(default = "Hardware::first")]
+    hardware: Hardware,
     sizes: Vec<(DiskId, u64)>,
-    /// When disks change: no version has that before a save.
+    /// When disks or hardware change: no version has that before a save.
     #[serde(default)]
     noted: Option<Noted>,
 }
@@ -107,11 +110,15 @@ impl Templates {
                 return Err(Error::conflict("template-must-be-off").arg("name", &template.name));
             }
             check_size("vcpu", changed.vcpu, changed.memory_mib)?;
+            let added = change.disks.iter().filter(|disk| matches!(disk, DiskChange::Add { .. }));
+            changed.hardware.check(disks.len() + added.count())?;
             store::require_free_name(tx, &changed.name, Some(uuid))?;
             store::update(tx, &changed)?;
             self.move_address(tx, &changed, change, &before)?;
             let added = change_disks(tx, &changed, &disks, change, &data_storage)?;
-            if !change.disks.iter().all(|wanted| is_so(&disks, wanted)) {
+            let is_unsaved = !change.disks.iter().all(|wanted| is_so(&disks, wanted))
+                || changed.hardware != template.hardware;
+            if is_unsaved {
                 let Template { changed, editing, .. } = template;
                 before.noted = Some(Noted { template: uuid, changed, editing });
                 store::set_changed(tx, uuid, false)?;
@@ -152,6 +159,7 @@ fn before(template: &Template, disks: &[TemplateDisk], address: Option<Ipv4Addr>
         address,
         vcpu: template.vcpu,
         memory_mib: template.memory_mib,
+        hardware: template.hardware.clone(),
         sizes: disks.iter().map(|disk| (disk.id, disk.size)).collect(),
         noted: None,
     }
@@ -165,6 +173,7 @@ fn changed(template: &Template, change: &Change, subnet: Option<&Subnet>) -> Tem
         subnet_id: subnet.map_or(template.subnet_id, |subnet| subnet.id),
         vcpu: change.vcpu.unwrap_or(template.vcpu),
         memory_mib: change.memory_mib.unwrap_or(template.memory_mib),
+        hardware: change.hardware.clone().unwrap_or_else(|| template.hardware.clone()),
         ..template.clone()
     }
 }
@@ -181,6 +190,7 @@ fn touches_machine(
         matches!(change.address, Some(Some(address)) if before.address != Some(address));
     old.vcpu != new.vcpu
         || old.memory_mib != new.memory_mib
+        || old.hardware != new.hardware
         || old.subnet_id != new.subnet_id
         || other_address
         || !change.disks.iter().all(|wanted| is_so(disks, wanted))
@@ -266,8 +276,15 @@ fn add_disk(
     };
     let disk_id = store::insert_disk(tx, &disk)?;
     // In no version before the template is saved.
-    let layer =
-        Layer { uuid: top, template_id: template.id, disk_id, version: None, below: None, size };
+    let layer = Layer {
+        uuid: top,
+        template_id: template.id,
+        disk_id,
+        version: None,
+        below: None,
+        size,
+        hardware: template.hardware.clone(),
+    };
     store::insert_layer(tx, &layer)?;
     images::note_copy(tx, &new_copy(top, template.node_id, storage))?;
     Ok(disk_id)
@@ -343,6 +360,7 @@ fn restore_rows(templates: &Templates, args: &Args, execution: &Execution) -> Re
             subnet_id,
             vcpu: before.vcpu,
             memory_mib: before.memory_mib,
+            hardware: before.hardware.clone(),
             ..template
         };
         store::update(tx, &old)?;

@@ -11,10 +11,11 @@ use super::make::{Args, COPY, CREATE, FIRST, Origin, Source};
 use super::site::{Place, Site};
 use super::store::{self, Layer};
 use super::{Classify, Template, TemplateDisk, Templates, ready};
+use crate::desktops::hardware;
 use crate::error::{Error, Result};
-use crate::images::{self, BaseImage, ImageState};
+use crate::images::{self, BaseImage, ImageState, os_type};
 use crate::inventory::FIRST_CONNECTION;
-use crate::node::protocol::DiskRole;
+use crate::node::protocol::{DiskRole, Hardware};
 use crate::operations::{Actor, Lock, NewOperation, PERCENT, SubmittedOperation};
 use crate::store::{DiskId, Tx};
 
@@ -36,6 +37,8 @@ pub struct NewTemplate {
     pub place: Place,
     pub vcpu: u32,
     pub memory_mib: u64,
+    /// What fits its system, when nobody says otherwise.
+    pub hardware: Option<Hardware>,
     pub image: Uuid,
     pub system_size: u64,
     pub data_disks: Vec<NewDisk>,
@@ -61,6 +64,9 @@ impl Templates {
         let site = self.site(&new.place, Some(&image))?;
         check_memory(&site.node, new.memory_mib)?;
         let disks = disk_plans(new, &image)?;
+        let fitting = || hardware::fitting(&os_type::simple(&new.os_type));
+        let hardware = new.hardware.clone().unwrap_or_else(fitting);
+        hardware.check(disks.len())?;
         let template = Template {
             name: new.name.clone(),
             desc: new.desc.clone(),
@@ -68,6 +74,7 @@ impl Templates {
             classify: new.classify,
             vcpu: new.vcpu,
             memory_mib: new.memory_mib,
+            hardware,
             base_image: new.image,
             ..site.template(actor)
         };
@@ -114,6 +121,7 @@ impl Templates {
                 classify: source.classify,
                 vcpu: source.vcpu,
                 memory_mib: source.memory_mib,
+                hardware: store::version_hardware(tx, source.id, source.version)?,
                 base_image: source.base_image,
                 ..site.template(actor)
             };
@@ -171,6 +179,7 @@ impl Templates {
                 version: Some(FIRST),
                 below: plan.below,
                 size: plan.size,
+                hardware: template.hardware.clone(),
             };
             store::insert_layer(tx, &layer)?;
             let copy = new_copy(top, site.node.id, site.storages.of(plan.role));

@@ -11,7 +11,8 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
-    DiskRole, DomainSpec, ItemResult, LayerRef, NicSpec, OwnerKind, Progress, TemplateLayers,
+    DiskRole, DomainSpec, Hardware, ItemResult, LayerRef, NicSpec, OwnerKind, Progress,
+    TemplateLayers,
 };
 use crate::operations::Execution;
 use crate::store::NodeId;
@@ -50,6 +51,7 @@ impl Templates {
             template: template.uuid,
             vcpus: template.vcpu,
             memory_mib: template.memory_mib,
+            hardware: &template.hardware,
             disks: &disks,
             storages: &storages,
             restore: Restore::NEVER,
@@ -84,18 +86,29 @@ impl Templates {
         all_done(self.client_of(template)?.remove_domains(vec![template.uuid], &mut watch)?)
     }
 
+    /// The hardware of its newest version.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn saved_hardware(&self, template: &Template) -> Result<Hardware> {
+        self.store.read(|conn| store::version_hardware(conn, template.id, template.version))
+    }
+
     /// From now on desktops of the template on its node get this version.
     pub(super) fn publish(&self, template: &Template, version: u32) -> Result<()> {
-        let layers = self
-            .store
-            .read(|conn| store::version_layers(conn, template, version, template.node_id))?;
+        let (layers, hardware) = self.store.read(|conn| {
+            let layers = store::version_layers(conn, template, version, template.node_id)?;
+            Ok((layers, store::version_hardware(conn, template.id, version)?))
+        })?;
         let disks = layers.into_iter().map(|layer| (layer.disk, layer.layer)).collect();
-        self.client_of(template)?.publish_template(template.uuid, TemplateLayers { version, disks })
+        let current = TemplateLayers { version, disks, hardware };
+        self.client_of(template)?.publish_template(template.uuid, current)
     }
 
     /// Desktops can no longer be made of it on its node.
     pub(super) fn withdraw(&self, template: &Template) -> Result<()> {
-        let none = TemplateLayers { version: 0, disks: BTreeMap::new() };
+        let none =
+            TemplateLayers { version: 0, disks: BTreeMap::new(), hardware: Hardware::first() };
         self.client_of(template)?.publish_template(template.uuid, none)
     }
 

@@ -131,6 +131,8 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
         check(tx, &template, args.origin)?;
         let layers = store::placed_layers(tx, &template)?;
         let disks = store::disks(tx, template.id)?;
+        let hardware = store::version_hardware(tx, template.id, args.origin)?;
+        store::set_hardware(tx, template.uuid, &hardware)?;
         for turned in &args.disks {
             let below = layers.iter().find(|placed| placed.layer.uuid == turned.below);
             let below = below.ok_or_else(|| unknown(&template, args.origin))?;
@@ -142,6 +144,7 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
                 version: Some(args.version),
                 below: Some(turned.below),
                 size: disk.map_or(below.layer.size, |disk| disk.size),
+                hardware: hardware.clone(),
             };
             store::insert_layer(tx, &layer)?;
             images::note_copy(tx, &new_copy(layer.uuid, template.node_id, &below.storage))?;
@@ -156,6 +159,9 @@ fn forget_layers(templates: &Templates, args: &Args, _: &Execution) -> Result<()
         store::delete_layers(tx, &layers)?;
         match store::find_if_there(tx, args.template)? {
             Some(template) if template.state == TemplateState::Updating => {
+                // Nothing was unsaved: it had what its version has.
+                let hardware = store::version_hardware(tx, template.id, template.version)?;
+                store::set_hardware(tx, args.template, &hardware)?;
                 store::set_state(tx, args.template, TemplateState::Ready, None)
             }
             _ => Ok(()),

@@ -174,6 +174,7 @@ fn insert_version(tx: &Tx<'_>, template: &Template, storages: &Storages) -> Resu
             version: Some(template.version + 1),
             below: Some(disk.top),
             size: disk.size,
+            hardware: template.hardware.clone(),
         };
         store::insert_layer(tx, &layer)?;
         let copy = new_copy(layer.uuid, template.node_id, storages.of(disk.role));

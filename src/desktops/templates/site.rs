@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::images::{self, BaseImage};
 use crate::inventory::{FIRST_CONNECTION, Node};
 use crate::networks::Subnet;
-use crate::node::protocol::PowerState;
+use crate::node::protocol::{Hardware, PowerState};
 use crate::operations::Actor;
 use crate::store::{PoolId, TemplateId, now};
 
@@ -86,6 +86,7 @@ impl Site {
             subnet_id: self.subnet.id,
             vcpu: 1,
             memory_mib: 0,
+            hardware: Hardware::first(),
             base_image: Uuid::nil(),
             version: 0,
             state: TemplateState::Creating,

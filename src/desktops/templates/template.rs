@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::desktops::machines::Machine;
 use crate::error::{Error, Fault, Result};
-use crate::node::protocol::{DiskRole, PowerState};
+use crate::node::protocol::{DiskRole, Hardware, PowerState};
 use crate::store::{DiskId, NetworkId, NodeId, PoolId, SubnetId, TemplateId};
 
 /// What a template is for.
@@ -116,6 +116,8 @@ pub struct Template {
     pub subnet_id: SubnetId,
     pub vcpu: u32,
     pub memory_mib: u64,
+    /// Of its own machine; desktops get what their version was saved on.
+    pub hardware: Hardware,
     pub base_image: Uuid,
     /// Newest saved version; 0 while it is being made.
     pub version: u32,

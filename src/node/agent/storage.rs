@@ -6,6 +6,8 @@
 //!   <storage>/templates/<template uuid>.current    which layers desktops of a template get (JSON)
 //!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
 //!   <storage>/desktops/<domain uuid>/running       its domain runs, as far as the agent knows
+//!   <storage>/desktops/<domain uuid>/nvram.fd      what its UEFI keeps, beside its system disk
+//!   <storage>/isos/<uuid>.iso                      the library of installation images, read-only
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/<uuid>                           work in progress, thrown away when an agent starts
 //!   <storage>/installation/<uuid>/                 whose it is
@@ -38,6 +40,9 @@ use crate::node::units::human;
 const WALK_ONLY: u32 = 0o711;
 const READABLE: u32 = 0o755;
 const PRIVATE: u32 = 0o700;
+
+/// Name of the file with the variables of a domain's UEFI.
+pub const NVRAM: &str = "nvram.fd";
 
 /// The storages that an agent was configured with.
 #[derive(Debug, Clone, Default)]
@@ -289,11 +294,13 @@ impl Storage {
         self.root.join(match kind {
             LayerKind::BaseImage => "base",
             LayerKind::TemplateVersion => "templates",
+            LayerKind::Iso => "isos",
         })
     }
 
     pub fn layer(&self, kind: LayerKind, uuid: Uuid) -> PathBuf {
-        self.layers(kind).join(format!("{uuid}.qcow2"))
+        let ending = if kind == LayerKind::Iso { "iso" } else { "qcow2" };
+        self.layers(kind).join(format!("{uuid}.{ending}"))
     }
 
     pub fn published(&self, template: Uuid) -> PathBuf {
@@ -311,6 +318,10 @@ impl Storage {
 
     pub fn overlay(&self, domain: Uuid, disk: Uuid) -> PathBuf {
         self.domain_dir(domain).join(format!("{disk}.qcow2"))
+    }
+
+    pub fn nvram(&self, domain: Uuid) -> PathBuf {
+        self.domain_dir(domain).join(NVRAM)
     }
 
     /// What was set aside, by the time of each restored backup.
@@ -393,7 +404,7 @@ impl Storage {
         for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
             files::make_dir(folder, READABLE)?;
         }
-        for kind in [LayerKind::BaseImage, LayerKind::TemplateVersion] {
+        for kind in LayerKind::ALL {
             files::make_dir(&self.layers(kind), READABLE)?;
         }
         files::make_dir(&self.desktops(), WALK_ONLY)?;
@@ -423,7 +434,7 @@ impl Storage {
         if !nix::unistd::geteuid().is_root() {
             return Ok(());
         }
-        for kind in [LayerKind::BaseImage, LayerKind::TemplateVersion] {
+        for kind in LayerKind::ALL {
             for path in own_files(&self.layers(kind), ".qcow2")? {
                 let meta = fs::symlink_metadata(&path).context("look at a layer")?;
                 if meta.uid() != 0 {

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Hardware;
 use crate::error::Fault;
 
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
@@ -35,8 +36,11 @@ pub struct DomainSpec {
     pub owner: Owner,
     pub vcpus: u32,
     pub memory_mib: u64,
+    pub hardware: Hardware,
     pub disks: Vec<DiskSpec>,
     pub nics: Vec<NicSpec>,
+    /// Its CD drives, empty ones too. At most two.
+    pub cds: Vec<CdSpec>,
 }
 
 /// A disk of a domain: a writable overlay on a layer.
@@ -83,6 +87,13 @@ pub struct NicSpec {
     pub address: Option<Ipv4Addr>,
 }
 
+/// A CD drive and what is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CdSpec {
+    /// Of kind [`LayerKind::Iso`].
+    pub iso: Option<LayerRef>,
+}
+
 /// A read-only disk file that others stand on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LayerRef {
@@ -96,6 +107,12 @@ pub struct LayerRef {
 pub enum LayerKind {
     BaseImage,
     TemplateVersion,
+    /// An image of a CD: nothing stands on it, machines have it in their drives.
+    Iso,
+}
+
+impl LayerKind {
+    pub const ALL: [Self; 3] = [Self::BaseImage, Self::TemplateVersion, Self::Iso];
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -109,6 +126,8 @@ pub struct FrozenDisk {
 pub struct TemplateLayers {
     pub version: u32,
     pub disks: BTreeMap<Uuid, LayerRef>,
+    /// The hardware that the version was saved on. Desktops whose disks are made anew run on it; the others on their own.
+    pub hardware: Hardware,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -27,6 +27,7 @@
 
 mod domains;
 mod facts;
+mod hardware;
 mod requests;
 mod ssh_keys;
 
@@ -39,6 +40,7 @@ use uuid::Uuid;
 
 pub use domains::*;
 pub use facts::*;
+pub use hardware::*;
 pub use requests::*;
 pub use ssh_keys::*;
 
@@ -46,7 +48,7 @@ use crate::error::Fault;
 
 /// Raised by every change that an older peer would misread. Peers of different versions refuse
 /// each other with a clear error; the controller then copies its own binary to the node.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Largest frame, in bytes: a batch of 5,000 domains fits, a stray stream of bytes does not.
 pub const FRAME_LIMIT: usize = 16 << 20;

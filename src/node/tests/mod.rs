@@ -115,8 +115,10 @@ impl Node {
             },
             vcpus: 1,
             memory_mib: 16,
+            hardware: Hardware::first(),
             disks: vec![disk],
             nics: Vec::new(),
+            cds: Vec::new(),
         }
     }
 

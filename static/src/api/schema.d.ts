@@ -536,6 +536,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/templates/{template_uuid}/hardware": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The hardware of a template's machine, and what would fit its system */
+        get: operations["carrel.template-hardware.detail"];
+        /** Change the hardware of a template's machine, which is off */
+        put: operations["carrel.template-hardware.change"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/templates/{template_uuid}/versions": {
         parameters: {
             query?: never;
@@ -3056,6 +3074,92 @@ export interface components {
             /** @description `SHA256:…` */
             fingerprint: string;
             created_at: string;
+        };
+        /** @description The hardware of a machine besides processors, memory, disks and cards. */
+        CarrelTemplateHardwareChangeInput: {
+            /** @enum {string} */
+            firmware: "bios" | "uefi" | "uefi-secure";
+            /** @description A TPM 2.0. */
+            tpm: boolean;
+            /** @enum {string} */
+            chipset: "i440fx" | "q35";
+            /** @enum {string} */
+            disk_bus: "virtio" | "virtio-scsi" | "sata" | "ide";
+            /** @enum {string} */
+            nic_model: "virtio" | "e1000e" | "e1000" | "rtl8139";
+            /** @enum {string} */
+            video: "virtio" | "qxl" | "vga";
+            /**
+             * Format: uint32
+             * @description MiB; null for QEMU's own choice.
+             */
+            video_memory?: number | null;
+            /** @description Pixels of the first screen, across and down; null for the firmware's own choice. */
+            resolution?: [
+                number,
+                number
+            ] | null;
+            /** @enum {string} */
+            sound: "none" | "ich9" | "ich6" | "ac97";
+            /** @enum {string} */
+            clock: "utc" | "localtime";
+            /** @description What Windows knows of hypervisors. */
+            hyperv: boolean;
+            /** @enum {string} */
+            topology: "one-socket" | "sockets";
+            /** @description libvirt's name of a processor; null for what the node's own has. */
+            cpu_model?: string | null;
+            /** @enum {string} */
+            usb: "xhci" | "ehci";
+            /** @description What it boots from, first to last. */
+            boot: ("disk" | "cd" | "network")[];
+        };
+        CarrelTemplateHardwareDetailData: {
+            /** @description Of the template's own machine; desktops get it with the next version that is saved. */
+            hardware: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
+            /** @description Of the newest version, which desktops get. */
+            saved: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
+            /** @description What would fit its system. */
+            fitting: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
+        };
+        /** @description The hardware of a machine besides processors, memory, disks and cards. */
+        CarrelTemplateHardwareDetailHardware: {
+            /** @enum {string} */
+            firmware: "bios" | "uefi" | "uefi-secure";
+            /** @description A TPM 2.0. */
+            tpm: boolean;
+            /** @enum {string} */
+            chipset: "i440fx" | "q35";
+            /** @enum {string} */
+            disk_bus: "virtio" | "virtio-scsi" | "sata" | "ide";
+            /** @enum {string} */
+            nic_model: "virtio" | "e1000e" | "e1000" | "rtl8139";
+            /** @enum {string} */
+            video: "virtio" | "qxl" | "vga";
+            /**
+             * Format: uint32
+             * @description MiB; null for QEMU's own choice.
+             */
+            video_memory: number | null;
+            /** @description Pixels of the first screen, across and down; null for the firmware's own choice. */
+            resolution: [
+                number,
+                number
+            ] | null;
+            /** @enum {string} */
+            sound: "none" | "ich9" | "ich6" | "ac97";
+            /** @enum {string} */
+            clock: "utc" | "localtime";
+            /** @description What Windows knows of hypervisors. */
+            hyperv: boolean;
+            /** @enum {string} */
+            topology: "one-socket" | "sockets";
+            /** @description libvirt's name of a processor; null for what the node's own has. */
+            cpu_model: string | null;
+            /** @enum {string} */
+            usb: "xhci" | "ehci";
+            /** @description What it boots from, first to last. */
+            boot: ("disk" | "cd" | "network")[];
         };
         CarrelTemplateVersionsDeleteInput: {
             versions: number[];
@@ -8308,6 +8412,82 @@ export interface operations {
                             previous: string | null;
                             results: components["schemas"]["CarrelNodesListNodeView"][];
                         } | (components["schemas"]["CarrelNodesListNodeView"] | null);
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-hardware.detail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelTemplateHardwareDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-hardware.change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateHardwareChangeInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };

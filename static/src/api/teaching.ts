@@ -1,7 +1,7 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, fill, get, getOne, post, put, remove, withField } from './http'
 import type { Body, Data, Param, Query } from './http'
-import type { Named } from './types'
+import type { Hardware, Named } from './types'
 
 const base = '/api/v1.0/education'
 
@@ -10,6 +10,7 @@ const named = ({ uuid, name }: Named): Named => ({ uuid, name })
 
 const templatePath = `${base}/template/` as const
 const versionsPath = '/api/v1.0/templates/{template_uuid}/versions'
+const hardwarePath = '/api/v1.0/templates/{template_uuid}/hardware'
 type TemplateBody = Body<typeof templatePath, 'post'>
 
 export type TemplateInput = Param<typeof templatePath, 'create'>
@@ -31,6 +32,8 @@ export const templates = {
   revert: (row: Named, version: number, note: string) =>
     post(versionsPath, { version, note }, { template_uuid: row.uuid }),
   removeVersions: (row: Named, versions: number[]) => remove(versionsPath, { versions }, { template_uuid: row.uuid }),
+  hardware: (uuid: string) => get(hardwarePath, {}, { template_uuid: uuid }),
+  changeHardware: (row: Named, hardware: Hardware) => put(hardwarePath, hardware, { template_uuid: row.uuid }),
   copy: (input: TemplateCopy) => action(templatePath, 'copy', input),
   download: (row: Named) => withField(action(templatePath, 'download', named(row)), 'url'),
   change: (row: Named, value: TemplateChange) => put(templatePath, { ...named(row), value }),

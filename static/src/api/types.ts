@@ -40,6 +40,7 @@ export type Template = Row<'/api/v1.0/education/template/'>
 export type TemplateDisk = Template['devices'][number]
 export type TemplateImage = Row<'/api/v1.0/education/template/image/'>
 export type TemplateVersion = Data<'/api/v1.0/templates/{template_uuid}/versions'>[number]
+export type Hardware = Data<'/api/v1.0/templates/{template_uuid}/hardware'>['hardware']
 export type EducationGroup = Row<'/api/v1.0/education/group/'>
 export type DesktopGroup = Row<'/api/v1.0/education/desktop/'>
 export type Desktop = Row<'/api/v1.0/desktops'>

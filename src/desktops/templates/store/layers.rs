@@ -9,7 +9,7 @@ use super::disk_role;
 use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::Template;
 use crate::error::{Error, Result};
-use crate::node::protocol::{LayerKind, LayerRef, TemplateLayers};
+use crate::node::protocol::{Hardware, LayerKind, LayerRef, TemplateLayers};
 use crate::store::{DiskId, NodeId, TemplateId, Topic, Tx, now, rows};
 
 /// A layer of a template's disk.
@@ -23,6 +23,8 @@ pub struct Layer {
     pub below: Option<Uuid>,
     /// Bytes that a guest sees.
     pub size: u64,
+    /// What it was written on.
+    pub hardware: Hardware,
 }
 
 /// A layer with the storage of its copy on the template's node.
@@ -96,7 +98,7 @@ pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<Hash
 /// being worked on, or of which a layer is missing.
 pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, TemplateLayers>> {
     let mut statement = conn.prepare_cached(
-        "SELECT t.uuid AS template, t.version, d.uuid AS disk, l.uuid AS layer, c.storage \
+        "SELECT t.uuid AS template, t.version, d.uuid AS disk, l.uuid AS layer, l.hardware, c.storage \
          FROM templates t JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \
          JOIN template_disks d ON d.id = l.disk_id \
          LEFT JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?1 AND c.state = 'ready' \
@@ -111,9 +113,9 @@ pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, 
             incomplete.insert(template);
             continue;
         };
-        let current: &mut TemplateLayers = published
-            .entry(template)
-            .or_insert_with(|| TemplateLayers { version, disks: BTreeMap::new() });
+        let hardware = super::hardware_of(row)?;
+        let empty = || TemplateLayers { version, disks: BTreeMap::new(), hardware };
+        let current: &mut TemplateLayers = published.entry(template).or_insert_with(empty);
         let kind = LayerKind::TemplateVersion;
         current.disks.insert(disk, LayerRef { uuid: layer, kind, storage });
     }
@@ -149,8 +151,8 @@ pub fn own_layers(conn: &Connection, template: &Template) -> Result<Vec<DiskLaye
 /// Every layer of a template that has a copy on its node, disk by disk.
 pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<PlacedLayer>> {
     let mut statement = conn.prepare_cached(
-        "SELECT l.uuid, l.template_id, l.disk_id, l.version, l.below, l.size, c.storage, \
-         d.position FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
+        "SELECT l.uuid, l.template_id, l.disk_id, l.version, l.below, l.size, l.hardware, \
+         c.storage, d.position FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
          JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?2 \
          WHERE l.template_id = ?1 ORDER BY d.position, l.created_at",
     )?;
@@ -164,6 +166,7 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
                 version: row.get("version")?,
                 below: below.map(|_| rows::uuid(row, "below")).transpose()?,
                 size: rows::unsigned(row, "size")?,
+                hardware: super::hardware_of(row)?,
             },
             storage: row.get("storage")?,
             position: row.get("position")?,
@@ -175,8 +178,8 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
 pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
     tx.changed(Topic::Templates);
     tx.execute(
-        "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at) \
-         VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at, hardware) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
         params![
             layer.uuid.to_string(),
             layer.template_id,
@@ -184,10 +187,24 @@ pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
             layer.version,
             layer.below.map(|below| below.to_string()),
             layer.size as i64,
-            now()
+            now(),
+            super::hardware_column(&layer.hardware)?
         ],
     )?;
     Ok(())
+}
+
+/// The hardware that a version was saved on.
+pub fn version_hardware(
+    conn: &Connection,
+    template_id: TemplateId,
+    version: u32,
+) -> Result<Hardware> {
+    let sql =
+        "SELECT hardware FROM template_layers WHERE template_id = ?1 AND version = ?2 LIMIT 1";
+    let found =
+        rows::first(conn, sql, params![template_id, version], |row| Ok(super::hardware_of(row)?))?;
+    Ok(found.unwrap_or_else(Hardware::first))
 }
 
 /// Makes a layer the top of a version, or of none.
@@ -238,6 +255,7 @@ mod tests {
             version: None,
             below,
             size: 1,
+            hardware: Hardware::first(),
         };
         PlacedLayer { layer, storage: "/s".into(), position: 0 }
     }

@@ -19,7 +19,7 @@ static TEMPLATES: Listing = Listing {
     select: "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
          t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, \
          t.fault, t.editing, t.changed, t.power, t.power_reason, t.owner_name, t.saved_at, \
-         t.created_at, t.updated_at, p.uuid AS pool, p.name AS pool_name, n.uuid AS node, \
+         t.created_at, t.updated_at, t.hardware, p.uuid AS pool, p.name AS pool_name, n.uuid AS node, \
          n.name AS node_name, n.ip AS node_ip, w.uuid AS network, w.name AS network_name, \
          s.uuid AS subnet, s.name AS subnet_name, s.start_ip, s.end_ip, a.address, \
          b.name AS image_name, n.status AS node_status, n.fault AS node_fault, t.started_at",

@@ -17,12 +17,13 @@ use uuid::Uuid;
 
 use super::template::{Classify, Noted, Power, Template, TemplateDisk, TemplateState};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::node::protocol::DiskRole;
+use crate::node::protocol::{DiskRole, Hardware};
 use crate::store::{DiskId, NodeId, TemplateId, Topic, Tx, now, rows};
 
 const COLUMNS: &str = "t.id, t.uuid, t.name, t.desc, t.os_type, t.classify, t.pool_id, t.node_id, \
      t.network_id, t.subnet_id, t.vcpu, t.memory_mib, t.base_image, t.version, t.state, t.fault, \
-     t.editing, t.changed, t.power, t.power_reason, t.owner_name, t.saved_at, t.created_at, t.updated_at";
+     t.editing, t.changed, t.power, t.power_reason, t.owner_name, t.saved_at, t.created_at, \
+     t.updated_at, t.hardware";
 
 pub fn find(conn: &Connection, uuid: Uuid) -> Result<Template> {
     let sql = format!("SELECT {COLUMNS} FROM templates t WHERE t.uuid = ?1");
@@ -108,8 +109,8 @@ pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<TemplateId> {
     tx.changed(Topic::Templates);
     tx.execute(
         "INSERT INTO templates (uuid, name, desc, os_type, classify, pool_id, node_id, network_id, \
-         subnet_id, vcpu, memory_mib, base_image, state, owner_name, created_at) \
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+         subnet_id, vcpu, memory_mib, base_image, state, owner_name, created_at, hardware) \
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
         params![
             template.uuid.to_string(),
             template.name,
@@ -125,7 +126,8 @@ pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<TemplateId> {
             template.base_image.to_string(),
             template.state.word(),
             template.owner_name,
-            template.created_at
+            template.created_at,
+            hardware_column(&template.hardware)?
         ],
     )?;
     Ok(TemplateId::new(tx.last_insert_rowid()))
@@ -136,7 +138,7 @@ pub fn update(tx: &Tx<'_>, template: &Template) -> Result<()> {
     tx.changed(Topic::Templates);
     tx.execute(
         "UPDATE templates SET name = ?2, desc = ?3, network_id = ?4, subnet_id = ?5, vcpu = ?6, \
-         memory_mib = ?7, updated_at = ?8 WHERE id = ?1",
+         memory_mib = ?7, updated_at = ?8, hardware = ?9 WHERE id = ?1",
         params![
             template.id,
             template.name,
@@ -145,7 +147,8 @@ pub fn update(tx: &Tx<'_>, template: &Template) -> Result<()> {
             template.subnet_id,
             template.vcpu,
             template.memory_mib as i64,
-            now()
+            now(),
+            hardware_column(&template.hardware)?
         ],
     )?;
     Ok(())
@@ -308,6 +311,27 @@ pub fn set_power(
     Ok(())
 }
 
+/// For the column `hardware`: nothing for a machine as all were in the first release.
+fn hardware_column(hardware: &Hardware) -> Result<Option<String>> {
+    let is_first = *hardware == Hardware::first();
+    (!is_first).then(|| rows::to_json(hardware)).transpose()
+}
+
+/// The column `hardware`.
+fn hardware_of(row: &Row<'_>) -> rusqlite::Result<Hardware> {
+    Ok(rows::json(row, "hardware")?.unwrap_or_else(Hardware::first))
+}
+
+/// The hardware of the template's own machine.
+pub fn set_hardware(tx: &Tx<'_>, uuid: Uuid, hardware: &Hardware) -> Result<()> {
+    tx.changed(Topic::Templates);
+    tx.execute(
+        "UPDATE templates SET hardware = ?2, updated_at = ?3 WHERE uuid = ?1",
+        params![uuid.to_string(), hardware_column(hardware)?, now()],
+    )?;
+    Ok(())
+}
+
 fn template(row: &Row<'_>) -> Result<Template> {
     Ok(Template {
         id: row.get("id")?,
@@ -322,6 +346,7 @@ fn template(row: &Row<'_>) -> Result<Template> {
         subnet_id: row.get("subnet_id")?,
         vcpu: row.get("vcpu")?,
         memory_mib: rows::unsigned(row, "memory_mib")?,
+        hardware: hardware_of(row)?,
         base_image: rows::uuid(row, "base_image")?,
         version: row.get("version")?,
         state: TemplateState::parse(&row.get::<_, String>("state")?)?,

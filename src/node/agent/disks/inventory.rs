@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Disks, runs};
 use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::files;
-use crate::node::agent::storage::{Storage, named};
+use crate::node::agent::storage::{NVRAM, Storage, named};
 use crate::node::protocol::{FileKind, LayerKind, LayerRef, StoredFile};
 
 impl Disks {
@@ -21,7 +21,7 @@ impl Disks {
         self.storages().require_all()?;
         let mut found = Vec::new();
         for storage in self.storages().usable() {
-            for folder in ["base", "templates", "uploads"] {
+            for folder in ["base", "templates", "isos", "uploads"] {
                 list(&storage, folder, &mut found)?;
             }
             for domain in names(&storage.desktops())? {
@@ -49,9 +49,12 @@ impl Disks {
             files::remove_if_there(&path)?;
             if file.kind == FileKind::Overlay {
                 let dir = storage.domain_dir(file.uuid);
-                // A domain that has no disk any more does not run.
-                if names(&dir)?.iter().all(|name| name == runs::MARK) {
-                    files::remove_if_there(&dir.join(runs::MARK))?;
+                // A domain that has no disk any more does not run, and its firmware has nothing to start.
+                let rest = names(&dir)?;
+                if rest.iter().all(|name| [runs::MARK, NVRAM].contains(&name.as_str())) {
+                    for name in rest {
+                        files::remove_if_there(&dir.join(name))?;
+                    }
                 }
                 remove_empty_dir(&dir)?;
             }
@@ -109,6 +112,7 @@ pub(super) fn interpret(path: &str) -> Option<(FileKind, Uuid)> {
             Some(template) => Some((FileKind::Published, template)),
             None => Some((FileKind::Layer(LayerKind::TemplateVersion), named(second, ".qcow2")?)),
         },
+        ("isos", None) => Some((FileKind::Layer(LayerKind::Iso), named(second, ".iso")?)),
         ("uploads", None) => Some((FileKind::Upload, named(second, ".part")?)),
         ("desktops", Some(disk)) => {
             named(disk, ".qcow2")?;

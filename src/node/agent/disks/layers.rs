@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
 use crate::node::agent::qcow2;
-use crate::node::protocol::{FileKind, ImageFacts, ItemResult, LayerRef};
+use crate::node::protocol::{FileKind, ImageFacts, ItemResult, LayerKind, LayerRef};
 
 const BUFFER: usize = 256 << 10;
 
@@ -96,13 +96,13 @@ impl Disks {
         for file in self.list_files()? {
             let path = Path::new(&file.storage).join(&file.path);
             match file.kind {
+                FileKind::Layer(LayerKind::Iso) | FileKind::Upload => {}
                 FileKind::Layer(_) | FileKind::Overlay => {
                     if let Some(backing) = backing_of(&path)? {
                         users.entry(backing).or_default().insert(path);
                     }
                 }
                 FileKind::Published => self.add_published(file.uuid, &path, &mut users)?,
-                FileKind::Upload => {}
             }
         }
         for path in self.list_lost()? {

@@ -6,7 +6,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::tests::{Bench, qemu_img};
-use crate::node::protocol::{FileKind, LayerKind, StoredFile, TemplateLayers};
+use crate::node::protocol::{FileKind, Hardware, LayerKind, StoredFile, TemplateLayers};
 
 const AT: i64 = 1_800_000_000;
 
@@ -56,8 +56,11 @@ fn layers_in_use_stay_and_are_kept_all_the_same() {
     bench.disks.create_layer(&layers[1], Some(&layers[0]), 0).unwrap();
     bench.disks.create_layer(&layers[2], Some(&base), 0).unwrap();
     let (template, domain) = (Uuid::new_v4(), Uuid::new_v4());
-    let current =
-        TemplateLayers { version: 2, disks: [(Uuid::new_v4(), layers[1].clone())].into() };
+    let current = TemplateLayers {
+        version: 2,
+        disks: [(Uuid::new_v4(), layers[1].clone())].into(),
+        hardware: Hardware::first(),
+    };
     bench.disks.publish(template, &current).unwrap();
     bench.disks.fresh_overlay(&bench.disk(&layers[2]), domain, &layers[2]).unwrap();
     let files = bench.disks.list_files().unwrap();

@@ -19,7 +19,7 @@ use crate::node::agent::files;
 use crate::node::agent::program::Program;
 use crate::node::agent::qcow2::{self, Header};
 use crate::node::agent::storage::Storage;
-use crate::node::protocol::{DiskSpec, LayerRef};
+use crate::node::protocol::{DiskSpec, DomainSpec, LayerRef};
 
 /// Making an empty qcow2 or its growing writes a few blocks; a minute means a stuck file system.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,6 +42,16 @@ impl Disks {
     /// When its storage is not one of this agent's or not there.
     pub fn overlay_path(&self, disk: &DiskSpec, domain: Uuid) -> Result<PathBuf> {
         Ok(self.storages().get(&disk.storage)?.overlay(domain, disk.uuid))
+    }
+
+    /// Where the variables of a domain's UEFI are: beside its system disk.
+    ///
+    /// # Errors
+    /// `domain-without-disk`
+    pub fn nvram_path(&self, spec: &DomainSpec) -> Result<PathBuf> {
+        let without = || Error::conflict("domain-without-disk").arg("object", &spec.owner.name);
+        let system = spec.disks.iter().min_by_key(|disk| disk.index).ok_or_else(without)?;
+        Ok(self.storages().get(&system.storage)?.nvram(spec.uuid))
     }
 
     /// What stands there now: its size and the path of the layer below. `None` when nothing does.

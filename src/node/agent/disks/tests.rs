@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::node::agent::call::Call;
-use crate::node::protocol::{DiskRole, DiskSpec, FileKind, LayerKind, StoredFile, TemplateLayers};
+use crate::node::protocol::{
+    DiskRole, DiskSpec, FileKind, Hardware, LayerKind, StoredFile, TemplateLayers,
+};
 
 pub(super) struct Bench {
     pub disks: Disks,
@@ -163,7 +165,11 @@ fn what_is_published_is_found_and_withdrawn() {
     let base = bench.base();
     let template = Uuid::new_v4();
     assert_eq!(bench.disks.published(template).unwrap(), None);
-    let mut current = TemplateLayers { version: 3, disks: [(Uuid::new_v4(), base.clone())].into() };
+    let mut current = TemplateLayers {
+        version: 3,
+        disks: [(Uuid::new_v4(), base.clone())].into(),
+        hardware: Hardware::first(),
+    };
     bench.disks.publish(template, &current).unwrap();
     assert_eq!(bench.disks.published(template).unwrap(), Some(current.clone()));
     current.disks.clear();
@@ -209,11 +215,21 @@ fn layers_in_use_stay_and_a_batch_goes_from_the_top() {
     assert_eq!(keys(&batch), [in_use.clone(), in_use.clone(), in_use.clone()]);
 
     bench.disks.remove_overlays(domain).unwrap();
-    let current = TemplateLayers { version: 1, disks: [(Uuid::new_v4(), two.clone())].into() };
+    let current = TemplateLayers {
+        version: 1,
+        disks: [(Uuid::new_v4(), two.clone())].into(),
+        hardware: Hardware::first(),
+    };
     bench.disks.publish(template, &current).unwrap();
     assert_eq!(keys(&[two.clone(), base.clone()]), [in_use.clone(), in_use]);
 
-    bench.disks.publish(template, &TemplateLayers { version: 2, disks: [].into() }).unwrap();
+    bench
+        .disks
+        .publish(
+            template,
+            &TemplateLayers { version: 2, disks: [].into(), hardware: Hardware::first() },
+        )
+        .unwrap();
     assert_eq!(keys(&batch), [None, None, None]);
     assert_eq!(keys(&batch), [None, None, None]);
     assert!(bench.disks.list_files().unwrap().is_empty());

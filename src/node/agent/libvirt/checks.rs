@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use virt::domain::Domain;
 use virt::error::ErrorNumber;
 
-use super::errors::is_code;
+use super::errors::{Libvirt, is_code};
+use super::metadata::Which;
 use super::probe::Finding;
 use super::versions::dotted;
-use super::{Hypervisor, Inner};
-use crate::node::agent::libvirt::errors::Libvirt;
+use super::{Hypervisor, Inner, states};
+use crate::error::Result;
+use crate::node::agent::firmware;
 use crate::node::agent::look::Look;
-use crate::node::protocol::{Check, Verdict};
+use crate::node::protocol::{Check, DomainSpec, Hardware, Verdict};
 
 /// libvirt looks at a QEMU that it does not know, then a guest gets its time to speak.
 const PROBING: Duration = Duration::from_secs(30);
@@ -19,11 +22,12 @@ impl Hypervisor {
     /// Whether libvirt answers, guests run at full speed, and networks can be made.
     pub fn looks(&self) -> Vec<Look> {
         let inner = || self.inner.clone();
-        let (libvirt, kvm, networks) = (inner(), inner(), inner());
+        let (libvirt, kvm, networks, firmware) = (inner(), inner(), inner(), inner());
         vec![
             Look::new("libvirt", move || [libvirt.check_libvirt()]),
             Look::new("kvm", move || kvm.check_kvm()).patient(PROBING),
             Look::new("networks", move || networks.check_networks()),
+            Look::new("firmware", move || firmware.check_firmware()),
         ]
     }
 }
@@ -76,6 +80,40 @@ impl Inner {
                 check("check-kvm-unknown", &[("message", message.as_str())], Verdict::Poor)
             }
         })
+    }
+
+    /// What machines here need and this node lacks: nothing when all is well or libvirt is away.
+    fn check_firmware(&self) -> Vec<Check> {
+        if self.link.is_simulator() {
+            return Vec::new();
+        }
+        let specs = self.specs().unwrap_or_else(|error| {
+            tracing::warn!(error = error.detail(), "machines not looked at");
+            Vec::new()
+        });
+        let missing = |key, lacks: fn(&Hardware) -> bool| {
+            let without = specs.iter().filter(|spec| lacks(&spec.hardware));
+            let names: Vec<&str> = without.map(|spec| spec.owner.name.as_str()).collect();
+            let count = names.len().to_string();
+            let first = names.first()?;
+            Some(check(key, &[("count", &count), ("name", first)], Verdict::Bad))
+        };
+        let firmware = missing("check-firmware-missing", firmware::lacks_firmware);
+        let tpm = missing("check-tpm-missing", firmware::lacks_tpm);
+        firmware.into_iter().chain(tpm).collect()
+    }
+
+    /// Of every domain of this installation that can be read; of any, for an agent that only looks.
+    fn specs(&self) -> Result<Vec<DomainSpec>> {
+        let domains =
+            self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
+        let only_looks = self.config.installation.is_nil();
+        let spec = |domain: &Domain| {
+            let marked = states::read(domain, Which::Stored).ok().flatten();
+            let marked = marked.filter(|marked| only_looks || self.may_be_ours(marked));
+            marked.and_then(|marked| marked.metadata.ok()).map(|metadata| metadata.spec)
+        };
+        Ok(domains.iter().filter_map(spec).collect())
     }
 
     /// `None` when all is well or libvirt is away.

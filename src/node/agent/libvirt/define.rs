@@ -1,17 +1,21 @@
 //! Makes and updates domains.
 
+use std::path::PathBuf;
+
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 
 use super::errors::Libvirt;
+use super::hardware;
 use super::metadata::Metadata;
 use super::xml::{self, Rendered, Setting};
 use super::{Hypervisor, Inner, batch, states};
 use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
+use crate::node::agent::firmware;
 use crate::node::protocol::{
-    DiskSpec, DomainSpec, ItemResult, LayerRef, OwnerKind, TemplateLayers,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, ItemResult, LayerRef, OwnerKind, TemplateLayers,
 };
 
 impl Hypervisor {
@@ -62,7 +66,12 @@ impl Inner {
             None => xml::domain_name(spec),
         };
         self.hand_over(spec)?;
-        let rendered = self.render(spec, &name, &virt_type, (version, fresh))?;
+        let known = existing.as_ref().map(|(_, metadata)| metadata);
+        let spec = &as_it_stands(spec, known, version, published.as_ref());
+        self.require_firmware(spec)?;
+        let machine_type = self.machine_type(spec, existing.as_ref().map(|(d, m)| (d, m)))?;
+        let stands = Stands { version, fresh, machine_type };
+        let rendered = self.render(spec, &name, &virt_type, &stands)?;
         if existing.is_some_and(|(_, metadata)| metadata.fingerprint == rendered.fingerprint) {
             return Ok(());
         }
@@ -133,15 +142,52 @@ impl Inner {
         spec: &DomainSpec,
         name: &str,
         virt_type: &str,
-        (version, fresh): (Option<u32>, bool),
+        stands: &Stands,
     ) -> Result<Rendered> {
-        let mut paths = Vec::with_capacity(spec.disks.len());
-        for disk in &spec.disks {
-            let path = self.disks.overlay_path(disk, spec.uuid)?;
-            paths.push(path.to_string_lossy().into_owned());
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        let path = |disk| self.disks.overlay_path(disk, spec.uuid).map(text);
+        let iso = |cd: &CdSpec| {
+            cd.iso.as_ref().map(|iso| self.disks.layer_path(iso).map(text)).transpose()
+        };
+        xml::domain(
+            spec,
+            &Setting {
+                virt_type,
+                name,
+                machine_type: stands.machine_type.as_deref(),
+                paths: &spec.disks.iter().map(path).collect::<Result<Vec<_>>>()?,
+                isos: &spec.cds.iter().map(iso).collect::<Result<Vec<_>>>()?,
+                nvram: &self.disks.nvram_path(spec).map(text)?,
+                version: stands.version,
+                fresh: stands.fresh,
+                own_disks: self.qemu_user.get(&self.connect()?)?.is_some(),
+            },
+        )
+    }
+
+    /// # Errors
+    /// See [`firmware::require`]
+    pub(super) fn require_firmware(&self, spec: &DomainSpec) -> Result<()> {
+        if self.link.is_simulator() { Ok(()) } else { firmware::require(&spec.hardware) }
+    }
+
+    /// See [`hardware::MachineTypes::choose`]; none in the simulator, which has no machine types.
+    fn machine_type(
+        &self,
+        spec: &DomainSpec,
+        existing: Option<(&Domain, &Metadata)>,
+    ) -> Result<Option<String>> {
+        if self.link.is_simulator() {
+            return Ok(None);
         }
-        let own_disks = self.qemu_user.get(&self.connect()?)?.is_some();
-        xml::domain(spec, &Setting { virt_type, name, paths: &paths, version, fresh, own_disks })
+        let known = match existing {
+            None => None,
+            Some((_, Metadata { machine_type: Some(known), .. })) => Some(known.clone()),
+            // libvirt wrote down which it was when it was defined.
+            Some((domain, _)) => hardware::machine_type(domain, spec.uuid)?,
+        };
+        let connect = self.connect()?;
+        self.machine_types.choose(&connect, spec.hardware.chipset, known.as_deref()).map(Some)
     }
 
     /// Defines a domain again whose disks or spec changed.
@@ -155,12 +201,45 @@ impl Inner {
         let connect = self.connect()?;
         let virt_type = self.virt_type.get(&self.link)?;
         let name = domain.name().libvirt("ask for the name of", spec.uuid)?;
-        let rendered = self.render(spec, &name, &virt_type, (version, fresh))?;
+        let machine_type = self.machine_type(spec, Some((domain, metadata)))?;
+        let rendered =
+            self.render(spec, &name, &virt_type, &Stands { version, fresh, machine_type })?;
         if rendered.fingerprint == metadata.fingerprint {
             return Ok(());
         }
         define_xml(&connect, &rendered, &spec.owner.name).map(drop)
     }
+}
+
+/// The spec with the hardware that goes with the version that the domain stands on: what is made anew at every start has
+/// that of its template's version, and keeps it until it is made anew again.
+fn as_it_stands(
+    spec: &DomainSpec,
+    known: Option<&Metadata>,
+    version: Option<u32>,
+    published: Option<&TemplateLayers>,
+) -> DomainSpec {
+    let mut spec = spec.clone();
+    if version.is_some() && is_made_anew(&spec) {
+        let hardware = match known {
+            Some(known) => Some(&known.spec.hardware),
+            None => published.map(|published| &published.hardware),
+        };
+        spec.hardware = hardware.unwrap_or(&spec.hardware).clone();
+    }
+    spec
+}
+
+/// Whether its system is made anew at every start.
+pub(super) fn is_made_anew(spec: &DomainSpec) -> bool {
+    spec.disks.iter().any(|disk| disk.role == DiskRole::System && disk.restore)
+}
+
+/// What a domain is besides its spec.
+pub(super) struct Stands {
+    version: Option<u32>,
+    fresh: bool,
+    machine_type: Option<String>,
 }
 
 fn define_xml(connect: &Connect, rendered: &Rendered, name: &str) -> Result<Domain> {

@@ -7,7 +7,7 @@
 //!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
-//!   xml.rs metadata.rs states.rs errors.rs               to libvirt's words and back
+//!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
 //!   versions.rs     which libvirt and QEMU are here, and how guests are run
 //!   batch.rs claims.rs departures.rs memory.rs           many domains at once, without hurting each other
@@ -41,6 +41,7 @@ use self::departures::Departures;
 use self::domains::UsedBefore;
 use self::errors::{Libvirt, optional};
 use self::events::Signal;
+use self::hardware::MachineTypes;
 use self::memory::Memory;
 use self::metadata::{Marked, Metadata, Which};
 use self::owner::QemuUser;
@@ -66,6 +67,7 @@ mod domains;
 mod errors;
 mod events;
 mod freeze;
+mod hardware;
 mod keys;
 mod lost;
 mod memory;
@@ -102,6 +104,7 @@ struct Inner {
     virt_type: VirtType,
     learned: Learned,
     qemu_user: QemuUser,
+    machine_types: MachineTypes,
     claims: Claims,
     departures: Departures,
     /// Domains that are being switched off: when one resets itself meanwhile, it stays off.
@@ -150,6 +153,7 @@ impl Hypervisor {
             virt_type,
             learned: Learned::default(),
             qemu_user: QemuUser::default(),
+            machine_types: MachineTypes::default(),
             claims: Claims::default(),
             departures: Departures::default(),
             switching_off,

@@ -80,7 +80,14 @@ impl Inner {
         let restores = xml::restores(spec);
         let version =
             if restores { define::version(spec, published.as_ref()) } else { metadata.version };
-        self.redefine(domain, metadata, spec, (version, false))?;
+        let mut spec = spec.clone();
+        if let Some(published) =
+            published.filter(|_| version.is_some() && define::is_made_anew(&spec))
+        {
+            spec.hardware = published.hardware;
+        }
+        self.require_firmware(&spec)?;
+        self.redefine(domain, metadata, &spec, (version, false))?;
         // A saved state of the memory does not belong to new disks. The simulator knows no such state.
         let forget_memory = restores && !self.link.is_simulator();
         let flags =

@@ -38,7 +38,9 @@ impl Inner {
 pub(super) fn undefine(domain: &Domain, name: &str) -> Result<()> {
     let with_all = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-        | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+        // It lies beside the disks and goes, or stays, with them.
+        | sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
     let undefined = match domain.undefine_flags(with_all) {
         // libvirt's simulator keeps none of these.
         Err(cause) if is_code(&cause, ErrorNumber::InvalidArg) => domain.undefine(),

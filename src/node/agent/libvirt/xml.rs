@@ -12,6 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::hardware::{self, HardwareView};
 use super::metadata;
 use crate::error::{Context, Result};
 use crate::node::agent::stored;
@@ -26,8 +27,14 @@ pub struct Setting<'a> {
     pub virt_type: &'a str,
     /// libvirt's name of the domain; [`domain_name`] for a new one.
     pub name: &'a str,
+    /// QEMU's name of the machine type, with its number; none in the simulator.
+    pub machine_type: Option<&'a str>,
     /// Paths of the overlays, in the order of the spec's disks.
     pub paths: &'a [String],
+    /// Paths of what is in the CD drives, in their order.
+    pub isos: &'a [Option<String>],
+    /// Where the variables of UEFI are kept.
+    pub nvram: &'a str,
     /// The template version that the disks with restore stand on, when one is published.
     pub version: Option<u32>,
     /// See [`metadata::Metadata::fresh`].
@@ -47,10 +54,13 @@ pub struct Rendered {
 struct View<'a> {
     setting: SettingView<'a>,
     spec: &'a DomainSpec,
+    hardware: HardwareView<'a>,
+    is_simulated: bool,
     title: String,
     description: String,
     kind: &'static str,
     disks: Vec<DiskView<'a>>,
+    cds: Vec<CdView<'a>>,
     nics: Vec<NicView<'a>>,
     addresses: String,
     restores: bool,
@@ -61,7 +71,15 @@ struct View<'a> {
 struct SettingView<'a> {
     virt_type: &'a str,
     name: &'a str,
+    machine_type: Option<&'a str>,
+    nvram: &'a str,
     own_disks: bool,
+}
+
+#[derive(Serialize)]
+struct CdView<'a> {
+    path: Option<&'a str>,
+    target: String,
 }
 
 #[derive(Serialize)]
@@ -108,11 +126,15 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         OwnerKind::Template => "template",
         OwnerKind::Desktop => "desktop",
     };
-    let disks = spec.disks.iter().zip(setting.paths).map(|(disk, path)| DiskView {
+    let (targets, cd_targets) = hardware::targets(spec);
+    let placed = spec.disks.iter().zip(targets).zip(setting.paths);
+    let disks = placed.map(|((disk, target), path)| DiskView {
         path,
-        target: disk_target(disk.index),
+        target,
         cache: if disk.restore { "unsafe" } else { "writeback" },
     });
+    let cds = cd_targets.into_iter().zip(setting.isos);
+    let cds = cds.map(|(target, path)| CdView { path: path.as_deref(), target });
     let nics = spec.nics.iter().map(|nic| NicView {
         mac: &nic.mac,
         network: network_name(spec.owner.installation, nic.network),
@@ -123,13 +145,18 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         setting: SettingView {
             virt_type: setting.virt_type,
             name: setting.name,
+            machine_type: setting.machine_type,
+            nvram: setting.nvram,
             own_disks: setting.own_disks,
         },
         spec,
+        hardware: hardware::view(&spec.hardware),
+        is_simulated: setting.virt_type == "test",
         description: format!("Carrel {kind} {name}"),
         title: name,
         kind,
         disks: disks.collect(),
+        cds: cds.collect(),
         nics: nics.collect(),
         addresses: addresses.join(" "),
         restores: restores(spec),
@@ -254,18 +281,6 @@ pub fn network_name_start(installation: Uuid) -> String {
 
 fn short(uuid: Uuid) -> String {
     uuid.simple().to_string()[..8].to_owned()
-}
-
-/// `vda`, `vdb`, … `vdz`, `vdaa`.
-fn disk_target(index: u32) -> String {
-    let mut letters = String::new();
-    let mut rest = index + 1;
-    while rest > 0 {
-        rest -= 1;
-        letters.insert(0, char::from(b'a' + (rest % 26) as u8));
-        rest /= 26;
-    }
-    format!("vd{letters}")
 }
 
 /// Without what XML cannot carry, nor line breaks, which libvirt refuses in a title.

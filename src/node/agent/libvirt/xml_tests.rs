@@ -1,5 +1,5 @@
 use super::*;
-use crate::node::protocol::{DiskRole, DiskSpec, LayerKind, LayerRef, NicSpec, Owner};
+use crate::node::protocol::*;
 
 fn spec() -> DomainSpec {
     let disk = |index, restore| DiskSpec {
@@ -22,21 +22,36 @@ fn spec() -> DomainSpec {
         },
         vcpus: 2,
         memory_mib: 96,
+        hardware: Hardware::first(),
         disks: vec![disk(0, true), disk(1, false)],
         nics: vec![NicSpec {
             mac: "52:54:00:00:00:01".to_owned(),
             network: Uuid::from_u128(9),
             address: Some(Ipv4Addr::new(10, 0, 0, 5)),
         }],
+        cds: Vec::new(),
     }
 }
 
 fn rendered(virt_type: &str, version: Option<u32>) -> Rendered {
     let paths = ["/s/a&b.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
     let fresh = version.is_none();
-    let setting =
-        Setting { virt_type, name: "carrel-x", paths: &paths, version, fresh, own_disks: true };
+    let setting = Setting { version, fresh, ..setting(virt_type, &paths) };
     domain(&spec(), &setting).unwrap()
+}
+
+fn setting<'a>(virt_type: &'a str, paths: &'a [String]) -> Setting<'a> {
+    Setting {
+        virt_type,
+        name: "carrel-x",
+        machine_type: (virt_type != "test").then_some("pc-q35-7.2"),
+        paths,
+        isos: &[],
+        nvram: "/s/nvram.fd",
+        version: None,
+        fresh: false,
+        own_disks: true,
+    }
 }
 
 #[test]
@@ -60,14 +75,7 @@ fn only_what_restores_ends_at_a_reset_and_forgets_flushes() {
     let mut kept = spec();
     kept.disks[0].restore = false;
     let paths = ["/a".to_owned(), "/b".to_owned()];
-    let setting = Setting {
-        virt_type: "kvm",
-        name: "n",
-        paths: &paths,
-        version: None,
-        fresh: false,
-        own_disks: false,
-    };
+    let setting = Setting { own_disks: false, ..setting("kvm", &paths) };
     let xml = domain(&kept, &setting).unwrap().xml;
     assert!(xml.contains("<on_reboot>restart</on_reboot>"));
     assert!(!xml.contains("unsafe"));
@@ -104,8 +112,133 @@ fn names_are_readable_and_unique() {
     assert_eq!(network, "carrel-00000007-00000009");
 }
 
+/// One machine for each word of each choice, everything else as in a machine that may have it.
+fn machines() -> Vec<Hardware> {
+    let modern = Hardware {
+        firmware: Firmware::Uefi,
+        chipset: Chipset::Q35,
+        disk_bus: DiskBus::Sata,
+        clock: Clock::Localtime,
+        hyperv: true,
+        topology: Topology::OneSocket,
+        sound: Sound::Ich9,
+        boot: vec![BootDevice::Cd, BootDevice::Disk, BootDevice::Network],
+        ..Hardware::first()
+    };
+    let mut machines = vec![Hardware::first(), modern.clone()];
+    let mut with = |change: &dyn Fn(&mut Hardware)| {
+        let mut hardware = modern.clone();
+        change(&mut hardware);
+        machines.push(hardware);
+    };
+    with(&|hardware| {
+        hardware.firmware = Firmware::UefiSecure;
+        hardware.tpm = true;
+    });
+    with(&|hardware| hardware.cpu = CpuModel::Named("Skylake-Client".to_owned()));
+    with(&|hardware| {
+        hardware.video =
+            Video { model: VideoModel::Vga, memory_mib: Some(32), resolution: Some((1920, 1080)) };
+    });
+    for usb in UsbController::ALL {
+        with(&|hardware| hardware.usb = *usb);
+    }
+    for chipset in Chipset::ALL {
+        with(&|hardware| hardware.chipset = *chipset);
+    }
+    for bus in DiskBus::ALL {
+        with(&|hardware| {
+            hardware.disk_bus = *bus;
+            if *bus == DiskBus::Ide {
+                hardware.chipset = Chipset::I440fx;
+            }
+        });
+    }
+    for model in NicModel::ALL {
+        with(&|hardware| hardware.nic_model = *model);
+    }
+    for model in VideoModel::ALL {
+        with(&|hardware| hardware.video.model = *model);
+    }
+    for sound in Sound::ALL {
+        with(&|hardware| hardware.sound = *sound);
+    }
+    machines
+}
+
+fn rendered_with(hardware: &Hardware, virt_type: &str) -> String {
+    let iso = LayerRef { kind: LayerKind::Iso, uuid: Uuid::from_u128(3), storage: "/s".to_owned() };
+    let cds = vec![CdSpec { iso: Some(iso) }, CdSpec::default()];
+    let spec = DomainSpec { hardware: hardware.clone(), cds, ..spec() };
+    let machine_type = match hardware.chipset {
+        Chipset::I440fx => "pc-i440fx-7.2",
+        Chipset::Q35 => "pc-q35-7.2",
+    };
+    let paths = ["/s/a.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
+    let isos = [Some("/s/isos/3.iso".to_owned()), None];
+    let setting =
+        Setting { machine_type: Some(machine_type), isos: &isos, ..setting(virt_type, &paths) };
+    domain(&spec, &setting).unwrap().xml
+}
+
+/// libvirt's own schema, by its own program.
 #[test]
-fn disks_are_counted_like_columns_of_a_table() {
-    let targets: Vec<String> = [0, 1, 25, 26, 27].into_iter().map(disk_target).collect();
-    assert_eq!(targets, ["vda", "vdb", "vdz", "vdaa", "vdab"]);
+fn every_machine_is_one_that_libvirt_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (at, hardware) in machines().iter().enumerate() {
+        hardware.check(2).unwrap();
+        for virt_type in ["kvm", "qemu"] {
+            let path = dir.path().join(format!("{at}-{virt_type}.xml"));
+            std::fs::write(&path, rendered_with(hardware, virt_type)).unwrap();
+            files.push(path);
+        }
+    }
+    for file in files {
+        let mut validate = std::process::Command::new("virt-xml-validate");
+        let output = validate.arg(&file).arg("domain").output();
+        let output = output.expect("virt-xml-validate, of libvirt's clients");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let xml = std::fs::read_to_string(&file).unwrap();
+        assert!(output.status.success(), "{said}\n{xml}");
+    }
+}
+
+#[test]
+fn disks_and_cd_drives_have_names_of_their_own() {
+    for hardware in machines() {
+        let xml = rendered_with(&hardware, "kvm");
+        let names: Vec<&str> = xml.split("<target dev=\"").skip(1).map(|rest| &rest[..3]).collect();
+        let unique: std::collections::HashSet<&&str> = names.iter().collect();
+        assert_eq!((names.len(), unique.len()), (4, 4), "{names:?}");
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let q35 = Hardware { chipset: Chipset::Q35, ..Hardware::first() };
+    let video = |model, memory_mib, resolution| Hardware {
+        video: Video { model, memory_mib, resolution },
+        ..q35.clone()
+    };
+    let ide = Hardware { disk_bus: DiskBus::Ide, ..Hardware::first() };
+    let refused = [
+        (Hardware { disk_bus: DiskBus::Ide, ..q35.clone() }, "hardware-ide-needs-i440fx"),
+        (Hardware { tpm: true, ..q35.clone() }, "hardware-tpm-needs-uefi"),
+        (
+            Hardware { firmware: Firmware::UefiSecure, ..Hardware::first() },
+            "hardware-secure-boot-needs-q35",
+        ),
+        (Hardware { boot: vec![], ..q35.clone() }, "hardware-boot-empty"),
+        (Hardware { boot: vec![BootDevice::Disk; 2], ..q35.clone() }, "hardware-boot-twice"),
+        (video(VideoModel::Virtio, Some(16), None), "hardware-video-memory-of-virtio"),
+        (video(VideoModel::Vga, Some(0), None), "hardware-video-memory"),
+        (video(VideoModel::Vga, Some(48), None), "hardware-video-memory"),
+        (video(VideoModel::Vga, None, Some((1, 1))), "hardware-video-resolution"),
+    ];
+    for (hardware, key) in refused {
+        assert_eq!(hardware.check(1).unwrap_err().key(), key);
+    }
+    ide.check(2).unwrap();
+    assert_eq!(ide.check(3).unwrap_err().key(), "hardware-ide-disks");
 }

@@ -6,12 +6,26 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::hardware::{StoredCdV2, StoredHardwareV2};
 use super::layer::StoredLayerV1;
 use super::{form, newer, parse};
 use crate::error::{Context, Result};
-use crate::node::protocol::{DiskRole, DiskSpec, DomainSpec, NicSpec, Owner, OwnerKind};
+use crate::node::protocol::{
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, NicSpec, Owner, OwnerKind,
+};
 
-const FORM: u32 = 1;
+/// The newest. Machines that are as all were in the first release are written as it wrote them, so that nothing
+/// changes for them.
+const FORM: u32 = 2;
+const FIRST: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct StoredSpecV2 {
+    hardware: StoredHardwareV2,
+    cds: Vec<StoredCdV2>,
+    #[serde(flatten)]
+    first: StoredSpecV1,
+}
 
 #[derive(Serialize, Deserialize)]
 struct StoredSpecV1 {
@@ -68,7 +82,15 @@ struct StoredNicV1 {
 /// `stored-damaged`, `stored-newer`.
 pub fn read_spec(content: &str, object: &impl Display) -> Result<DomainSpec> {
     match form(content, object)? {
-        FORM => parse::<StoredSpecV1>(content, object).map(DomainSpec::from),
+        FIRST => parse::<StoredSpecV1>(content, object).map(DomainSpec::from),
+        FORM => {
+            let StoredSpecV2 { hardware, cds, first } = parse(content, object)?;
+            Ok(DomainSpec {
+                hardware: hardware.read(object)?,
+                cds: cds.into_iter().map(CdSpec::from).collect(),
+                ..DomainSpec::from(first)
+            })
+        }
         other => Err(newer(object, other, FORM)),
     }
 }
@@ -76,7 +98,14 @@ pub fn read_spec(content: &str, object: &impl Display) -> Result<DomainSpec> {
 /// # Errors
 /// A defect.
 pub fn write_spec(spec: &DomainSpec) -> Result<String> {
-    serde_json::to_string(&StoredSpecV1::from(spec)).context("write a domain's spec")
+    let first = StoredSpecV1::from(spec);
+    let text = if first.form == FIRST {
+        serde_json::to_string(&first)
+    } else {
+        let cds = spec.cds.iter().map(StoredCdV2::from).collect();
+        serde_json::to_string(&StoredSpecV2 { hardware: (&spec.hardware).into(), cds, first })
+    };
+    text.context("write a domain's spec")
 }
 
 impl From<StoredSpecV1> for DomainSpec {
@@ -87,16 +116,20 @@ impl From<StoredSpecV1> for DomainSpec {
             owner: owner.into(),
             vcpus,
             memory_mib,
+            hardware: Hardware::first(),
             disks: disks.into_iter().map(DiskSpec::from).collect(),
             nics: nics.into_iter().map(NicSpec::from).collect(),
+            cds: Vec::new(),
         }
     }
 }
 
 impl From<&DomainSpec> for StoredSpecV1 {
-    fn from(DomainSpec { uuid, owner, vcpus, memory_mib, disks, nics }: &DomainSpec) -> Self {
+    fn from(spec: &DomainSpec) -> Self {
+        let DomainSpec { uuid, owner, vcpus, memory_mib, hardware, disks, nics, cds } = spec;
+        let is_first = *hardware == Hardware::first() && cds.is_empty();
         Self {
-            form: FORM,
+            form: if is_first { FIRST } else { FORM },
             uuid: *uuid,
             owner: owner.into(),
             vcpus: *vcpus,

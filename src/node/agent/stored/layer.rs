@@ -16,6 +16,7 @@ pub(super) struct StoredLayerV1 {
 enum StoredLayerKindV1 {
     BaseImage,
     TemplateVersion,
+    Iso,
 }
 
 impl From<StoredLayerV1> for LayerRef {
@@ -23,6 +24,7 @@ impl From<StoredLayerV1> for LayerRef {
         let kind = match kind {
             StoredLayerKindV1::BaseImage => LayerKind::BaseImage,
             StoredLayerKindV1::TemplateVersion => LayerKind::TemplateVersion,
+            StoredLayerKindV1::Iso => LayerKind::Iso,
         };
         Self { uuid, kind, storage }
     }
@@ -33,6 +35,7 @@ impl From<&LayerRef> for StoredLayerV1 {
         let kind = match kind {
             LayerKind::BaseImage => StoredLayerKindV1::BaseImage,
             LayerKind::TemplateVersion => StoredLayerKindV1::TemplateVersion,
+            LayerKind::Iso => StoredLayerKindV1::Iso,
         };
         Self { uuid: *uuid, kind, storage: storage.clone() }
     }

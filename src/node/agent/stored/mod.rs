@@ -4,7 +4,7 @@
 //! ```text
 //!   domain.rs     the spec in a domain's metadata          network.rs   the spec in a network's metadata
 //!   published.rs  `<template>.current` beside the layers   layer.rs     how all of them name a layer
-//!   config.rs     what the controller told last
+//!   config.rs     what the controller told last         hardware.rs  the hardware of a domain
 //! ```
 //!
 //! Each says its form by a number, `form`; the first release wrote none, which is form 1. A field that older agents
@@ -17,6 +17,7 @@
 
 mod config;
 mod domain;
+mod hardware;
 mod layer;
 mod network;
 mod published;

@@ -40,6 +40,7 @@ fn desktop() -> DomainSpec {
         },
         vcpus: 1,
         memory_mib: 128,
+        hardware: Hardware::first(),
         disks: vec![DiskSpec {
             uuid: DISK,
             role: DiskRole::System,
@@ -54,6 +55,7 @@ fn desktop() -> DomainSpec {
             network: NETWORK,
             address: Some(Ipv4Addr::new(10, 213, 0, 11)),
         }],
+        cds: Vec::new(),
     }
 }
 
@@ -66,6 +68,36 @@ fn template() -> DomainSpec {
     spec.nics[0].mac = "52:54:f8:51:6f:69".to_owned();
     spec.nics[0].address = Some(Ipv4Addr::new(10, 213, 0, 10));
     spec
+}
+
+/// Of today: a machine of its own, and CD drives.
+fn with_hardware() -> DomainSpec {
+    let hardware = Hardware {
+        firmware: Firmware::UefiSecure,
+        tpm: true,
+        chipset: Chipset::Q35,
+        disk_bus: DiskBus::Sata,
+        nic_model: NicModel::E1000e,
+        video: Video {
+            model: VideoModel::Vga,
+            memory_mib: Some(32),
+            resolution: Some((1920, 1080)),
+        },
+        sound: Sound::Ich9,
+        clock: Clock::Localtime,
+        hyperv: true,
+        topology: Topology::OneSocket,
+        cpu: CpuModel::Named("Skylake-Client".to_owned()),
+        usb: UsbController::Ehci,
+        boot: vec![BootDevice::Cd, BootDevice::Disk],
+    };
+    let iso = LayerRef {
+        kind: LayerKind::Iso,
+        uuid: uuid!("0d0e4d06-50a4-46cb-b69c-5b1b1c0d9a9e"),
+        storage: STORAGE.to_owned(),
+    };
+    let cds = vec![CdSpec { iso: Some(iso) }, CdSpec { iso: None }];
+    DomainSpec { hardware, cds, ..template() }
 }
 
 fn network() -> NetworkSpec {
@@ -86,7 +118,11 @@ fn network() -> NetworkSpec {
 }
 
 fn published() -> TemplateLayers {
-    TemplateLayers { version: 2, disks: [(DISK, layer())].into() }
+    TemplateLayers { version: 2, disks: [(DISK, layer())].into(), hardware: Hardware::first() }
+}
+
+fn published_with_hardware() -> TemplateLayers {
+    TemplateLayers { hardware: with_hardware().hardware, ..published() }
 }
 
 fn config() -> AgentConfig {
@@ -125,6 +161,11 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
     let written = [
         ("desktop.json", write_spec(&desktop()).unwrap()),
         ("template.json", write_spec(&template()).unwrap()),
+        ("hardware.json", write_spec(&with_hardware()).unwrap()),
+        (
+            "published-hardware.json",
+            String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap(),
+        ),
         ("network.json", write_network(&network()).unwrap()),
         ("bridge.json", write_network(&bridge).unwrap()),
         ("published.json", String::from_utf8(write_published(&published()).unwrap()).unwrap()),
@@ -141,6 +182,13 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
 #[test]
 fn what_is_written_now_is_read() {
     assert_eq!(read_spec(&write_spec(&desktop()).unwrap(), &"it").unwrap(), desktop());
+    let spec = with_hardware();
+    let text = write_spec(&spec).unwrap();
+    assert_eq!(read_spec(&text, &"it").unwrap(), spec);
+    let unknown = text.replacen("\"sata\"", "\"floppy\"", 1);
+    assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
+    let text = String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap();
+    assert_eq!(read_published(&text, &"it").unwrap(), published_with_hardware());
     assert_eq!(read_network(&write_network(&network()).unwrap(), &"it").unwrap(), network());
     let text = String::from_utf8(write_published(&published()).unwrap()).unwrap();
     assert_eq!(read_published(&text, &"it").unwrap(), published());
@@ -157,9 +205,9 @@ fn a_field_of_a_newer_release_is_overlooked_and_a_newer_form_is_not() {
     let more = text.replacen("{", "{\"colour\":\"blue\",", 1);
     assert_eq!(read_spec(&more, &"pc005").unwrap(), desktop());
 
-    let newer = text.replacen("\"form\":1", "\"form\":2,\"uuid2\":0", 1);
+    let newer = text.replacen("\"form\":1", "\"form\":3,\"uuid2\":0", 1);
     let error = read_spec(&newer, &"pc005").unwrap_err();
-    assert_eq!(error.to_string(), "stored-newer (object=pc005, form=2, known=1)");
+    assert_eq!(error.to_string(), "stored-newer (object=pc005, form=3, known=2)");
     let newer = "{\"form\":7}";
     assert_eq!(read_network(newer, &"it").unwrap_err().key(), NEWER);
     assert_eq!(read_published(newer, &"it").unwrap_err().key(), NEWER);

@@ -2,6 +2,7 @@ import {
   CircleClose,
   Clock,
   CopyDocument,
+  Cpu,
   Delete,
   Download,
   EditPen,
@@ -26,7 +27,7 @@ import type { RowAction } from '@/lib/rowAction'
 import { templateState } from '@/lib/state'
 import { useOperations } from '@/stores/operations'
 
-export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history'
+export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history' | 'hardware'
 
 const settled = ({ status }: Template) => status !== 'updating'
 /** Something ran in it since the last version. */
@@ -50,6 +51,7 @@ export function useTemplateActions() {
     images: false,
     download: false,
     history: false,
+    hardware: false,
   })
   const subject = shallowRef<Template>()
 
@@ -169,6 +171,14 @@ export function useTemplateActions() {
       when: settled,
       divided: true,
       run: ([row]) => open('properties', row),
+    },
+    {
+      key: 'hardware',
+      needs,
+      label: t('hardware.one'),
+      icon: Cpu,
+      when: settled,
+      run: ([row]) => open('hardware', row),
     },
     { key: 'history', label: t('version.history'), icon: Clock, run: ([row]) => open('history', row) },
     { key: 'images', label: t('template.images'), icon: Files, when: settled, run: ([row]) => open('images', row) },

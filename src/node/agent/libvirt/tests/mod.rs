@@ -96,8 +96,10 @@ impl Site {
             },
             vcpus: 1,
             memory_mib: 96,
+            hardware: Hardware::first(),
             disks: vec![self.disk(0, restore)],
             nics: Vec::new(),
+            cds: Vec::new(),
         }
     }
 

@@ -154,7 +154,7 @@ fn a_disk_with_restore_is_new_and_current_at_every_start_and_one_without_stays()
 
     let newer = layer(&site);
     let disks = spec.disks.iter().map(|disk| (disk.uuid, newer.clone())).collect();
-    let current = TemplateLayers { version: 4, disks };
+    let current = TemplateLayers { version: 4, disks, hardware: Hardware::first() };
     site.disks.publish(spec.owner.template, &current).unwrap();
     site.power(PowerAction::HardReboot, spec.uuid);
     let newer_path = site.disks.layer_path(&newer).unwrap();
@@ -170,7 +170,12 @@ fn a_new_desktop_stands_on_the_published_version() {
     let spec = site.spec("lab-4", true);
     let newer = layer(&site);
     let disks = [(spec.disks[0].uuid, newer.clone())].into();
-    site.disks.publish(spec.owner.template, &TemplateLayers { version: 2, disks }).unwrap();
+    site.disks
+        .publish(
+            spec.owner.template,
+            &TemplateLayers { version: 2, disks, hardware: Hardware::first() },
+        )
+        .unwrap();
     site.define(&spec);
     assert_eq!(site.state(spec.uuid).unwrap().version, Some(2));
     site.power(PowerAction::Start, spec.uuid);
@@ -178,7 +183,12 @@ fn a_new_desktop_stands_on_the_published_version() {
 
     let newest = layer(&site);
     let disks = [(spec.disks[0].uuid, newest)].into();
-    site.disks.publish(spec.owner.template, &TemplateLayers { version: 3, disks }).unwrap();
+    site.disks
+        .publish(
+            spec.owner.template,
+            &TemplateLayers { version: 3, disks, hardware: Hardware::first() },
+        )
+        .unwrap();
     assert_eq!(site.state(spec.uuid).unwrap().version, Some(2), "until its next restore");
     site.power(PowerAction::HardReboot, spec.uuid);
     assert_eq!(site.state(spec.uuid).unwrap().version, Some(3));
@@ -350,7 +360,7 @@ fn one_domain_that_cannot_be_read_is_one_fault_and_is_left_alone() {
     site.define(&bad);
     let other = site.other_tool();
     let domain = other.lookup_domain_by_uuid(bad.uuid).unwrap();
-    rewrite(&domain, |text| text.replace("\"form\":1", "\"form\":2"));
+    rewrite(&domain, |text| text.replace("\"form\":1", "\"form\":9"));
     // libvirt tells of no such change; the next that happens to the domain does.
     domain.create().unwrap();
     let unreadable = |event: &Event| matches!(event, Event::DomainUnreadable { uuid, fault } if *uuid == bad.uuid && fault.key == "stored-newer");
@@ -379,7 +389,7 @@ fn one_domain_that_cannot_be_read_is_one_fault_and_is_left_alone() {
     site.power(PowerAction::Start, good.uuid);
     site.becomes(SOON, good.uuid, PowerState::Running);
 
-    rewrite(&domain, |text| text.replace("\"form\":2", "\"form\":1"));
+    rewrite(&domain, |text| text.replace("\"form\":9", "\"form\":1"));
     site.power(PowerAction::Start, bad.uuid);
     site.becomes(SOON, bad.uuid, PowerState::Running);
     rewrite(&domain, |_| "<domain>not a spec</domain>".to_owned());
@@ -397,7 +407,7 @@ fn a_domain_that_cannot_be_read_is_removed_with_its_own_disks_when_that_is_asked
     all.iter().for_each(|spec| site.define(spec));
     let [of_newer, of_damaged, of_foreign] =
         all.map(|spec| other.lookup_domain_by_uuid(spec.uuid).unwrap());
-    rewrite(&of_newer, |text| text.replace("\"form\":1", "\"form\":2"));
+    rewrite(&of_newer, |text| text.replace("\"form\":1", "\"form\":9"));
     rewrite(&of_damaged, |_| "<domain>not a spec</domain>".to_owned());
     let mine = site.config.installation.to_string();
     rewrite(&of_foreign, |text| text.replace(&mine, &Uuid::new_v4().to_string()));

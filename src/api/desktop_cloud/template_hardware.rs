@@ -1,0 +1,169 @@
+//! The hardware of a template's machine, for the console: what it is, what would fit its system, and its change.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::templates::MODULE;
+use crate::api::App;
+use crate::api::answer::Data;
+use crate::api::call::Call;
+use crate::api::endpoint::{Endpoint, get, put};
+use crate::api::input::NoInput;
+use crate::desktops::hardware;
+use crate::desktops::templates::Change;
+use crate::error::{Error, Result};
+use crate::identity::Permission;
+use crate::images::os_type;
+use crate::node::protocol::{
+    BootDevice, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, NicModel, Sound, Topology,
+    UsbController, Video, VideoModel,
+};
+use crate::operations::SubmittedOperation;
+
+/// More than any of libvirt's names of processors has letters.
+const LONGEST_CPU: usize = 64;
+
+const PATH: &str = "/api/v1.0/templates/{template_uuid}/hardware";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("carrel.template-hardware.detail", PATH, detail)
+            .needs(Permission::TemplatesView)
+            .summary("The hardware of a template's machine, and what would fit its system"),
+        put("carrel.template-hardware.change", PATH, change)
+            .needs(Permission::TemplatesManage)
+            .audited(MODULE, "log-template-hardware")
+            .summary("Change the hardware of a template's machine, which is off"),
+    ]
+}
+
+/// The hardware of a machine besides processors, memory, disks and cards.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Hardware")]
+struct HardwareView {
+    #[schemars(with = "String", extend("enum" = Firmware::WORDS))]
+    firmware: Firmware,
+    /// A TPM 2.0.
+    tpm: bool,
+    #[schemars(with = "String", extend("enum" = Chipset::WORDS))]
+    chipset: Chipset,
+    #[schemars(with = "String", extend("enum" = DiskBus::WORDS))]
+    disk_bus: DiskBus,
+    #[schemars(with = "String", extend("enum" = NicModel::WORDS))]
+    nic_model: NicModel,
+    #[schemars(with = "String", extend("enum" = VideoModel::WORDS))]
+    video: VideoModel,
+    /// MiB; null for QEMU's own choice.
+    video_memory: Option<u32>,
+    /// Pixels of the first screen, across and down; null for the firmware's own choice.
+    resolution: Option<(u32, u32)>,
+    #[schemars(with = "String", extend("enum" = Sound::WORDS))]
+    sound: Sound,
+    #[schemars(with = "String", extend("enum" = Clock::WORDS))]
+    clock: Clock,
+    /// What Windows knows of hypervisors.
+    hyperv: bool,
+    #[schemars(with = "String", extend("enum" = Topology::WORDS))]
+    topology: Topology,
+    /// libvirt's name of a processor; null for what the node's own has.
+    cpu_model: Option<String>,
+    #[schemars(with = "String", extend("enum" = UsbController::WORDS))]
+    usb: UsbController,
+    /// What it boots from, first to last.
+    #[schemars(
+        with = "Vec<String>",
+        extend("items" = serde_json::json!({"type": "string", "enum": BootDevice::WORDS}))
+    )]
+    boot: Vec<BootDevice>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TemplateHardware")]
+struct TemplateHardware {
+    /// Of the template's own machine; desktops get it with the next version that is saved.
+    hardware: HardwareView,
+    /// Of the newest version, which desktops get.
+    saved: HardwareView,
+    /// What would fit its system.
+    fitting: HardwareView,
+}
+
+impl From<Hardware> for HardwareView {
+    fn from(hardware: Hardware) -> Self {
+        Self {
+            firmware: hardware.firmware,
+            tpm: hardware.tpm,
+            chipset: hardware.chipset,
+            disk_bus: hardware.disk_bus,
+            nic_model: hardware.nic_model,
+            video: hardware.video.model,
+            video_memory: hardware.video.memory_mib,
+            resolution: hardware.video.resolution,
+            sound: hardware.sound,
+            clock: hardware.clock,
+            hyperv: hardware.hyperv,
+            topology: hardware.topology,
+            cpu_model: match hardware.cpu {
+                CpuModel::Host => None,
+                CpuModel::Named(name) => Some(name),
+            },
+            usb: hardware.usb,
+            boot: hardware.boot,
+        }
+    }
+}
+
+impl HardwareView {
+    fn checked(self) -> Result<Hardware> {
+        Ok(Hardware {
+            firmware: self.firmware,
+            tpm: self.tpm,
+            chipset: self.chipset,
+            disk_bus: self.disk_bus,
+            nic_model: self.nic_model,
+            video: Video {
+                model: self.video,
+                memory_mib: self.video_memory,
+                resolution: self.resolution,
+            },
+            sound: self.sound,
+            clock: self.clock,
+            hyperv: self.hyperv,
+            topology: self.topology,
+            cpu: match self.cpu_model {
+                None => CpuModel::Host,
+                Some(name) => CpuModel::Named(cpu_name(&name)?),
+            },
+            usb: self.usb,
+            boot: self.boot,
+        })
+    }
+}
+
+/// libvirt's names are letters, digits, `-`, `_` and `.`.
+fn cpu_name(name: &str) -> Result<String> {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    match (1..=LONGEST_CPU).contains(&name.len()) && name.chars().all(is_word) {
+        true => Ok(name.to_owned()),
+        false => Err(Error::bad_input("hardware-cpu-name").arg("field", "cpu_model")),
+    }
+}
+
+fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<TemplateHardware>> {
+    let template = app.templates.find(call.uuid("template_uuid")?)?;
+    let saved = app.templates.saved_hardware(&template)?;
+    let fitting = hardware::fitting(&os_type::simple(&template.os_type));
+    Ok(Data(TemplateHardware {
+        hardware: template.hardware.into(),
+        saved: saved.into(),
+        fitting: fitting.into(),
+    }))
+}
+
+fn change(app: &App, call: &mut Call, given: HardwareView) -> Result<SubmittedOperation> {
+    let uuid = call.uuid("template_uuid")?;
+    call.about(uuid);
+    call.about(app.templates.find(uuid)?.name);
+    let change = Change { hardware: Some(given.checked()?), ..Change::default() };
+    app.templates.change(&call.actor, uuid, &change)
+}

@@ -1,0 +1,188 @@
+//! The hardware of machines, with real libvirt: it is what `virt-install` would choose by osinfo-db, but where a reason is
+//! given.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::story::upload;
+use crate::support::{LabNode, Server, Site, uuid_of};
+
+const TEMPLATES: &str = "/api/v1.0/education/template/";
+
+/// What Carrel chooses otherwise than osinfo-db.
+struct Otherwise {
+    aspect: &'static str,
+    ours: &'static str,
+    _why: &'static str,
+}
+
+const fn otherwise(aspect: &'static str, ours: &'static str, why: &'static str) -> Otherwise {
+    Otherwise { aspect, ours, _why: why }
+}
+
+/// As a template's `os_type`, and as osinfo-db has it.
+const SYSTEMS: [(&str, &str, &[Otherwise]); 9] = [
+    (
+        "Windows XP",
+        "winxp",
+        &[otherwise("nic", "rtl8139", "its CD has a driver for this card and none for the e1000")],
+    ),
+    ("Windows 7", "win7", &[]),
+    ("Windows 10", "win10", &[]),
+    (
+        "Windows 11",
+        "win11",
+        &[otherwise(
+            "video",
+            "vga",
+            "bochs has no text mode, and what was installed under BIOS needs one",
+        )],
+    ),
+    ("Windows Server 2022", "win2k22", &[]),
+    ("Ubuntu 22.04", "ubuntu22.04", &[]),
+    (
+        "Debian 11",
+        "debian11",
+        &[otherwise(
+            "video",
+            "vga",
+            "a Linux of any age has a driver for it, and the picture is the same",
+        )],
+    ),
+    (
+        "Fedora 37",
+        "fedora37",
+        &[otherwise(
+            "video",
+            "vga",
+            "a Linux of any age has a driver for it, and the picture is the same",
+        )],
+    ),
+    (
+        "CentOS 6",
+        "centos6.10",
+        &[
+            otherwise(
+                "chipset",
+                "q35",
+                "the type of a system does not tell its age; Linux knows q35 since 2.6.32",
+            ),
+            otherwise("usb", "qemu-xhci", "as the chipset: Linux knows USB 3 since 2.6.31"),
+        ],
+    ),
+];
+
+#[test]
+fn machines_are_as_virt_install_would_make_them() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let site = Site::of_default(&server);
+    let image = upload(&site);
+    node.exec(&["truncate", "-s", "1G", "/tmp/disk.img"]);
+    for (os_type, osinfo, otherwise) in SYSTEMS {
+        let uuid = template(&site, &image, osinfo, os_type);
+        let ours = aspects(&node.virsh(&["dumpxml", "--inactive", &uuid]));
+        let theirs = node.exec(&[
+            "virt-install",
+            "--connect",
+            "qemu:///system",
+            "--osinfo",
+            osinfo,
+            "--name",
+            "x",
+            "--memory",
+            "256",
+            "--vcpus",
+            "4",
+            "--disk",
+            "path=/tmp/disk.img,format=raw",
+            "--import",
+            "--print-xml",
+            "--virt-type",
+            "qemu",
+            "--network",
+            "user",
+            "--graphics",
+            "vnc",
+        ]);
+        let mut wanted = aspects(&theirs);
+        for Otherwise { aspect, ours, .. } in otherwise {
+            let theirs = wanted.insert(aspect, (*ours).to_owned());
+            assert_ne!(theirs.as_deref(), Some(*ours), "{osinfo}: no difference in {aspect}");
+        }
+        assert_eq!(ours, wanted, "{osinfo}");
+    }
+}
+
+#[test]
+fn a_node_without_firmware_or_tpm_says_what_to_install() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let site = Site::of_default(&server);
+    let image = upload(&site);
+    let uuid = template(&site, &image, "guarded", "Windows 11");
+    let param = json!({"templates": [{"name": "guarded", "uuid": uuid}]});
+    let act = |action: &str| site.admin.action(TEMPLATES, action, param.clone());
+    let off = || drop(site.done(act("hard_stop")));
+    let doctor = || String::from_utf8_lossy(&server.run(&["doctor"], "").stdout).into_owned();
+    site.done(act("start"));
+    assert_eq!(node.domain_state(&uuid), "running");
+    assert!(!doctor().contains("swtpm") && !doctor().contains("ovmf"), "{}", doctor());
+    off();
+
+    for (path, key, package) in [
+        ("/usr/share/qemu/firmware", "firmware-missing", "apt-get install ovmf"),
+        ("/usr/bin/swtpm", "tpm-missing", "apt-get install swtpm"),
+    ] {
+        let hidden = format!("{path}.hidden");
+        node.exec(&["mv", path, &hidden]);
+        let answer = act("start").send();
+        assert!(answer.refusal().contains(package), "{}", answer.body);
+        assert_eq!(answer.json()["data"]["error"], key, "{}", answer.body);
+        assert!(doctor().contains(package), "{}", doctor());
+        node.exec(&["mv", &hidden, path]);
+        site.done(act("start"));
+        assert_eq!(node.domain_state(&uuid), "running");
+        off();
+    }
+}
+
+fn template(site: &Site, image: &str, name: &str, os_type: &str) -> String {
+    let param = json!({
+        "name": name, "os_type": os_type, "classify": 1, "pool_uuid": site.pool,
+        "network_uuid": site.network, "subnet_uuid": site.subnet, "vcpu": 4, "ram": 0.25,
+        "system_disk": {"image_id": image, "size": 1}, "data_disks": [],
+    });
+    site.done(site.admin.action(TEMPLATES, "create", param));
+    uuid_of(&site.admin, TEMPLATES, name)
+}
+
+/// What the two definitions are compared in.
+fn aspects(xml: &str) -> BTreeMap<&'static str, String> {
+    let xml = xml.replace('\'', "\"");
+    let after = |start: &str, attribute: &str| {
+        let element = xml.split(start).nth(1).unwrap_or_default();
+        let element = element.split('>').next().unwrap_or_default();
+        let value = element.split(&format!("{attribute}=\"")).nth(1);
+        value.and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    };
+    let disk = xml.split("device=\"disk\"").nth(1).unwrap_or_default();
+    let bus = disk.split("bus=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let nic = xml.split("<interface").nth(1).unwrap_or_default();
+    let model = nic.split("<model type=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let video = xml.split("<video>").nth(1).unwrap_or_default();
+    let card = video.split("type=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let chipset = if after("<type ", "machine").contains("q35") { "q35" } else { "i440fx" };
+    BTreeMap::from([
+        ("chipset", chipset.to_owned()),
+        ("firmware", after("<os ", "firmware")),
+        ("clock", after("<clock", "offset")),
+        ("tpm", after("<tpm", "model")),
+        ("hyperv", xml.contains("<hyperv").to_string()),
+        ("usb", after("<controller type=\"usb\"", "model")),
+        ("disk", bus.unwrap_or_default().to_owned()),
+        ("nic", model.unwrap_or_default().to_owned()),
+        ("video", card.unwrap_or_default().to_owned()),
+    ])
+}
