@@ -12,6 +12,7 @@ mod call;
 mod desktop_cloud;
 mod dialect;
 mod dispatch;
+mod download;
 mod encoding;
 mod endpoint;
 mod envelope;

@@ -9,10 +9,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::templates::Power;
-use super::tickets::Tickets;
 use super::{Desktops, store, templates};
 use crate::error::{Error, Result};
 use crate::identity::Caller;
+use crate::identity::Tickets;
 use crate::node::client::OpenCall;
 use crate::operations::Actor;
 use crate::store::visible::Visible;

@@ -5,7 +5,7 @@
 //!   capacity.rs   what there is for more
 //!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
-//!   consoles.rs tickets.rs turns.rs  screens  templates/ spec.rs  what desktops are made like
+//!   consoles.rs turns.rs             screens  templates/ spec.rs  what desktops are made like
 //! ```
 
 mod actual;
@@ -28,7 +28,6 @@ pub mod spec;
 mod spread;
 mod store;
 pub mod templates;
-mod tickets;
 mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +47,7 @@ pub use reach::Reach;
 pub use seat::{Desktop, SeatStatus, UNREADABLE};
 
 use crate::error::Result;
+use crate::identity::Tickets;
 use crate::inventory::Inventory;
 use crate::networks::Networks;
 use crate::operations::Operations;
@@ -57,7 +57,6 @@ use crate::store::{Store, now};
 use actual::{Snapshot, Snapshots};
 use consoles::PICTURES;
 use reconcile::Hopeless;
-use tickets::Tickets;
 use turns::Turns;
 
 /// Seconds that a deletion is remembered for nodes that are away.

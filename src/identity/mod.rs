@@ -13,7 +13,7 @@
 //!   register.rs    accounts of one's own will mail.rs       letters to people
 //!   directory/     LDAP, Active Directory     outsiders.rs  accounts of people known elsewhere
 //!   oidc/          an identity provider       trust.rs      certificates of servers
-//!   gate.rs        few at once
+//!   gate.rs        few at once               tickets.rs    one thing once, by a URL
 //!   cli.rs         `carrel admin`
 //! ```
 
@@ -39,6 +39,7 @@ mod setup;
 mod sign_in;
 mod ssh_keys;
 mod store;
+mod tickets;
 mod token;
 mod trust;
 mod users;
@@ -62,6 +63,7 @@ pub use roles::{Role, RoleChange, ScopedRole, Within};
 pub use sessions::SessionInfo;
 pub use sign_in::{Attempt, Credential, Lifetime, NewSession, SignedIn};
 pub use ssh_keys::SshKey;
+pub use tickets::Tickets;
 pub use token::Token;
 pub use users::{
     AccountChange, Awaits, NewAccount, Preferences, Source, User, Workflow, default_roles,

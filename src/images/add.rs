@@ -1,4 +1,4 @@
-//! From a whole upload to a base image: checks it, makes it a layer, copies it to the pool's nodes.
+//! From a whole upload to an image: checks it, makes it a layer, copies a base image to the pool's nodes.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::copies::{CopyState, LayerCopy};
 use super::store::note_copy;
 use super::upload::Arrived;
-use super::{BaseImage, ImageState, Images, require_free_name, store};
+use super::{Image, ImageKind, ImageState, Images, NewKind, require_free_name, store};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
@@ -16,29 +16,38 @@ use crate::operations::{
 };
 use crate::store::{NodeId, now};
 
-/// Message key of the operation's title too.
+/// Message keys of the operations' titles too.
 const KIND: &str = "image-add";
+const ISO_KIND: &str = "iso-add";
 
 /// What the administrator says of an upload.
 #[derive(Debug, Clone)]
 pub struct NewImage {
+    pub kind: NewKind,
     pub name: String,
+    pub desc: String,
     pub os_type: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
     image: Uuid,
+    #[serde(default = "base_image")]
+    kind: LayerKind,
     node_id: NodeId,
     storage: String,
     /// The layer's hash, when the upload is stored as it came.
     sha256: Option<String>,
 }
 
+/// What all were before there were ISOs.
+const fn base_image() -> LayerKind {
+    LayerKind::BaseImage
+}
+
 impl Args {
     fn layer(&self) -> LayerRef {
-        let storage = self.storage.clone();
-        LayerRef { uuid: self.image, kind: LayerKind::BaseImage, storage }
+        LayerRef { uuid: self.image, kind: self.kind, storage: self.storage.clone() }
     }
 }
 
@@ -48,24 +57,24 @@ pub(super) fn register(images: &Images) {
         Action::new("adopt", adopt, remove_layer).commits(),
         Action::new("distribute", distribute, nothing),
     ];
-    images
-        .operations
-        .register(KIND, Saga::new(Lane::Copy, images.clone(), STEPS).counting(Unit::Bytes));
+    for kind in [KIND, ISO_KIND] {
+        let saga = Saga::new(Lane::Copy, images.clone(), STEPS).counting(Unit::Bytes);
+        images.operations.register(kind, saga);
+    }
 }
 
 impl Images {
     /// Takes over a whole upload. From now on it is either made an image or thrown away.
     ///
     /// # Errors
-    /// `pool-unknown`, `image-name-taken`: the upload is thrown away.
+    /// `pool-unknown`, `image-name-taken`, `iso-name-taken`: the upload is thrown away.
     pub fn add(
         &self,
         actor: &Actor,
-        pool: Uuid,
         new: &NewImage,
         arrived: Arrived,
     ) -> Result<SubmittedOperation> {
-        let submitted = self.submit_add(actor, pool, new, &arrived);
+        let submitted = self.submit_add(actor, new, &arrived);
         if submitted.is_err()
             && let Err(error) = self.discard(arrived)
         {
@@ -88,16 +97,16 @@ impl Images {
     fn submit_add(
         &self,
         actor: &Actor,
-        pool: Uuid,
         new: &NewImage,
         arrived: &Arrived,
     ) -> Result<SubmittedOperation> {
-        let pool = self.inventory.pool(pool)?;
-        let image = BaseImage {
+        let kind = self.kind(new.kind)?;
+        let image = Image {
             id: 0,
             uuid: arrived.uuid,
-            pool_id: pool.id,
+            kind,
             name: new.name.clone(),
+            desc: new.desc.clone(),
             os_type: new.os_type.clone(),
             md5: arrived.md5.clone(),
             sha256: String::new(),
@@ -109,15 +118,16 @@ impl Images {
         };
         let args = Args {
             image: arrived.uuid,
+            kind: kind.layer(),
             node_id: arrived.node_id,
             storage: arrived.storage.clone(),
             sha256: arrived.stays.then(|| arrived.sha256.clone()),
         };
         self.operations.submit(actor, |tx| {
-            require_free_name(tx, pool.id, &new.name, None)?;
+            require_free_name(tx, kind, &new.name, None)?;
             store::insert(tx, &image)?;
             note_copy(tx, &copy(&args, CopyState::Copying(0), ""))?;
-            NewOperation::new(KIND, &args, image.uuid, &image.name)
+            NewOperation::new(kind.key(KIND, ISO_KIND), &args, image.uuid, &image.name)
         })
     }
 }
@@ -141,16 +151,17 @@ fn remove_rows(images: &Images, args: &Args, _: &Execution) -> Result<()> {
         .discard(args.image, args.storage.clone())
 }
 
-/// The other nodes of the image's pool.
-fn others(images: &Images, image: &BaseImage, args: &Args) -> Result<Vec<Node>> {
-    let mut nodes = images.inventory.compute_nodes(image.pool_id)?;
+/// The other nodes of the image's pool; none for an ISO, which is brought to where it is used.
+fn others(images: &Images, image: &Image, args: &Args) -> Result<Vec<Node>> {
+    let ImageKind::Base(pool) = image.kind else { return Ok(Vec::new()) };
+    let mut nodes = images.inventory.compute_nodes(pool)?;
     nodes.retain(|node| node.id != args.node_id);
     Ok(nodes)
 }
 
 /// The part of every node is the image's bytes: checked and made a layer on the first, carried to the others.
 fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
-    let image = images.base_image(args.image)?;
+    let image = images.image(args.image)?;
     // All of them now: the whole does not grow when the others begin.
     let others = others(images, &image, args)?;
     for node in others.iter().map(|node| node.id).chain([args.node_id]) {
@@ -168,9 +179,9 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     };
     let name = image.name.clone();
     images.store.write(|tx| {
-        let image = store::find(tx, args.image)?;
+        let image = store::find(tx, args.image)?.ok_or_else(|| super::unknown(args.image))?;
         let (virtual_size, disk_size) = (facts.virtual_size, facts.disk_size);
-        store::adopted(tx, &BaseImage { sha256, virtual_size, disk_size, ..image })?;
+        store::adopted(tx, &Image { sha256, virtual_size, disk_size, ..image })?;
         note_copy(tx, &copy(args, CopyState::Ready, &facts.path))?;
         if facts.mended {
             let (action, module) = ("log-image-mended", "images");
@@ -184,7 +195,7 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
 }
 
 /// What a node says of its work, in bytes of the image.
-pub(super) fn part_of(image: &BaseImage, Progress { done, total }: Progress) -> u64 {
+pub(super) fn part_of(image: &Image, Progress { done, total }: Progress) -> u64 {
     let bytes =
         u128::from(image.disk_size) * u128::from(done.min(total)) / u128::from(total.max(1));
     u64::try_from(bytes).unwrap_or(image.disk_size)
@@ -210,7 +221,7 @@ fn remove_layer(images: &Images, args: &Args, _: &Execution) -> Result<()> {
 /// To the other nodes of the pool, side by side. A node that cannot take it now fails its own part: the image is
 /// good.
 fn distribute(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
-    let image = images.base_image(args.image)?;
+    let image = images.image(args.image)?;
     let nodes = others(images, &image, args)?;
     // By now its size as a layer is known.
     nodes.iter().for_each(|node| execution.part_begins(node.id, image.disk_size));

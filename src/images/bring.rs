@@ -1,14 +1,14 @@
-//! Brings base images to nodes that lack them; their copies' rows tell how it goes.
+//! Brings images to nodes that lack them; their copies' rows tell how it goes.
 
 use super::copies::{CopyState, LayerCopy};
 use super::store::{note_copy, ready_copy};
 use super::transfer::{Transfer, Turn};
-use super::{BaseImage, Images, store};
+use super::{Image, Images, store};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
-use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
+use crate::node::protocol::{ImageFacts, LayerRef};
 use crate::store::NodeId;
 
 /// Takes the bytes that were carried, and of how many.
@@ -19,10 +19,10 @@ impl Images {
     /// for that.
     ///
     /// # Errors
-    /// `image-copy-lost`, `node-unreachable`, `upload-stopped-for-room`, and of kind cancelled.
+    /// `image-copy-lost`, `iso-copy-lost`, `node-unreachable`, `upload-stopped-for-room`, and of kind cancelled.
     pub fn ensure_on(
         &self,
-        image: &BaseImage,
+        image: &Image,
         node: &Node,
         cancel: &CancelFlag,
         told: &mut Told<'_>,
@@ -30,7 +30,7 @@ impl Images {
         let turn = self.transfers.turn(image.uuid, node.id, cancel)?;
         let known = self.store.read(|conn| ready_copy(conn, image.uuid, node.id))?;
         if let Some(copy) = known {
-            let layer = copy.layer_ref(LayerKind::BaseImage);
+            let layer = copy.layer_ref(image.kind.layer());
             let client = self.inventory.client_within(node.id, FIRST_CONNECTION)?;
             let mut watch = Watch { progress: &mut |_| (), cancel };
             if inspect(&client, &layer, false, &mut watch)?.exists {
@@ -38,7 +38,7 @@ impl Images {
             }
         }
         let storage = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
-        let layer = LayerRef { uuid: image.uuid, kind: LayerKind::BaseImage, storage };
+        let layer = LayerRef { uuid: image.uuid, kind: image.kind.layer(), storage };
         self.bring(&turn, image, node, layer, cancel, told)
     }
 
@@ -46,7 +46,7 @@ impl Images {
     pub(super) fn bring(
         &self,
         _turn: &Turn,
-        image: &BaseImage,
+        image: &Image,
         node: &Node,
         layer: LayerRef,
         cancel: &CancelFlag,
@@ -93,14 +93,16 @@ impl Images {
 
     fn fetch(
         &self,
-        image: &BaseImage,
+        image: &Image,
         node: &Node,
         layer: &LayerRef,
         cancel: &CancelFlag,
         told: &mut Told<'_>,
     ) -> Result<ImageFacts> {
-        let lost =
-            || Error::conflict("image-copy-lost").arg("name", &image.name).arg("node", &node.name);
+        let lost = || {
+            let key = image.kind.key("image-copy-lost", "iso-copy-lost");
+            Error::conflict(key).arg("name", &image.name).arg("node", &node.name)
+        };
         let copies = self.store.read(|conn| store::copies(conn, &[image.uuid]))?;
         let source = copies
             .iter()
@@ -113,7 +115,7 @@ impl Images {
             item.result.map_err(Error::from)?;
         }
         let transfer = Transfer {
-            layer: source.layer_ref(LayerKind::BaseImage),
+            layer: source.layer_ref(layer.kind),
             from: (source.node_id, &from),
             to: &to,
             storage: layer.storage.clone(),

@@ -1,14 +1,16 @@
-//! Base images, and the copies of layers on the nodes.
+//! Base images and ISOs, and the copies of layers on the nodes.
 //!
-//! A base image begins as an upload: its bytes go straight to a storage of this machine's node, and only
+//! An image begins as an upload: its bytes go straight to a storage of this machine's node, and only
 //! when they are whole does a row appear, in the same transaction as the operation that checks them.
-//! Copies are rows for base images and for versions of templates alike: a row comes before its file and
+//! Copies are rows for images and for versions of templates alike: a row comes before its file and
 //! goes after it.
 
 mod add;
 mod bring;
 mod copies;
 mod delete;
+mod download;
+mod kind;
 pub mod os_type;
 mod resync;
 mod store;
@@ -25,16 +27,20 @@ use uuid::Uuid;
 
 pub use add::NewImage;
 pub use copies::{CopyState, LayerCopy};
-pub use store::{ImageLine, note_copy, ready_copy, ready_nodes};
+pub use download::{Download, file_name};
+pub use kind::{ImageKind, IsoType, NewKind};
+pub use resync::require_ready;
+pub use store::{CopyLine, ImageLine, note_copy, ready_copy, ready_nodes};
 pub use upload::{Arrived, Upload};
 
 use transfer::Transfers;
 
 use crate::error::{Error, Result};
+use crate::identity::Tickets;
 use crate::inventory::Inventory;
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
-use crate::store::{PoolId, Store, now};
+use crate::store::{Store, now};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageState {
@@ -63,14 +69,15 @@ impl ImageState {
     }
 }
 
-/// A base image. Sizes in bytes.
+/// A base image or an ISO. Sizes in bytes.
 #[derive(Debug, Clone)]
-pub struct BaseImage {
+pub struct Image {
     pub id: i64,
     /// Also its layer's.
     pub uuid: Uuid,
-    pub pool_id: PoolId,
+    pub kind: ImageKind,
     pub name: String,
+    pub desc: String,
     pub os_type: String,
     /// Of the file as it was uploaded.
     pub md5: String,
@@ -84,7 +91,16 @@ pub struct BaseImage {
     pub updated_at: Option<i64>,
 }
 
-/// The base images of this installation. Cheap to clone.
+/// What shall be said of an ISO from now on; `None` stays as it is.
+#[derive(Debug)]
+pub struct IsoEdit {
+    pub name: Option<String>,
+    pub desc: Option<String>,
+    pub os_type: Option<String>,
+    pub of: Option<IsoType>,
+}
+
+/// The images of this installation. Cheap to clone.
 #[derive(Clone)]
 pub struct Images {
     store: Store,
@@ -95,6 +111,8 @@ pub struct Images {
     transfers: Transfers,
     /// Uploads of this process that are under way.
     uploads: Arc<Mutex<HashSet<Uuid>>>,
+    /// Who may fetch which ISO.
+    downloads: Arc<Mutex<Tickets<Uuid>>>,
 }
 
 impl Images {
@@ -102,8 +120,8 @@ impl Images {
     pub fn new(store: Store, operations: Operations, inventory: Inventory) -> Self {
         let runtime = Handle::current();
         let transfers = Transfers::new(runtime.clone());
-        let images =
-            Self { store, operations, inventory, runtime, transfers, uploads: Arc::default() };
+        let (uploads, downloads) = (Arc::default(), Arc::default());
+        let images = Self { store, operations, inventory, runtime, transfers, uploads, downloads };
         add::register(&images);
         delete::register(&images);
         resync::register(&images);
@@ -111,14 +129,32 @@ impl Images {
     }
 
     /// # Errors
-    /// `image-unknown`
-    pub fn base_image(&self, uuid: Uuid) -> Result<BaseImage> {
-        self.store.read(|conn| store::find(conn, uuid))
+    /// `image-unknown`, also when it is an ISO.
+    pub fn base_image(&self, uuid: Uuid) -> Result<Image> {
+        self.store.read(|conn| self.base_image_in(conn, uuid))
     }
 
     /// As [`Images::base_image`], within a transaction.
-    pub fn base_image_in(&self, conn: &Connection, uuid: Uuid) -> Result<BaseImage> {
-        store::find(conn, uuid)
+    pub fn base_image_in(&self, conn: &Connection, uuid: Uuid) -> Result<Image> {
+        let image = store::find(conn, uuid)?.filter(|image| image.kind.pool().is_some());
+        image.ok_or_else(|| unknown(uuid))
+    }
+
+    /// # Errors
+    /// `iso-unknown`, also when it is a base image.
+    pub fn iso(&self, uuid: Uuid) -> Result<Image> {
+        self.store.read(|conn| self.iso_in(conn, uuid))
+    }
+
+    /// As [`Images::iso`], within a transaction.
+    pub fn iso_in(&self, conn: &Connection, uuid: Uuid) -> Result<Image> {
+        let image = store::find(conn, uuid)?.filter(|image| image.kind.iso_type().is_some());
+        image.ok_or_else(|| Error::not_found("iso-unknown").arg("uuid", uuid))
+    }
+
+    /// Of either kind.
+    fn image(&self, uuid: Uuid) -> Result<Image> {
+        self.store.read(|conn| store::find(conn, uuid))?.ok_or_else(|| unknown(uuid))
     }
 
     /// The images of a pool.
@@ -128,6 +164,11 @@ impl Images {
     pub fn list(&self, pool: Uuid, query: ListQuery) -> Result<Page<ImageLine>> {
         let pool = self.inventory.pool(pool)?;
         store::list(&self.store, &query.with("pool_id", pool.id))
+    }
+
+    /// The library of ISOs.
+    pub fn list_isos(&self, query: &ListQuery) -> Result<Page<ImageLine>> {
+        store::list_isos(&self.store, query)
     }
 
     /// # Errors
@@ -149,32 +190,56 @@ impl Images {
     pub fn edit(&self, pool: Uuid, uuid: Uuid, name: &str, os_type: &str) -> Result<()> {
         let image = self.in_pool(pool, uuid)?;
         self.store.write(|tx| {
-            require_free_name(tx, image.pool_id, name, Some(uuid))?;
-            store::edit(tx, uuid, name, os_type, now())
+            require_free_name(tx, image.kind, name, Some(uuid))?;
+            let edited = Image { name: name.to_owned(), os_type: os_type.to_owned(), ..image };
+            store::edit(tx, &edited, now())
         })
     }
 
-    fn in_pool(&self, pool: Uuid, uuid: Uuid) -> Result<BaseImage> {
+    /// Changes what is said of an ISO; `None` stays as it is. Gives its name.
+    ///
+    /// # Errors
+    /// `iso-unknown`, `iso-name-taken`
+    pub fn edit_iso(&self, uuid: Uuid, edit: IsoEdit) -> Result<String> {
+        self.store.write(|tx| {
+            let iso = self.iso_in(tx, uuid)?;
+            let edited = Image {
+                name: edit.name.unwrap_or(iso.name),
+                desc: edit.desc.unwrap_or(iso.desc),
+                os_type: edit.os_type.unwrap_or(iso.os_type),
+                kind: edit.of.map_or(iso.kind, ImageKind::Iso),
+                ..iso
+            };
+            require_free_name(tx, edited.kind, &edited.name, Some(uuid))?;
+            store::edit(tx, &edited, now())?;
+            Ok(edited.name)
+        })
+    }
+
+    fn in_pool(&self, pool: Uuid, uuid: Uuid) -> Result<Image> {
         let pool = self.inventory.pool(pool)?;
         let image = self.base_image(uuid)?;
-        if image.pool_id == pool.id {
-            Ok(image)
-        } else {
-            Err(Error::not_found("image-unknown").arg("uuid", uuid))
-        }
+        if image.kind == ImageKind::Base(pool.id) { Ok(image) } else { Err(unknown(uuid)) }
     }
+}
+
+fn unknown(uuid: Uuid) -> Error {
+    Error::not_found("image-unknown").arg("uuid", uuid)
 }
 
 fn require_free_name(
     conn: &Connection,
-    pool_id: PoolId,
+    kind: ImageKind,
     name: &str,
     except: Option<Uuid>,
 ) -> Result<()> {
-    match store::uuid_of_name(conn, pool_id, name)? {
-        Some(other) if Some(other) != except => {
-            Err(Error::conflict("image-name-taken").arg("field", "name").arg("name", name))
-        }
+    match store::uuid_of_name(conn, kind, name)? {
+        Some(other) if Some(other) != except => Err(name_taken(kind, name)),
         _ => Ok(()),
     }
+}
+
+fn name_taken(kind: ImageKind, name: &str) -> Error {
+    let key = kind.key("image-name-taken", "iso-name-taken");
+    Error::conflict(key).arg("field", "name").arg("name", name)
 }

@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::add::part_of;
 use super::bring::inspect;
 use super::copies::CopyState;
-use super::{BaseImage, ImageState, Images, store};
+use super::{Image, ImageState, Images, store};
 use crate::error::{Error, Result};
 use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::Watch;
-use crate::node::protocol::{LayerKind, LayerRef};
+use crate::node::protocol::LayerRef;
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, nothing,
 };
@@ -46,7 +46,7 @@ impl Images {
         let node = self.inventory.node(node)?;
         let args = Args { image: image.uuid, node: node.uuid };
         let submitted = self.operations.submit(actor, |tx| {
-            let image = store::find(tx, image.uuid)?;
+            let image = self.base_image_in(tx, image.uuid)?;
             require_ready(&image)?;
             let new = NewOperation::new(KIND, &args, image.uuid, &image.name)?;
             Ok(new.on([(node.id, 0)]))
@@ -56,12 +56,13 @@ impl Images {
 }
 
 /// # Errors
-/// `image-not-ready`
-pub(super) fn require_ready(image: &BaseImage) -> Result<()> {
+/// `image-not-ready`, `iso-not-ready`
+pub fn require_ready(image: &Image) -> Result<()> {
     match image.state {
         ImageState::Ready => Ok(()),
         ImageState::Checking | ImageState::Deleting => {
-            Err(Error::busy("image-not-ready").arg("name", &image.name))
+            let key = image.kind.key("image-not-ready", "iso-not-ready");
+            Err(Error::busy(key).arg("name", &image.name))
         }
     }
 }
@@ -76,7 +77,7 @@ fn verify(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
         Some(copy) => copy.storage,
         None => images.inventory.storage_for(node.id, StorageRole::TemplateSystem)?,
     };
-    let layer = LayerRef { uuid: image.uuid, kind: LayerKind::BaseImage, storage };
+    let layer = LayerRef { uuid: image.uuid, kind: image.kind.layer(), storage };
     execution.part_begins(node.id, image.disk_size);
     let mut watch = Watch {
         progress: &mut |progress| execution.part_progress(node.id, part_of(&image, progress)),

@@ -1,4 +1,4 @@
-//! Rows of base images and of layers' copies.
+//! Rows of images and of layers' copies.
 
 use std::collections::HashSet;
 
@@ -6,18 +6,18 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::copies::{CopyState, LayerCopy};
-use super::{BaseImage, ImageState};
+use super::{Image, ImageKind, ImageState, IsoType, name_taken};
 use crate::error::{Error, Fault, Result};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, json, unsigned, uuid};
-use crate::store::{NodeId, PoolId, Store, Topic, Tx, now, unique};
+use crate::store::{NodeId, Store, Topic, Tx, now, unique};
 
-const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.name, b.os_type, b.md5, b.sha256, \
+const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.iso_type, b.name, b.desc, b.os_type, b.md5, b.sha256, \
      b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
 
 static IMAGES: Listing = Listing {
     select: COLUMNS,
-    from: "base_images b",
+    from: "images b",
     columns: &[
         Column::integer("id", "b.id"),
         Column::exact("uuid", "b.uuid"),
@@ -32,10 +32,29 @@ static IMAGES: Listing = Listing {
     order: "b.id",
 };
 
+static ISOS: Listing = Listing {
+    select: COLUMNS,
+    from: "images b",
+    columns: &[
+        Column::integer("id", "b.id"),
+        Column::exact("uuid", "b.uuid"),
+        Column::exact("kind", "b.kind"),
+        Column::text("name", "b.name"),
+        Column::text("desc", "b.desc"),
+        Column::text("os_type", "b.os_type"),
+        Column::integer("type", "b.iso_type"),
+        Column::exact("md5_sum", "b.md5"),
+        Column::order("size", "b.disk_size"),
+        Column::integer("size_bytes", "b.disk_size"),
+        Column::time("created_at", "b.created_at"),
+    ],
+    order: "b.id",
+};
+
 /// An image with its copies.
 #[derive(Debug, Clone)]
 pub struct ImageLine {
-    pub image: BaseImage,
+    pub image: Image,
     pub copies: Vec<CopyLine>,
 }
 
@@ -52,30 +71,33 @@ pub fn list(store: &Store, query: &ListQuery) -> Result<Page<ImageLine>> {
     IMAGES.page_with(store, query, image, lines)
 }
 
-pub fn line(conn: &Connection, image: BaseImage) -> Result<ImageLine> {
+pub fn list_isos(store: &Store, query: &ListQuery) -> Result<Page<ImageLine>> {
+    ISOS.page_with(store, &query.clone().with("kind", "iso"), image, lines)
+}
+
+pub fn line(conn: &Connection, image: Image) -> Result<ImageLine> {
     let mut lines = lines(conn, vec![image])?;
     lines.pop().ok_or_else(|| Error::internal("an image without its line"))
 }
 
-fn lines(conn: &Connection, images: Vec<BaseImage>) -> Result<Vec<ImageLine>> {
+fn lines(conn: &Connection, images: Vec<Image>) -> Result<Vec<ImageLine>> {
     let layers: Vec<Uuid> = images.iter().map(|image| image.uuid).collect();
     let copies = copies_with_nodes(conn, &layers)?;
-    let line = |image: BaseImage| {
+    let line = |image: Image| {
         let own = copies.iter().filter(|line| line.copy.layer == image.uuid);
         ImageLine { copies: own.cloned().collect(), image }
     };
     Ok(images.into_iter().map(line).collect())
 }
 
-pub fn find(conn: &Connection, uuid: Uuid) -> Result<BaseImage> {
-    let sql = format!("SELECT {COLUMNS} FROM base_images b WHERE b.uuid = ?1");
-    let found = rows::first(conn, &sql, [uuid.to_string()], image)?;
-    found.ok_or_else(|| Error::not_found("image-unknown").arg("uuid", uuid))
+pub fn find(conn: &Connection, uuid: Uuid) -> Result<Option<Image>> {
+    let sql = format!("SELECT {COLUMNS} FROM images b WHERE b.uuid = ?1");
+    rows::first(conn, &sql, [uuid.to_string()], image)
 }
 
 pub fn names(conn: &Connection, images: &[Uuid]) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(
-        "SELECT b.name FROM json_each(?1) w JOIN base_images b ON b.uuid = w.value ORDER BY w.key",
+        "SELECT b.name FROM json_each(?1) w JOIN images b ON b.uuid = w.value ORDER BY w.key",
     )?;
     let names = statement.query_map([uuid_list(images)?], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
@@ -87,21 +109,31 @@ fn uuid_list(uuids: &[Uuid]) -> Result<String> {
     serde_json::to_string(&texts).map_err(Error::internal)
 }
 
-pub fn uuid_of_name(conn: &Connection, pool_id: PoolId, name: &str) -> Result<Option<Uuid>> {
-    let mut statement =
-        conn.prepare_cached("SELECT uuid FROM base_images WHERE pool_id = ?1 AND name = ?2")?;
-    Ok(statement.query_row(params![pool_id, name], |row| uuid(row, 0)).optional()?)
+pub fn uuid_of_name(conn: &Connection, kind: ImageKind, name: &str) -> Result<Option<Uuid>> {
+    let sql = match kind {
+        ImageKind::Base(_) => {
+            "SELECT uuid FROM images WHERE kind = 'base' AND pool_id = ?1 AND name = ?2"
+        }
+        ImageKind::Iso(_) => {
+            "SELECT uuid FROM images WHERE kind = 'iso' AND pool_id IS ?1 AND name = ?2"
+        }
+    };
+    let mut statement = conn.prepare_cached(sql)?;
+    Ok(statement.query_row(params![kind.pool(), name], |row| uuid(row, 0)).optional()?)
 }
 
-pub fn insert(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
+pub fn insert(tx: &Tx<'_>, image: &Image) -> Result<()> {
     tx.changed(Topic::Images);
     let inserted = tx.execute(
-        "INSERT INTO base_images (uuid, pool_id, name, os_type, md5, sha256, virtual_size, \
-         disk_size, state, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+        "INSERT INTO images (uuid, kind, pool_id, iso_type, name, desc, os_type, md5, sha256, \
+         virtual_size, disk_size, state, created_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
         params![
             image.uuid.to_string(),
-            image.pool_id,
+            image.kind.word(),
+            image.kind.pool(),
+            image.kind.iso_type().map(IsoType::number),
             image.name,
+            image.desc,
             image.os_type,
             image.md5,
             image.sha256,
@@ -111,16 +143,14 @@ pub fn insert(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
             image.created_at
         ],
     );
-    unique(inserted, || {
-        Error::conflict("image-name-taken").arg("field", "name").arg("name", &image.name)
-    })
+    unique(inserted, || name_taken(image.kind, &image.name))
 }
 
 /// What checking the upload has found.
-pub fn adopted(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
+pub fn adopted(tx: &Tx<'_>, image: &Image) -> Result<()> {
     tx.changed(Topic::Images);
     tx.execute(
-        "UPDATE base_images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
+        "UPDATE images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
          updated_at = ?5 WHERE uuid = ?1",
         params![
             image.uuid.to_string(),
@@ -133,11 +163,20 @@ pub fn adopted(tx: &Tx<'_>, image: &BaseImage) -> Result<()> {
     Ok(())
 }
 
-pub fn edit(tx: &Tx<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Result<()> {
+/// What people may change.
+pub fn edit(tx: &Tx<'_>, image: &Image, now: i64) -> Result<()> {
     tx.changed(Topic::Images);
     tx.execute(
-        "UPDATE base_images SET name = ?2, os_type = ?3, updated_at = ?4 WHERE uuid = ?1",
-        params![uuid.to_string(), name, os_type, now],
+        "UPDATE images SET name = ?2, desc = ?3, os_type = ?4, iso_type = ?5, updated_at = ?6 \
+         WHERE uuid = ?1",
+        params![
+            image.uuid.to_string(),
+            image.name,
+            image.desc,
+            image.os_type,
+            image.kind.iso_type().map(IsoType::number),
+            now
+        ],
     )?;
     Ok(())
 }
@@ -145,7 +184,7 @@ pub fn edit(tx: &Tx<'_>, uuid: Uuid, name: &str, os_type: &str, now: i64) -> Res
 pub fn set_state(tx: &Tx<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
     tx.changed(Topic::Images);
     tx.execute(
-        "UPDATE base_images SET state = ?2, updated_at = ?3 WHERE uuid = ?1",
+        "UPDATE images SET state = ?2, updated_at = ?3 WHERE uuid = ?1",
         params![uuid.to_string(), state.word(), now()],
     )?;
     Ok(())
@@ -155,15 +194,15 @@ pub fn set_state(tx: &Tx<'_>, uuid: Uuid, state: ImageState) -> Result<()> {
 pub fn remove(tx: &Tx<'_>, image: Uuid) -> Result<()> {
     tx.changed(Topic::Images);
     tx.execute("DELETE FROM layer_copies WHERE layer = ?1", [image.to_string()])?;
-    tx.execute("DELETE FROM base_images WHERE uuid = ?1", [image.to_string()])?;
+    tx.execute("DELETE FROM images WHERE uuid = ?1", [image.to_string()])?;
     Ok(())
 }
 
 /// Names of the templates made of an image, by name, at most `limit`, and how many there are.
-pub fn users(conn: &Connection, image: Uuid, limit: usize) -> Result<(Vec<String>, usize)> {
+pub fn users(conn: &Connection, image: &Image, limit: usize) -> Result<(Vec<String>, usize)> {
     let mut statement =
         conn.prepare_cached("SELECT name FROM templates WHERE base_image = ?1 ORDER BY name")?;
-    let names = statement.query_map([image.to_string()], |row| row.get(0))?;
+    let names = statement.query_map([image.uuid.to_string()], |row| row.get(0))?;
     let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
     let count = names.len();
     names.truncate(limit);
@@ -250,12 +289,16 @@ fn copies_with_nodes(conn: &Connection, layers: &[Uuid]) -> Result<Vec<CopyLine>
     Ok(lines)
 }
 
-fn image(row: &Row<'_>) -> Result<BaseImage> {
-    Ok(BaseImage {
+fn image(row: &Row<'_>) -> Result<Image> {
+    Ok(Image {
         id: row.get("id")?,
         uuid: uuid(row, "uuid")?,
-        pool_id: row.get("pool_id")?,
+        kind: match row.get("iso_type")? {
+            None => ImageKind::Base(row.get("pool_id")?),
+            Some(number) => ImageKind::Iso(IsoType::parse(number)?),
+        },
         name: row.get("name")?,
+        desc: row.get("desc")?,
         os_type: row.get("os_type")?,
         md5: row.get("md5")?,
         sha256: row.get("sha256")?,

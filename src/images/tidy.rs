@@ -40,7 +40,7 @@ impl Images {
         {
             return Ok(true);
         }
-        match self.base_image(upload) {
+        match self.image(upload) {
             // Its operation adopts it.
             Ok(image) => Ok(image.state == ImageState::Checking),
             Err(error) if error.kind() == Kind::NotFound => Ok(false),

@@ -3,16 +3,17 @@
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-use super::{Images, require_free_name};
+use super::{Images, NewKind, require_free_name};
 use crate::error::{Error, Result};
 use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::OpenCall;
+use crate::node::iso;
 use crate::node::units::human;
 use crate::store::NodeId;
 
 /// The first bytes of a qcow2 file.
 const QCOW2: &[u8] = b"QFI\xfb";
-/// So much of a file tells whether it is stored as it came.
+/// So much of a disk image tells whether it is stored as it came.
 const HEAD: usize = 80;
 
 /// Keeps an upload from being taken for a left one.
@@ -39,6 +40,7 @@ impl Drop for UnderWay {
 pub struct Upload {
     /// The image to be.
     uuid: Uuid,
+    is_iso: bool,
     under_way: UnderWay,
     node_id: NodeId,
     storage: String,
@@ -64,11 +66,11 @@ impl Images {
     /// Refuses an upload before its first byte. `size`: what the client announced.
     ///
     /// # Errors
-    /// `pool-unknown`, `image-name-taken`, `upload-no-room`, `node-unreachable`.
-    pub fn check_upload(&self, pool: Uuid, name: Option<&str>, size: Option<u64>) -> Result<()> {
-        let pool = self.inventory.pool(pool)?;
+    /// `pool-unknown`, `image-name-taken`, `iso-name-taken`, `upload-no-room`, `node-unreachable`.
+    pub fn check_upload(&self, kind: NewKind, name: Option<&str>, size: Option<u64>) -> Result<()> {
+        let kind = self.kind(kind)?;
         if let Some(name) = name {
-            self.store.read(|conn| require_free_name(conn, pool.id, name, None))?;
+            self.store.read(|conn| require_free_name(conn, kind, name, None))?;
         }
         let node = self.inventory.local_node()?;
         let path = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
@@ -86,11 +88,11 @@ impl Images {
         }
     }
 
-    /// Opens the way to the storage. Within the runtime, on a thread that may block.
+    /// Opens the way to the storage, for an ISO or a disk image. Within the runtime, on a thread that may block.
     ///
     /// # Errors
     /// `node-unreachable`
-    pub fn open_upload(&self) -> Result<Upload> {
+    pub fn open_upload(&self, is_iso: bool) -> Result<Upload> {
         let node = self.inventory.local_node()?;
         let storage = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
         let uuid = Uuid::new_v4();
@@ -98,7 +100,8 @@ impl Images {
         let under_way = UnderWay::new(self, uuid);
         let _inside = self.runtime.enter();
         let stream = client.receive(uuid, storage.clone(), None)?;
-        Ok(Upload { uuid, under_way, node_id: node.id, storage, stream, head: Vec::new() })
+        let head = Vec::new();
+        Ok(Upload { uuid, is_iso, under_way, node_id: node.id, storage, stream, head })
     }
 }
 
@@ -116,10 +119,15 @@ impl Upload {
     /// Passes bytes on; waits while the storage is slower than the client.
     ///
     /// # Errors
-    /// Why the node takes no more, for instance `upload-stopped-for-room`.
+    /// Why the node takes no more, for instance `upload-stopped-for-room`; `not-an-iso` as soon as the bytes show it.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let missing = HEAD.saturating_sub(self.head.len());
+        let head = if self.is_iso { iso::HEAD } else { HEAD };
+        let missing = head.saturating_sub(self.head.len());
         self.head.extend(bytes.iter().take(missing));
+        let is_known = missing > 0 && self.head.len() == head;
+        if self.is_iso && is_known && !iso::is_iso(&self.head) {
+            return Err(Error::bad_input("not-an-iso"));
+        }
         if let Err(broken) = self.stream.write_all(bytes).await {
             // The node says by itself why it stopped reading.
             let answer = (&mut self.stream.reply).await;
@@ -135,7 +143,7 @@ impl Upload {
     /// # Errors
     /// As [`Upload::write`].
     pub async fn finish(self) -> Result<Arrived> {
-        let Self { uuid, under_way, node_id, storage, stream, head } = self;
+        let Self { uuid, is_iso, under_way, node_id, storage, stream, head } = self;
         let received = stream.received().await?;
         Ok(Arrived {
             uuid,
@@ -144,7 +152,7 @@ impl Upload {
             size: received.size,
             md5: received.md5,
             sha256: received.sha256,
-            stays: stays_as_it_is(&head),
+            stays: is_iso || stays_as_it_is(&head),
             _under_way: under_way,
         })
     }

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod cancel;
 pub mod client;
+pub mod iso;
 pub mod link;
 pub mod local;
 pub mod names;

@@ -33,6 +33,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0031_desktop_names.sql")),
     M::up(include_str!("../../assets/migrations/0032_template_versions.sql")),
     M::up(include_str!("../../assets/migrations/0033_hardware.sql")),
+    M::up(include_str!("../../assets/migrations/0034_isos.sql")),
     // next file goes here
 ];
 

@@ -53,8 +53,8 @@ mod tests {
             "INSERT INTO pools (id, uuid, name, created_at) VALUES (1, 'p', 'p', 0)",
         )
         .expect("rows");
-        let insert = "INSERT INTO base_images (uuid, pool_id, name, os_type, md5, sha256, virtual_size, disk_size, state, \
-             created_at) VALUES (?1, 1, ?1, 'linux', '', '', 0, 0, 'ready', 0)";
+        let insert = "INSERT INTO images (uuid, kind, pool_id, name, os_type, md5, sha256, virtual_size, disk_size, state, \
+             created_at) VALUES (?1, 'base', 1, ?1, 'linux', '', '', 0, 0, 'ready', 0)";
         for number in 0..400_u128 {
             conn.execute(insert, [uuid::Uuid::from_u128(number).to_string()]).expect("a row");
         }
@@ -64,7 +64,7 @@ mod tests {
     /// `None`: they cannot be counted.
     fn images(path: &Path) -> Option<i64> {
         let conn = Connection::open(path).expect("open");
-        conn.query_row("SELECT count(*) FROM base_images NOT INDEXED", [], |row| row.get(0)).ok()
+        conn.query_row("SELECT count(*) FROM images NOT INDEXED", [], |row| row.get(0)).ok()
     }
 
     #[test]

@@ -55,6 +55,7 @@ export const routes: RouteRecordRaw[] = [
       page('pools', 'pools', () => import('./pages/pools/Pools.vue')),
       page('nodes', 'nodes', () => import('./pages/nodes/Nodes.vue')),
       page('images', 'images', () => import('./pages/images/Images.vue')),
+      page('isos', 'isos', () => import('./pages/isos/Isos.vue')),
       page('networks', 'networks', () => import('./pages/networks/Networks.vue')),
       page('templates', 'templates', () => import('./pages/templates/Templates.vue')),
       page('groups', 'groups', () => import('./pages/groups/Groups.vue')),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::room::Room;
-use crate::support::{Client, rows, small_image};
+use crate::support::{Client, iso, rows, small_image};
 
 /// What is measured anew for each request, or counts it.
 const MOVING: [&str; 11] = [
@@ -36,6 +36,10 @@ fn furnished() -> Room {
     );
     site.upload("another", &small_image(&room.server));
     site.template("second", &room.image);
+    let cd = iso(&room.server, "cd", b"content");
+    for name in ["installer", "drivers"] {
+        site.upload_iso(name, &cd);
+    }
     site.classroom_at("room-b", "198.51.100.1", "198.51.100.9");
     room.deploy("pc", 2);
     let group = room.deploy("lab", 1);

@@ -100,7 +100,7 @@ fn reference_counts_that_a_killed_writer_left_are_made_anew() {
     let sum = String::from_utf8_lossy(&sum.stdout).split(' ').next().expect("a sum").to_owned();
     let database = rusqlite::Connection::open(folder.join("carrel.db")).expect("open");
     let kept: String =
-        database.query_row("SELECT sha256 FROM base_images", [], |row| row.get(0)).expect("a row");
+        database.query_row("SELECT sha256 FROM images", [], |row| row.get(0)).expect("a row");
     assert_eq!(kept, sum);
 
     let log =

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::room::{DESKTOPS, GROUPS, INSTANCES, Room};
-use crate::support::{Client, Request, rows, small_image, uuid_of};
+use crate::support::{Client, ISOS, Request, iso, rows, small_image, uuid_of};
 
 const MANAGER: &str = "/api/v1.0/resource_mgr";
 const TEMPLATES: &str = "/api/v1.0/education/template/";
@@ -223,6 +223,21 @@ fn of_things_that_are_made_renamed_and_deleted() {
             admin.put(&one).json(&json!({"name": name, "os_type": "linux"}))
         },
         |uuid, _| by_uuids(&images, uuid),
+    );
+    let cd = iso(&room.server, "cd", b"content");
+    lives(
+        admin,
+        ISOS,
+        |name| {
+            let content = std::fs::File::open(&cd).expect("the ISO");
+            let size = content.metadata().expect("the ISO").len();
+            let content = Box::new(content);
+            let part = crate::support::Part::File { name: "file", file_name: "i", size, content };
+            let upload = admin.post(ISOS).query("name", name).query("os_type", "linux");
+            upload.query("iso_type", 1).multipart(vec![part])
+        },
+        |uuid, name| admin.put(&format!("{ISOS}/{uuid}")).json(&json!({"name": name})),
+        |uuid, _| by_uuids(ISOS, uuid),
     );
     let things = |list: &'static str, key: &'static str| {
         move |uuid: &str, name: &str| {

@@ -28,6 +28,7 @@ mod hardware;
 mod harness;
 mod images;
 mod index;
+mod isos;
 mod limits;
 mod lockout;
 mod login;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::page::{Page, turn};
-use crate::support::{ADMIN, Client, PASSWORD, SMALL, Server, Site, small_image, wait_for};
+use crate::support::{ADMIN, Client, PASSWORD, SMALL, Server, Site, iso, small_image, wait_for};
 
 /// So many users that their list has pages.
 const USERS: usize = 12;
@@ -148,6 +148,7 @@ fn full(server: &Server) -> Map<String, Value> {
     let site = Site::of(server, SMALL);
     let admin = &site.admin;
     let image = site.upload("small", &small_image(server));
+    site.upload_iso("installer", &iso(server, "setup", b"content"));
     let template = site.template("plain", &image);
     let edited = site.template("lesson", &image);
     let group = site.deploy("class", &site.classroom("room"), &template, 2);

@@ -51,11 +51,12 @@ const PALE: &str = r#"
     return found
 "#;
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/",
     "/pools",
     "/nodes",
     "/images",
+    "/isos",
     "/networks",
     "/templates",
     "/groups",

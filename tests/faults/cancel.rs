@@ -152,7 +152,7 @@ fn what_is_committed_stays() {
     bench.resume();
     assert_eq!(end, "partly", "{:#}", bench.operation(&uuid));
     image.join().expect("the upload").data();
-    bench.assert_there("SELECT count(*) FROM base_images WHERE name = 'kept' AND state = 'ready'");
+    bench.assert_there("SELECT count(*) FROM images WHERE name = 'kept' AND state = 'ready'");
     bench.assert_whole();
 
     // A template's new version, whose size is still to be measured when the server is killed.

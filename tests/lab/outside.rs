@@ -74,7 +74,7 @@ fn rows(strays: &mut Strays, ask: &impl Fn(&str) -> Names) {
     strays.compare("owners of addresses", &ask("SELECT owner FROM addresses"), &ask(machines));
     let withdrawn = "SELECT owner FROM addresses WHERE withdrawn";
     strays.none("addresses that no node is to know", &ask(withdrawn));
-    let layers = "SELECT uuid FROM template_layers UNION SELECT uuid FROM base_images";
+    let layers = "SELECT uuid FROM template_layers UNION SELECT uuid FROM images";
     strays.compare("copies of layers", &ask("SELECT layer FROM layer_copies"), &ask(layers));
     let empty = "SELECT uuid FROM desktop_groups g WHERE NOT EXISTS \
          (SELECT 1 FROM desktops d WHERE d.group_id = g.id)";
@@ -83,7 +83,7 @@ fn rows(strays: &mut Strays, ask: &impl Fn(&str) -> Names) {
 
 fn files(strays: &mut Strays, storage: &Path, machines: &Names, ask: &impl Fn(&str) -> Names) {
     strays.compare("folders of disks", &names(&storage.join("desktops"), ""), machines);
-    let images = ask("SELECT uuid FROM base_images");
+    let images = ask("SELECT uuid FROM images");
     strays.compare("files of images", &names(&storage.join("base"), ".qcow2"), &images);
     let templates = storage.join("templates");
     let layers = ask("SELECT uuid FROM template_layers");

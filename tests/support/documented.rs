@@ -11,7 +11,7 @@ use super::expect::differences;
 
 /// The documented answers by operation id. An entry has one of
 /// `data` (the pattern of `data` in an envelope), `page` (of each row of a list), `info` (of document 004's
-/// envelope) and `body` (of the whole answer), and `status` when that is not 200. Patterns are those of [`differences`].
+/// envelope), `body` (of the whole answer) and `file` (no JSON at all), and `status` when that is not 200. Patterns are those of [`differences`].
 const ANSWERS: &str = include_str!("../api/contract/answers.json");
 
 #[derive(Deserialize)]
@@ -19,6 +19,8 @@ const ANSWERS: &str = include_str!("../api/contract/answers.json");
 struct Documented {
     #[serde(default)]
     status: Option<u16>,
+    #[serde(default)]
+    file: bool,
     data: Option<Value>,
     page: Option<Value>,
     info: Option<Value>,
@@ -84,6 +86,11 @@ impl Answer {
         self.expect_status(known.status.unwrap_or(200));
         if known.status == Some(204) {
             assert_eq!(self.body, "", "{id} answers without a body");
+            return Value::Null;
+        }
+        if known.file {
+            let disposition = self.header("Content-Disposition").unwrap_or_default();
+            assert!(disposition.starts_with("attachment; filename="), "{id}: {disposition:?}");
             return Value::Null;
         }
         let mut body = self.json();

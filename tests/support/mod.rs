@@ -36,6 +36,6 @@ pub use mail::{Letter, MailServer};
 pub use provider::Provider;
 pub use proxy::Proxy;
 pub use server::{ADMIN, PASSWORD, Server, Setup};
-pub use site::{LARGE, Range, SMALL, Site, rows, small_image, uuid_of};
+pub use site::{ISOS, LARGE, Range, SMALL, Site, iso, rows, small_image, uuid_of};
 pub use small_disk::{SmallDisk, unmount};
 pub use wait::{wait_for, wait_until};

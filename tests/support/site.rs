@@ -1,6 +1,6 @@
 //! What an administrator does first, by documented calls: image, template, classroom, desktops.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -16,6 +16,7 @@ const OPERATION_LIMIT: Duration = Duration::from_secs(180);
 /// Longest wait for what a fresh installation makes by itself.
 const START_LIMIT: Duration = Duration::from_secs(30);
 const POOLS: &str = "/api/v1.0/resource_mgr/resource_pools";
+pub const ISOS: &str = "/api/v1.0/resource_mgr/isos";
 const NODES: &str = "/api/v1.0/resource_mgr/controller_nodes";
 const NETWORKS: &str = "/api/v1.0/resource_mgr/data_networks";
 const TEMPLATES: &str = "/api/v1.0/education/template/";
@@ -56,6 +57,19 @@ pub fn small_image(server: &Server) -> PathBuf {
         .arg("1M")
         .output();
     assert!(output.expect("qemu-img").status.success());
+    path
+}
+
+/// A CD of ISO 9660 with a file of this name and content.
+pub fn iso(server: &Server, name: &str, content: &[u8]) -> PathBuf {
+    let folder = server.data_here().join(format!("cd of {name}"));
+    fs::create_dir_all(&folder).expect("make the folder");
+    fs::write(folder.join(name), content).expect("write");
+    let path = server.data_here().join(format!("{name}.iso"));
+    let mut made = Command::new("xorrisofs");
+    let made = made.args(["-quiet", "-R", "-V", "CARREL", "-o"]).arg(&path).arg(&folder);
+    let output = made.output().expect("xorrisofs (package xorriso)");
+    assert!(output.status.success(), "{output:?}");
     path
 }
 
@@ -116,6 +130,18 @@ impl Site {
         let upload = self.admin.post(&images).query("name", name).query("os_type", "linux");
         self.done(upload.multipart(vec![part]));
         uuid_of(&self.admin, &images, name)
+    }
+
+    /// Uploads an ISO. Gives its uuid.
+    #[track_caller]
+    pub fn upload_iso(&self, name: &str, file: &Path) -> String {
+        let content = File::open(file).expect("the ISO");
+        let size = content.metadata().expect("the ISO").len();
+        let part =
+            Part::File { name: "file", file_name: "cd.iso", size, content: Box::new(content) };
+        let upload = self.admin.post(ISOS).query("name", name).query("os_type", "linux");
+        self.done(upload.query("iso_type", 3).multipart(vec![part]));
+        uuid_of(&self.admin, ISOS, name)
     }
 
     /// Makes a template of a base image, with 80 MiB of memory, and waits until it is there.

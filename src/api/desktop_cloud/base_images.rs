@@ -14,7 +14,7 @@ use crate::api::listing::listed;
 use crate::api::{App, input, time};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Permission;
-use crate::images::{CopyState, ImageLine, ImageState, os_type};
+use crate::images::{CopyLine, CopyState, Image, ImageLine, ImageState, os_type};
 use crate::operations::{BatchSubmission, SubmittedOperation};
 use crate::store::list::Page;
 
@@ -108,9 +108,9 @@ struct ImageView {
     updated_at: Option<String>,
 }
 
-/// A base image on a node.
+/// An image on a node.
 #[derive(Debug, Serialize, JsonSchema)]
-struct CopyView {
+pub struct CopyView {
     host_name: String,
     ipaddr: String,
     host_uuid: Uuid,
@@ -146,35 +146,47 @@ fn sentence(app: &App, call: &Call, fault: &Fault) -> String {
     app.language.error(call.language, &Error::from(fault.clone()))
 }
 
-fn view(app: &App, call: &Call, pool: Uuid, line: ImageLine) -> ImageView {
-    let ImageLine { image, copies } = line;
-    let path = copies.iter().map(|line| line.copy.path.clone()).find(|path| !path.is_empty());
-    let ready = copies.iter().filter(|line| line.copy.state == CopyState::Ready).count();
-    let detail: Vec<CopyView> = copies
-        .into_iter()
-        .map(|line| {
-            let (status, reason) = copy_status(app, call, &line.copy.state);
-            CopyView {
-                host_name: line.node_name,
-                ipaddr: line.node_ip,
-                host_uuid: line.node_uuid,
-                progress: line.copy.state.progress(),
-                status,
-                reason,
-                path: line.copy.path,
-            }
-        })
-        .collect();
+impl CopyView {
+    pub fn of(app: &App, call: &Call, line: CopyLine) -> Self {
+        let (status, reason) = copy_status(app, call, &line.copy.state);
+        Self {
+            host_name: line.node_name,
+            ipaddr: line.node_ip,
+            host_uuid: line.node_uuid,
+            progress: line.copy.state.progress(),
+            status,
+            reason,
+            path: line.copy.path,
+        }
+    }
+}
+
+/// Number of an image's state on the wire, that of its worst copy once it is made, and why it is not good.
+pub fn status(app: &App, call: &Call, image: &Image, copies: &[CopyView]) -> (u8, Option<String>) {
     let word = |key| Some(app.language.text(call.language, key, &[]));
-    let worst = detail.iter().max_by_key(|copy| copy.status);
-    let (status, reason) = match image.state {
+    let worst = copies.iter().max_by_key(|copy| copy.status);
+    match image.state {
         ImageState::Checking => (UNDER_WAY, word("image-checking")),
         ImageState::Deleting => (UNDER_WAY, word("image-deleting")),
         ImageState::Ready => worst.map_or((FAULTY, word("image-without-copy")), |copy| {
             let on = copy.reason.as_ref().map(|reason| format!("{}: {reason}", copy.host_name));
             (copy.status, on)
         }),
-    };
+    }
+}
+
+/// Where its file is, on the first node that has it.
+pub fn path_of(copies: &[CopyView]) -> String {
+    let path = copies.iter().map(|copy| copy.path.as_str()).find(|path| !path.is_empty());
+    path.unwrap_or_default().to_owned()
+}
+
+fn view(app: &App, call: &Call, pool: Uuid, line: ImageLine) -> ImageView {
+    let ImageLine { image, copies } = line;
+    let ready = copies.iter().filter(|line| line.copy.state == CopyState::Ready).count();
+    let detail: Vec<CopyView> =
+        copies.into_iter().map(|line| CopyView::of(app, call, line)).collect();
+    let (status, reason) = status(app, call, &image, &detail);
     ImageView {
         id: image.id,
         uuid: image.uuid,
@@ -183,7 +195,7 @@ fn view(app: &App, call: &Call, pool: Uuid, line: ImageLine) -> ImageView {
         os_type: image.os_type,
         md5_sum: image.md5,
         sha256_sum: image.sha256,
-        path: path.unwrap_or_default(),
+        path: path_of(&detail),
         size: format!("{:.2}", gigabytes(image.disk_size)),
         size_bytes: image.disk_size,
         virtual_size: gigabytes(image.virtual_size),

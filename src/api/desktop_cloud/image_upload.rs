@@ -1,4 +1,4 @@
-//! Uploading a base image: a multipart body that is read as a stream and never held whole.
+//! Uploading a base image or an ISO: a multipart body that is read as a stream and never held whole.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::base_images::{MODULE, PATH};
+use super::{base_images, isos};
 use crate::api::answer::Answer;
 use crate::api::batch::{self, Made, New};
 use crate::api::call::Call;
@@ -26,27 +26,36 @@ use crate::api::work::blocking;
 use crate::api::{App, input};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
-use crate::images::{Arrived, NewImage, Upload, os_type};
+use crate::images::{Arrived, IsoType, NewImage, NewKind, Upload, os_type};
 
-const LOG: &str = "log-image-upload";
 /// A text field longer than this is none.
 const TEXT_LIMIT: u64 = 4096;
 /// How long a refused client is listened to, so that it gets to read why.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Bytes read at once.
 const PIECE: usize = 128 << 10;
+/// Longest text fields; what is longer than a number or a name is refused when it is read.
+const TEXTS: [&str; 4] = ["name", "os_type", "iso_type", "type"];
 /// Checking an image mostly takes less; a large conversion goes on after the answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub fn endpoint() -> Endpoint {
-    streaming(Method::Post, "vdi.base-images.upload", PATH, upload)
-        .needs(Permission::ImagesManage)
-        .audited(MODULE, LOG)
-        .takes::<UploadInput>()
-        .gives::<Made<New>>()
-        .summary(
-            "Upload a base image as multipart/form-data; it is checked before it becomes visible",
-        )
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        streaming(Method::Post, "vdi.base-images.upload", base_images::PATH, upload)
+            .needs(Permission::ImagesManage)
+            .audited(base_images::MODULE, "log-image-upload")
+            .takes::<UploadInput>()
+            .gives::<Made<New>>()
+            .summary(
+                "Upload a base image as multipart/form-data; it is checked before it becomes visible",
+            ),
+        streaming(Method::Post, "vdi.isos.upload", isos::PATH, upload_iso)
+            .needs(Permission::ImagesManage)
+            .audited(isos::MODULE, "log-iso-upload")
+            .takes::<IsoUploadInput>()
+            .gives::<Made<New>>()
+            .summary("Upload an ISO as multipart/form-data; what is none is refused while it arrives"),
+    ]
 }
 
 /// Query parameters or form fields, besides the `file`.
@@ -57,6 +66,25 @@ struct UploadInput {
     os_type: String,
 }
 
+/// Query parameters or form fields, besides the `file`.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "documents the parameters, which come in the query or the form")]
+struct IsoUploadInput {
+    /// That of the file when it is left out.
+    name: Option<String>,
+    os_type: String,
+    /// 1 software, 2 tools, 3 operating system
+    iso_type: u8,
+}
+
+/// What is uploaded, as far as it is known before its fields are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// For the pool of this uuid.
+    BaseImage(Uuid),
+    Iso,
+}
+
 fn upload<'r>(
     app: Arc<App>,
     call: Call,
@@ -64,7 +92,28 @@ fn upload<'r>(
     data: Data<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
     Box::pin(async move {
-        let mut receiving = Receiving::new(app, call);
+        let what = What::BaseImage(call.uuid("resource_pool_uuid")?);
+        receive((app, call), what, request, data).await
+    })
+}
+
+fn upload_iso<'r>(
+    app: Arc<App>,
+    call: Call,
+    request: &'r Request<'_>,
+    data: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    receive((app, call), What::Iso, request, data)
+}
+
+fn receive<'r>(
+    (app, call): (Arc<App>, Call),
+    what: What,
+    request: &'r Request<'_>,
+    data: Data<'r>,
+) -> BoxFuture<'r, Result<Streamed<'r>>> {
+    Box::pin(async move {
+        let mut receiving = Receiving::new(app, call, what);
         let result = receiving.run(request, data).await;
         // An upload that was not taken over goes before the answer does.
         receiving.discard().await;
@@ -76,43 +125,46 @@ fn upload<'r>(
 struct Receiving {
     app: Arc<App>,
     call: Arc<Call>,
+    what: What,
     name: Option<String>,
     os_type: Option<String>,
+    iso_type: Option<String>,
     arrived: Option<Arrived>,
 }
 
 impl Receiving {
-    fn new(app: Arc<App>, call: Call) -> Self {
+    fn new(app: Arc<App>, call: Call, what: What) -> Self {
         let given = |name| call.query(name).map(str::to_owned);
         let (name, os_type) = (given("name"), given("os_type"));
-        Self { app, call: Arc::new(call), name, os_type, arrived: None }
+        let iso_type = given("iso_type").or_else(|| given("type"));
+        Self { app, call: Arc::new(call), what, name, os_type, iso_type, arrived: None }
     }
 
     async fn run(&mut self, request: &Request<'_>, data: Data<'_>) -> Result<Answer> {
-        let pool = self.call.uuid("resource_pool_uuid")?;
         let limit = self.app.settings.upload_limit;
-        let refused = self.refuse_early(pool, request, limit).await.err();
+        let refused = self.refuse_early(request, limit).await.err();
         let boundary = boundary(request)?;
         let body = data.open(ByteUnit::from(limit));
         let stream = OnePerPoll::new(ReaderStream::with_capacity(body, PIECE));
-        let limits =
-            SizeLimit::new().for_field("name", TEXT_LIMIT).for_field("os_type", TEXT_LIMIT);
+        let limits = TEXTS
+            .iter()
+            .fold(SizeLimit::new(), |limits, field| limits.for_field(*field, TEXT_LIMIT));
         let constraints = Constraints::new().size_limit(limits);
         let mut multipart = Multipart::with_constraints(stream, boundary, constraints);
         let mut shutdown = request.rocket().shutdown();
         let refused = match refused {
             Some(refused) => Some(refused),
-            None => self.fields(pool, &mut multipart, &mut shutdown).await.err(),
+            None => self.fields(&mut multipart, &mut shutdown).await.err(),
         };
         if let Some(refused) = refused {
             // A client that is still sending would see a broken connection instead of the reason.
             let _ = tokio::time::timeout(DRAIN, drain(&mut multipart)).await;
             return Err(refused);
         }
-        self.adopt(pool).await
+        self.adopt().await
     }
 
-    async fn refuse_early(&self, pool: Uuid, request: &Request<'_>, limit: u64) -> Result<()> {
+    async fn refuse_early(&self, request: &Request<'_>, limit: u64) -> Result<()> {
         let announced = announced(request)?;
         if announced.is_some_and(|size| size > limit) {
             return Err(too_large(limit));
@@ -120,12 +172,11 @@ impl Receiving {
         if self.name.is_some() {
             self.checked()?;
         }
-        self.check(pool, announced).await
+        self.check(announced).await
     }
 
     async fn fields(
         &mut self,
-        pool: Uuid,
         multipart: &mut Multipart<'_>,
         shutdown: &mut Shutdown,
     ) -> Result<()> {
@@ -133,13 +184,17 @@ impl Receiving {
             match field.name() {
                 Some("name") => self.name = Some(field.text().await.map_err(broken)?),
                 Some("os_type") => self.os_type = Some(field.text().await.map_err(broken)?),
+                Some("iso_type" | "type") => {
+                    self.iso_type = Some(field.text().await.map_err(broken)?);
+                }
                 Some("file") if self.arrived.is_some() => {
                     return Err(Error::bad_input("upload-two-files").arg("field", "file"));
                 }
                 Some("file") => {
+                    self.name_by_file(&field);
                     if self.name.is_some() {
                         self.checked()?;
-                        self.check(pool, None).await?;
+                        self.check(None).await?;
                     }
                     self.arrived = Some(self.file(field, shutdown).await?);
                 }
@@ -150,9 +205,20 @@ impl Receiving {
         Ok(())
     }
 
+    /// An ISO has the name of its file when it is given none.
+    fn name_by_file(&mut self, field: &Field<'_>) {
+        let file = field.file_name().filter(|_| self.what == What::Iso && self.name.is_none());
+        let Some(file) = file.and_then(|path| path.rsplit(['/', '\\']).next()) else { return };
+        let name = match file.len().checked_sub(4).and_then(|at| file.split_at_checked(at)) {
+            Some((name, ending)) if ending.eq_ignore_ascii_case(".iso") => name,
+            _ => file,
+        };
+        self.name = Some(name.to_owned());
+    }
+
     async fn file(&self, mut field: Field<'_>, shutdown: &mut Shutdown) -> Result<Arrived> {
-        let images = self.app.images.clone();
-        let mut upload: Upload = blocking(move || images.open_upload()).await?;
+        let (images, is_iso) = (self.app.images.clone(), self.what == What::Iso);
+        let mut upload: Upload = blocking(move || images.open_upload(is_iso)).await?;
         loop {
             let piece = tokio::select! {
                 piece = field.chunk() => piece.map_err(broken)?,
@@ -165,7 +231,16 @@ impl Receiving {
         }
     }
 
-    /// Name and operating system, once they are complete.
+    /// What it is to become. An ISO's type may come behind its file, and is none of its name.
+    fn kind(&self) -> Result<NewKind> {
+        let iso_type = self.iso_type.as_deref().map(iso_type).transpose()?;
+        Ok(match self.what {
+            What::BaseImage(pool) => NewKind::Base(pool),
+            What::Iso => NewKind::Iso(iso_type.unwrap_or(IsoType::System)),
+        })
+    }
+
+    /// What is known of it by now.
     fn checked(&self) -> Result<NewImage> {
         let name = self.name.as_deref().ok_or_else(|| input::missing("name"))?;
         let name = input::name("name", name)?;
@@ -173,18 +248,24 @@ impl Receiving {
         let os_type =
             os_type.map(|text| input::name("os_type", text).map(|name| os_type::documented(&name)));
         let os_type = os_type.transpose()?.unwrap_or_default();
-        Ok(NewImage { name, os_type })
+        Ok(NewImage { kind: self.kind()?, name, desc: String::new(), os_type })
     }
 
-    async fn check(&self, pool: Uuid, announced: Option<u64>) -> Result<()> {
-        let (images, name) = (self.app.images.clone(), self.name.clone());
-        blocking(move || images.check_upload(pool, name.as_deref().map(str::trim), announced)).await
+    async fn check(&self, announced: Option<u64>) -> Result<()> {
+        let (images, kind, name) = (self.app.images.clone(), self.kind()?, self.name.clone());
+        blocking(move || images.check_upload(kind, name.as_deref().map(str::trim), announced)).await
     }
 
-    async fn adopt(&mut self, pool: Uuid) -> Result<Answer> {
+    async fn adopt(&mut self) -> Result<Answer> {
+        if self.arrived.is_none() && self.what == What::Iso {
+            return Err(input::missing("file"));
+        }
         let new = self.checked()?;
         if new.os_type.is_empty() {
             return Err(input::missing("os_type"));
+        }
+        if self.what == What::Iso && self.iso_type.is_none() {
+            return Err(input::missing("iso_type"));
         }
         let arrived = self.arrived.take().ok_or_else(|| input::missing("file"))?;
         let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
@@ -192,7 +273,7 @@ impl Receiving {
         let patience = if self.call.respond_async { Duration::ZERO } else { PATIENCE };
         let add = move || {
             call.note.about(new.name.clone());
-            call.note.accompany(|| app.images.add(&call.actor, pool, &new, arrived))
+            call.note.accompany(|| app.images.add(&call.actor, &new, arrived))
         };
         let submitted = blocking(add).await?;
         let operation = self.app.operations.wait(submitted.0, patience).await?;
@@ -207,6 +288,13 @@ impl Receiving {
             tracing::warn!(error = error.detail(), "an upload was not thrown away");
         }
     }
+}
+
+fn iso_type(text: &str) -> Result<IsoType> {
+    let wrong = |cause: std::num::ParseIntError| {
+        Error::bad_input("iso-type-unknown").arg("value", text).because(cause)
+    };
+    IsoType::parse(text.trim().parse().map_err(wrong)?)
 }
 
 /// Reads what a refused client still sends.

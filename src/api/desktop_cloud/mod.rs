@@ -9,6 +9,7 @@ mod edu_groups;
 mod edu_instances;
 mod image_upload;
 mod index;
+mod isos;
 mod named;
 mod networks;
 mod node_view;
@@ -33,7 +34,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         pools::endpoints(),
         nodes::endpoints(),
         base_images::endpoints(),
-        vec![image_upload::endpoint()],
+        image_upload::endpoints(),
+        isos::endpoints(),
         networks::endpoints(),
         subnets::endpoints(),
         switches::endpoints(),
@@ -52,6 +54,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 pub fn own_endpoints() -> Vec<Endpoint> {
     let parts = [
         consoles::own_endpoints(),
+        isos::own_endpoints(),
         vec![template_download::own_endpoint(), nodes::own_endpoint()],
         template_hardware::endpoints(),
         template_history::endpoints(),

@@ -101,7 +101,7 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
         known.domains.insert(rows::uuid(row, "uuid")?, domain);
     }
     let mut statement = conn.prepare_cached(
-        "SELECT f.value FROM json_each(?1) f WHERE f.value IN (SELECT uuid FROM base_images) \
+        "SELECT f.value FROM json_each(?1) f WHERE f.value IN (SELECT uuid FROM images) \
          OR f.value IN (SELECT uuid FROM template_layers) \
          OR f.value IN (SELECT uuid FROM template_exports) \
          OR f.value IN (SELECT layer FROM layer_copies)",

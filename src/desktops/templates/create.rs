@@ -13,7 +13,7 @@ use super::store::{self, Layer};
 use super::{Classify, Template, TemplateDisk, Templates, ready};
 use crate::desktops::hardware;
 use crate::error::{Error, Result};
-use crate::images::{self, BaseImage, ImageState, os_type};
+use crate::images::{self, Image, ImageKind, ImageState, os_type};
 use crate::inventory::FIRST_CONNECTION;
 use crate::node::protocol::{DiskRole, Hardware};
 use crate::operations::{Actor, Lock, NewOperation, PERCENT, SubmittedOperation};
@@ -81,7 +81,7 @@ impl Templates {
         let args = Args { template: template.uuid, source: None };
         let submitted = self.operations.submit(actor, |tx| {
             let image = self.images.base_image_in(tx, new.image)?;
-            if image.pool_id != site.pool_id {
+            if image.kind != ImageKind::Base(site.pool_id) {
                 return Err(Error::not_found("image-unknown").arg("uuid", new.image));
             }
             if image.state != ImageState::Ready {
@@ -198,7 +198,7 @@ struct DiskPlan {
     below: Option<Uuid>,
 }
 
-fn disk_plans(new: &NewTemplate, image: &BaseImage) -> Result<Vec<DiskPlan>> {
+fn disk_plans(new: &NewTemplate, image: &Image) -> Result<Vec<DiskPlan>> {
     check_disk_size(new.system_size)?;
     if new.system_size < image.virtual_size {
         return Err(Error::bad_input("disk-smaller-than-image")

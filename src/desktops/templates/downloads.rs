@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::desktops::tickets::Tickets;
 use crate::error::Result;
+use crate::identity::Tickets;
 
 /// The right to one download.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ use super::machine::watched;
 use super::store::{self, Export};
 use super::{Templates, ready};
 use crate::error::{Context, Error, Result};
+use crate::images::file_name;
 use crate::inventory::FIRST_CONNECTION;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, OpenCall, Watch};
@@ -104,7 +105,7 @@ impl Templates {
         let ticket =
             self.downloads.begin(word).ok_or_else(|| Error::not_found("download-unknown"))?;
         let mut download = Download {
-            file_name: file_name(&ticket.name),
+            file_name: file_name(&ticket.name, "qcow2"),
             size: 0,
             tag: format!("\"{}\"", ticket.export),
             templates: self.clone(),
@@ -223,25 +224,4 @@ fn copy(templates: &Templates, args: &Args, execution: &Execution) -> Result<()>
 
 fn remove(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     templates.remove_export(args.export)
-}
-
-/// Letters and digits of any script stay; what a file system or a header could misread does not.
-fn file_name(template: &str) -> String {
-    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
-    let name: String = template.chars().map(safe).collect();
-    let name = name.trim_start_matches('.');
-    format!("{}.qcow2", if name.is_empty() { "template" } else { name })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::file_name;
-
-    #[test]
-    fn file_names_are_safe() {
-        assert_eq!(file_name("win7 模板"), "win7_模板.qcow2");
-        assert_eq!(file_name("../../etc"), "_.._etc.qcow2");
-        assert_eq!(file_name("a\"b\r\nc"), "a_b__c.qcow2");
-        assert_eq!(file_name(""), "template.qcow2");
-    }
 }

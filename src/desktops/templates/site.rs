@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Classify, Power, Template, TemplateState, Templates};
 use crate::desktops::spec::Storages;
 use crate::error::{Error, Result};
-use crate::images::{self, BaseImage};
+use crate::images::{self, Image};
 use crate::inventory::{FIRST_CONNECTION, Node};
 use crate::networks::Subnet;
 use crate::node::protocol::{Hardware, PowerState};
@@ -27,7 +27,7 @@ pub struct Place {
 
 impl Templates {
     /// Looks up the place and chooses the node.
-    pub(super) fn site(&self, place: &Place, image: Option<&BaseImage>) -> Result<Site> {
+    pub(super) fn site(&self, place: &Place, image: Option<&Image>) -> Result<Site> {
         let pool = self.inventory.pool(place.pool)?;
         let subnet = self.subnet_of(place.network, place.subnet)?;
         let mut nodes = self.inventory.compute_nodes(pool.id)?;

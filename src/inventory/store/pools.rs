@@ -126,7 +126,7 @@ pub fn contents(
 ) -> Result<HashMap<PoolId, Vec<String>>> {
     let sql = format!(
         "SELECT pool_id, name FROM (SELECT pool_id, name FROM nodes UNION ALL \
-         SELECT pool_id, name FROM base_images UNION ALL SELECT pool_id, name FROM templates UNION ALL \
+         SELECT pool_id, name FROM images UNION ALL SELECT pool_id, name FROM templates UNION ALL \
          SELECT pool_id, name FROM desktop_groups) WHERE pool_id IN {}",
         in_numbers(pools)
     );

@@ -1,5 +1,5 @@
-/** Pools, nodes, base images and networks. */
-import { fill, get, post, put, remove, type Body, type Query } from './http'
+/** Pools, nodes, base images, ISOs and networks. */
+import { call, fill, get, post, put, remove, type Body, type Query } from './http'
 
 const base = '/api/v1.0/resource_mgr'
 
@@ -35,6 +35,20 @@ export const images = {
   resync: (pool: string, uuid: string, node: string) =>
     post(`${imagePath}/resync`, { node_uuid: node }, imageOf(pool, uuid)),
   remove: (pool: string, uuids: string[]) => remove(imagesPath, { uuids }, { resource_pool_uuid: pool }),
+}
+
+const isosPath = `${base}/isos` as const
+const isoPath = `${isosPath}/{iso_uuid}` as const
+export type IsoInput = Body<typeof isosPath, 'post'>
+
+export const isos = {
+  list: (query: Query) => get(isosPath, query),
+  /** Where the file goes, as multipart field `file`. */
+  uploadUrl: () => isosPath,
+  edit: (uuid: string, input: Body<typeof isoPath, 'put'>) => put(isoPath, input, { iso_uuid: uuid }),
+  /** Gives a URL that downloads it once. */
+  download: (uuid: string) => call('post', '/api/v1.0/isos/{iso_uuid}/download', { body: {} }, { iso_uuid: uuid }),
+  remove: (uuids: string[]) => remove(isosPath, { uuids }),
 }
 
 const networksPath = `${base}/data_networks` as const

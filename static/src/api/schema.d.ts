@@ -230,6 +230,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/resource_mgr/isos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The library of ISOs, with their copies on the nodes */
+        get: operations["vdi.isos.list"];
+        put?: never;
+        /** Upload an ISO as multipart/form-data; what is none is refused while it arrives */
+        post: operations["vdi.isos.upload"];
+        /** Delete ISOs that are in no drive */
+        delete: operations["vdi.isos.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/resource_mgr/isos/{iso_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download an ISO, whole or a range of it */
+        get: operations["vdi.isos.download"];
+        /** Change what is said of an ISO; what is left out stays */
+        put: operations["vdi.isos.edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/resource_mgr/data_networks": {
         parameters: {
             query?: never;
@@ -494,6 +531,40 @@ export interface paths {
         };
         /** A PNG of a running template's screen */
         get: operations["carrel.templates.screen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/isos/{iso_uuid}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get a URL that downloads an ISO once */
+        post: operations["carrel.isos.download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/downloads/isos/{ticket}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file behind a download URL: an ISO */
+        get: operations["carrel.isos.download-file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1887,6 +1958,13 @@ export interface components {
         CarrelEventsTopicChanged: {
             topic: components["schemas"]["Topic"];
         };
+        /** @description Where to fetch the file. */
+        CarrelIsosDownloadData: {
+            /** @description Good for one download within an hour, which may break and go on (`Range`); needs no other credential. */
+            url: string;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelIsosDownloadInput: Record<string, never>;
         /** @description Of what takes nothing but its path. */
         CarrelKeysDeleteInput: Record<string, never>;
         /** @description An API key, without what signs in with it. */
@@ -3894,7 +3972,7 @@ export interface components {
         VdiBaseImagesDeleteInput: {
             uuids: string[];
         };
-        /** @description A base image on a node. */
+        /** @description An image on a node. */
         VdiBaseImagesDetailCopyView: {
             host_name: string;
             ipaddr: string;
@@ -3978,7 +4056,7 @@ export interface components {
             name: string;
             os_type: string;
         };
-        /** @description A base image on a node. */
+        /** @description An image on a node. */
         VdiBaseImagesListCopyView: {
             host_name: string;
             ipaddr: string;
@@ -5331,6 +5409,94 @@ export interface components {
              * @description Seconds to average over, more than 1 and less than 60.
              */
             statis_period: number;
+        };
+        VdiIsosDeleteInput: {
+            uuids: string[];
+        };
+        VdiIsosEditInput: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            desc?: string | null;
+            /** @default null */
+            os_type?: string | null;
+            /**
+             * Format: int64
+             * @description 1 software, 2 tools, 3 operating system
+             * @default null
+             */
+            type?: number | null;
+        };
+        /** @description An image on a node. */
+        VdiIsosListCopyView: {
+            host_name: string;
+            ipaddr: string;
+            /** Format: uuid */
+            host_uuid: string;
+            /**
+             * Format: uint8
+             * @description 0 to 100.
+             */
+            progress: number;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 on its way, 2 faulty.
+             */
+            status: number;
+            reason: string | null;
+            path: string;
+        };
+        /** @description An image of a CD or DVD. */
+        VdiIsosListIsoView: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            desc: string;
+            /**
+             * Format: uint8
+             * @description 1 software, 2 tools, 3 operating system
+             */
+            type: number;
+            os_type: string;
+            /** @description winxp, win7, win10, linux, … */
+            os_type_simple: string;
+            md5_sum: string;
+            sha256_sum: string;
+            /** @description On the first node that has it. */
+            path: string;
+            /**
+             * Format: double
+             * @description GB
+             */
+            size: number;
+            /** Format: uint64 */
+            size_bytes: number;
+            /**
+             * Format: uint8
+             * @description 0 good, 1 on its way, 2 faulty.
+             */
+            status: number;
+            /** @description Why the status is not 0. */
+            reason: string | null;
+            detail: components["schemas"]["VdiIsosListCopyView"][];
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at: string | null;
+            created_at: string;
+            updated_at: string | null;
+        };
+        /** @description Query parameters or form fields, besides the `file`. */
+        VdiIsosUploadInput: {
+            /** @description That of the file when it is left out. */
+            name?: string | null;
+            os_type: string;
+            /**
+             * Format: uint8
+             * @description 1 software, 2 tools, 3 operating system
+             */
+            iso_type: number;
         };
         /** @description A resource pool. */
         VdiResourcePoolsCreateData: {
@@ -6913,6 +7079,202 @@ export interface operations {
             };
         };
     };
+    "vdi.isos.list": {
+        parameters: {
+            query?: {
+                page?: number | null;
+                page_size?: number | null;
+                searchtype?: string | null;
+                sort?: string | null;
+                name?: string | null;
+                uuid?: string | null;
+                os_type?: string | null;
+                type?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or refused: the body tells */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: {
+                            count: number;
+                            next: string | null;
+                            previous: string | null;
+                            results: components["schemas"]["VdiIsosListIsoView"][];
+                        } | (components["schemas"]["VdiIsosListIsoView"] | null);
+                    } | components["schemas"]["CodedRefusal"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "vdi.isos.upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VdiIsosUploadInput"];
+            };
+        };
+        responses: {
+            /** @description Success, or refused: the body tells */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["New"] & components["schemas"]["BatchOutcome"];
+                    } | components["schemas"]["CodedRefusal"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "vdi.isos.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VdiIsosDeleteInput"];
+            };
+        };
+        responses: {
+            /** @description Success, or refused: the body tells */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    } | components["schemas"]["CodedRefusal"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "vdi.isos.download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                iso_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success, or refused: the body tells */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "application/json": never | components["schemas"]["CodedRefusal"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "vdi.isos.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                iso_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VdiIsosEditInput"];
+            };
+        };
+        responses: {
+            /** @description Success, or refused: the body tells */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    } | components["schemas"]["CodedRefusal"];
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
     "vdi.data-networks.list": {
         parameters: {
             query?: {
@@ -8334,6 +8696,77 @@ export interface operations {
                 };
                 content: {
                     "image/png": string;
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.isos.download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                iso_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelIsosDownloadInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelIsosDownloadData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.isos.download-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Refused; the message says why */

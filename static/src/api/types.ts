@@ -32,6 +32,7 @@ export type Pool = Row<'/api/v1.0/resource_mgr/resource_pools'>
 export type Node = Row<'/api/v1.0/nodes'>
 export type Nic = Node['network_interfaces'][number]
 export type BaseImage = Row<'/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/base_images'>
+export type Iso = Row<'/api/v1.0/resource_mgr/isos'>
 export type DataNetwork = Row<'/api/v1.0/resource_mgr/data_networks'>
 export type Subnet = Row<'/api/v1.0/resource_mgr/data_networks/{data_network_uuid}/sub_networks'>
 export type VSwitch = Row<'/api/v1.0/resource_mgr/vswitchs'>

@@ -10,6 +10,7 @@ export const NEEDS: Partial<Record<string, Permission>> = {
   'all-desktops': 'desktops.view',
   desktop: 'desktops.view',
   images: 'images.view',
+  isos: 'images.view',
   networks: 'networks.view',
   pools: 'pools.view',
   nodes: 'nodes.view',

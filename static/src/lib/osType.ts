@@ -11,4 +11,5 @@ export function guessOsType(file: string): string {
 }
 
 /** A name for an image out of its file's name. */
-export const nameOfFile = (file: string): string => file.replace(/\.(qcow2|img|raw|vmdk|vdi|vhdx?)$/i, '').slice(0, 64)
+export const nameOfFile = (file: string): string =>
+  file.replace(/\.(qcow2|img|iso|raw|vmdk|vdi|vhdx?)$/i, '').slice(0, 64)

@@ -19,6 +19,7 @@ const LISTS: [string, string][] = [
   ['desktop', 'desktop-groups'],
   ['template', 'templates'],
   ['image', 'images'],
+  ['iso', 'isos'],
   ['network', 'networks'],
   ['subnet', 'networks'],
 ]
@@ -32,6 +33,6 @@ export function placeOf({ kind, subject, subject_name }: Operation): RouteLocati
   if (IN_GROUP.includes(kind)) return { name: 'desktops', params: { uuid: subject } }
   const name = LISTS.find(([start]) => kind.startsWith(start))?.[1]
   if (!name) return undefined
-  const isOne = ['template', 'image'].some((start) => kind.startsWith(start)) && !kind.endsWith('-delete')
+  const isOne = ['template', 'image', 'iso'].some((start) => kind.startsWith(start)) && !kind.endsWith('-delete')
   return { name, query: isOne ? { search: subject_name } : {} }
 }

@@ -1,16 +1,18 @@
 import { defineStore } from 'pinia'
 import { computed, markRaw, ref, watch } from 'vue'
 import { ApiError, buildUrl, headers, outcomeOf, readAnswer } from '@/api/http'
-import { images, type ImageInput } from '@/api/resources'
+import { images, isos, type ImageInput, type IsoInput } from '@/api/resources'
 import { operations as api } from '@/api/system'
 import { i18n } from '@/i18n'
 import { paced, type Pace } from '@/lib/pace'
 import { isOpen, useOperations } from './operations'
 
-export interface Upload {
+/** What a file is to become. */
+export type Becoming =
+  { kind: 'image'; pool: string; input: ImageInput } | { kind: 'iso'; input: IsoInput & { name: string } }
+
+export type Upload = Becoming & {
   id: number
-  pool: string
-  input: ImageInput
   file: File
   sent: number
   pace?: Pace
@@ -30,9 +32,9 @@ export const useUploads = defineStore('uploads', () => {
 
   const open = computed(() => all.value.filter(({ state }) => state === 'sending' || state === 'checking'))
 
-  function start(pool: string, input: ImageInput, file: File): void {
+  function start(becoming: Becoming, file: File): void {
     last += 1
-    all.value.unshift({ id: last, pool, input, file: markRaw(file), sent: 0, state: 'sending' })
+    all.value.unshift({ ...becoming, id: last, file: markRaw(file), sent: 0, state: 'sending' })
     send(last)
   }
 
@@ -46,7 +48,8 @@ export const useUploads = defineStore('uploads', () => {
     upload.operation = undefined
     const request = new XMLHttpRequest()
     requests.set(id, request)
-    request.open('POST', buildUrl(images.uploadUrl(upload.pool), { ...upload.input }))
+    const url = upload.kind === 'iso' ? isos.uploadUrl() : images.uploadUrl(upload.pool)
+    request.open('POST', buildUrl(url, { ...upload.input }))
     const more = headers({ Prefer: 'respond-async' })
     for (const name of Object.keys(more)) request.setRequestHeader(name, more[name]!)
     request.upload.onprogress = (event) => {
@@ -82,7 +85,7 @@ export const useUploads = defineStore('uploads', () => {
     requests.delete(upload.id)
   }
 
-  /** A file that arrived is an image only when its check has ended well. */
+  /** A file that arrived is an image or ISO only when its check has ended well. */
   function settle(): void {
     for (const upload of all.value) {
       if (upload.state !== 'checking' || !upload.operation) continue

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Client, Part, SMALL, Server, Site, assert_json, empty_image, rows, uuid_of, wait_until,
+    Answer, Client, ISOS, Part, SMALL, Server, Site, assert_json, empty_image, iso, rows, uuid_of,
+    wait_until,
 };
 
 const MANAGER: &str = "/api/v1.0/resource_mgr";
@@ -139,6 +140,31 @@ fn base_images() {
     let delete = admin.delete(&images).json(&json!({"uuids": [image]}));
     delete.send().documented("vdi.base-images.delete");
     assert!(rows(&admin.get(&images).send()).is_empty());
+}
+
+#[test]
+fn isos() {
+    let server = Server::start();
+    let site = Site::of(&server, SMALL);
+    let admin = &site.admin;
+    let content = std::fs::read(iso(&server, "setup.exe", b"installs")).expect("the ISO");
+    let (size, file) = (content.len() as u64, Box::new(std::io::Cursor::new(content.clone())));
+    let part = Part::File { name: "file", file_name: "win7.iso", size, content: file };
+    let field = |name, value| Part::Field { name, value };
+    let form = vec![part, field("iso_type", "3"), field("os_type", "Windows7(64bit)")];
+    admin.post(ISOS).multipart(form).send().documented("vdi.isos.upload");
+    let list = admin.get(ISOS).query("name", "win7").query("type", 3).send();
+    let list = list.documented("vdi.isos.list");
+    assert_json(&list, json!({"count": 1, "results": [{"name": "win7", "type": 3, "status": 0}]}));
+    let one = format!("{ISOS}/{}", text(&list["results"][0]["uuid"]));
+    let edit = admin.put(&one).json(&json!({"name": "test", "os_type": "xxx"}));
+    edit.send().documented("vdi.isos.edit");
+    let download = admin.get(&one).send();
+    download.documented("vdi.isos.download");
+    assert!(download.bytes == content);
+    let delete = admin.delete(ISOS).json(&json!({"uuids": [list["results"][0]["uuid"]]}));
+    delete.send().documented("vdi.isos.delete");
+    assert!(rows(&admin.get(ISOS).send()).is_empty());
 }
 
 #[test]

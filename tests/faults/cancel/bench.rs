@@ -27,7 +27,7 @@ const ROWS: &str = "
     SELECT 'template ' || uuid || ' ' || name || ' ' || state || ' ' || version || ' ' || vcpu FROM templates UNION ALL
     SELECT 'layer ' || uuid || ' ' || coalesce(version, '-') FROM template_layers UNION ALL
     SELECT 'copy ' || layer || ' ' || node_id || ' ' || state FROM layer_copies UNION ALL
-    SELECT 'image ' || uuid || ' ' || name || ' ' || state FROM base_images UNION ALL
+    SELECT 'image ' || uuid || ' ' || name || ' ' || state FROM images UNION ALL
     SELECT 'download ' || uuid FROM template_exports UNION ALL
     SELECT 'user ' || name FROM users UNION ALL
     SELECT 'to be a user ' || import || ' ' || line FROM user_imports UNION ALL
@@ -379,7 +379,7 @@ impl Bench {
         let request = self.upload_request(name).header("Prefer", "respond-async");
         let upload = std::thread::spawn(move || request.send());
         let there =
-            format!("SELECT count(*) FROM base_images WHERE name = '{name}' AND state = 'ready'");
+            format!("SELECT count(*) FROM images WHERE name = '{name}' AND state = 'ready'");
         self.assert_there(&there);
         upload
     }

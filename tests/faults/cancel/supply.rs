@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, Lane, POOLS, named};
 use super::kinds::{Kind, asked, nothing, text};
-use crate::support::{Request, rows};
+use crate::support::{ISOS, Part, Request, rows, uuid_of};
 
 pub const NETWORKS: &str = "/api/v1.0/resource_mgr/data_networks";
 const SWITCHES: &str = "/api/v1.0/resource_mgr/vswitchs";
@@ -16,8 +16,43 @@ fn image(bench: &Bench, name: &str) -> Value {
     named(&bench.image_uuid(name), name)
 }
 
+fn iso_request(bench: &Bench, name: &str) -> Request {
+    let content = std::fs::read(crate::support::iso(&bench.server, name, b"content"));
+    let content = content.expect("the ISO");
+    let (size, content) = (content.len() as u64, Box::new(std::io::Cursor::new(content)));
+    let part = Part::File { name: "file", file_name: "cd.iso", size, content };
+    let request = bench.site.admin.post(ISOS).query("name", name).query("os_type", "linux");
+    request.query("iso_type", 1).multipart(vec![part])
+}
+
+pub fn iso(bench: &Bench, name: &str) -> Value {
+    bench.site.done(iso_request(bench, name));
+    named(&uuid_of(&bench.site.admin, ISOS, name), name)
+}
+
 pub fn images() -> Vec<Kind> {
     vec![
+        Kind {
+            // As with images; it is on no second one.
+            in_the_middle: false,
+            ..asked(
+                "iso-add",
+                Lane::Copy,
+                nothing,
+                |bench, given| iso_request(bench, text(given, "name")),
+                |_, _| true,
+            )
+        },
+        asked(
+            "iso-delete",
+            Lane::Build,
+            iso,
+            |bench, given| bench.site.admin.delete(ISOS).json(&json!({"uuids": [given["uuid"]]})),
+            |bench, given| {
+                let sql = "SELECT count(*) FROM images WHERE name =";
+                bench.count(&format!("{sql} '{}'", text(given, "name"))) == 0
+            },
+        ),
         Kind {
             // Its bytes need the node; in the middle it hangs on its way to the second one, behind its commit point.
             in_the_middle: false,
@@ -60,7 +95,7 @@ pub fn images() -> Vec<Kind> {
             },
             |bench, given| {
                 bench.count(&format!(
-                    "SELECT count(*) FROM base_images WHERE name = '{}'",
+                    "SELECT count(*) FROM images WHERE name = '{}'",
                     text(given, "name")
                 )) == 0
             },

@@ -25,7 +25,7 @@ static TEMPLATES: Listing = Listing {
          b.name AS image_name, n.status AS node_status, n.fault AS node_fault, t.started_at",
     from: "templates t JOIN pools p ON p.id = t.pool_id JOIN nodes n ON n.id = t.node_id \
          JOIN networks w ON w.id = t.network_id JOIN subnets s ON s.id = t.subnet_id \
-         JOIN base_images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
+         JOIN images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
     columns: &[
         Column::integer("id", "t.id"),
         Column::exact("uuid", "t.uuid"),

@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::format::Format;
+use super::format::{self, Format};
 use super::freeze::place_layer;
 use super::overlays::create_empty;
-use super::{Disks, as_full_storage, image_facts, probe};
+use super::{Disks, as_full_storage, layer_facts, probe};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
 use crate::node::agent::program::Program;
 use crate::node::agent::storage::Storage;
-use crate::node::protocol::{ImageFacts, LayerRef};
+use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
 
 /// Reading the allocation of a large image from a slow disk.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(300);
@@ -24,12 +24,13 @@ const MEASURE_PATIENCE: Duration = Duration::from_secs(300);
 const CONVERT_PATIENCE: Duration = Duration::from_secs(12 * 3600);
 
 impl Disks {
-    /// Makes an upload a layer, once it has been found to be a disk image that stands alone. What is not
-    /// qcow2 is converted. A refused upload stays, for the caller to discard.
+    /// Makes an upload a layer, once it has been found to be what it is to be: an ISO, which stays as it is, or a disk
+    /// image that stands alone. A disk image that is not qcow2 is converted. A refused upload stays, for the caller to
+    /// discard.
     ///
     /// # Errors
-    /// `upload-missing`, `storage-full`, and why the image is refused: `not-a-disk-image`, `image-has-backing-file`,
-    /// `image-has-data-file`, `image-encrypted`, `image-size-absurd`, `upload-damaged`.
+    /// `upload-missing`, `storage-full`, and why the image is refused: `not-an-iso`, `not-a-disk-image`,
+    /// `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `image-size-absurd`, `upload-damaged`.
     pub fn adopt(&self, upload: Uuid, layer: &LayerRef, call: &Call) -> Result<ImageFacts> {
         let storage = self.storage_of(layer)?;
         let upload = storage.upload(upload);
@@ -39,16 +40,21 @@ impl Disks {
             if !files::exists(&upload)? {
                 return Err(Error::not_found("upload-missing").arg("path", upload.display()));
             }
-            let format;
-            (format, mended) = probe::probe(&upload, call)?;
-            if format == Format::Qcow2 {
+            if layer.kind == LayerKind::Iso {
+                format::require_iso(&upload)?;
                 place_layer(&upload, &target)?;
             } else {
-                convert(&storage, &upload, format, &target, call)?;
+                let format;
+                (format, mended) = probe::probe(&upload, call)?;
+                if format == Format::Qcow2 {
+                    place_layer(&upload, &target)?;
+                } else {
+                    convert(&storage, &upload, format, &target, call)?;
+                }
             }
         }
         files::remove_if_there(&upload)?;
-        Ok(ImageFacts { mended, ..image_facts(layer.uuid, &target)? })
+        Ok(ImageFacts { mended, ..layer_facts(layer, &target)? })
     }
 
     /// Copies a layer with all it stands on into one self-contained layer.
@@ -61,7 +67,7 @@ impl Disks {
             let (source, _) = self.layer_header(from)?;
             convert(&self.storage_of(layer)?, &source, Format::Qcow2, &target, call)?;
         }
-        image_facts(layer.uuid, &target)
+        layer_facts(layer, &target)
     }
 
     /// Makes an empty layer, `size` bytes large or as large as `below` when that is larger.

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::node::agent::qcow2;
+use crate::node::iso;
+use crate::node::units::human;
 
 /// More than any header that is looked at here.
 const HEAD: usize = 4096;
@@ -185,6 +187,24 @@ fn is_raw_disk(path: &Path, head: &[u8]) -> Result<bool> {
     let iso = bytes_at(path, 0x8001, 5)? == *b"CD001";
     let size = path.metadata().context(format_args!("look at {}", path.display()))?.len();
     Ok((bootable || iso) && size > SECTOR)
+}
+
+/// # Errors
+/// `not-an-iso`; `iso-truncated` for one of which the end is missing.
+pub(super) fn require_iso(path: &Path) -> Result<()> {
+    /// Burners leave out what pads the end, and some makers count it.
+    const PADDING: u64 = 300 * iso::SECTOR as u64;
+    let head = bytes_at(path, 0, iso::HEAD)?;
+    if !iso::is_iso(&head) {
+        return Err(Error::bad_input("not-an-iso"));
+    }
+    let size = path.metadata().context(format_args!("look at {}", path.display()))?.len();
+    match iso::claimed_size(&head).filter(|claimed| size + PADDING < *claimed) {
+        Some(claimed) => Err(Error::bad_input("iso-truncated")
+            .arg("received", human(size))
+            .arg("claimed", human(claimed))),
+        None => Ok(()),
+    }
 }
 
 fn backed(file: impl std::fmt::Display) -> Error {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::chain::{adds_nothing, strayed};
-use super::{Disks, as_full_storage, image_facts};
+use super::{Disks, as_full_storage, layer_facts};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
@@ -67,7 +67,7 @@ impl Disks {
             self.fresh_overlay(disk, domain, layer)?;
             self.sync(&disk.storage)?;
         }
-        image_facts(layer.uuid, &target)
+        layer_facts(layer, &target)
     }
 
     fn move_to_layer(

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Disks, image_facts};
+use super::{Disks, layer_facts};
 use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
@@ -27,7 +27,7 @@ impl Disks {
         let mut all = Vec::with_capacity(layers.len());
         for layer in layers {
             let path = self.layer_path(layer)?;
-            let mut facts = image_facts(layer.uuid, &path)?;
+            let mut facts = layer_facts(layer, &path)?;
             if hash && facts.exists {
                 let mut sha256 = Sha256::new();
                 copy(&path, 0, &mut sha256, call)?;
@@ -48,8 +48,7 @@ impl Disks {
         to: &mut dyn Write,
         call: &Call,
     ) -> Result<()> {
-        let (path, _) = self.layer_header(layer)?;
-        copy(&path, from, to, call)
+        copy(&self.present_layer(layer)?, from, to, call)
     }
 
     /// Deletes layers that nothing uses. An absent one counts as removed. Layers of the batch that stand on each other

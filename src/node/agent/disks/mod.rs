@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::{Context, Error, Result};
 use crate::node::agent::qcow2::{self, Header};
 use crate::node::agent::storage::{Storage, Storages};
-use crate::node::protocol::{ImageFacts, LayerRef};
+use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
 
 mod adopt;
 mod chain;
@@ -85,15 +85,24 @@ impl Disks {
         self.storages().get(&layer.storage)
     }
 
+    /// Where a layer stands.
+    ///
     /// # Errors
-    /// `layer-missing` when the file is not there, `image-damaged` when it is no qcow2.
-    fn layer_header(&self, layer: &LayerRef) -> Result<(PathBuf, Header)> {
+    /// As [`Disks::layer_path`], and `layer-missing` when the file is not there.
+    pub fn present_layer(&self, layer: &LayerRef) -> Result<PathBuf> {
         let path = self.layer_path(layer)?;
         if !path.exists() {
             return Err(Error::not_found("layer-missing")
                 .arg("uuid", layer.uuid)
                 .arg("path", path.display()));
         }
+        Ok(path)
+    }
+
+    /// # Errors
+    /// `layer-missing` when the file is not there, `image-damaged` when it is no qcow2.
+    fn layer_header(&self, layer: &LayerRef) -> Result<(PathBuf, Header)> {
+        let path = self.present_layer(layer)?;
         let header = header(&path)?;
         Ok((path, header))
     }
@@ -116,11 +125,11 @@ fn as_full_storage(error: Error, target: &Path) -> Error {
     }
 }
 
-/// What a file is; `exists` is false when there is none. Without its hash.
-fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
+/// What the file of a layer is; `exists` is false when there is none. Without its hash.
+fn layer_facts(layer: &LayerRef, path: &Path) -> Result<ImageFacts> {
     use std::os::unix::fs::MetadataExt;
     let mut facts = ImageFacts {
-        uuid,
+        uuid: layer.uuid,
         path: path.to_string_lossy().into_owned(),
         virtual_size: 0,
         disk_size: 0,
@@ -130,8 +139,11 @@ fn image_facts(uuid: Uuid, path: &Path) -> Result<ImageFacts> {
         mended: false,
     };
     if facts.exists {
-        facts.virtual_size = header(path)?.virtual_size;
         let meta = path.metadata().context(format_args!("look at {}", path.display()))?;
+        facts.virtual_size = match layer.kind {
+            LayerKind::Iso => meta.len(),
+            LayerKind::BaseImage | LayerKind::TemplateVersion => header(path)?.virtual_size,
+        };
         facts.disk_size = meta.blocks() * 512;
         facts.length = meta.len();
     }
