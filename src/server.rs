@@ -26,7 +26,7 @@ use crate::inventory::{Inventory, NodeAgent, Way};
 use crate::monitor::Monitor;
 use crate::networks::Networks;
 use crate::node::watchdog;
-use crate::operations::Operations;
+use crate::operations::{LiveSettings, Operations};
 use crate::settings::Settings;
 use crate::store::{self, Store};
 use certificate::Certificate;
@@ -58,7 +58,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     app.inventory.keep_nodes(local_agent(&app.settings))?;
     app.networks.wait_for_default(FIRST_PATIENCE).await?;
     app.operations.start()?;
-    app.operations.keep_log(app.settings.audit_days);
+    app.operations.keep_log(&app.live);
     let beside = [
         rocket::tokio::spawn(watchdog::feed()),
         rocket::tokio::spawn(memory::give_back()),
@@ -82,6 +82,7 @@ fn build(settings: Settings) -> Result<App> {
         tracing::warn!(error = error.detail(), "no reserve for a full disk");
     }
     let operations = Operations::new(store.clone());
+    let live = LiveSettings::new(store.clone(), settings.live);
     let identity = Identity::new(store.clone(), &settings);
     register_import(&identity, &operations);
     let inventory = Inventory::open(store.clone())?;
@@ -94,14 +95,14 @@ fn build(settings: Settings) -> Result<App> {
         inventory.clone(),
         networks.clone(),
         images.clone(),
-        settings.shutdown_patience,
+        live.clone(),
     );
     let desktops = Desktops::new(
         store.clone(),
         operations.clone(),
         inventory.clone(),
         networks.clone(),
-        settings.shutdown_patience,
+        live.clone(),
     );
     let language = Catalogues::load()?;
     let mail = settings.smtp.as_ref().map(Mailer::new).transpose()?;
@@ -115,6 +116,7 @@ fn build(settings: Settings) -> Result<App> {
         networks,
         monitor,
         operations,
+        live,
         operation_news: OperationNews::new(),
         waits: Waits::default(),
         templates,

@@ -4,6 +4,7 @@
 
 pub mod certificate;
 mod ldap;
+mod live;
 mod oidc;
 mod proxies;
 mod sections;
@@ -21,6 +22,7 @@ use crate::error::{Error, Result};
 use sections::{environment, section};
 
 pub use ldap::{DN, LOGIN, Ldap};
+pub use live::LiveValues;
 pub use oidc::Oidc;
 pub use proxies::TrustedProxies;
 pub use sections::RoleMap;
@@ -39,7 +41,7 @@ const DEFAULT_AUDIT_DAYS: u32 = 365;
 /// Seconds that a guest gets to shut itself down, unless set otherwise.
 pub const DEFAULT_SHUTDOWN_SECONDS: u32 = 45;
 /// What may be set instead.
-const SHUTDOWN_SECONDS: RangeInclusive<u32> = 5..=3600;
+pub const SHUTDOWN_SECONDS: RangeInclusive<u32> = 5..=3600;
 
 /// Seconds; proxies and browsers ask again within less on a connection that they keep.
 const DEFAULT_CLIENT_PATIENCE: u64 = 75;
@@ -168,12 +170,8 @@ pub struct Settings {
     /// `None`: the agent runs inside this process.
     pub agent_socket: Option<PathBuf>,
     pub storages: Vec<PathBuf>,
-    /// Bytes.
-    pub upload_limit: u64,
-    /// Days that the audit log is kept; 0 is for ever.
-    pub audit_days: u32,
-    /// How long a guest gets to shut itself down.
-    pub shutdown_patience: Duration,
+    /// What the console may set in its place.
+    pub live: LiveValues,
     pub libvirt_uri: String,
     pub virt_type: VirtType,
     pub log: String,
@@ -223,9 +221,13 @@ impl Settings {
             )?,
             agent_socket: serve.agent_socket.or(file.agent_socket),
             storages: storages.into_iter().map(absolute).collect::<Result<_>>()?,
-            upload_limit: gib.unwrap_or(DEFAULT_UPLOAD_LIMIT_GIB).saturating_mul(1 << 30),
-            audit_days: serve.audit_days.or(file.audit_days).unwrap_or(DEFAULT_AUDIT_DAYS),
-            shutdown_patience: shutdown_patience(serve.shutdown_seconds.or(file.shutdown_seconds))?,
+            live: LiveValues {
+                upload_limit_gib: gib.unwrap_or(DEFAULT_UPLOAD_LIMIT_GIB),
+                audit_days: serve.audit_days.or(file.audit_days).unwrap_or(DEFAULT_AUDIT_DAYS),
+                shutdown_seconds: shutdown_seconds(
+                    serve.shutdown_seconds.or(file.shutdown_seconds),
+                )?,
+            },
             libvirt_uri: flags
                 .libvirt_uri
                 .or(file.libvirt_uri)
@@ -282,10 +284,10 @@ fn read_file(named: Option<&Path>) -> Result<File> {
 
 /// # Errors
 /// `settings-shutdown-wrong`
-fn shutdown_patience(seconds: Option<u32>) -> Result<Duration> {
+fn shutdown_seconds(seconds: Option<u32>) -> Result<u32> {
     let seconds = seconds.unwrap_or(DEFAULT_SHUTDOWN_SECONDS);
     if SHUTDOWN_SECONDS.contains(&seconds) {
-        return Ok(Duration::from_secs(seconds.into()));
+        return Ok(seconds);
     }
     Err(Error::bad_input("settings-shutdown-wrong")
         .arg("least", SHUTDOWN_SECONDS.start())
@@ -352,9 +354,9 @@ mod tests {
         let patience = |line: &str| {
             let (_dir, flags) = file(line);
             let settings = Settings::load(&flags, &ServeFlags::default());
-            settings.map(|settings| settings.shutdown_patience.as_secs())
+            settings.map(|settings| settings.live.shutdown_seconds)
         };
-        assert_eq!(patience("").expect("the default"), u64::from(DEFAULT_SHUTDOWN_SECONDS));
+        assert_eq!(patience("").expect("the default"), DEFAULT_SHUTDOWN_SECONDS);
         assert_eq!(patience("shutdown_seconds = 300").expect("five minutes"), 300);
         for wrong in ["shutdown_seconds = 0", "shutdown_seconds = 4000"] {
             assert_eq!(patience(wrong).expect_err(wrong).key(), "settings-shutdown-wrong");

@@ -43,7 +43,7 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// Parts of the product that lines are of.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "education",
     "templates",
     "images",
@@ -53,6 +53,7 @@ const MODULES: [&str; 10] = [
     "node",
     "operations",
     "identity",
+    "settings",
     "audit",
 ];
 

@@ -206,9 +206,12 @@ impl Endpoint {
     }
 }
 
-type Handler<I, O> = fn(&App, &mut Call, I) -> Result<O>;
+/// What a row does. Rows that differ in an action take what makes their handler of it.
+pub trait Handler<I, O>: Fn(&App, &mut Call, I) -> Result<O> + Send + Sync + 'static {}
 
-pub fn get<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+impl<I, O, F: Fn(&App, &mut Call, I) -> Result<O> + Send + Sync + 'static> Handler<I, O> for F {}
+
+pub fn get<I, O>(id: &'static str, path: &'static str, handler: impl Handler<I, O>) -> Undeclared
 where
     I: DeserializeOwned + JsonSchema + 'static,
     O: IntoAnswer + 'static,
@@ -216,7 +219,7 @@ where
     blocking(Method::Get, id, path, handler)
 }
 
-pub fn post<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+pub fn post<I, O>(id: &'static str, path: &'static str, handler: impl Handler<I, O>) -> Undeclared
 where
     I: DeserializeOwned + JsonSchema + 'static,
     O: IntoAnswer + 'static,
@@ -224,7 +227,7 @@ where
     blocking(Method::Post, id, path, handler)
 }
 
-pub fn put<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+pub fn put<I, O>(id: &'static str, path: &'static str, handler: impl Handler<I, O>) -> Undeclared
 where
     I: DeserializeOwned + JsonSchema + 'static,
     O: IntoAnswer + 'static,
@@ -232,7 +235,7 @@ where
     blocking(Method::Put, id, path, handler)
 }
 
-pub fn patch<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+pub fn patch<I, O>(id: &'static str, path: &'static str, handler: impl Handler<I, O>) -> Undeclared
 where
     I: DeserializeOwned + JsonSchema + 'static,
     O: IntoAnswer + 'static,
@@ -240,7 +243,7 @@ where
     blocking(Method::Patch, id, path, handler)
 }
 
-pub fn delete<I, O>(id: &'static str, path: &'static str, handler: Handler<I, O>) -> Undeclared
+pub fn delete<I, O>(id: &'static str, path: &'static str, handler: impl Handler<I, O>) -> Undeclared
 where
     I: DeserializeOwned + JsonSchema + 'static,
     O: IntoAnswer + 'static,
@@ -279,7 +282,7 @@ fn blocking<I, O>(
     method: Method,
     id: &'static str,
     path: &'static str,
-    handler: Handler<I, O>,
+    handler: impl Handler<I, O>,
 ) -> Undeclared
 where
     I: DeserializeOwned + JsonSchema + 'static,

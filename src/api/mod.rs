@@ -22,6 +22,7 @@ mod jobs;
 pub mod language;
 mod letters;
 mod listing;
+mod live_settings;
 mod misfit;
 mod note;
 mod openapi;
@@ -63,7 +64,7 @@ use crate::images::Images;
 use crate::inventory::Inventory;
 use crate::monitor::Monitor;
 use crate::networks::Networks;
-use crate::operations::Operations;
+use crate::operations::{LiveSettings, Operations};
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -87,6 +88,8 @@ pub struct App {
     pub networks: Networks,
     pub monitor: Monitor,
     pub operations: Operations,
+    /// What of the settings is changed while the server runs.
+    pub live: LiveSettings,
     /// Those who listen to how they go.
     pub operation_news: OperationNews,
     pub templates: Templates,
@@ -110,6 +113,7 @@ fn table() -> &'static [Mounted] {
             (&desktop_cloud::OWN, people::endpoints()),
             (&desktop_cloud::OWN, operations::endpoints()),
             (&desktop_cloud::OWN, audit_log::endpoints()),
+            (&desktop_cloud::OWN, live_settings::endpoints()),
             (&desktop_cloud::OWN, search::endpoints()),
             (&desktop_cloud::OWN, events::endpoints()),
             (&account::DIALECT, account::endpoints()),

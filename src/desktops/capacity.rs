@@ -80,7 +80,7 @@ impl Desktops {
             _ if unfit.is_empty() && !nodes.is_empty() => Err(missing()),
             _ => Err(Error::conflict("pool-without-nodes").arg("name", &pool.name)),
         };
-        let obstacle = check_template(&template, &pool)
+        let obstacle = check_template(&template, pool.id, &pool.name)
             .and_then(|()| self.networks.check_usable(&network))
             .and_then(|()| if fit.is_empty() { without() } else { Ok(()) });
         Ok(Capacity {

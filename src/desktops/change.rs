@@ -6,22 +6,23 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::deploy::check_machine;
+use super::deploy::{check_machine, check_template};
 use super::group::DesktopGroup;
 use super::power::Named;
 use super::reach::Reach;
 use super::spec::Restore;
 use super::store::groups::GroupValues;
 use super::store::{groups, seats};
-use super::{Desktops, nodes};
+use super::{Desktops, nodes, templates};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Duty;
+use crate::node::protocol::DiskRole;
 use crate::operations::{
     Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit,
     nothing,
 };
 use crate::store::visible::Visible;
-use crate::store::{NetworkId, SubnetId, Tx};
+use crate::store::{NetworkId, SubnetId, TemplateId, Tx};
 
 /// Of the time when only restoring could be changed.
 const CHANGE: &str = "desktop-group-restore";
@@ -32,11 +33,14 @@ pub struct DesktopGroupChange {
     pub name: Option<String>,
     pub sys_restore: Option<bool>,
     pub data_restore: Option<bool>,
+    /// To be, as it was made, a group whose desktops have no data disks.
+    pub without_data_disks: bool,
     pub order_num: Option<i64>,
     pub vcpu: Option<u32>,
     pub memory_mib: Option<u64>,
     /// Network and subnet.
     pub subnet: Option<(Uuid, Uuid)>,
+    pub template: Option<Uuid>,
 }
 
 /// A change that was made, or one that the nodes are being told.
@@ -65,6 +69,9 @@ struct Values {
     /// Where the desktops were, when they move.
     #[serde(default)]
     place: Option<Place>,
+    /// What they were made like, when that is another template.
+    #[serde(default)]
+    template: Option<OldTemplate>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,6 +87,12 @@ struct Place {
     addresses: Vec<(Uuid, Ipv4Addr)>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct OldTemplate {
+    template: TemplateId,
+    desktops: Vec<seats::Standing>,
+}
+
 static STEPS: [Action<Desktops, ChangeArgs>; 3] = [
     Action::new("rows", nothing, take_back),
     Action::new("addresses", announce, nothing),
@@ -93,12 +106,12 @@ pub(super) fn register(desktops: &Desktops) {
 }
 
 impl Desktops {
-    /// Changes a group. What is restored, processors and memory change with the next start of each desktop; another
-    /// network only while all of them are off.
+    /// Changes a group. What is restored, processors, memory and template change with the next start of each desktop;
+    /// another network only while all of them are off.
     ///
     /// # Errors
     /// `desktop-group-unknown`, `desktop-group-renamed`, `desktop-group-must-be-off`, `subnet-full`, `not-in-your-groups`,
-    /// and what does not fit with its field; nothing was changed then
+    /// `desktop-group-keeps-disks`, and what does not fit with its field; nothing was changed then
     pub fn change_desktop_group(
         &self,
         visible: &Visible,
@@ -130,6 +143,10 @@ impl Desktops {
                 false => Some(self.move_desktops(tx, &group, &values, &seats)?),
             };
             groups::update(tx, *uuid, &values)?;
+            let template = (values.template != group.template_id)
+                .then(|| seats::turn_away(tx, group.id, group.template_id))
+                .transpose()?
+                .map(|desktops| OldTemplate { template: group.template_id, desktops });
             let old = Values {
                 name: group.name,
                 sys_restore: group.restore.system,
@@ -137,6 +154,7 @@ impl Desktops {
                 order_num: group.order_num,
                 machine: Some(MachineValues { vcpu: group.vcpu, memory_mib: group.memory_mib }),
                 place,
+                template,
             };
             let args = ChangeArgs { group: *uuid, old };
             // Nobody may delete a desktop while its domain is written anew: it would appear again.
@@ -161,6 +179,9 @@ impl Desktops {
         {
             reach.check_subnet(conn, network, subnet)?;
         }
+        if let Some(template) = change.template.filter(|template| *template != group.template) {
+            reach.check_template(conn, template)?;
+        }
         let values = self.changed(conn, &group, change)?;
         Ok((group, values))
     }
@@ -172,6 +193,11 @@ impl Desktops {
         group: &DesktopGroup,
         change: &DesktopGroupChange,
     ) -> Result<GroupValues> {
+        if change.without_data_disks && group.has_data_disks {
+            let error =
+                Error::conflict("desktop-group-has-data-disks").arg("field", "data_restore");
+            return Err(error.arg("name", &group.name));
+        }
         let network = match change.subnet {
             Some((network, subnet)) => self.network_ids(conn, network, subnet)?,
             None => group.network_ids,
@@ -191,8 +217,17 @@ impl Desktops {
             vcpu: change.vcpu.unwrap_or(group.vcpu),
             memory_mib: change.memory_mib.unwrap_or(group.memory_mib),
             network,
+            template: match change.template {
+                Some(template) => templates::store::find(conn, template)?.id,
+                None => group.template_id,
+            },
         };
         check_machine(values.vcpu, values.memory_mib)?;
+        if values.template != group.template_id
+            && let Some(template) = change.template
+        {
+            check_new_template(conn, group, values.restore, template)?;
+        }
         Ok(values)
     }
 
@@ -250,6 +285,39 @@ impl Desktops {
     }
 }
 
+/// Whether desktops of the group can be made like this template from their next start on: it must be where they are, and
+/// nothing of theirs may be kept, which stands on the template that they have.
+fn check_new_template(
+    conn: &Connection,
+    group: &DesktopGroup,
+    restore: Restore,
+    template: Uuid,
+) -> Result<()> {
+    let template = templates::store::find(conn, template)?;
+    check_template(&template, group.pool_id, &group.pool_name)?;
+    let mut roles = vec![DiskRole::System];
+    if group.has_data_disks {
+        for one in [group.template_id, template.id] {
+            roles.extend(templates::store::disks(conn, one)?.into_iter().map(|disk| disk.role));
+        }
+    }
+    let is_kept = |role: &&DiskRole| !(group.restore.covers(**role) && restore.covers(**role));
+    if let Some(kept) = roles.iter().find(is_kept) {
+        let key = match kept {
+            DiskRole::System => "desktop-group-keeps-system-disks",
+            DiskRole::Data => "desktop-group-keeps-data-disks",
+        };
+        let error = Error::conflict(key).arg("field", "template_uuid").arg("name", &group.name);
+        return Err(error.arg("template", &group.template_name));
+    }
+    let seats = seats::of_group(conn, group.uuid)?;
+    for node in seats::by_node(&seats).into_keys() {
+        templates::store::version_layers(conn, &template, template.version, node)
+            .map_err(|error| error.arg("field", "template_uuid"))?;
+    }
+    Ok(())
+}
+
 fn uuids_of(desktops: &Desktops, group: Uuid) -> Result<Vec<Uuid>> {
     let seats = desktops.store.read(|conn| seats::of_group(conn, group))?;
     Ok(seats.into_iter().map(|seat| seat.uuid).collect())
@@ -268,7 +336,12 @@ fn announce(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Re
 
 fn tell_nodes(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
     let uuids = uuids_of(desktops, args.group)?;
-    nodes::all(desktops.define_domains(&uuids, execution)?).map(drop)
+    nodes::all(desktops.define_domains(&uuids, execution)?)?;
+    match args.old.template {
+        // Those that are off have its disks already.
+        Some(_) => desktops.look_again(&uuids),
+        None => Ok(()),
+    }
 }
 
 /// Whether the nodes have to be told.
@@ -277,13 +350,14 @@ fn touches_machines(group: &DesktopGroup, values: &GroupValues) -> bool {
         || values.vcpu != group.vcpu
         || values.memory_mib != group.memory_mib
         || values.network != group.network_ids
+        || values.template != group.template_id
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. What a node cannot do now, of
 /// a desktop whose disk is lost perhaps, is left to the looks at it. Where another group took the old name meanwhile, this
 /// one keeps the new name.
 fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
-    let Values { name, sys_restore, data_restore, order_num, machine, place } = &args.old;
+    let Values { name, sys_restore, data_restore, order_num, machine, place, template } = &args.old;
     desktops.store.write(|tx| {
         let now = groups::find(tx, args.group)?;
         let name = match groups::is_free_name(tx, name, args.group)? {
@@ -302,20 +376,14 @@ fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> R
             vcpu: machine.map_or(now.vcpu, |machine| machine.vcpu),
             memory_mib: machine.map_or(now.memory_mib, |machine| machine.memory_mib),
             network: back.map_or(now.network_ids, |place| (place.network, place.subnet)),
+            template: template.as_ref().map_or(now.template_id, |old| old.template),
         };
-        groups::update(tx, args.group, &values)
+        groups::update(tx, args.group, &values)?;
+        match template.as_ref().filter(|old| old.template != now.template_id) {
+            Some(old) => seats::turn_back(tx, now.id, now.template_id, &old.desktops),
+            None => Ok(()),
+        }
     })?;
     announce(desktops, args, execution)?;
-    let uuids = uuids_of(desktops, args.group)?;
-    for (node, result) in desktops.define_domains(&uuids, execution)? {
-        if let Err(error) = result {
-            tracing::warn!(
-                node.id = node.number(),
-                error = error.detail(),
-                "left to a look at the node"
-            );
-            desktops.look_soon(node);
-        }
-    }
-    Ok(())
+    desktops.define_or_look(&uuids_of(desktops, args.group)?, execution)
 }

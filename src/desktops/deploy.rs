@@ -6,7 +6,7 @@
 //! node has of them nevertheless belongs to nobody and is removed by the reconciler. If all nodes fail, or somebody
 //! cancels, everything is taken away again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,8 +26,9 @@ use crate::inventory::{FIRST_CONNECTION, Node, Pool};
 use crate::operations::{
     Action, Actor, Execution, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit, nothing,
 };
+use crate::store::text::lookalike;
 use crate::store::visible::Visible;
-use crate::store::{SubnetId, Tx};
+use crate::store::{PoolId, SubnetId, Tx};
 
 /// Desktops made by one request; a class room has dozens.
 pub const AT_ONCE: u32 = 1_000;
@@ -138,7 +139,7 @@ impl Desktops {
             let network = self.network_ids(tx, new.network, new.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, new.network)?)?;
             let template = templates::store::find(tx, new.template)?;
-            check_template(&template, &pool)?;
+            check_template(&template, pool.id, &pool.name)?;
             let row = NewGroup {
                 name: &new.name,
                 kind: GroupKind::Education,
@@ -194,7 +195,7 @@ impl Desktops {
                 return Err(obstacle);
             }
             let template = templates::store::find(tx, group.template)?;
-            check_template(&template, &pool)?;
+            check_template(&template, pool.id, &pool.name)?;
             let network = self.network_ids(tx, group.network, group.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
             let seats = self.insert_seats(tx, &group, &template, network.1, &shares)?;
@@ -275,8 +276,8 @@ impl Desktops {
             templates::store::version_layers(tx, template, template.version, share.node_id)?;
         }
         let count = shares.iter().map(|share| share.count).sum();
-        let taken = seats::taken(tx, group.id)?;
-        let free = free_seats(&taken, count);
+        let name = |seat| desktop_name(&group.prefix, group.digits, group.first_number, seat);
+        let free = free_seats(&seats::taken(tx, group.id)?, count, name);
         check_width(group.digits, group.first_number, free.last().copied().unwrap_or(1))?;
         let nodes = shares.iter().flat_map(|share| (0..share.count).map(|_| share.node_id));
         let new: Vec<NewSeat> = free
@@ -284,7 +285,7 @@ impl Desktops {
             .zip(nodes)
             .map(|(seat, node_id)| NewSeat {
                 uuid: Uuid::new_v4(),
-                name: desktop_name(&group.prefix, group.digits, group.first_number, seat),
+                name: name(seat),
                 node_id,
                 seat,
                 version: template.version,
@@ -357,24 +358,28 @@ fn check_width(digits: u32, first_number: u32, last_seat: u32) -> Result<()> {
     Err(error.arg("last", last).arg("digits", digits))
 }
 
-/// The lowest seats that are free; `taken` is in order.
-fn free_seats(taken: &[u32], count: u32) -> Vec<u32> {
-    let taken: BTreeSet<u32> = taken.iter().copied().collect();
-    let free = (1..).filter(|seat| !taken.contains(seat));
+/// The lowest seats that are free and whose name no other desktop was given.
+fn free_seats(taken: &[(u32, String)], count: u32, name: impl Fn(u32) -> String) -> Vec<u32> {
+    let names: HashSet<String> = taken.iter().map(|(_, name)| lookalike(name)).collect();
+    let taken: HashSet<u32> = taken.iter().map(|(seat, _)| *seat).collect();
+    let is_free = |seat: &u32| !taken.contains(seat) && !names.contains(&lookalike(&name(*seat)));
+    let free = (1..).filter(is_free);
     free.take(usize::try_from(count).unwrap_or(usize::MAX)).collect()
 }
 
-pub(super) fn check_template(template: &Template, pool: &Pool) -> Result<()> {
+/// # Errors
+/// `template-not-for-education`, `template-of-another-pool`, and why it is not ready
+pub(super) fn check_template(template: &Template, pool: PoolId, pool_name: &str) -> Result<()> {
     if template.classify != Classify::Education {
         return Err(Error::bad_input("template-not-for-education")
             .arg("field", "template_uuid")
             .arg("name", &template.name));
     }
-    if template.pool_id != pool.id {
+    if template.pool_id != pool {
         return Err(Error::bad_input("template-of-another-pool")
             .arg("field", "pool_uuid")
             .arg("name", &template.name)
-            .arg("pool", &pool.name));
+            .arg("pool", pool_name));
     }
     match template.state {
         TemplateState::Ready => Ok(()),
@@ -466,8 +471,18 @@ mod tests {
 
     #[test]
     fn gaps_are_filled_first() {
-        assert_eq!(free_seats(&[1, 2, 5], 3), [3, 4, 6]);
-        assert_eq!(free_seats(&[], 2), [1, 2]);
+        let name = |seat| desktop_name("pc", 1, 1, seat);
+        let taken = |seats: &[u32]| seats.iter().map(|seat| (*seat, name(*seat))).collect();
+        let taken: Vec<(u32, String)> = taken(&[1, 2, 5]);
+        assert_eq!(free_seats(&taken, 3, name), [3, 4, 6]);
+        assert_eq!(free_seats(&[], 2, name), [1, 2]);
+    }
+
+    #[test]
+    fn a_seat_whose_name_another_desktop_was_given_stays_empty() {
+        let name = |seat| desktop_name("pc", 1, 1, seat);
+        let taken = [(1, "PC3".to_owned()), (2, "pc2".to_owned())];
+        assert_eq!(free_seats(&taken, 2, name), [4, 5], "one is taken, however it is called");
     }
 
     #[test]

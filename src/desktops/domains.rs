@@ -32,6 +32,21 @@ impl Desktops {
         }))
     }
 
+    /// As [`Desktops::define_domains`], when something is taken back: what a node cannot do now is left to the looks at it.
+    pub(super) fn define_or_look(&self, desktops: &[Uuid], execution: &Execution) -> Result<()> {
+        for (node, result) in self.define_domains(desktops, execution)? {
+            if let Err(error) = result {
+                tracing::warn!(
+                    node.id = node.number(),
+                    error = error.detail(),
+                    "left to a look at the node"
+                );
+                self.look_soon(node);
+            }
+        }
+        Ok(())
+    }
+
     /// As [`Desktops::define_domains`]; how it went for each desktop of a node.
     pub(super) fn define_each(
         &self,

@@ -6,7 +6,7 @@ use super::spec::Restore;
 use super::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
 use crate::node::protocol::DiskRole;
-use crate::store::{DesktopGroupId, EducationGroupId, NetworkId, SubnetId, TemplateId};
+use crate::store::{DesktopGroupId, EducationGroupId, NetworkId, PoolId, SubnetId, TemplateId};
 
 /// What a desktop group is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub struct DesktopGroup {
     /// Newest version of the template.
     pub template_version: u32,
     pub os_type: String,
+    pub pool_id: PoolId,
     pub pool: Uuid,
     pub pool_name: String,
     pub network: Uuid,

@@ -3,7 +3,7 @@
 //! ```text
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
 //!   capacity.rs   what there is for more
-//!   deploy.rs change.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
+//!   deploy.rs change.rs rename.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
 //!   consoles.rs turns.rs             screens  templates/ spec.rs  what desktops are made like
 //! ```
@@ -23,6 +23,7 @@ mod power;
 mod reach;
 mod reconcile;
 mod remove;
+mod rename;
 mod seat;
 pub mod spec;
 mod spread;
@@ -31,10 +32,10 @@ pub mod templates;
 mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
+use uuid::Uuid;
 
 pub use capacity::{CapacityQuery, NodeCapacity};
 pub use change::{Changed, DesktopGroupChange};
@@ -46,11 +47,12 @@ pub use power::{DesktopPowerAction, Named, check_kind};
 pub use reach::Reach;
 pub use seat::{Desktop, SeatStatus, UNREADABLE};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::Tickets;
 use crate::inventory::Inventory;
 use crate::networks::Networks;
-use crate::operations::Operations;
+use crate::node::protocol::DomainUse;
+use crate::operations::{LiveSettings, Operations};
 use crate::store::list::{ListQuery, Page};
 use crate::store::visible::Visible;
 use crate::store::{Store, now};
@@ -77,18 +79,17 @@ pub struct Desktops {
     tickets: Arc<Mutex<Tickets<Ticket>>>,
     picture_turns: Turns,
     hopeless: Arc<Hopeless>,
-    /// How long a guest gets to shut itself down.
-    patience: Duration,
+    live: LiveSettings,
 }
 
 impl Desktops {
-    /// To be called within the runtime. Makes its operations known. `patience`: how long a guest gets to shut itself down.
+    /// To be called within the runtime. Makes its operations known. `live`: how long a guest gets to shut itself down.
     pub fn new(
         store: Store,
         operations: Operations,
         inventory: Inventory,
         networks: Networks,
-        patience: Duration,
+        live: LiveSettings,
     ) -> Self {
         let (snapshots, unread) = Snapshots::channel();
         let desktops = Self {
@@ -102,11 +103,12 @@ impl Desktops {
             tickets: Arc::default(),
             picture_turns: Turns::new(PICTURES),
             hopeless: Arc::default(),
-            patience,
+            live,
         };
         deploy::register(&desktops);
         change::register(&desktops);
         remove::register(&desktops);
+        rename::register(&desktops);
         power::register(&desktops);
         reconcile::register(&desktops);
         desktops
@@ -132,6 +134,21 @@ impl Desktops {
     ) -> Result<Page<DesktopGroup>> {
         let query = query.seen_by(visible);
         store::groups::list(&self.store, &query.with("kind", GroupKind::Education.number()))
+    }
+
+    /// A desktop of an education desktop group, and what its node told of it last while it runs.
+    ///
+    /// # Errors
+    /// `desktop-unknown`, also for one that the caller may not see
+    pub fn desktop(&self, visible: &Visible, uuid: Uuid) -> Result<(Desktop, Option<DomainUse>)> {
+        let page = self.desktops(visible, ListQuery::default().with("uuid", uuid))?;
+        let unknown = || Error::not_found("desktop-unknown").arg("uuid", uuid);
+        let desktop = page.results.into_iter().next().ok_or_else(unknown)?;
+        let node = self.store.read(|conn| store::seats::seat(conn, visible, uuid))?.node_id;
+        let sample = self.inventory.sample(node).filter(|_| desktop.power.is_on());
+        let used = sample
+            .and_then(|sample| sample.domains.iter().find(|domain| domain.uuid == uuid).cloned());
+        Ok((desktop, used))
     }
 
     /// Desktops of education desktop groups.

@@ -348,7 +348,7 @@ fn carry_out(
     let Desktops { store, runtime, .. } = desktops;
     let of = (action, machines.as_slice());
     let settling = Settling::of(store, runtime, Topic::Desktops, seats::on_since, of)?;
-    let how = (action, desktops.patience);
+    let how = (action, desktops.live.now()?.shutdown_patience());
     let missing = Mutex::new(Vec::new());
     let power = |client: &NodeClient, _, part, watch: &mut Watch<'_>| {
         let mut items = client.power(how, part, watch)?;

@@ -65,7 +65,7 @@ pub struct Desktop {
     /// Why its node does not answer.
     pub node_fault: Option<Fault>,
     pub seat: u32,
-    /// Template version that its disks stand on.
+    /// Template version that its disks stand on; 0 while they are of another template.
     pub version: u32,
     pub stage: Stage,
     pub power: Power,
@@ -85,6 +85,8 @@ pub struct Desktop {
     pub template_name: String,
     /// Newest version of the template.
     pub newest: u32,
+    /// Name of the template that its disks are of until it is made anew, when its group was given another.
+    pub former_template: Option<String>,
     /// Whether its system disk is made anew at every start, of the newest version then.
     pub restores_system: bool,
     /// The operation that works on it: kind and name of its subject.
@@ -178,6 +180,7 @@ mod tests {
             template: Uuid::nil(),
             template_name: String::new(),
             newest: 1,
+            former_template: None,
             restores_system: true,
             work: None,
         }

@@ -138,7 +138,6 @@ pub struct Node {
     pub id: NodeId,
     pub uuid: Uuid,
     pub name: String,
-    pub pool_id: PoolId,
     pub role: NodeRole,
     pub ip: String,
     /// Empty until the node has been connected once, as the other facts.

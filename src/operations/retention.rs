@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Operations, store};
+use super::{LiveSettings, Operations, store};
 use crate::error::{Result, logged};
 use crate::store::{ROWS_AT_ONCE, Store, now};
 
@@ -13,15 +13,18 @@ const DAY: i64 = 24 * 3600;
 const OPERATIONS_DAYS: i64 = 90;
 
 impl Operations {
-    /// From now on keeps only the last days of the audit log; all of it when `days` is 0. Call it in the runtime.
-    pub fn keep_log(&self, days: u32) {
+    /// From now on keeps only the last days of the audit log; all of it when that is 0 days. Call it in the runtime.
+    pub fn keep_log(&self, live: &LiveSettings) {
+        let live = live.clone();
         let store = self.store().clone();
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             loop {
                 ticks.tick().await;
-                let store = store.clone();
-                let dropped = tokio::task::spawn_blocking(move || drop_old(&store, days, now()));
+                let (store, live) = (store.clone(), live.clone());
+                let dropped = tokio::task::spawn_blocking(move || {
+                    drop_old(&store, live.now()?.audit_days, now())
+                });
                 logged("dropping old lines of the audit log", dropped.await);
             }
         });

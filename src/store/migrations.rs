@@ -34,6 +34,8 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0032_template_versions.sql")),
     M::up(include_str!("../../assets/migrations/0033_hardware.sql")),
     M::up(include_str!("../../assets/migrations/0034_isos.sql")),
+    M::up(include_str!("../../assets/migrations/0035_live_settings.sql")),
+    M::up(include_str!("../../assets/migrations/0036_former_template.sql")),
     // next file goes here
 ];
 

@@ -220,6 +220,7 @@ pub(super) static TABLES: &[Table] = &[
     quiet("login_failures", "read when somebody signs in"),
     quiet("known_addresses", "read when somebody signs in"),
     quiet("sign_in_policy", "read at each use; its page is opened, not watched"),
+    quiet("live_settings", "read at each use; its page is opened, not watched"),
     quiet("password_resets", "read when somebody comes with the token"),
     quiet("gone", "read when a node is looked at"),
     quiet("setting_aside", "read when a node is looked at"),

@@ -69,6 +69,7 @@ export const routes: RouteRecordRaw[] = [
       page('sessions/:tab(keys)?', 'sessions', () => import('./pages/people/Sessions.vue')),
       page('ssh', 'ssh', () => import('./pages/people/SshAccess.vue')),
       page('sign-in-rules', 'sign-in-rules', () => import('./pages/people/SignInRules.vue')),
+      page('settings', 'settings', () => import('./pages/system/Settings.vue')),
       page('own/:tab?', 'own', () => import('./pages/own/Own.vue')),
       page('log', 'log', () => import('./pages/log/Log.vue')),
       page(':rest(.*)*', 'missing', () => import('./pages/Missing.vue')),

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::refused::{NOTHING, refused};
+use crate::images::image_file;
+use crate::refused::{NOTHING, needs_a_right, refused, refuses_bad_names};
 use crate::room::Room;
-use crate::support::{Answer, rows};
+use crate::support::{Answer, SMALL, Server, Site, rows, wait_until};
+use crate::three_nodes::{all_active, template_on};
 
 const PATH: &str = "/api/v1.0/desktops";
 
@@ -107,4 +109,96 @@ fn desktops_of_several_groups_are_switched_and_deleted_at_once() {
     for line in ["Start desktops: pc001, pc002, lab001", "Delete desktops: pc002, lab001"] {
         assert!(log.body.contains(line), "{line}: {}", log.body);
     }
+}
+
+#[test]
+fn a_desktop_gets_another_name() {
+    let room = Room::start();
+    let admin = &room.site.admin;
+    let group = room.deploy("pc", 2);
+    room.deploy("lab", 1);
+    room.site.group_action("start", &group, "pc");
+    let row = |name: &str| {
+        let found = rows(&admin.get(PATH).query("name", name).send());
+        found.into_iter().next().unwrap_or_else(|| panic!("no {name}"))
+    };
+    let before = row("pc001");
+    let one = format!("{PATH}/{}", before["uuid"].as_str().expect("uuid"));
+    let rename = |name: &str| admin.put(&one).json(&json!({"name": name}));
+    room.site.done(rename("  Reception desk "));
+    let mut after = row("Reception desk");
+    // A guest that runs goes on, at the same address and seat.
+    after["name"] = before["name"].clone();
+    for changing in ["active_time", "updated_at"] {
+        after[changing] = before[changing].clone();
+    }
+    assert_eq!(after, before);
+    assert_eq!(admin.get(&one).send().data()["name"], "Reception desk");
+    assert_eq!(rename("Reception desk").send().data(), json!({}), "it is called so");
+    let log = admin.get("/api/v1.0/index/get_operation_log/").header("Accept-Language", "en");
+    let log = log.query("page_size", 100).send();
+    assert!(log.body.contains("Rename desktop pc001 → Reception desk"), "{}", log.body);
+
+    // Within its group nobody else is called so, nor so that people would take one for the other.
+    for taken in ["pc002", "PC002", "pс002"] {
+        let said = refused(&rename(taken).send(), 409, "desktop-name-taken");
+        assert!(said.contains("pc002"), "{said}");
+    }
+    refuses_bad_names(rename);
+    admin.put(&one).json(&json!({})).send().expect_status(400);
+    let nothing = admin.put(&format!("{PATH}/{NOTHING}")).json(&json!({"name": "x"})).send();
+    refused(&nothing, 404, "desktop-unknown");
+    refused(&admin.get(&format!("{PATH}/{NOTHING}")).send(), 404, "desktop-unknown");
+    needs_a_right(&crate::refused::auditor(&room.server), "PUT", &one);
+    assert_eq!(row("Reception desk")["uuid"], before["uuid"]);
+
+    // Numbers that others were given by hand are left out, and the freed one is no seat.
+    room.site.done(rename("PC003"));
+    let param =
+        json!({"desktop_uuid": group, "desktop_name": "pc", "desktop_type": 1, "instance_num": 2});
+    room.site.done(admin.action(crate::room::INSTANCES, "create", param));
+    let inside = admin.get(PATH).query("desktop_uuid", &group).send();
+    assert_eq!(names(&inside), ["PC003", "pc002", "pc004", "pc005"]);
+    // The former name is used again by hand.
+    room.site.done(rename("pc001"));
+    assert_eq!(row("pc001")["seat"], 1);
+}
+
+#[test]
+fn a_name_that_the_node_cannot_be_told_is_taken_back() {
+    let mut server = Server::with().nodes(1).start();
+    let site = Site::of(&server, SMALL);
+    all_active(&site.admin, 2);
+    let image = site.upload("base", &image_file(&server, "image.qcow2", "1M"));
+    let template = template_on(&server, &site, "node2", "t", &image);
+    let group = site.deploy("far", &site.classroom("room"), &template, 1);
+    let uuid = site.desktops(&group)[0]["uuid"].as_str().expect("uuid").to_owned();
+    let one = format!("{PATH}/{uuid}");
+    let rename = |name: &str| site.admin.put(&one).json(&json!({"name": name})).send();
+    rename("told").data();
+    server.agent(2).kill();
+    let answer = rename("untold");
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    let name = || site.admin.get(&one).send().data()["name"].clone();
+    assert_eq!(name(), "told");
+    server.agent(2).start_again();
+    all_active(&site.admin, 2);
+    rename("told again").data();
+    assert_eq!(name(), "told again");
+}
+
+#[test]
+fn a_desktop_that_runs_tells_the_memory_that_it_uses() {
+    let room = Room::start();
+    let admin = &room.site.admin;
+    let group = room.deploy("pc", 1);
+    let uuid = room.site.desktops(&group)[0]["uuid"].as_str().expect("uuid").to_owned();
+    let memory = || admin.get(&format!("{PATH}/{uuid}")).send().data()["memory"].clone();
+    assert_eq!(memory(), Value::Null, "it is off");
+    room.site.group_action("start", &group, "pc");
+    wait_until("its node tells", std::time::Duration::from_secs(30), || memory().is_object());
+    let memory = memory();
+    assert!(memory["host_used"].as_u64() > Some(0), "{memory}");
+    // The simulator has no guests that could tell.
+    assert_eq!((&memory["guest_used"], &memory["guest_total"]), (&Value::Null, &Value::Null));
 }

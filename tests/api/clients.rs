@@ -39,6 +39,15 @@ fn a_two_for_data_restore_is_a_group_without_data_disks() {
     param["data_restore"] = json!(2);
     room.site.done(admin.action(DESKTOPS, "create", param.clone()));
     assert_eq!(rows(&admin.get(DESKTOPS).send())[0]["data_restore"], 0);
+    let pc = uuid_of(admin, DESKTOPS, "pc");
+    let edit = |uuid: &str, name: &str, value: Value| {
+        let body = json!({"uuid": uuid, "name": name, "value": value});
+        admin.put(DESKTOPS).json(&body).send()
+    };
+    for two in [json!(2), json!("2")] {
+        edit(&pc, "pc", json!({"data_restore": two, "sys_restore": 1})).data();
+    }
+    refused(&edit(&pc, "pc", json!({"data_restore": 3})), 400, "field-wrong");
 
     let site = &room.site;
     let new = json!({
@@ -64,6 +73,11 @@ fn a_two_for_data_restore_is_a_group_without_data_disks() {
     param["data_restore"] = json!(1);
     site.done(admin.action(DESKTOPS, "create", param));
     assert_eq!(disks("lab2"), (2, 2));
+    let lab2 = uuid_of(admin, DESKTOPS, "lab2");
+    let other = edit(&lab2, "lab2", json!({"data_restore": 2, "name": "other"}));
+    let said = refused(&other, 409, "desktop-group-has-data-disks");
+    assert!(said.contains("lab2"), "{said}");
+    assert_eq!(room.group(&lab2)["name"], "lab2", "and nothing was changed");
     let lab = uuid_of(admin, DESKTOPS, "lab");
     site.group_action("start", &lab, "lab");
     assert_eq!(disks("lab"), (1, 1), "a start makes none either");

@@ -30,6 +30,7 @@ mod images;
 mod index;
 mod isos;
 mod limits;
+mod live_settings;
 mod lockout;
 mod login;
 mod lost_disks;

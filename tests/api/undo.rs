@@ -3,12 +3,14 @@
 //! A change is made and succeeds; others then take what it had given up; then the server is killed, its database
 //! says that the change was being taken back at that moment, and it is started again.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use crate::group_machine::{addresses, subnet as subnet_of_ten};
 use crate::room::{DESKTOPS, GROUPS, Room};
-use crate::support::{rows, uuid_of};
+use crate::support::{rows, uuid_of, wait_until};
 
 const SWITCHES: &str = "/api/v1.0/resource_mgr/vswitchs";
 const NETWORKS: &str = "/api/v1.0/resource_mgr/data_networks";
@@ -64,6 +66,34 @@ fn subnet(name: &str, third: u8) -> Value {
         "end_ip": format!("10.50.{third}.12"), "netmask": "255.255.255.0",
         "gateway": format!("10.50.{third}.1"), "dns1": format!("10.50.{third}.1"),
     })
+}
+
+/// Desktops that were made anew meanwhile have disks of the template that is no longer the group's.
+#[test]
+fn a_group_gets_its_former_template_back() {
+    let mut room = Room::start();
+    let group = room.deploy("pc", 2);
+    let other = room.site.template("other", &room.image);
+    room.site.group_action("start", &group, "pc");
+    let change = json!({"uuid": group, "name": "pc", "value": {"template_uuid": other}});
+    room.site.done(room.site.admin.put(DESKTOPS).json(&change));
+    let first = room.site.desktops(&group).remove(0);
+    let text = |field: &str| first[field].as_str().expect("text").to_owned();
+    room.act("reboot", (&group, "pc"), &[(&text("uuid"), &text("name"))]).data();
+    let standing = |room: &Room| {
+        let rows = rows(&room.site.admin.get("/api/v1.0/desktops").send());
+        let of = |row: &Value| (row["former_template"].clone(), row["template_version"].clone());
+        rows.iter().map(of).collect::<Vec<_>>()
+    };
+    let wait = |room: &Room, wanted: [(Value, Value); 2]| {
+        wait_until("what they stand on", Duration::from_secs(30), || standing(room) == wanted);
+    };
+    wait(&room, [(json!(""), json!(1)), (json!("plain"), json!(0))]);
+    room.take_back("desktop-group-restore");
+    assert_eq!(room.group(&group)["template_name"], "plain");
+    // The simulator's guests end with the server that it is part of.
+    room.site.group_action("start", &group, "pc");
+    wait(&room, [(json!(""), json!(1)), (json!(""), json!(1))]);
 }
 
 #[test]

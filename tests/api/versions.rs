@@ -10,6 +10,7 @@ use crate::images::image_file;
 use crate::refused::{NOTHING, needs_a_right, refused};
 use crate::save::{qemu_io, working_disk};
 use crate::support::{Answer, SMALL, Server, Site, rows, wait_until};
+use crate::three_nodes::{all_active, template_on};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -281,4 +282,66 @@ fn a_way_back_that_is_killed_comes_to_its_end() {
         assert_eq!(layers.0, layers.1, "each layer has its file");
         assert_eq!(layers.0 as u64, row["version"].as_u64().expect("number"), "and no other");
     }
+}
+
+/// Abandoned while its node is away, when the working disk stands on the new version already: what is forgotten then
+/// would be below it.
+#[test]
+fn an_abandoned_way_back_comes_to_its_end_when_the_node_is_back() {
+    let mut server = Server::with().nodes(1).start();
+    let mut site = Site::of(&server, SMALL);
+    all_active(&site.admin, 2);
+    let image = site.upload("base", &image_file(&server, "image.qcow2", "64M"));
+    let template = template_on(&server, &site, "node2", "t", &image);
+    let storage = server.agent(2).storage().to_owned();
+    let holds = |pattern: u8| {
+        qemu_io(&working_disk(&storage, &template), &format!("read -P {pattern} 0 64k"));
+    };
+    let path = format!("/api/v1.0/templates/{template}/versions");
+    let save = || json!({"name": "t", "uuid": template});
+    qemu_io(&working_disk(&storage, &template), "write -P 2 0 64k");
+    site.done(site.admin.action(TEMPLATES, "save", save()));
+    let back = site.done(site.admin.post(&path).json(&json!({"version": 1})));
+    holds(0);
+    // As a kill leaves it before the new version is told; and then the node does not come back.
+    server.kill();
+    server.agent(2).kill();
+    let database = Connection::open(server.data_here().join("carrel.db")).expect("the database");
+    let behind = "UPDATE operations SET state = 'running', action = 'publish', finished_at = NULL \
+         WHERE kind = 'template-revert'; UPDATE templates SET state = 'updating', version = 2; \
+         DELETE FROM template_versions WHERE version = 3";
+    database.execute_batch(behind).expect("as it was");
+    server.start_again();
+    site.admin = server.admin();
+    let uuid = back["operation_uuid"].as_str().expect("an operation");
+    let operation = |action: &str| {
+        site.admin.action("/api/v1.0/operations", action, json!({"uuid": uuid})).send()
+    };
+    wait_until("the undo to be stuck", LIMIT, || operation("abandon").status == 200);
+    let end = site.wait_operation(uuid);
+    assert_eq!(end["state"], "failed", "{end:#}");
+    let row = || {
+        let single = site.admin.get(TEMPLATES).query("searchtype", "single");
+        single.query("uuid", &template).header("Accept-Language", "en").send().data()
+    };
+    assert_eq!(row()["status"], "error", "{:#}", row());
+    let reason = row()["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("when the node is back"), "{reason}");
+    refused(
+        &site.admin.post(&path).json(&json!({"version": 1})).send(),
+        409,
+        "template-revert-abandoned",
+    );
+
+    server.agent(2).start_again();
+    wait_until("the template to be good again", LIMIT, || row()["status"] == "inactive");
+    holds(2);
+    assert_eq!(row()["version"], 2);
+    let layers = "SELECT count(*) FROM template_layers";
+    let layers: i64 = database.query_row(layers, [], |row| row.get(0)).expect("layers");
+    let files = std::fs::read_dir(storage.join("templates")).expect("templates").flatten();
+    let files = files.filter(|file| file.path().extension().is_some_and(|end| end == "qcow2"));
+    assert_eq!((layers, files.count()), (2, 2), "and the new layer is gone");
+    site.done(site.admin.post(&path).json(&json!({"version": 1})));
+    holds(0);
 }

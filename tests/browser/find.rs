@@ -188,3 +188,73 @@ fn what_comes_next_is_offered_where_one_stands() {
     page.see(".el-form-item__error", "");
     page.see_no_more("[data-test=review-network]", "");
 }
+
+#[test]
+fn a_desktop_gets_another_name_and_its_group_another_template() {
+    let _turn = turn();
+    let School { server, site, .. } = school();
+    let image = rows(
+        &site
+            .admin
+            .get(&format!("/api/v1.0/resource_mgr/resource_pools/{}/base_images", site.pool))
+            .send(),
+    );
+    site.template("other", image[0]["uuid"].as_str().expect("uuid"));
+    let page = enter(&server);
+    let running = text(&desktop(&site, "lab001"), "uuid");
+    page.go(&format!("{}/desktops/{running}", server.base()));
+    page.see("main h1", "lab001");
+    // The simulator's guests tell nothing; what the node holds is shown, and called so.
+    page.see("[data-test=memory]", "held by the node");
+    page.click("[data-test=more]");
+    page.click("[data-test=do-rename]");
+    page.see(".el-dialog", "Rename lab001");
+    page.fill("input[data-test=name]", "lab002");
+    page.click(".el-dialog [data-test=submit]");
+    page.see(".el-dialog .el-form-item__error", "lab002");
+    page.fill("input[data-test=name]", "Reception");
+    page.click(".el-dialog [data-test=submit]");
+    page.see("main h1", "Reception");
+    page.picture("desktop-renamed");
+    // From its list, too.
+    page.go(&format!("{}/desktops?search=pc003", server.base()));
+    page.see(".el-table__row", "pc003");
+    page.click(".el-table__row [data-test=more]");
+    page.click("[data-test=do-rename]");
+    page.fill("input[data-test=name]", "Library");
+    page.click(".el-dialog [data-test=submit]");
+    page.go(&format!("{}/desktops", server.base()));
+    page.see(".el-table__row", "Library");
+
+    let group = text(&desktop(&site, "lab002"), "desktop_uuid");
+    page.go(&format!("{}/desktop-groups/{group}", server.base()));
+    page.click("header [data-test=more]");
+    page.click("[data-test=do-edit]");
+    page.choose(".el-dialog [data-test=template]", "other");
+    page.picture("group-template");
+    page.click(".el-dialog [data-test=submit]");
+    page.see(".facts", "other v1");
+    page.see("[data-test=outdated]", "v1");
+    page.picture("group-of-another-template");
+}
+
+#[test]
+fn settings_of_the_server_are_changed_and_given_back_to_the_file() {
+    let _turn = turn();
+    let server = Server::with().env("CARREL_SHUTDOWN_SECONDS", 30).start();
+    let admin = server.admin();
+    let chosen = || admin.get("/api/v1.0/settings").send().data()["chosen"].clone();
+    let page = enter(&server);
+    page.click("[data-test=nav-settings]");
+    let value = "return document.querySelector('[data-test=shutdown_seconds] input').value";
+    page.until("as the file says", || (page.script(value) == json!("30")).then_some(()));
+    page.fill("[data-test=shutdown_seconds] input", "90");
+    page.script("document.activeElement.blur()");
+    page.picture("settings");
+    page.click("[data-test=save]");
+    page.until("it is saved", || (chosen()["shutdown_seconds"] == 90).then_some(()));
+    page.click("[data-test=file-shutdown_seconds]");
+    page.click("[data-test=save]");
+    page.until("it is given back", || chosen()["shutdown_seconds"].is_null().then_some(()));
+    assert_eq!(page.script(value), json!("30"));
+}

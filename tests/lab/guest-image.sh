@@ -60,7 +60,7 @@ n=0
 for m in drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev \
          drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/block/virtio_blk \
          net/core/failover drivers/net/net_failover drivers/net/virtio_net \
-         drivers/char/virtio_console drivers/input/evdev drivers/acpi/button; do
+         drivers/virtio/virtio_balloon drivers/char/virtio_console drivers/input/evdev drivers/acpi/button; do
   [ -n "$M" ] || break
   cp "$M/$m.ko" "r/lib/$(printf %02d $n)-${m##*/}.ko"; n=$((n+1))
 done

@@ -77,6 +77,19 @@ fn a_group_runs_on_other_hardware_after_its_restart_and_then_in_another_network(
         let body = json!({"uuid": group, "name": "lab", "value": value});
         site.done(admin.put(DESKTOP_GROUPS).json(&body));
     };
+    // Its system tells what it uses of the 0.125 GiB or so that it has.
+    let one = format!("/api/v1.0/desktops/{uuid}");
+    let memory = || admin.get(&one).send().data()["memory"].clone();
+    wait_until("the guest tells its memory", BOOT, || memory()["guest_used"].is_u64());
+    let told = memory();
+    let number = |name: &str| told[name].as_u64().unwrap_or_else(|| panic!("{name}: {told}"));
+    assert!((1..number("guest_total")).contains(&number("guest_used")), "{told}");
+    assert!(number("guest_total") < 256 << 20 && number("host_used") > 16 << 20, "{told}");
+    // Another name reaches the title, and the guest goes on.
+    site.done(admin.put(&one).json(&json!({"name": "reception"})));
+    let title = node.virsh(&["desc", &uuid, "--title", "--config"]);
+    assert_eq!(title.trim(), "reception");
+    assert_eq!(boots(&node, &address), "1");
     change(json!({"vcpu": 2, "ram": 0.1875}));
     let has = |two: bool| {
         let xml = node.virsh(&["dumpxml", &uuid]);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::named::{self, Named, subject};
@@ -11,7 +13,7 @@ use super::template_view::TemplateStatus;
 use crate::api::answer::{Data, IntoAnswer, Outcome};
 use crate::api::batch::{Batch, Made, New};
 use crate::api::call::Call;
-use crate::api::endpoint::{Endpoint, Scope, delete, get, post, put};
+use crate::api::endpoint::{Endpoint, Handler, Scope, delete, get, post, put};
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
@@ -40,22 +42,22 @@ pub fn endpoints() -> Vec<Endpoint> {
             .action("create")
             .audited(MODULE, "log-desktop-group-create")
             .summary("Deploy a group of desktops made like a template"),
-        post("vdi.edu-desktops.start", PATH, start)
+        post("vdi.edu-desktops.start", PATH, power(DesktopPowerAction::Start))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("start")
             .audited(MODULE, "log-desktop-group-start")
             .summary("Start all desktops of groups"),
-        post("vdi.edu-desktops.stop", PATH, stop)
+        post("vdi.edu-desktops.stop", PATH, power(DesktopPowerAction::Stop))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("stop")
             .audited(MODULE, "log-desktop-group-stop")
             .summary("Ask all desktops of groups to shut down; one that does not obey goes on and is told as failed"),
-        post("vdi.edu-desktops.reboot", PATH, reboot)
+        post("vdi.edu-desktops.reboot", PATH, power(DesktopPowerAction::Reboot))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("reboot")
             .audited(MODULE, "log-desktop-group-reboot")
             .summary("Reboot the running desktops of groups"),
-        post("carrel.edu-desktops.hard-stop", PATH, hard_stop)
+        post("carrel.edu-desktops.hard-stop", PATH, power(DesktopPowerAction::HardStop))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("hard_stop")
             .audited(MODULE, "log-desktop-group-hard-stop")
@@ -73,7 +75,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         put("vdi.edu-desktops.update", PATH, update)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-update")
-            .summary("Change a group; restoring, processors and memory change with the next start of each desktop"),
+            .summary("Change a group; template, restoring, processors and memory change with the next start of each desktop"),
         delete("vdi.edu-desktops.delete", PATH, remove)
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-delete")
@@ -196,6 +198,25 @@ struct UpdateInput {
     value: UpdateValue,
 }
 
+/// `data_restore` of a change.
+#[derive(Debug, Clone, Copy)]
+enum DataRestore {
+    Flag(bool),
+    NoDataDisk,
+}
+
+/// As `input::optional_flag`, and 2.
+fn optional_restore<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<DataRestore>, D::Error> {
+    let given = Value::deserialize(deserializer)?;
+    if given == NO_DATA_DISK || given == NO_DATA_DISK.to_string() {
+        return Ok(Some(DataRestore::NoDataDisk));
+    }
+    let flag = input::optional_flag(given).map_err(D::Error::custom)?;
+    Ok(flag.map(DataRestore::Flag))
+}
+
 #[derive(Debug, Deserialize, JsonSchema)]
 struct UpdateValue {
     #[serde(default)]
@@ -203,9 +224,10 @@ struct UpdateValue {
     #[serde(default, deserialize_with = "input::optional_flag")]
     #[schemars(with = "Option<u8>")]
     sys_restore: Option<bool>,
-    #[serde(default, deserialize_with = "input::optional_flag")]
+    /// 0, 1, or 2 for a group that has no data disks, which it stays.
+    #[serde(default, deserialize_with = "optional_restore")]
     #[schemars(with = "Option<u8>")]
-    data_restore: Option<bool>,
+    data_restore: Option<DataRestore>,
     #[serde(default, deserialize_with = "input::optional_integer")]
     order_num: Option<i64>,
     /// Processors of each desktop, from its next start on.
@@ -219,6 +241,9 @@ struct UpdateValue {
     network_uuid: Option<Uuid>,
     #[serde(default)]
     subnet_uuid: Option<Uuid>,
+    /// What each desktop is made like from its next start on; only where all of its disks are restored.
+    #[serde(default)]
+    template_uuid: Option<Uuid>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -401,30 +426,17 @@ fn capacity(app: &App, call: &mut Call, input: CapacityInput) -> Result<Data<Cap
     }))
 }
 
-fn start(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::Start, input)
-}
-
-fn stop(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::Stop, input)
-}
-
-fn reboot(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::Reboot, input)
-}
-
-fn hard_stop(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::HardStop, input)
-}
-
-fn power(
-    app: &App,
-    call: &mut Call,
-    action: DesktopPowerAction,
-    input: GroupsInput,
-) -> Result<BatchSubmission> {
-    call.about(subject(&input.desktops, "desktops")?);
-    app.desktops.switch_groups(&call.visible, &call.actor, action, &named::pairs(input.desktops))
+/// Switches desktops so.
+fn power(action: DesktopPowerAction) -> impl Handler<GroupsInput, BatchSubmission> {
+    move |app: &App, call: &mut Call, input: GroupsInput| {
+        call.about(subject(&input.desktops, "desktops")?);
+        app.desktops.switch_groups(
+            &call.visible,
+            &call.actor,
+            action,
+            &named::pairs(input.desktops),
+        )
+    }
 }
 
 fn activate(app: &App, call: &mut Call, input: GroupsInput) -> Result<Batch> {
@@ -448,7 +460,11 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
     let change = DesktopGroupChange {
         name: value.name.map(|name| input::name("value.name", &name)).transpose()?,
         sys_restore: value.sys_restore,
-        data_restore: value.data_restore,
+        data_restore: match value.data_restore {
+            Some(DataRestore::Flag(restore)) => Some(restore),
+            Some(DataRestore::NoDataDisk) | None => None,
+        },
+        without_data_disks: matches!(value.data_restore, Some(DataRestore::NoDataDisk)),
         order_num: value.order_num,
         vcpu: value.vcpu.map(|vcpu| named::count("value.vcpu", vcpu)).transpose()?,
         memory_mib: value.ram.map(|ram| named::mebibytes("value.ram", ram)).transpose()?,
@@ -458,6 +474,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
             (Some(_), None) => return Err(input::missing("value.subnet_uuid")),
             (None, Some(_)) => return Err(input::missing("value.network_uuid")),
         },
+        template: value.template_uuid,
     };
     app.desktops.change_desktop_group(
         &call.visible,

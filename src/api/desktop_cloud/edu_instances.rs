@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::named::{self, Named, subject};
 use crate::api::call::Call;
-use crate::api::endpoint::{Endpoint, Scope, delete, get, post};
+use crate::api::endpoint::{Endpoint, Handler, Scope, delete, get, post};
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
@@ -25,27 +25,27 @@ const MODULE: &str = "education";
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        post("vdi.edu-instances.start", PATH, start)
+        post("vdi.edu-instances.start", PATH, power(DesktopPowerAction::Start))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("start")
             .audited(MODULE, "log-desktop-start")
             .summary("Start desktops of a group"),
-        post("vdi.edu-instances.stop", PATH, stop)
+        post("vdi.edu-instances.stop", PATH, power(DesktopPowerAction::Stop))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("stop")
             .audited(MODULE, "log-desktop-stop")
             .summary("Ask desktops of a group to shut down; one that does not obey goes on and is told as failed"),
-        post("vdi.edu-instances.reboot", PATH, reboot)
+        post("vdi.edu-instances.reboot", PATH, power(DesktopPowerAction::Reboot))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("reboot")
             .audited(MODULE, "log-desktop-reboot")
             .summary("Reboot running desktops of a group"),
-        post("carrel.edu-instances.hard-stop", PATH, hard_stop)
+        post("carrel.edu-instances.hard-stop", PATH, power(DesktopPowerAction::HardStop))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("hard_stop")
             .audited(MODULE, "log-desktop-hard-stop")
             .summary("Switch desktops of a group off at once, as by the plug; what was not saved is lost"),
-        post("carrel.edu-instances.hard-reboot", PATH, hard_reboot)
+        post("carrel.edu-instances.hard-reboot", PATH, power(DesktopPowerAction::HardReboot))
             .needs_in(Permission::DesktopsPower, Scope::Group)
             .action("hard_reboot")
             .audited(MODULE, "log-desktop-hard-reboot")
@@ -189,34 +189,12 @@ pub fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopView {
     }
 }
 
-fn start(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::Start, input)
-}
-
-fn stop(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::Stop, input)
-}
-
-fn reboot(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::Reboot, input)
-}
-
-fn hard_stop(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::HardStop, input)
-}
-
-fn hard_reboot(app: &App, call: &mut Call, input: DesktopsInput) -> Result<BatchSubmission> {
-    power(app, call, DesktopPowerAction::HardReboot, input)
-}
-
-fn power(
-    app: &App,
-    call: &mut Call,
-    action: DesktopPowerAction,
-    input: DesktopsInput,
-) -> Result<BatchSubmission> {
-    let (group, wanted) = taken_apart(call, input)?;
-    app.desktops.switch_desktops(&call.visible, &call.actor, action, Some(&group), &wanted)
+/// Switches desktops so.
+fn power(action: DesktopPowerAction) -> impl Handler<DesktopsInput, BatchSubmission> {
+    move |app: &App, call: &mut Call, input: DesktopsInput| {
+        let (group, wanted) = taken_apart(call, input)?;
+        app.desktops.switch_desktops(&call.visible, &call.actor, action, Some(&group), &wanted)
+    }
 }
 
 fn taken_apart(

@@ -141,7 +141,8 @@ impl Receiving {
     }
 
     async fn run(&mut self, request: &Request<'_>, data: Data<'_>) -> Result<Answer> {
-        let limit = self.app.settings.upload_limit;
+        let live = self.app.live.clone();
+        let limit = blocking(move || live.now()).await?.upload_limit();
         let refused = self.refuse_early(request, limit).await.err();
         let boundary = boundary(request)?;
         let body = data.open(ByteUnit::from(limit));

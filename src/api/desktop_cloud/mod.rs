@@ -55,7 +55,8 @@ pub fn own_endpoints() -> Vec<Endpoint> {
     let parts = [
         consoles::own_endpoints(),
         isos::own_endpoints(),
-        vec![template_download::own_endpoint(), nodes::own_endpoint()],
+        vec![template_download::own_endpoint()],
+        nodes::own_endpoints(),
         template_hardware::endpoints(),
         template_history::endpoints(),
         all_desktops::endpoints(),

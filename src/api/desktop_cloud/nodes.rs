@@ -11,17 +11,15 @@ use crate::api::input::NoInput;
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
 use crate::api::{App, input};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::identity::Permission;
 use crate::store::list::{ListQuery, Page};
 
 const CONTROLLERS: &str = "/api/v1.0/resource_mgr/controller_nodes";
 const CONTROLLER: &str = "/api/v1.0/resource_mgr/controller_nodes/{controller_node_uuid}";
 const IN_POOL: &str = "/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/nodes";
-const ONE_IN_POOL: &str =
-    "/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/nodes/{node_uuid}";
 const ALL: &str = "/api/v1.0/nodes";
-const ONE: &str = "/api/v1.0/resource_mgr/nodes/{node_uuid}";
+const ONE: &str = "/api/v1.0/nodes/{node_uuid}";
 const MODULE: &str = "node";
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -37,17 +35,16 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs(Permission::NodesView)
             .also(&["vdi.compute-nodes.detail"])
             .summary("Nodes of a pool; `searchtype=single&uuid=…` gives one object"),
-        get("carrel.nodes.in-pool", ONE_IN_POOL, one_in_pool)
-            .needs(Permission::NodesView)
-            .summary("A node of a pool"),
-        get("carrel.nodes.detail", ONE, one).needs(Permission::NodesView).summary("A node"),
     ]
 }
 
-pub fn own_endpoint() -> Endpoint {
-    get("carrel.nodes.list", ALL, list_all)
-        .needs(Permission::NodesView)
-        .summary("Nodes of every kind and pool with their hardware and figures")
+pub fn own_endpoints() -> Vec<Endpoint> {
+    vec![
+        get("carrel.nodes.list", ALL, list_all)
+            .needs(Permission::NodesView)
+            .summary("Nodes of every kind and pool with their hardware and figures"),
+        get("carrel.nodes.detail", ONE, one).needs(Permission::NodesView).summary("A node"),
+    ]
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -103,15 +100,6 @@ fn list_pool(app: &App, call: &mut Call, _: List<Filters>) -> Result<Page<NodeVi
         let page = app.inventory.list_nodes_of(&pool, query)?;
         Ok(page.map(|detail| NodeView::of(app, call, detail)))
     })
-}
-
-fn one_in_pool(app: &App, call: &mut Call, _: NoInput) -> Result<Data<NodeView>> {
-    let pool = app.inventory.pool(call.uuid("resource_pool_uuid")?)?;
-    let detail = app.inventory.node_detail(call.uuid("node_uuid")?)?;
-    if detail.node.pool_id != pool.id {
-        return Err(Error::not_found("node-not-in-pool").arg("name", detail.node.name));
-    }
-    Ok(Data(NodeView::of(app, call, detail)))
 }
 
 fn one(app: &App, call: &mut Call, _: NoInput) -> Result<Data<NodeView>> {

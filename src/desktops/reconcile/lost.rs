@@ -55,7 +55,7 @@ impl Desktops {
         let mut watch = Watch { progress: &mut |_| (), cancel: &flag };
         if restored_at.is_some() && !strange.on.is_empty() {
             // Guests get to end what they do; one that cannot be asked to is switched off.
-            let end = (PowerAction::End, self.patience);
+            let end = (PowerAction::End, self.live.now()?.shutdown_patience());
             look.client.power(end, strange.on.clone(), &mut watch)?;
             domains.extend(&strange.on);
         }

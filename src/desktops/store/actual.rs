@@ -17,14 +17,17 @@ use crate::store::{NodeId, Topic, Tx, rows};
 ///
 /// A desktop that Carrel stops or cuts off and that then is off was so by Carrel, whatever libvirt calls it. libvirt forgets
 /// why a domain went off when it is started anew (`off`): the known reason stays. One that did not obey and was started
-/// anew since was not asked. A version that no row knows is one of
+/// anew since was not asked. One that stands on the template that its group had before has no version of the new one. A version that no row knows is one of
 /// after a backup that was restored: what the row says can be made anew.
 pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
     let mut statement = tx.prepare_cached(
         "WITH known AS (SELECT EXISTS (SELECT 1 FROM template_layers l \
-           JOIN desktop_groups g ON g.template_id = l.template_id \
-           JOIN desktops d ON d.group_id = g.id WHERE d.uuid = ?1 AND l.version = ?5) AS version) \
+           JOIN desktop_groups g ON g.template_id = l.template_id JOIN templates t ON t.id = g.template_id \
+           JOIN desktops d ON d.group_id = g.id WHERE d.uuid = ?1 AND l.version = ?5 AND t.uuid = ?12) AS version, \
+           EXISTS (SELECT 1 FROM templates t JOIN desktop_groups g ON g.template_id = t.id \
+           JOIN desktops d ON d.group_id = g.id WHERE d.uuid = ?1 AND t.uuid = ?12) AS template) \
          UPDATE desktops SET power = ?2, started_at = coalesce(?4, started_at), \
+         former_template = iif((SELECT template FROM known), NULL, former_template), \
          version = iif((SELECT version FROM known), ?5, version), fault = iif(?2 = 'running' OR power_reason = ?8, NULL, fault), \
          power_reason = CASE \
            WHEN ?2 = 'off' AND power_reason IN (?6, ?7, ?11) THEN ?7 \
@@ -35,6 +38,7 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
            ELSE ?3 END \
          WHERE uuid = ?1 AND (power <> ?2 \
            OR (?4 IS NOT NULL AND started_at IS NOT ?4) OR (version <> ?5 AND (SELECT version FROM known)) \
+           OR (former_template IS NOT NULL AND (SELECT template FROM known)) \
            OR (?2 <> 'off' AND power_reason NOT IN (?3, ?6, ?9, ?11)) \
            OR (?2 = 'off' AND ?3 <> 'off' AND power_reason NOT IN (?3, ?6, ?7, ?9, ?10, ?11)))",
     )?;
@@ -49,7 +53,8 @@ pub fn set_desktop(tx: &Tx<'_>, state: &DomainState) -> Result<()> {
         UNREADABLE,
         CUTTING,
         CUT,
-        ASKED
+        ASKED,
+        state.owner.template.to_string()
     ])?;
     tx.changed_rows(changed, Topic::Desktops);
     Ok(())

@@ -23,7 +23,7 @@ use crate::store::{
 const FROM: &str = "desktop_groups g JOIN templates t ON t.id = g.template_id JOIN nodes tn ON tn.id = t.node_id \
      JOIN pools p ON p.id = g.pool_id JOIN networks n ON n.id = g.network_id \
      JOIN subnets s ON s.id = g.subnet_id LEFT JOIN education_groups e ON e.id = g.group_id";
-const SELECT: &str = "g.id, g.uuid, g.name, e.uuid AS education, e.name AS education_name, \
+const SELECT: &str = "g.id, g.uuid, g.name, g.pool_id, e.uuid AS education, e.name AS education_name, \
      g.template_id, t.uuid AS template, t.name AS template_name, t.state AS template_state, \
      t.version AS template_version, t.os_type, \
      t.power AS template_power, tn.status <> 'active' AS template_node_is_down, \
@@ -196,6 +196,7 @@ pub struct GroupValues {
     pub memory_mib: u64,
     /// Network and subnet.
     pub network: (NetworkId, SubnetId),
+    pub template: TemplateId,
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
@@ -203,7 +204,8 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
     let done = tx
         .prepare_cached(
             "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
-             updated_at=?6, vcpu=?7, memory_mib=?8, network_id=?9, subnet_id=?10 WHERE uuid=?1",
+             updated_at=?6, vcpu=?7, memory_mib=?8, network_id=?9, subnet_id=?10, \
+             template_id=?11 WHERE uuid=?1",
         )?
         .execute(params![
             uuid.to_string(),
@@ -215,7 +217,8 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
             values.vcpu,
             values.memory_mib.cast_signed(),
             values.network.0,
-            values.network.1
+            values.network.1,
+            values.template
         ]);
     unique(done, || taken(&values.name))
 }
@@ -333,6 +336,7 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         template_node_is_down: row.get("template_node_is_down")?,
         template_version: row.get("template_version")?,
         os_type: row.get("os_type")?,
+        pool_id: row.get("pool_id")?,
         pool: rows::uuid(row, "pool")?,
         pool_name: row.get("pool_name")?,
         network: rows::uuid(row, "network")?,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::json_uuids;
@@ -14,11 +15,12 @@ use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
 use crate::store::visible::{Visible, visible_sql};
-use crate::store::{DesktopGroupId, EducationGroupId, NodeId, Store, Topic, Tx, now};
+use crate::store::{DesktopGroupId, EducationGroupId, NodeId, Store, TemplateId, Topic, Tx, now};
 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN templates t ON t.id = g.template_id JOIN nodes n ON n.id = d.node_id \
-     LEFT JOIN education_groups e ON e.id = g.group_id LEFT JOIN addresses a ON a.owner = d.uuid";
+     LEFT JOIN education_groups e ON e.id = g.group_id LEFT JOIN addresses a ON a.owner = d.uuid \
+     LEFT JOIN templates f ON f.id = d.former_template";
 macro_rules! status {
     () => {
         "CASE WHEN n.status <> 'active' THEN 'error' WHEN d.power = 'running' THEN 'active' \
@@ -42,7 +44,7 @@ const SELECT: &str = concat!(
     "n.name AS node_name, n.ip AS node_ip, CASE WHEN n.status <> 'active' THEN n.fault END AS node_fault, d.seat, d.version, ",
     "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
     "d.updated_at, e.uuid AS education, e.name AS education_name, t.uuid AS template, ",
-    "t.name AS template_name, t.version AS newest, g.sys_restore, ",
+    "t.name AS template_name, t.version AS newest, g.sys_restore, f.name AS former_template, ",
     status!(),
     " AS status"
 );
@@ -64,6 +66,7 @@ static DESKTOPS: Listing = Listing {
         Column::text("group_name", "e.name"),
         Column::exact("template", "t.uuid"),
         Column::text("template_name", "t.name"),
+        Column::text("former_template", "coalesce(f.name, '')"),
         Column::integer("template_version", "d.version"),
         Column::condition_of("outdated", "d.version < t.version"),
         Column::text("search", KNOWN_BY),
@@ -111,12 +114,10 @@ pub fn insert(tx: &Tx<'_>, group_id: DesktopGroupId, seats: &[NewSeat]) -> Resul
     Ok(())
 }
 
-/// Seats of a group that are taken, in order.
-pub fn taken(conn: &Connection, group_id: DesktopGroupId) -> Result<Vec<u32>> {
-    let mut statement =
-        conn.prepare_cached("SELECT seat FROM desktops WHERE group_id = ?1 ORDER BY seat")?;
-    let seats = statement.query_map([group_id], |row| row.get(0))?;
-    Ok(seats.collect::<rusqlite::Result<_>>()?)
+/// Seats of a group that are taken, and the names of those who have them.
+pub fn taken(conn: &Connection, group_id: DesktopGroupId) -> Result<Vec<(u32, String)>> {
+    let sql = "SELECT seat, name FROM desktops WHERE group_id = ?1";
+    rows::all(conn, sql, [group_id], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub fn set_stage(tx: &Tx<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
@@ -126,6 +127,59 @@ pub fn set_stage(tx: &Tx<'_>, desktops: &[Uuid], stage: Stage) -> Result<()> {
          WHERE uuid IN (SELECT value FROM json_each(?1))",
     )?
     .execute(params![json_uuids(desktops)?, stage.word(), now()])?;
+    Ok(())
+}
+
+/// A desktop's disks: their version, and the template that they are of while that is not the group's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Standing {
+    desktop: Uuid,
+    version: u32,
+    former: Option<TemplateId>,
+}
+
+/// The disks of all desktops of a group are of the template `before` until they are made anew. Gives how it was.
+pub fn turn_away(tx: &Tx<'_>, group: DesktopGroupId, before: TemplateId) -> Result<Vec<Standing>> {
+    tx.changed(Topic::Desktops);
+    let sql = "SELECT uuid, version, former_template FROM desktops WHERE group_id = ?1";
+    let standing = rows::all(tx, sql, [group], |row| {
+        let desktop = rows::uuid(row, "uuid")?;
+        Ok(Standing { desktop, version: row.get("version")?, former: row.get("former_template")? })
+    })?;
+    tx.execute(
+        "UPDATE desktops SET former_template = coalesce(former_template, ?2), version = 0 WHERE group_id = ?1",
+        params![group, before],
+    )?;
+    Ok(standing)
+}
+
+/// Takes [`turn_away`] back, also where desktops have disks of the template `after` by now.
+pub fn turn_back(
+    tx: &Tx<'_>,
+    group: DesktopGroupId,
+    after: TemplateId,
+    standing: &[Standing],
+) -> Result<()> {
+    tx.changed(Topic::Desktops);
+    tx.execute(
+        "UPDATE desktops SET former_template = ?2, version = 0 \
+         WHERE group_id = ?1 AND former_template IS NULL",
+        params![group, after],
+    )?;
+    let mut statement = tx.prepare_cached(
+        "UPDATE desktops SET former_template = ?2, version = ?3 \
+         WHERE uuid = ?1 AND former_template IS NOT ?4",
+    )?;
+    for Standing { desktop, version, former } in standing {
+        statement.execute(params![desktop.to_string(), former, version, after])?;
+    }
+    Ok(())
+}
+
+pub fn rename(tx: &Tx<'_>, desktop: Uuid, name: &str) -> Result<()> {
+    tx.changed(Topic::Desktops);
+    tx.prepare_cached("UPDATE desktops SET name=?2, updated_at=?3 WHERE uuid=?1")?
+        .execute(params![desktop.to_string(), name, now()])?;
     Ok(())
 }
 
@@ -344,6 +398,7 @@ fn desktop(row: &Row<'_>) -> Result<Desktop> {
         template: rows::uuid(row, "template")?,
         template_name: row.get("template_name")?,
         newest: row.get("newest")?,
+        former_template: row.get("former_template")?,
         restores_system: row.get("sys_restore")?,
         work: None,
     })
@@ -368,10 +423,11 @@ pub struct Build {
     pub network: Uuid,
 }
 
-/// What the domains of these desktops are made of. A desktop without an address is a defect.
+/// What the domains of these desktops are made of: after a change of the template, of its newest version. A desktop without an address is a defect.
 pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.name, g.uuid AS group_uuid, t.uuid AS template, d.version, d.node_id, g.vcpu, g.memory_mib, \
+        "SELECT d.uuid, d.name, g.uuid AS group_uuid, t.uuid AS template, \
+         iif(d.version = 0, t.version, d.version) AS version, d.node_id, g.vcpu, g.memory_mib, \
          g.sys_restore, g.data_restore, g.has_data_disks, a.address, a.mac, n.uuid AS network \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \

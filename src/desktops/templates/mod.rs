@@ -41,7 +41,6 @@ mod template;
 mod tidy;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -60,10 +59,11 @@ use crate::error::{Error, Result};
 use crate::images::Images;
 use crate::inventory::{FIRST_CONNECTION, Inventory, Node};
 use crate::networks::Networks;
-use crate::operations::Operations;
+use crate::operations::{LiveSettings, Operations};
 use crate::store::list::{ListQuery, Page};
 use crate::store::{Store, Tx};
 use downloads::Downloads;
+use template::Left;
 
 /// The templates of this installation. Cheap to clone.
 #[derive(Clone)]
@@ -75,8 +75,7 @@ pub struct Templates {
     images: Images,
     runtime: Handle,
     downloads: Arc<Downloads>,
-    /// How long a guest gets to shut itself down.
-    patience: Duration,
+    live: LiveSettings,
 }
 
 /// A node with the disks of a template's newest version that are on it.
@@ -89,19 +88,19 @@ pub struct NodeImages {
 }
 
 impl Templates {
-    /// To be called within the runtime. Makes its operations known. `patience`: how long a guest gets to shut itself down.
+    /// To be called within the runtime. Makes its operations known. `live`: how long a guest gets to shut itself down.
     pub fn new(
         store: Store,
         operations: Operations,
         inventory: Inventory,
         networks: Networks,
         images: Images,
-        patience: Duration,
+        live: LiveSettings,
     ) -> Self {
         let downloads = Arc::default();
         let runtime = Handle::current();
         let templates =
-            Self { store, operations, inventory, networks, images, runtime, downloads, patience };
+            Self { store, operations, inventory, networks, images, runtime, downloads, live };
         make::register(&templates);
         power::register(&templates);
         save::register(&templates);
@@ -166,15 +165,16 @@ impl Templates {
 /// The template, when nothing stands against working on it.
 ///
 /// # Errors
-/// `template-unknown`, `template-in-the-works`, `template-broken`, `template-save-abandoned`
+/// `template-unknown`, `template-in-the-works`, `template-broken`, `template-save-abandoned`,
+/// `template-revert-abandoned`
 fn ready(tx: &Tx<'_>, uuid: Uuid) -> Result<Template> {
     let template = store::find(tx, uuid)?;
     match template.state {
         TemplateState::Ready => Ok(template),
-        TemplateState::Failed if template.is_left_by_save() => {
-            Err(Error::conflict(template::ABANDONED).arg("name", template.name))
+        TemplateState::Failed => {
+            let key = template.left().map_or("template-broken", Left::key);
+            Err(Error::conflict(key).arg("name", template.name))
         }
-        TemplateState::Failed => Err(Error::conflict("template-broken").arg("name", template.name)),
         TemplateState::Creating | TemplateState::Updating | TemplateState::Deleting => {
             Err(Error::busy("template-in-the-works").arg("name", template.name))
         }

@@ -212,7 +212,8 @@ fn switch_on(
     }
     let is_good = |uuid: &Uuid| failed.iter().all(|item| item.uuid != *uuid);
     let good = part.iter().map(|template| template.uuid).filter(is_good).collect();
-    let mut items = client.power((action, templates.patience), good, watch)?;
+    let mut items =
+        client.power((action, templates.live.now()?.shutdown_patience()), good, watch)?;
     items.append(&mut failed);
     Ok(items)
 }

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use super::history::unknown;
 use super::layers::new_copy;
+use super::save::in_the_making;
 use super::store::{self, Layer, PlacedLayer, SavedVersion};
+use super::template::Left;
 use super::{Template, TemplateState, Templates, ready};
 use crate::error::{Error, Result};
 use crate::images;
@@ -153,7 +155,15 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
     })
 }
 
-fn forget_layers(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
+fn forget_layers(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    let found = templates.store.read(|conn| store::find_if_there(conn, args.template))?;
+    if let Some(template) = found.filter(|found| found.state == TemplateState::Updating)
+        && execution.is_abandoned()
+    {
+        // Its working disk may stand on a new layer still: its rows stay until the node was asked.
+        tracing::warn!(template.uuid = %template.uuid, "left to its node");
+        return templates.leave_to_node(&template, Left::Revert);
+    }
     let layers: Vec<Uuid> = args.disks.iter().map(|turned| turned.layer).collect();
     templates.store.write(|tx| {
         store::delete_layers(tx, &layers)?;
@@ -167,6 +177,25 @@ fn forget_layers(templates: &Templates, args: &Args, _: &Execution) -> Result<()
             _ => Ok(()),
         }
     })
+}
+
+impl Templates {
+    /// Takes back what was abandoned: the working disks, which hold nothing, stand on what they stood on before, and the
+    /// new layers go.
+    pub(super) fn end_revert(&self, template: &Template) -> Result<()> {
+        if template.power.is_on() || template.changed {
+            return Err(Error::conflict("template-must-be-off").arg("name", &template.name));
+        }
+        let making = in_the_making(self, template)?;
+        self.undefine(template)?;
+        self.define_unwatched(template)?;
+        self.publish(template, template.version)?;
+        let refs = making.iter().map(|(_, placed)| placed.layer_ref()).collect();
+        self.remove_files(template.node_id, refs)?;
+        let layers: Vec<Uuid> = making.iter().map(|(_, placed)| placed.layer.uuid).collect();
+        self.store.write(|tx| store::delete_layers(tx, &layers))?;
+        self.can_be_used_again(template, "template-revert-failed")
+    }
 }
 
 /// The new layers, each with the one that it stands on.

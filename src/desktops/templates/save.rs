@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::layers::new_copy;
 use super::machine::{all_done, watched};
 use super::store::{self, Layer, PlacedLayer, SavedVersion};
-use super::template::ABANDONED;
+use super::template::Left;
 use super::{Template, TemplateState, Templates, ready};
 use crate::desktops::machines::Settling;
 use crate::desktops::spec::Storages;
@@ -86,10 +86,10 @@ impl Templates {
 }
 
 impl Templates {
-    /// Nobody knows which disks are frozen: nothing of them is deleted, and nobody uses the template before its node is
+    /// Nobody knows what its disks stand on: nothing of them is deleted, and nobody uses the template before its node is
     /// back.
-    fn leave_to_node(&self, template: &Template) -> Result<()> {
-        let fault = Fault::from(&Error::conflict(ABANDONED).arg("name", &template.name));
+    pub(super) fn leave_to_node(&self, template: &Template, left: Left) -> Result<()> {
+        let fault = Fault::from(&Error::conflict(left.key()).arg("name", &template.name));
         self.store
             .write(|tx| store::set_state(tx, template.uuid, TemplateState::Failed, Some(&fault)))?;
         // It may have come back a moment ago.
@@ -97,15 +97,30 @@ impl Templates {
         Ok(())
     }
 
-    /// Ends the saves that were abandoned while this node did not answer; the first error.
-    pub(super) fn end_left_saves(&self, node_id: NodeId) -> Result<()> {
+    /// Ends what was abandoned of templates while this node did not answer; the first error.
+    pub(super) fn end_left(&self, node_id: NodeId) -> Result<()> {
         let busy = self.operations.locked()?;
         let templates = self.store.read(|conn| store::on_node(conn, node_id))?;
-        let left = templates
-            .iter()
-            .filter(|template| template.is_left_by_save() && !busy.contains(&template.uuid));
-        let ended: Vec<Result<()>> = left.map(|template| self.keep_frozen(template)).collect();
+        let idle = templates.iter().filter(|template| !busy.contains(&template.uuid));
+        let ended: Vec<Result<()>> = idle
+            .filter_map(|template| match template.left()? {
+                Left::Save => Some(self.keep_frozen(template)),
+                Left::Revert => Some(self.end_revert(template)),
+            })
+            .collect();
         ended.into_iter().collect()
+    }
+
+    /// What was abandoned is at its end: the template can be used, and says that it failed. Unless somebody deletes it by
+    /// now.
+    pub(super) fn can_be_used_again(&self, template: &Template, why: &'static str) -> Result<()> {
+        let fault = Fault::from(&Error::conflict(why).arg("name", &template.name));
+        self.store.write(|tx| match store::find_if_there(tx, template.uuid)? {
+            Some(now) if now.state == template.state => {
+                store::set_state(tx, template.uuid, TemplateState::Ready, Some(&fault))
+            }
+            _ => Ok(()),
+        })
     }
 
     /// Keeps what was frozen, as links of the chain, and forgets the rest; the template can be used then.
@@ -135,17 +150,7 @@ impl Templates {
         })?;
         // A frozen disk whose domain had not got its new one yet.
         self.define_unwatched(template)?;
-        let fault =
-            Fault::from(&Error::conflict("template-save-failed").arg("name", &template.name));
-        self.store.write(|tx| {
-            // Unless somebody deletes it by now.
-            match store::find_if_there(tx, template.uuid)? {
-                Some(now) if now.state == template.state => {
-                    store::set_state(tx, template.uuid, TemplateState::Ready, Some(&fault))
-                }
-                _ => Ok(()),
-            }
-        })
+        self.can_be_used_again(template, "template-save-failed")
     }
 }
 
@@ -184,7 +189,7 @@ fn insert_version(tx: &Tx<'_>, template: &Template, storages: &Storages) -> Resu
 }
 
 /// The layers of the version in the making, with their disks.
-fn in_the_making(
+pub(super) fn in_the_making(
     templates: &Templates,
     template: &Template,
 ) -> Result<Vec<(super::TemplateDisk, PlacedLayer)>> {
@@ -216,7 +221,7 @@ fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Resul
         let uuids = vec![template.uuid];
         all_done(watched(execution, |watch| client.power(how, uuids, watch))?)
     };
-    match power((PowerAction::Stop, templates.patience)) {
+    match power((PowerAction::Stop, templates.live.now()?.shutdown_patience())) {
         Err(error) if [DISOBEYED, DISABLED].contains(&error.key()) => {
             // What its guest had not written is not in the version: whoever saves is to know.
             let (action, subject) = ("log-template-save-cut", template.name.as_str());
@@ -289,7 +294,7 @@ fn give_up(templates: &Templates, args: &Args, execution: &Execution) -> Result<
     match templates.keep_frozen(&template) {
         Err(error) if execution.is_abandoned() => {
             tracing::warn!(template.uuid = %template.uuid, error = error.detail(), "left to its node");
-            templates.leave_to_node(&template)
+            templates.leave_to_node(&template, Left::Save)
         }
         done => done,
     }

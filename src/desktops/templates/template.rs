@@ -144,14 +144,29 @@ pub struct Noted {
     pub editing: bool,
 }
 
-/// Fault of a template whose save was abandoned while its node did not answer.
-pub const ABANDONED: &str = "template-save-abandoned";
+/// What was abandoned while a template's node did not answer, and is ended when the node is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    Save,
+    /// The way back to an older version.
+    Revert,
+}
+
+impl Left {
+    /// Key of the fault of the template until then.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Save => "template-save-abandoned",
+            Self::Revert => "template-revert-abandoned",
+        }
+    }
+}
 
 impl Template {
-    /// Whether a save of it was abandoned and its node has not been asked since.
-    pub fn is_left_by_save(&self) -> bool {
-        let is_why = |fault: &Fault| fault.key == ABANDONED;
-        self.state == TemplateState::Failed && self.fault.as_ref().is_some_and(is_why)
+    /// What of it was abandoned, when its node has not been asked since.
+    pub fn left(&self) -> Option<Left> {
+        let fault = self.fault.as_ref().filter(|_| self.state == TemplateState::Failed)?;
+        [Left::Save, Left::Revert].into_iter().find(|left| left.key() == fault.key)
     }
 
     pub fn machine(&self) -> Machine {

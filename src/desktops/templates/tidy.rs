@@ -1,4 +1,4 @@
-//! Ends what was left half done on a node: saves that were abandoned, layers on which nothing stands any more,
+//! Ends what was left half done on a node: saves and ways back that were abandoned, layers on which nothing stands any more,
 //! downloads that nobody fetches.
 
 use uuid::Uuid;
@@ -11,11 +11,11 @@ use crate::inventory::Duty;
 use crate::store::NodeId;
 
 impl Templates {
-    /// From now on, on every node that arrives, ends saves that were abandoned, and throws away unused layers and
+    /// From now on, on every node that arrives, ends saves and ways back that were abandoned, and throws away unused layers and
     /// downloads that nobody fetches, these also hourly. Within the runtime; returns at once.
     pub fn start(&self) {
         let templates = self.clone();
-        self.inventory.attend(Duty::LeftSaves, move |node| templates.end_left_saves(node));
+        self.inventory.attend(Duty::LeftSaves, move |node| templates.end_left(node));
         let templates = self.clone();
         self.inventory.attend(Duty::UnusedLayers, move |node| {
             templates.remove_left_exports(node).and(templates.remove_unused_layers_on(node))

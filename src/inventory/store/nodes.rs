@@ -19,7 +19,7 @@ pub struct Usage {
     pub running_memory_mib: u64,
 }
 
-const COLUMNS: &str = "n.id, n.uuid, n.name, n.pool_id, n.role, n.ip, n.hostname, \
+const COLUMNS: &str = "n.id, n.uuid, n.name, n.role, n.ip, n.hostname, \
      n.cpu_model, n.cpu_count, n.memory, n.gpu, n.versions, n.virt_type, n.status, n.fault, \
      n.created_at, n.updated_at";
 
@@ -193,7 +193,6 @@ fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
         id: row.get("id")?,
         uuid: rows::uuid(row, "uuid")?,
         name: row.get("name")?,
-        pool_id: row.get("pool_id")?,
         role: NodeRole::parse(role).map_err(|cause| rows::unreadable(row, "role", cause))?,
         ip: row.get("ip")?,
         hostname: row.get("hostname")?,

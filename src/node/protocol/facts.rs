@@ -99,7 +99,20 @@ pub struct DomainUse {
     pub uuid: Uuid,
     /// 100 is one full CPU.
     pub cpu_percent: f32,
+    /// Bytes that the node holds for it.
     pub memory: u64,
+    /// As the guest tells it; `None` while it does not.
+    #[serde(default)]
+    pub guest: Option<GuestMemory>,
+}
+
+/// A guest's own memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestMemory {
+    /// That its system has.
+    pub total: u64,
+    /// That is not free, without what its caches would give back.
+    pub used: u64,
 }
 
 /// A file in a storage that Carrel's layout knows.

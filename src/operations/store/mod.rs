@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod list;
+pub mod live;
 pub mod locks;
 pub mod parts;
 pub mod work;

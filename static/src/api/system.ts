@@ -26,6 +26,11 @@ export const overview = {
     (await call('post', '/api/v1.0/index/get_top_data/', { body: { statis_period: seconds } })).data,
 }
 
+export const settings = {
+  read: () => get('/api/v1.0/settings'),
+  edit: (input: Body<'/api/v1.0/settings', 'put'>) => put('/api/v1.0/settings', input),
+}
+
 export const log = {
   list: (query: Query) => get('/api/v1.0/index/get_operation_log/', query),
   /** A link has no headers of its own; the language goes along in the address. */

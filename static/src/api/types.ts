@@ -24,6 +24,7 @@ export type Operation = Schemas['Operation']
 export type OperationState = Schemas['OperationState']
 export type OperationUnit = Schemas['OperationUnit']
 
+export type Settings = Data<'/api/v1.0/settings'>
 export type Statistic = Data<'/api/v1.0/index/get_resource_statistic/'>
 export type LogEntry = Row<'/api/v1.0/index/get_operation_log/'>
 export type TopData = Data<'/api/v1.0/index/get_top_data/', 'post'>
@@ -45,6 +46,7 @@ export type Hardware = Data<'/api/v1.0/templates/{template_uuid}/hardware'>['har
 export type EducationGroup = Row<'/api/v1.0/education/group/'>
 export type DesktopGroup = Row<'/api/v1.0/education/desktop/'>
 export type Desktop = Row<'/api/v1.0/desktops'>
+export type DesktopDetail = Data<'/api/v1.0/desktops/{desktop_uuid}'>
 /** What a search found of one kind. */
 export type Found = Data<'/api/v1.0/search'>[number]
 export type Hit = Found['hits'][number]

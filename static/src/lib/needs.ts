@@ -20,5 +20,6 @@ export const NEEDS: Partial<Record<string, Permission>> = {
   sessions: 'users.view',
   ssh: 'ssh-keys.view',
   'sign-in-rules': 'settings.manage',
+  settings: 'settings.manage',
   log: 'audit.view',
 }

@@ -31,7 +31,7 @@ fn an_operation_of_document_002_refuses_with_status_200_and_a_code() {
     let one = format!("{pools}/{NOTHING}");
     refused(&admin.put(&one).json(&json!({"name": "x"})).send(), 200, 404);
     refused(&admin.get(&format!("{one}/base_images")).send(), 200, 404);
-    refused(&admin.get(&format!("{MANAGER}/nodes/{NOTHING}")).send(), 200, 404);
+    refused(&admin.get(&format!("{one}/nodes")).send(), 200, 404);
     let templates = json!({"templates": [{"name": "x", "uuid": NOTHING}]});
     refused(&admin.action(TEMPLATES, "start", templates).send(), 200, 404);
     refused(&admin.action(TEMPLATES, "explode", json!({})).send(), 200, 400);

@@ -227,14 +227,17 @@ pub fn delete(tx: &Tx<'_>, template_id: TemplateId) -> Result<()> {
     Ok(())
 }
 
-/// Names of the desktop groups made of a template, at most `limit`, and how many there are.
+/// Names of the desktop groups made of a template, or of which desktops have its disks still, at most `limit`, and how
+/// many there are.
 pub fn users(
     conn: &Connection,
     template_id: TemplateId,
     limit: usize,
 ) -> Result<(Vec<String>, usize)> {
-    let mut statement = conn
-        .prepare_cached("SELECT name FROM desktop_groups WHERE template_id = ?1 ORDER BY name")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT name FROM desktop_groups g WHERE template_id = ?1 \
+             OR id IN (SELECT group_id FROM desktops WHERE former_template = ?1) ORDER BY name",
+    )?;
     let names = statement.query_map([template_id], |row| row.get(0))?;
     let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
     let count = names.len();

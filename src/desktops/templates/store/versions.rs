@@ -93,7 +93,7 @@ pub fn version_users(
     template_id: TemplateId,
 ) -> Result<HashMap<u32, Vec<VersionUser>>> {
     let sql = "SELECT d.version, g.uuid, g.name, g.group_id, count(*) AS desktops FROM desktops d \
-         JOIN desktop_groups g ON g.id = d.group_id WHERE g.template_id = ?1 \
+         JOIN desktop_groups g ON g.id = d.group_id WHERE g.template_id = ?1 AND d.version > 0 \
          GROUP BY d.version, g.id ORDER BY g.name";
     let found = rows::all(conn, sql, [template_id], |row| {
         let user = VersionUser {

@@ -17,6 +17,7 @@ use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
 mod adopt;
 mod chain;
 mod format;
+mod former;
 mod freeze;
 mod inventory;
 mod layers;

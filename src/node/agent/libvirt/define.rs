@@ -50,7 +50,9 @@ impl Inner {
             Some((domain, metadata)) => {
                 self.require_kept(spec, Some(metadata))?;
                 self.complete_disks(spec, domain, published.as_ref(), call)?;
-                (metadata.version, metadata.fresh)
+                // Of another template's disks.
+                let is_same = |_: &u32| metadata.spec.owner.template == spec.owner.template;
+                (metadata.version.filter(is_same), metadata.fresh)
             }
             None => {
                 if started {
@@ -72,10 +74,26 @@ impl Inner {
         let machine_type = self.machine_type(spec, existing.as_ref().map(|(d, m)| (d, m)))?;
         let stands = Stands { version, fresh, machine_type };
         let rendered = self.render(spec, &name, &virt_type, &stands)?;
-        if existing.is_some_and(|(_, metadata)| metadata.fingerprint == rendered.fingerprint) {
+        let Some((domain, known)) = existing else {
+            return define_xml(&connect, &rendered, &spec.owner.name).map(drop);
+        };
+        if known.fingerprint == rendered.fingerprint {
             return Ok(());
         }
-        define_xml(&connect, &rendered, &spec.owner.name).map(drop)
+        self.note_former_disks(spec, &known.spec)?;
+        define_xml(&connect, &rendered, &spec.owner.name)?;
+        match states::power(&domain)?.has_process() {
+            true => Ok(()),
+            false => self.disks.remove_former(spec),
+        }
+    }
+
+    /// Disks that the domain had `before` and that were made anew at every start: what is kept is never among them.
+    fn note_former_disks(&self, spec: &DomainSpec, before: &DomainSpec) -> Result<()> {
+        let is_former =
+            |disk: &&DiskSpec| disk.restore && spec.disks.iter().all(|its| its.uuid != disk.uuid);
+        let mut former = before.disks.iter().filter(is_former);
+        former.try_for_each(|disk| self.disks.note_former(disk, spec.uuid))
     }
 
     /// Requires the disks that keep what a guest wrote, of a domain that was started: an empty one in the place of a

@@ -1,6 +1,7 @@
 //! Lists domains and reads what they use.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 use std::ptr;
@@ -31,6 +32,7 @@ impl Hypervisor {
     /// the previous call did not see has 0.
     pub fn domain_use(&self) -> Result<Vec<DomainUse>> {
         let figures = figures(&self.inner.connect()?)?;
+        let mut told = self.inner.guest_memory.now(&self.inner);
         let now = Instant::now();
         let mut used = self.inner.used.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::take(&mut *used);
@@ -40,7 +42,8 @@ impl Hypervisor {
             let cpu_percent = before.get(&figure.uuid).map_or(0.0, |(time, at)| {
                 percent(figure.cpu_time.saturating_sub(*time), now - *at)
             });
-            uses.push(DomainUse { uuid: figure.uuid, cpu_percent, memory: figure.memory });
+            let guest = told.remove(&figure.uuid);
+            uses.push(DomainUse { uuid: figure.uuid, cpu_percent, memory: figure.memory, guest });
         }
         Ok(uses)
     }
@@ -62,7 +65,7 @@ struct Figures {
 }
 
 /// The list that libvirt gives, freed as a whole.
-struct Records {
+pub(super) struct Records {
     list: *mut sys::virDomainStatsRecordPtr,
     count: usize,
 }
@@ -74,51 +77,75 @@ impl Drop for Records {
     }
 }
 
+impl Records {
+    /// What is made of each; those of which nothing can be made are left out.
+    pub fn read<T>(&self, mut of: impl FnMut(&Record<'_>) -> Option<T>) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.count);
+        for index in 0..self.count {
+            // SAFETY: the list has `count` pointers to records, valid until `self` is dropped.
+            let record = unsafe { &**self.list.add(index) };
+            // SAFETY: the record holds its domain alive; the reference taken here is given back by `Domain`.
+            let domain = unsafe {
+                sys::virDomainRef(record.dom);
+                Domain::from_ptr(record.dom)
+            };
+            all.extend(of(&Record { record, domain }));
+        }
+        all
+    }
+}
+
+/// What libvirt tells of one domain.
+pub(super) struct Record<'a> {
+    record: &'a sys::virDomainStatsRecord,
+    domain: Domain,
+}
+
+impl Record<'_> {
+    /// Does not ask the daemon.
+    pub fn uuid(&self) -> Option<Uuid> {
+        self.domain.uuid().ok()
+    }
+
+    /// `None` where libvirt did not tell it.
+    pub fn number(&self, name: &CStr) -> Option<u64> {
+        let mut number = 0;
+        // SAFETY: parameters and their count belong together; the name is a C string.
+        let found = unsafe {
+            let sys::virDomainStatsRecord { params, nparams, .. } = *self.record;
+            sys::virTypedParamsGetULLong(params, nparams, name.as_ptr(), &mut number)
+        };
+        (found == 1).then_some(number)
+    }
+}
+
 /// Of all running domains, in one call. The `virt` crate has the call, but never frees what it gets.
-fn figures(connect: &Connect) -> Result<Vec<Figures>> {
+pub(super) fn stats(connect: &Connect, which: sys::virDomainStatsTypes) -> Result<Records> {
     let mut list = ptr::null_mut();
-    // Not the balloon's: for them libvirt asks each QEMU in turn, and waits for each.
-    let stats = sys::VIR_DOMAIN_STATS_CPU_TOTAL;
     // A domain that is just being started or saved is told without what would mean to wait for it.
     let flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
         | sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
     // SAFETY: the connection is alive; libvirt sets `list` when it answers 0 or more.
     let count =
-        unsafe { sys::virConnectGetAllDomainStats(connect.as_ptr(), stats, &mut list, flags) };
+        unsafe { sys::virConnectGetAllDomainStats(connect.as_ptr(), which, &mut list, flags) };
     let Ok(count) = usize::try_from(count) else {
         return Err(virt::error::Error::last_error()).libvirt("read the figures of", "the domains");
     };
-    let records = Records { list, count };
-    let mut figures = Vec::with_capacity(records.count);
-    for index in 0..records.count {
-        // SAFETY: the list has `count` pointers to records, valid until `records` is dropped.
-        figures.extend(unsafe { read_record(&**records.list.add(index)) });
-    }
-    Ok(figures)
+    Ok(Records { list, count })
 }
 
-/// # Safety
-/// `record` is one that libvirt gave and was not yet freed.
-unsafe fn read_record(record: &sys::virDomainStatsRecord) -> Option<Figures> {
-    // SAFETY: the record holds its domain alive; the reference taken here is given back by `Domain`.
-    let domain = unsafe {
-        sys::virDomainRef(record.dom);
-        Domain::from_ptr(record.dom)
-    };
-    let mut cpu_time = 0;
-    // SAFETY: parameters and their count belong together; the name is a C string.
-    let found = unsafe {
-        let name = c"cpu.time".as_ptr();
-        sys::virTypedParamsGetULLong(record.params, record.nparams, name, &mut cpu_time)
-    };
-    Some(Figures {
-        // Neither asks the daemon.
-        uuid: domain.uuid().ok()?,
-        cpu_time: if found == 1 { cpu_time } else { 0 },
-        memory: resident(&domain.name().ok()?)
-            .or_else(|| Some(domain.info().ok()?.memory * 1024))
-            .unwrap_or(0),
-    })
+fn figures(connect: &Connect) -> Result<Vec<Figures>> {
+    // Not the balloon's, which wait for each QEMU: see `guest_memory.rs`.
+    let records = stats(connect, sys::VIR_DOMAIN_STATS_CPU_TOTAL)?;
+    Ok(records.read(|record| {
+        Some(Figures {
+            uuid: record.uuid()?,
+            cpu_time: record.number(c"cpu.time").unwrap_or(0),
+            memory: resident(&record.domain.name().ok()?)
+                .or_else(|| Some(record.domain.info().ok()?.memory * 1024))
+                .unwrap_or(0),
+        })
+    }))
 }
 
 /// Bytes of memory that a domain's QEMU holds; `None` where libvirt keeps its files elsewhere than the system's.

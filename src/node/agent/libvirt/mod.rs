@@ -10,6 +10,7 @@
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
 //!   versions.rs     which libvirt and QEMU are here, and how guests are run
+//!   guest_memory.rs what guests tell of their own memory
 //!   batch.rs claims.rs departures.rs memory.rs           many domains at once, without hurting each other
 //! ```
 //!
@@ -67,6 +68,7 @@ mod domains;
 mod errors;
 mod events;
 mod freeze;
+mod guest_memory;
 mod hardware;
 mod keys;
 mod lost;
@@ -115,6 +117,7 @@ struct Inner {
     notes: Notes,
     restorer: Restorer,
     memory: Memory,
+    guest_memory: guest_memory::Told,
     used: Mutex<UsedBefore>,
     /// Changes of networks come one after another.
     networks: Mutex<networks::Told>,
@@ -161,6 +164,7 @@ impl Hypervisor {
             known: Known::default(),
             restorer: Restorer::default(),
             memory: Memory::default(),
+            guest_memory: guest_memory::Told::default(),
             used: Mutex::default(),
             networks: Mutex::new(networks::Told::new(signals.clone())),
         });

@@ -88,6 +88,7 @@ impl Inner {
         }
         self.require_firmware(&spec)?;
         self.redefine(domain, metadata, &spec, (version, false))?;
+        self.disks.remove_former(&spec)?;
         // A saved state of the memory does not belong to new disks. The simulator knows no such state.
         let forget_memory = restores && !self.link.is_simulator();
         let flags =

@@ -1,10 +1,20 @@
-import { CircleClose, Delete, Monitor, Refresh, RefreshRight, SwitchButton, VideoPlay } from '@element-plus/icons-vue'
+import {
+  CircleClose,
+  Delete,
+  Edit,
+  Monitor,
+  Refresh,
+  RefreshRight,
+  SwitchButton,
+  VideoPlay,
+} from '@element-plus/icons-vue'
 import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { desktops } from '@/api/teaching'
 import type { Desktop } from '@/api/types'
 import { useAction } from '@/composables/useAction'
+import { useDialog } from '@/composables/useDialog'
 import { interruption, type Interruption } from '@/lib/power'
 import type { RowAction } from '@/lib/rowAction'
 
@@ -16,6 +26,7 @@ export function useDesktopActions() {
   const { t } = useI18n()
   const router = useRouter()
   const { run } = useAction()
+  const rename = useDialog<Desktop>()
 
   function openConsole({ uuid }: Desktop): void {
     window.open(router.resolve({ name: 'console', params: { kind: 'desktop', uuid } }).href, `carrel-${uuid}`)
@@ -107,6 +118,16 @@ export function useDesktopActions() {
       run: (rows) => interrupt('hard_reboot', rows),
     },
     {
+      key: 'rename',
+      needs: 'desktops.manage',
+      within: room,
+      label: t('desktop.rename'),
+      icon: Edit,
+      divided: true,
+      when: ({ state }) => state === 'ready',
+      run: ([row]) => rename.show(row),
+    },
+    {
       key: 'delete',
       needs: 'desktops.manage',
       within: room,
@@ -114,7 +135,6 @@ export function useDesktopActions() {
       icon: Delete,
       danger: true,
       bulk: true,
-      divided: true,
       run: (rows) =>
         run(() => desktops.remove(rows), {
           ask: {
@@ -127,5 +147,5 @@ export function useDesktopActions() {
     },
   ])
 
-  return { actions }
+  return { actions, rename }
 }

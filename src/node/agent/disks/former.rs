@@ -1,0 +1,42 @@
+//! Disks that a domain has no longer, since another template took the place of its own: a guest that runs writes to them
+//! still, and they go before its next start.
+
+use std::fs;
+
+use uuid::Uuid;
+
+use super::Disks;
+use super::inventory::names;
+use crate::error::Result;
+use crate::node::agent::files;
+use crate::node::agent::storage::named;
+use crate::node::protocol::{DiskSpec, DomainSpec};
+
+const ENDING: &str = ".former";
+
+impl Disks {
+    /// Notes that a disk is to go by [`Disks::remove_former`].
+    pub fn note_former(&self, disk: &DiskSpec, domain: Uuid) -> Result<()> {
+        let path = self.overlay_path(disk, domain)?;
+        if !files::exists(&path)? {
+            return Ok(());
+        }
+        let mark = path.with_extension(&ENDING[1..]);
+        fs::write(&mark, b"").map_err(|cause| files::on_storage(&mark, cause))
+    }
+
+    /// Deletes what was noted, but for disks that the domain has again. Only for one that is off.
+    pub fn remove_former(&self, spec: &DomainSpec) -> Result<()> {
+        for storage in self.storages().usable() {
+            let dir = storage.domain_dir(spec.uuid);
+            for name in names(&dir)? {
+                let Some(disk) = named(&name, ENDING) else { continue };
+                if spec.disks.iter().all(|its| its.uuid != disk) {
+                    files::remove_if_there(&storage.overlay(spec.uuid, disk))?;
+                }
+                files::remove_if_there(&dir.join(&name))?;
+            }
+        }
+        Ok(())
+    }
+}
