@@ -2,25 +2,16 @@
 
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
-
 use super::store::live;
 use crate::error::{Error, Result};
 use crate::settings::{LiveValues, SHUTDOWN_SECONDS};
 use crate::store::Store;
 
+pub use super::store::live::Chosen;
+
 /// A hundred years.
 const AUDIT_DAYS: RangeInclusive<u64> = 0..=36_500;
 const UPLOAD_GIB: RangeInclusive<u64> = 1..=65_536;
-
-/// What was set in the console; what is `None` is as the settings file says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Chosen {
-    pub shutdown_seconds: Option<u32>,
-    pub audit_days: Option<u32>,
-    pub upload_limit_gib: Option<u64>,
-}
 
 impl Chosen {
     fn check(&self) -> Result<()> {

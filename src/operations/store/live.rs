@@ -1,10 +1,19 @@
 //! The row of what was set in the console.
 
 use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result};
-use crate::operations::live::Chosen;
 use crate::store::Tx;
+
+/// What was set in the console; what is `None` is as the settings file says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Chosen {
+    pub shutdown_seconds: Option<u32>,
+    pub audit_days: Option<u32>,
+    pub upload_limit_gib: Option<u64>,
+}
 
 /// Without a row nothing.
 pub fn get(conn: &Connection) -> Result<Chosen> {
