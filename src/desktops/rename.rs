@@ -75,7 +75,10 @@ fn other_of_name(conn: &Connection, seat: &seats::Seat, name: &str) -> Result<Op
 }
 
 fn tell_node(desktops: &Desktops, args: &Args, execution: &Execution) -> Result<()> {
-    nodes::all(desktops.define_domains(&[args.desktop], execution)?).map(drop)
+    nodes::all(desktops.define_domains(&[args.desktop], execution)?)?;
+    let seat = desktops.store.read(|conn| seats::seat(conn, &Visible::All, args.desktop))?;
+    execution.item(seat.uuid, &seat.name, Ok(()));
+    Ok(())
 }
 
 /// The old name, unless another desktop got it meanwhile; then for the node, which may have been told the new one.

@@ -246,7 +246,7 @@ fn settings_of_the_server_are_changed_and_given_back_to_the_file() {
     let chosen = || admin.get("/api/v1.0/settings").send().data()["chosen"].clone();
     let page = enter(&server);
     page.click("[data-test=nav-settings]");
-    let value = "return document.querySelector('[data-test=shutdown_seconds] input').value";
+    let value = "return document.querySelector('[data-test=shutdown_seconds] input')?.value";
     page.until("as the file says", || (page.script(value) == json!("30")).then_some(()));
     page.fill("[data-test=shutdown_seconds] input", "90");
     page.script("document.activeElement.blur()");

@@ -89,6 +89,7 @@ fn a_group_runs_on_other_hardware_after_its_restart_and_then_in_another_network(
     site.done(admin.put(&one).json(&json!({"name": "reception"})));
     let title = node.virsh(&["desc", &uuid, "--title", "--config"]);
     assert_eq!(title.trim(), "reception");
+    let desktop = desktops_of(admin, &group).remove(0);
     assert_eq!(boots(&node, &address), "1");
     change(json!({"vcpu": 2, "ram": 0.1875}));
     let has = |two: bool| {

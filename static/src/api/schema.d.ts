@@ -142,40 +142,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/nodes/{node_uuid}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A node of a pool */
-        get: operations["carrel.nodes.in-pool"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1.0/resource_mgr/nodes/{node_uuid}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A node */
-        get: operations["carrel.nodes.detail"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1.0/resource_mgr/resource_pools/{resource_pool_uuid}/base_images": {
         parameters: {
             query?: never;
@@ -441,7 +407,7 @@ export interface paths {
         };
         /** Education desktop groups with counts of what really runs */
         get: operations["vdi.edu-desktops.list"];
-        /** Change a group; restoring, processors and memory change with the next start of each desktop */
+        /** Change a group; template, restoring, processors and memory change with the next start of each desktop */
         put: operations["vdi.edu-desktops.update"];
         /** Deploy a group of desktops made like a template */
         post: operations["vdi.edu-desktops.create"];
@@ -607,6 +573,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/nodes/{node_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A node */
+        get: operations["carrel.nodes.detail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/templates/{template_uuid}/hardware": {
         parameters: {
             query?: never;
@@ -658,6 +641,24 @@ export interface paths {
         post: operations["carrel.desktops.start"];
         /** Delete desktops of any groups, running ones too */
         delete: operations["carrel.desktops.delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/desktops/{desktop_uuid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A desktop, and the memory that it uses now */
+        get: operations["carrel.desktops.get"];
+        /** Give a desktop another name; a guest that runs goes on */
+        put: operations["carrel.desktops.rename"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1309,6 +1310,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings of the server: what was set here, and what the settings file says */
+        get: operations["carrel.settings.get"];
+        /** Change settings of the server, at once; what is left out stays, null is as the settings file says */
+        put: operations["carrel.settings.edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/search": {
         parameters: {
             query?: never;
@@ -1745,6 +1764,103 @@ export interface components {
             /** Format: uuid */
             uuid: string;
         };
+        /** @description A desktop with what it uses. */
+        CarrelDesktopsGetData: {
+            /** Format: int64 */
+            id: number;
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** Format: uuid */
+            desktop_uuid: string;
+            desktop_name: string;
+            ipaddr: string;
+            mac: string;
+            /** @description Name of the node. */
+            hostname: string;
+            host_name: string;
+            host_ip: string;
+            /** Format: uuid */
+            host_uuid: string;
+            status: components["schemas"]["DesktopStatus"];
+            power: components["schemas"]["Power"];
+            state: components["schemas"]["Stage"];
+            /** @description Time of the last start. */
+            up_time: string | null;
+            /**
+             * Format: int64
+             * @description Seconds since then, while it runs.
+             */
+            active_time: number;
+            /** @description What is wrong with it: of status error only. */
+            message: string;
+            /** @description Why it is not running. */
+            reason: string;
+            /** @description The operation that works on it, if one does. */
+            working: string | null;
+            /** @description Whether it was told to go off, and has not yet. */
+            stopping: boolean;
+            /** @description Whether it was asked to shut down and goes on. */
+            disobeyed: boolean;
+            user_name: string;
+            /**
+             * Format: uint32
+             * @description Its number in the group.
+             */
+            seat: number;
+            /** Format: uint32 */
+            template_version: number;
+            /** Format: uint8 */
+            deleted: number;
+            deleted_at: string | null;
+            created_at: string;
+            updated_at: string | null;
+            /**
+             * Format: uuid
+             * @description The education group.
+             */
+            group_uuid: string | null;
+            group_name: string;
+            /** Format: uuid */
+            template: string;
+            template_name: string;
+            /**
+             * Format: uint32
+             * @description Newest version of the template.
+             */
+            newest_version: number;
+            /** @description The template has a newer version than the desktop's disks, or these are of another template. */
+            outdated: boolean;
+            /** @description Name of the template that its disks are of until its next start, when its group was given another; else empty. */
+            former_template: string;
+            /** @description Kind of the operation that works on it, if one does. */
+            working_kind: string | null;
+            /**
+             * Format: uint8
+             * @description 1: the system disk is made anew at every start and reboot, of the newest version then.
+             */
+            sys_restore: number;
+            /** @description While it runs, once its node has told. */
+            memory: components["schemas"]["CarrelDesktopsGetDesktopMemory"] | null;
+        };
+        /** @description Memory in bytes. */
+        CarrelDesktopsGetDesktopMemory: {
+            /**
+             * Format: uint64
+             * @description What its node holds for it, caches of the guest too.
+             */
+            host_used: number;
+            /**
+             * Format: uint64
+             * @description What its system uses, without caches; null where the guest does not tell.
+             */
+            guest_used: number | null;
+            /**
+             * Format: uint64
+             * @description What its system has; null where the guest does not tell.
+             */
+            guest_total: number | null;
+        };
         CarrelDesktopsHardRebootInput: {
             desktops: components["schemas"]["CarrelDesktopsHardRebootNamed"][];
         };
@@ -1828,8 +1944,10 @@ export interface components {
              * @description Newest version of the template.
              */
             newest_version: number;
-            /** @description The template has a newer version than the desktop's disks. */
+            /** @description The template has a newer version than the desktop's disks, or these are of another template. */
             outdated: boolean;
+            /** @description Name of the template that its disks are of until its next start, when its group was given another; else empty. */
+            former_template: string;
             /** @description Kind of the operation that works on it, if one does. */
             working_kind: string | null;
             /**
@@ -1846,6 +1964,10 @@ export interface components {
             name: string;
             /** Format: uuid */
             uuid: string;
+        };
+        CarrelDesktopsRenameInput: {
+            /** @description Unlike all others in its group. */
+            name: string;
         };
         CarrelDesktopsStartInput: {
             desktops: components["schemas"]["CarrelDesktopsStartNamed"][];
@@ -2149,179 +2271,6 @@ export interface components {
         };
         /** @description A storage; sizes in bytes. */
         CarrelNodesDetailStorageView: {
-            /** Format: uuid */
-            uuid: string;
-            path: string;
-            /** Format: uint64 */
-            used: number;
-            /** Format: uint64 */
-            total: number;
-            /** Format: uint64 */
-            available: number;
-            /** @description Percent, as text. */
-            usage: string;
-            /** @description 1 template system, 2 template data, 3 desktop system, 4 desktop data */
-            role: string;
-        };
-        /** @description A node. */
-        CarrelNodesInPoolData: {
-            /** Format: int64 */
-            id: number;
-            /** Format: uuid */
-            uuid: string;
-            name: string;
-            hostname: string;
-            ip: string;
-            /**
-             * Format: uint64
-             * @description GiB.
-             */
-            total_mem: number;
-            /**
-             * Format: uint64
-             * @description GiB that running templates and desktops may use.
-             */
-            running_mem: number;
-            /** Format: uint32 */
-            total_vcpus: number;
-            /**
-             * Format: uint32
-             * @description Those of running templates and desktops.
-             */
-            running_vcpus: number;
-            /** @description Operating system, libvirt and QEMU. */
-            server_version_info: string | null;
-            cpu_info: string | null;
-            mem_info: string | null;
-            gpu_info: string | null;
-            /** @description `kvm`, `qemu` or `test` */
-            virt_type: string;
-            status: components["schemas"]["NodeStatus"];
-            /** @description Why the status is not active, or what an active node is still busy with. */
-            reason: string | null;
-            /** @description What Carrel could not do on it and tries again. */
-            problems: components["schemas"]["CarrelNodesInPoolProblemView"][];
-            /**
-             * Format: int64
-             * @description 1 controller and compute, 2 standby and compute, 3 controller, 4 standby, 5 compute
-             */
-            type: number;
-            network_interfaces: components["schemas"]["CarrelNodesInPoolNicView"][];
-            storages: components["schemas"]["CarrelNodesInPoolStorageView"][];
-            TEMPLATE_SYS: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            TEMPLATE_DATA: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            INSTANCE_SYS: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            INSTANCE_DATA: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            /** @description The four under their names in small letters, which some clients read. */
-            template_sys: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            template_data: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            instance_sys: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            instance_data: components["schemas"]["CarrelNodesInPoolStorageView"] | null;
-            /** @description Percent, as text. */
-            usage_sys: string;
-            /** @description Percent, as text. */
-            usage_data: string;
-            /**
-             * Format: uint64
-             * @description Bytes of the storages for systems.
-             */
-            total_sys: number;
-            /** Format: uint64 */
-            used_sys: number;
-            /**
-             * Format: double
-             * @description Percent now.
-             */
-            usage_mem: number;
-            /**
-             * Format: double
-             * @description Percent now.
-             */
-            usage_vcpu: number;
-            /**
-             * Format: double
-             * @description The same under the name of the document's table.
-             */
-            usage_vcpus: number;
-            /**
-             * Format: uint32
-             * @description Templates and desktops.
-             */
-            total_vm: number;
-            /** Format: uint32 */
-            running_vm: number;
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at: string | null;
-            created_at: string;
-            updated_at: string | null;
-        };
-        /** @description Gateway and name servers of a network card. */
-        CarrelNodesInPoolGateView: {
-            gateway?: string | null;
-            dns1?: string | null;
-            dns2?: string | null;
-        };
-        /** @description An address of a network card. */
-        CarrelNodesInPoolIpView: {
-            /** Format: uuid */
-            uuid: string;
-            ip: string;
-            netmask: string;
-            /** @description Empty when it has none, as the two below. */
-            gateway: string;
-            dns1: string;
-            dns2: string;
-            /** Format: uint8 */
-            is_manage: number;
-            /** Format: uint8 */
-            is_image: number;
-        };
-        /** @description A network card. */
-        CarrelNodesInPoolNicView: {
-            /** Format: int64 */
-            id: number;
-            /** Format: uuid */
-            uuid: string;
-            nic: string;
-            mac: string;
-            /**
-             * Format: uint32
-             * @description Mbit/s, 0 when unknown.
-             */
-            speed: number;
-            /**
-             * Format: uint8
-             * @description 2 up, 1 down
-             */
-            status: number;
-            /**
-             * Format: uint8
-             * @description 0 hardware, 1 made by software
-             */
-            type: number;
-            ip_info: components["schemas"]["CarrelNodesInPoolIpView"][];
-            /** @description Where its packets go; nothing in it when it leads nowhere. */
-            gate_info: components["schemas"]["CarrelNodesInPoolGateView"];
-            /** Format: uint8 */
-            deleted: number;
-            deleted_at: string | null;
-            created_at: string;
-            updated_at: string | null;
-        };
-        /** @description Something that could not be done on a node. */
-        CarrelNodesInPoolProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
-            duty: string;
-            /** @description What that is, in the caller's language. */
-            name: string;
-            /** @description Why the last attempt failed. */
-            reason: string;
-            /** @description When it failed first. */
-            since: string;
-        };
-        /** @description A storage; sizes in bytes. */
-        CarrelNodesInPoolStorageView: {
             /** Format: uuid */
             uuid: string;
             path: string;
@@ -3044,6 +2993,90 @@ export interface components {
             created_at: string;
             last_seen_at: string;
             expires_at: string;
+        };
+        CarrelSettingsEditChosenSettings: {
+            /** Format: uint32 */
+            shutdown_seconds: number | null;
+            /** Format: uint32 */
+            audit_days: number | null;
+            /** Format: uint64 */
+            upload_limit_gib: number | null;
+        };
+        /** @description Settings of the server. */
+        CarrelSettingsEditData: {
+            /** @description What was set; null: as the settings file says. */
+            chosen: components["schemas"]["CarrelSettingsEditChosenSettings"];
+            /** @description What the settings file says, or else the default. */
+            file: components["schemas"]["CarrelSettingsEditFileSettings"];
+        };
+        CarrelSettingsEditFileSettings: {
+            /**
+             * Format: uint32
+             * @description Seconds that a guest gets to shut itself down when it is asked to.
+             */
+            shutdown_seconds: number;
+            /**
+             * Format: uint32
+             * @description Days that the operation log is kept; 0 keeps all of it.
+             */
+            audit_days: number;
+            /**
+             * Format: uint64
+             * @description Largest upload, in GiB.
+             */
+            upload_limit_gib: number;
+        };
+        CarrelSettingsEditInput: {
+            /**
+             * Format: uint32
+             * @description 5 to 3,600.
+             * @default null
+             */
+            shutdown_seconds?: number | null;
+            /**
+             * Format: uint32
+             * @description 0 to 36,500.
+             * @default null
+             */
+            audit_days?: number | null;
+            /**
+             * Format: uint64
+             * @description 1 to 65,536.
+             * @default null
+             */
+            upload_limit_gib?: number | null;
+        };
+        CarrelSettingsGetChosenSettings: {
+            /** Format: uint32 */
+            shutdown_seconds: number | null;
+            /** Format: uint32 */
+            audit_days: number | null;
+            /** Format: uint64 */
+            upload_limit_gib: number | null;
+        };
+        /** @description Settings of the server. */
+        CarrelSettingsGetData: {
+            /** @description What was set; null: as the settings file says. */
+            chosen: components["schemas"]["CarrelSettingsGetChosenSettings"];
+            /** @description What the settings file says, or else the default. */
+            file: components["schemas"]["CarrelSettingsGetFileSettings"];
+        };
+        CarrelSettingsGetFileSettings: {
+            /**
+             * Format: uint32
+             * @description Seconds that a guest gets to shut itself down when it is asked to.
+             */
+            shutdown_seconds: number;
+            /**
+             * Format: uint32
+             * @description Days that the operation log is kept; 0 keeps all of it.
+             */
+            audit_days: number;
+            /**
+             * Format: uint64
+             * @description Largest upload, in GiB.
+             */
+            upload_limit_gib: number;
         };
         CarrelSetupInput: {
             token: string;
@@ -4982,7 +5015,7 @@ export interface components {
             sys_restore?: number | null;
             /**
              * Format: uint8
-             * @default null
+             * @description 0, 1, or 2 for a group that has no data disks, which it stays.
              */
             data_restore?: number | null;
             /**
@@ -5013,6 +5046,12 @@ export interface components {
              * @default null
              */
             subnet_uuid?: string | null;
+            /**
+             * Format: uuid
+             * @description What each desktop is made like from its next start on; only where all of its disks are restored.
+             * @default null
+             */
+            template_uuid?: string | null;
         };
         /** @description The new group. */
         VdiEduGroupsCreateData: {
@@ -6744,79 +6783,6 @@ export interface operations {
                             previous: string | null;
                             results: components["schemas"]["VdiComputeNodesListNodeView"][];
                         } | (components["schemas"]["VdiComputeNodesListNodeView"] | null);
-                    } | components["schemas"]["CodedRefusal"];
-                };
-            };
-            /** @description Refused; the message says why */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CodedRefusal"];
-                };
-            };
-        };
-    };
-    "carrel.nodes.in-pool": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                resource_pool_uuid: string;
-                node_uuid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success, or refused: the body tells */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        code: 0;
-                        msg: string;
-                        data: components["schemas"]["CarrelNodesInPoolData"];
-                    } | components["schemas"]["CodedRefusal"];
-                };
-            };
-            /** @description Refused; the message says why */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CodedRefusal"];
-                };
-            };
-        };
-    };
-    "carrel.nodes.detail": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                node_uuid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success, or refused: the body tells */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        code: 0;
-                        msg: string;
-                        data: components["schemas"]["CarrelNodesDetailData"];
                     } | components["schemas"]["CodedRefusal"];
                 };
             };
@@ -8859,6 +8825,42 @@ export interface operations {
             };
         };
     };
+    "carrel.nodes.detail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                node_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelNodesDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
     "carrel.template-hardware.detail": {
         parameters: {
             query?: never;
@@ -9171,6 +9173,82 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["CarrelDesktopsDeleteInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desktop_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelDesktopsGetData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desktop_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelDesktopsRenameInput"];
             };
         };
         responses: {
@@ -11334,6 +11412,78 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.settings.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelSettingsGetData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.settings.edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelSettingsEditInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelSettingsEditData"];
+                    };
                 };
             };
             /** @description Refused; the message says why */
