@@ -6,8 +6,24 @@ import SwaggerUI from 'swagger-ui-dist/swagger-ui-es-bundle.js'
 const LANGUAGE = 'carrel.language'
 const THEME = 'carrel.theme'
 const WORDS = {
-  en: { back: '← Back to the console', title: 'Carrel API', other: '中文', dark: 'Dark', light: 'Light' },
-  'zh-CN': { back: '← 返回控制台', title: 'Carrel 接口', other: 'English', dark: '深色', light: '浅色' },
+  en: {
+    back: '← Back to the console',
+    title: 'Carrel API',
+    other: '中文',
+    dark: 'Dark',
+    light: 'Light',
+    filter: 'Filter by tag or path',
+    authorize: 'Authorize',
+  },
+  'zh-CN': {
+    back: '← 返回控制台',
+    title: 'Carrel 接口',
+    other: 'English',
+    dark: '深色',
+    light: '浅色',
+    filter: '按分组或路径筛选',
+    authorize: '授权',
+  },
 } as const
 type Language = keyof typeof WORDS
 
@@ -103,6 +119,10 @@ function mend(root: HTMLElement): void {
     part.setAttribute('role', 'region')
     part.setAttribute('aria-label', `Carrel API: ${part.className.split(/[ -]/)[0]}`)
   }
+  // What Swagger UI says in English only.
+  root.querySelector('.operation-filter-input')?.setAttribute('placeholder', words.filter)
+  const authorize = root.querySelector('.btn.authorize span')?.firstChild
+  if (authorize && authorize.nodeValue !== words.authorize) authorize.nodeValue = words.authorize
   for (const heading of root.querySelectorAll('h3.opblock-tag, .models h4')) {
     heading.setAttribute('role', 'heading')
     heading.setAttribute('aria-level', '2')

@@ -130,6 +130,11 @@ fn the_api_page_speaks_both_languages_has_a_dark_side_and_a_way_back() {
     page.click("#language");
     page.see(".opblock-tag", "桌面与资源");
     page.see(".info", "控制台中创建的 API 密钥");
+    page.see(".btn.authorize", "授权");
+    let filter = "return document.querySelector('.operation-filter-input')?.placeholder";
+    page.until("a filter in Chinese", || {
+        (page.script(filter) == json!("按分组或路径筛选")).then_some(())
+    });
     page.click(".opblock-tag");
     page.see(".opblock-summary-description", "");
     let told = "return [...document.querySelectorAll('.opblock-summary-description')].map((one) => one.innerText)";
