@@ -958,3 +958,7 @@ firmware-missing = The node has no firmware for machines with { $what }. Install
 tpm-missing = The node lacks the program for machines with a TPM. Install it there: apt-get install swtpm swtpm-tools, or dnf install swtpm swtpm-tools.
 domain-without-disk = { $object } has no disk.
 hardware-cpu-name = The processor model is one of the names that libvirt knows, such as Skylake-Client: letters, digits, dashes, dots.
+template-firmware-misfit = { $boots ->
+    [uefi] The image { $image } starts with UEFI only, and the machine has BIOS: it will not start. Choose UEFI under "Hardware".
+   *[bios] The image { $image } starts with BIOS only, and the machine has UEFI: it will not start. Choose BIOS under "Hardware".
+ }

@@ -916,3 +916,7 @@ firmware-missing = 此节点没有 { $what } 机器所需的固件。请在节�
 tpm-missing = 此节点缺少带 TPM 的机器所需的程序。请在节点上安装：apt-get install swtpm swtpm-tools，或 dnf install swtpm swtpm-tools。
 domain-without-disk = { $object } 没有磁盘。
 hardware-cpu-name = 处理器型号须为 libvirt 已知的名称，例如 Skylake-Client，只含字母、数字、连字符和点。
+template-firmware-misfit = { $boots ->
+    [uefi] 镜像“{ $image }”只能以 UEFI 启动，而机器使用 BIOS，将无法启动。请在“硬件”中选择 UEFI。
+   *[bios] 镜像“{ $image }”只能以 BIOS 启动，而机器使用 UEFI，将无法启动。请在“硬件”中选择 BIOS。
+ }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::node::protocol;
 use crate::{desktops, identity, inventory, networks, operations, store};
 
 macro_rules! words {
@@ -49,6 +50,8 @@ words! {
     SwitchType = networks::SwitchKind::ALL;
     /// What a machine does.
     Power = desktops::templates::Power::ALL;
+    /// Which firmware a disk starts with.
+    Boots = protocol::Boots::ALL;
     /// How a desktop is.
     DesktopStatus = desktops::SeatStatus::ALL;
     /// What is being done to a desktop or group as a whole.

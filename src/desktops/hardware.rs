@@ -4,8 +4,8 @@
 //! `tests/lab/hardware.rs`.
 
 use crate::node::protocol::{
-    BootDevice, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, NicModel, Sound, Topology,
-    UsbController, Video, VideoModel,
+    BootDevice, Boots, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, NicModel, Sound,
+    Topology, UsbController, Video, VideoModel,
 };
 
 /// Windows that starts only from BIOS and knows neither SATA nor PCI Express.
@@ -38,6 +38,18 @@ pub fn fitting(os_type: &str) -> Hardware {
         return Hardware { firmware: Firmware::UefiSecure, tpm: true, ..windows };
     }
     windows
+}
+
+/// The machine for a system on a disk that starts with this firmware.
+pub fn fitting_disk(os_type: &str, boots: Option<Boots>) -> Hardware {
+    let hardware = fitting(os_type);
+    match boots {
+        Some(boots) if boots.fits(hardware.firmware) => hardware,
+        Some(Boots::Uefi) => Hardware { firmware: Firmware::Uefi, ..hardware },
+        // Without UEFI there is no TPM 2.0.
+        Some(Boots::Bios) => Hardware { firmware: Firmware::Bios, tpm: false, ..hardware },
+        Some(Boots::Either) | None => hardware,
+    }
 }
 
 /// What any Windows since 8 has drivers for.
@@ -87,6 +99,23 @@ mod tests {
             let kept = serde_json::to_string(&hardware).unwrap();
             assert_eq!(serde_json::from_str::<Hardware>(&kept).unwrap(), hardware, "{system}");
         }
+    }
+
+    #[test]
+    fn the_firmware_is_the_one_that_the_disk_starts_with() {
+        for system in SYSTEMS {
+            let fitting = fitting(system);
+            assert_eq!(fitting_disk(system, None), fitting);
+            assert_eq!(fitting_disk(system, Some(Boots::Either)), fitting);
+            for boots in [Boots::Bios, Boots::Uefi] {
+                let hardware = fitting_disk(system, Some(boots));
+                hardware.check(2).unwrap();
+                assert!(boots.fits(hardware.firmware), "{system}");
+                assert_eq!(hardware.chipset, fitting.chipset, "{system}");
+            }
+        }
+        // Where UEFI it is anyway, secure boot and TPM stay.
+        assert_eq!(fitting_disk("win11", Some(Boots::Uefi)), fitting("win11"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Image, ImageKind, ImageState, Images, NewKind, require_free_name, st
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
-use crate::node::protocol::{LayerKind, LayerRef, Progress};
+use crate::node::protocol::{ImageFacts, LayerKind, LayerRef, Progress};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, audit, nothing,
 };
@@ -113,6 +113,7 @@ impl Images {
             virtual_size: 0,
             disk_size: arrived.size,
             state: ImageState::Checking,
+            boots: None,
             created_at: now(),
             updated_at: None,
         };
@@ -180,8 +181,8 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let name = image.name.clone();
     images.store.write(|tx| {
         let image = store::find(tx, args.image)?.ok_or_else(|| super::unknown(args.image))?;
-        let (virtual_size, disk_size) = (facts.virtual_size, facts.disk_size);
-        store::adopted(tx, &Image { sha256, virtual_size, disk_size, ..image })?;
+        let ImageFacts { virtual_size, disk_size, boots, .. } = facts;
+        store::adopted(tx, &Image { sha256, virtual_size, disk_size, boots, ..image })?;
         note_copy(tx, &copy(args, CopyState::Ready, &facts.path))?;
         if facts.mended {
             let (action, module) = ("log-image-mended", "images");

@@ -30,7 +30,7 @@ pub use copies::{CopyState, LayerCopy};
 pub use download::{Download, file_name};
 pub use kind::{ImageKind, IsoType, NewKind};
 pub use resync::require_ready;
-pub use store::{CopyLine, ImageLine, note_copy, ready_copy, ready_nodes};
+pub use store::{CopyLine, ImageLine, boots, note_copy, ready_copy, ready_nodes};
 pub use upload::{Arrived, Upload};
 
 use transfer::Transfers;
@@ -38,6 +38,7 @@ use transfer::Transfers;
 use crate::error::{Error, Result};
 use crate::identity::Tickets;
 use crate::inventory::Inventory;
+use crate::node::protocol::Boots;
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
 use crate::store::{Store, now};
@@ -87,6 +88,8 @@ pub struct Image {
     pub virtual_size: u64,
     pub disk_size: u64,
     pub state: ImageState,
+    /// Which firmware it starts with, as far as its partition table tells.
+    pub boots: Option<Boots>,
     pub created_at: i64,
     pub updated_at: Option<i64>,
 }

@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::copies::{CopyState, LayerCopy};
 use super::{Image, ImageKind, ImageState, IsoType, name_taken};
 use crate::error::{Error, Fault, Result};
+use crate::node::protocol::Boots;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, json, unsigned, uuid};
 use crate::store::{NodeId, Store, Topic, Tx, now, unique};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.iso_type, b.name, b.desc, b.os_type, b.md5, b.sha256, \
-     b.virtual_size, b.disk_size, b.state, b.created_at, b.updated_at";
+     b.virtual_size, b.disk_size, b.state, b.boots, b.created_at, b.updated_at";
 
 static IMAGES: Listing = Listing {
     select: COLUMNS,
@@ -151,13 +152,14 @@ pub fn adopted(tx: &Tx<'_>, image: &Image) -> Result<()> {
     tx.changed(Topic::Images);
     tx.execute(
         "UPDATE images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
-         updated_at = ?5 WHERE uuid = ?1",
+         updated_at = ?5, boots = ?6 WHERE uuid = ?1",
         params![
             image.uuid.to_string(),
             image.sha256,
             image.virtual_size as i64,
             image.disk_size as i64,
-            now()
+            now(),
+            image.boots.map(Boots::word)
         ],
     )?;
     Ok(())
@@ -289,6 +291,11 @@ fn copies_with_nodes(conn: &Connection, layers: &[Uuid]) -> Result<Vec<CopyLine>
     Ok(lines)
 }
 
+/// The column `boots`. One that only a newer release knows is unknown here.
+pub fn boots(row: &Row<'_>) -> rusqlite::Result<Option<Boots>> {
+    Ok(row.get::<_, Option<String>>("boots")?.and_then(|word| Boots::parse(&word)))
+}
+
 fn image(row: &Row<'_>) -> Result<Image> {
     Ok(Image {
         id: row.get("id")?,
@@ -305,6 +312,7 @@ fn image(row: &Row<'_>) -> Result<Image> {
         virtual_size: unsigned(row, "virtual_size")?,
         disk_size: unsigned(row, "disk_size")?,
         state: ImageState::parse(&row.get::<_, String>("state")?)?,
+        boots: boots(row)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })

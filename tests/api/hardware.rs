@@ -1,8 +1,13 @@
 //! The hardware of templates' machines: what fits a system, its change, and which version has which.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
-use crate::images::image_file;
+use crate::images::{self, image_file, qemu_img};
 use crate::refused::{NOTHING, auditor, needs_a_right, refused};
 use crate::support::{Answer, SMALL, Server, Site, uuid_of};
 
@@ -24,11 +29,15 @@ impl Bench {
 
     /// A template for such a system, with so many disks of 1 GB.
     fn template(&self, name: &str, os_type: &str, disks: i64) -> String {
+        self.template_of(&self.image, name, os_type, disks)
+    }
+
+    fn template_of(&self, image: &str, name: &str, os_type: &str, disks: i64) -> String {
         let data: Vec<Value> = (1..disks).map(|inx| json!({"inx": inx, "size": 1})).collect();
         let param = json!({
             "name": name, "os_type": os_type, "classify": 1, "pool_uuid": self.site.pool,
             "network_uuid": self.site.network, "subnet_uuid": self.site.subnet, "vcpu": 1, "ram": 0.25,
-            "system_disk": {"image_id": self.image, "size": 1}, "data_disks": data,
+            "system_disk": {"image_id": image, "size": 1}, "data_disks": data,
         });
         self.site.done(self.site.admin.action(TEMPLATES, "create", param));
         uuid_of(&self.site.admin, TEMPLATES, name)
@@ -56,6 +65,23 @@ impl Bench {
         let param = json!({"name": name, "uuid": template});
         self.site.done(self.site.admin.action(TEMPLATES, "save", param));
     }
+}
+
+/// A disk partitioned in sfdisk's words, with code in its boot sector or without, as a file of this format.
+fn disk(server: &Server, (script, has_code): (&str, bool), format: &str) -> PathBuf {
+    let (dir, raw) = (server.data_here(), server.data_here().join("disk.raw"));
+    let mut file = File::create(&raw).expect("a disk");
+    file.set_len(64 << 20).expect("its size");
+    let mut sfdisk = Command::new("sfdisk");
+    let sfdisk = sfdisk.arg("--quiet").arg(&raw).stdin(Stdio::piped()).spawn();
+    let mut sfdisk = sfdisk.expect("sfdisk");
+    sfdisk.stdin.take().expect("piped").write_all(script.as_bytes()).expect("write");
+    assert!(sfdisk.wait().expect("sfdisk").success());
+    if has_code {
+        file.write_all(&[0xeb, 0x63, 0x90]).expect("write");
+    }
+    qemu_img(&dir, &["convert", "-f", "raw", "-O", format, "disk.raw", "disk"]);
+    dir.join("disk")
 }
 
 fn path(template: &str) -> String {
@@ -123,6 +149,44 @@ fn a_new_template_has_what_fits_its_system_and_desktops_what_was_saved() {
     bench.site.wait_idle();
     assert_eq!(bench.hardware(&copy)["hardware"]["sound"], "ac97");
     assert_eq!(bench.hardware(&windows), back);
+}
+
+#[test]
+fn the_firmware_is_what_the_image_starts_with() {
+    let bench = Bench::start();
+    let Bench { server, site, .. } = &bench;
+    const GPT: &str = "label: gpt\nsize=16M, type=U\ntype=L";
+    const MBR: &str = "label: dos\ntype=7, bootable";
+    let disks = [
+        ("generation2", (GPT, false), "vhdx", json!("uefi"), "linux", "uefi"),
+        ("windows11", (GPT, false), "qcow2", json!("uefi"), "win11", "uefi-secure"),
+        ("cloud", (GPT, true), "qcow2", json!("either"), "win11", "uefi-secure"),
+        ("old", (MBR, true), "raw", json!("bios"), "win11", "bios"),
+        ("data", (MBR, false), "vmdk", Value::Null, "linux", "bios"),
+    ];
+    for (name, contents, format, boots, os_type, firmware) in disks {
+        let image = site.upload(name, &disk(server, contents, format));
+        let row = site.admin.get(&format!("{}/{image}", images::path(site))).send().data();
+        assert_eq!(row["boots"], boots, "{name}");
+        let template = bench.template_of(&image, name, os_type, 1);
+        let told = bench.hardware(&template);
+        assert_eq!(told["hardware"]["firmware"], firmware, "{name}");
+        assert_eq!((&told["fitting"], &told["boots"]), (&told["hardware"], &boots), "{name}");
+        assert_eq!(bench.row(&template)["warning"], Value::Null, "{name}");
+
+        // The other firmware is said to be wrong, where it is.
+        let other = if firmware == "bios" { "uefi" } else { "bios" };
+        bench.change(&template, json!({"firmware": other, "tpm": false})).data();
+        site.wait_idle();
+        let row = bench.row(&template);
+        let said = row["warning"].as_str().unwrap_or_default();
+        assert_eq!(
+            said.contains(name),
+            ["uefi", "bios"].map(Value::from).contains(&boots),
+            "{row}"
+        );
+        assert_eq!(row["reason"], Value::Null);
+    }
 }
 
 #[test]

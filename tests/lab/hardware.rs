@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::story::upload;
-use crate::support::{LabNode, Server, Site, uuid_of};
+use crate::support::{LabNode, Server, Site, empty_image, uuid_of};
 
 const TEMPLATES: &str = "/api/v1.0/education/template/";
 
@@ -78,7 +77,7 @@ fn machines_are_as_virt_install_would_make_them() {
     let node = LabNode::up();
     let server = Server::with().on(&node).start();
     let site = Site::of_default(&server);
-    let image = upload(&site);
+    let image = site.upload("empty", &empty_image());
     node.exec(&["truncate", "-s", "1G", "/tmp/disk.img"]);
     for (os_type, osinfo, otherwise) in SYSTEMS {
         let uuid = template(&site, &image, osinfo, os_type);
@@ -120,7 +119,7 @@ fn a_node_without_firmware_or_tpm_says_what_to_install() {
     let node = LabNode::up();
     let server = Server::with().on(&node).start();
     let site = Site::of_default(&server);
-    let image = upload(&site);
+    let image = site.upload("empty", &empty_image());
     let uuid = template(&site, &image, "guarded", "Windows 11");
     let param = json!({"templates": [{"name": "guarded", "uuid": uuid}]});
     let act = |action: &str| site.admin.action(TEMPLATES, action, param.clone());

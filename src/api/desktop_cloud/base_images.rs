@@ -11,10 +11,11 @@ use crate::api::endpoint::{Endpoint, delete, get, post, put};
 use crate::api::input::NoInput;
 use crate::api::input::{List, Listed};
 use crate::api::listing::listed;
-use crate::api::{App, input, time};
+use crate::api::{App, input, time, words};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Permission;
 use crate::images::{CopyLine, CopyState, Image, ImageLine, ImageState, os_type};
+use crate::node::protocol::Boots;
 use crate::operations::{BatchSubmission, SubmittedOperation};
 use crate::store::list::Page;
 
@@ -89,6 +90,9 @@ struct ImageView {
     size_bytes: u64,
     /// GB that a guest sees.
     virtual_size: f64,
+    /// Which firmware it starts with; null where that is unknown.
+    #[schemars(with = "Option<words::Boots>")]
+    boots: Option<Boots>,
     /// Nodes that shall have it.
     count: usize,
     /// Nodes that have it.
@@ -199,6 +203,7 @@ fn view(app: &App, call: &Call, pool: Uuid, line: ImageLine) -> ImageView {
         size: format!("{:.2}", gigabytes(image.disk_size)),
         size_bytes: image.disk_size,
         virtual_size: gigabytes(image.virtual_size),
+        boots: image.boots,
         count: detail.len(),
         publish_count: ready,
         status,

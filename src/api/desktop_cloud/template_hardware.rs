@@ -4,19 +4,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::templates::MODULE;
-use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, get, put};
 use crate::api::input::NoInput;
+use crate::api::{App, words};
 use crate::desktops::hardware;
 use crate::desktops::templates::Change;
 use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::images::os_type;
 use crate::node::protocol::{
-    BootDevice, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, NicModel, Sound, Topology,
-    UsbController, Video, VideoModel,
+    BootDevice, Boots, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, NicModel, Sound,
+    Topology, UsbController, Video, VideoModel,
 };
 use crate::operations::SubmittedOperation;
 
@@ -84,8 +84,11 @@ struct TemplateHardware {
     hardware: HardwareView,
     /// Of the newest version, which desktops get.
     saved: HardwareView,
-    /// What would fit its system.
+    /// What would fit its system and its image.
     fitting: HardwareView,
+    /// Which firmware its image starts with; null where that is unknown.
+    #[schemars(with = "Option<words::Boots>")]
+    boots: Option<Boots>,
 }
 
 impl From<Hardware> for HardwareView {
@@ -152,11 +155,13 @@ fn cpu_name(name: &str) -> Result<String> {
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<TemplateHardware>> {
     let template = app.templates.find(call.uuid("template_uuid")?)?;
     let saved = app.templates.saved_hardware(&template)?;
-    let fitting = hardware::fitting(&os_type::simple(&template.os_type));
+    let boots = app.images.base_image(template.base_image)?.boots;
+    let fitting = hardware::fitting_disk(&os_type::simple(&template.os_type), boots);
     Ok(Data(TemplateHardware {
         hardware: template.hardware.into(),
         saved: saved.into(),
         fitting: fitting.into(),
+        boots,
     }))
 }
 

@@ -61,6 +61,8 @@ pub struct TemplateView {
     power: &'static str,
     /// Why it is neither active nor simply off, or what its last change failed of.
     reason: Option<String>,
+    /// What will keep its machine from starting: a firmware with which its image does not start.
+    warning: Option<String>,
     /// Started for editing and not saved since.
     editing: bool,
     /// Started since the last save, for whatever reason.
@@ -144,6 +146,7 @@ fn whole_if_possible(number: f64) -> Number {
 impl TemplateView {
     pub fn of(app: &App, call: &Call, line: TemplateLine) -> Self {
         let reason = reason(app, call, &line);
+        let warning = warning(app, call, &line);
         let cannot_be_used = line.node_fault.is_some() || line.version_fault.is_some();
         let template = line.template;
         let status = TemplateStatus::of(template.state, template.power, cannot_be_used);
@@ -180,6 +183,7 @@ impl TemplateView {
             status,
             power: template.power.word(),
             reason,
+            warning,
             editing: template.editing,
             changed: template.changed,
             started_at: time::optional(line.started_at),
@@ -224,6 +228,13 @@ fn reason(app: &App, call: &Call, line: &TemplateLine) -> Option<String> {
         PowerState::Crashed if template.power_reason == UNREADABLE => word("template-unreadable"),
         PowerState::Crashed => word("template-crashed"),
     }
+}
+
+/// What its image starts with, and its machine does not have.
+fn warning(app: &App, call: &Call, line: &TemplateLine) -> Option<String> {
+    let boots = line.boots.filter(|boots| !boots.fits(line.template.hardware.firmware))?;
+    let args = [("boots", boots.word()), ("image", line.image_name.as_str())];
+    Some(app.language.text(call.language, "template-firmware-misfit", &args))
 }
 
 /// libvirt's word for a guest whose plug was pulled, by whomever.

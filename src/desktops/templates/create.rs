@@ -64,7 +64,7 @@ impl Templates {
         let site = self.site(&new.place, Some(&image))?;
         check_memory(&site.node, new.memory_mib)?;
         let disks = disk_plans(new, &image)?;
-        let fitting = || hardware::fitting(&os_type::simple(&new.os_type));
+        let fitting = || hardware::fitting_disk(&os_type::simple(&new.os_type), image.boots);
         let hardware = new.hardware.clone().unwrap_or_else(fitting);
         hardware.check(disks.len())?;
         let template = Template {

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Hardware;
+use super::{Boots, Hardware};
 use crate::error::Fault;
 
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
@@ -145,6 +145,8 @@ pub struct ImageFacts {
     pub exists: bool,
     /// What its writer had left undone was done when it was made a layer, just now.
     pub mended: bool,
+    /// Found out when it was made a layer, just now; `None` also for a disk that starts with none.
+    pub boots: Option<Boots>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -132,6 +132,25 @@ words!(UsbController {
 
 words!(BootDevice { Disk = "disk", Cd = "cd", Network = "network", });
 
+words!(
+    /// Which firmware a disk starts with.
+    Boots {
+        Bios = "bios",
+        Uefi = "uefi",
+        Either = "either",
+    }
+);
+
+impl Boots {
+    pub const fn fits(self, firmware: Firmware) -> bool {
+        match self {
+            Self::Bios => !firmware.is_uefi(),
+            Self::Uefi => firmware.is_uefi(),
+            Self::Either => true,
+        }
+    }
+}
+
 impl Firmware {
     pub const fn is_uefi(self) -> bool {
         !matches!(self, Self::Bios)

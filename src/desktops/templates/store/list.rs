@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{disk_of, template};
 use crate::desktops::templates::template::{Template, TemplateDisk};
 use crate::error::{Fault, Result};
-use crate::images::CopyState;
-use crate::node::protocol::DiskRole;
+use crate::images::{self, CopyState};
+use crate::node::protocol::{Boots, DiskRole};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
 use crate::store::{NodeId, Store, TemplateId};
@@ -22,7 +22,7 @@ static TEMPLATES: Listing = Listing {
          t.created_at, t.updated_at, t.hardware, p.uuid AS pool, p.name AS pool_name, n.uuid AS node, \
          n.name AS node_name, n.ip AS node_ip, w.uuid AS network, w.name AS network_name, \
          s.uuid AS subnet, s.name AS subnet_name, s.start_ip, s.end_ip, a.address, \
-         b.name AS image_name, n.status AS node_status, n.fault AS node_fault, t.started_at",
+         b.name AS image_name, b.boots, n.status AS node_status, n.fault AS node_fault, t.started_at",
     from: "templates t JOIN pools p ON p.id = t.pool_id JOIN nodes n ON n.id = t.node_id \
          JOIN networks w ON w.id = t.network_id JOIN subnets s ON s.id = t.subnet_id \
          JOIN images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
@@ -65,6 +65,8 @@ pub struct TemplateLine {
     pub subnet_end: Ipv4Addr,
     pub address: Option<Ipv4Addr>,
     pub image_name: String,
+    /// Which firmware its image starts with.
+    pub boots: Option<Boots>,
     /// Why its node cannot say how it is.
     pub node_fault: Option<Fault>,
     pub started_at: Option<i64>,
@@ -100,6 +102,7 @@ fn line(row: &Row<'_>) -> Result<TemplateLine> {
         subnet_end: address(row.get("end_ip")?),
         address: row.get::<_, Option<u32>>("address")?.map(address),
         image_name: row.get("image_name")?,
+        boots: images::boots(row)?,
         node_fault: if is_active { None } else { rows::json(row, "node_fault")? },
         started_at: row.get("started_at")?,
         disks: Vec::new(),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::format::{self, Format};
 use super::freeze::place_layer;
 use super::overlays::create_empty;
-use super::{Disks, as_full_storage, layer_facts, probe};
+use super::{Disks, as_full_storage, boots, layer_facts, probe};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
@@ -54,7 +54,11 @@ impl Disks {
             }
         }
         files::remove_if_there(&upload)?;
-        Ok(ImageFacts { mended, ..layer_facts(layer, &target)? })
+        let boots = match layer.kind {
+            LayerKind::Iso => None,
+            _ => boots::boots(&storage, &target, call)?,
+        };
+        Ok(ImageFacts { mended, boots, ..layer_facts(layer, &target)? })
     }
 
     /// Copies a layer with all it stands on into one self-contained layer.

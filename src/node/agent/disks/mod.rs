@@ -15,6 +15,7 @@ use crate::node::agent::storage::{Storage, Storages};
 use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
 
 mod adopt;
+mod boots;
 mod chain;
 mod format;
 mod former;
@@ -138,6 +139,7 @@ fn layer_facts(layer: &LayerRef, path: &Path) -> Result<ImageFacts> {
         sha256: String::new(),
         exists: path.exists(),
         mended: false,
+        boots: None,
     };
     if facts.exists {
         let meta = path.metadata().context(format_args!("look at {}", path.display()))?;
