@@ -37,6 +37,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0035_live_settings.sql")),
     M::up(include_str!("../../assets/migrations/0036_former_template.sql")),
     M::up(include_str!("../../assets/migrations/0037_boots.sql")),
+    M::up(include_str!("../../assets/migrations/0038_firmware_state.sql")),
     // next file goes here
 ];
 

@@ -19,6 +19,7 @@ mod desktops;
 mod directory;
 mod edu_groups;
 mod filters;
+mod firmware_state;
 mod formats;
 mod fresh;
 mod full_disk;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::story::{DESKTOP_GROUPS, TEMPLATES};
 use crate::support::{LabNode, Server, Site, empty_image, uuid_of};
-
-const TEMPLATES: &str = "/api/v1.0/education/template/";
 
 /// What Carrel chooses otherwise than osinfo-db.
 struct Otherwise {
@@ -145,6 +144,103 @@ fn a_node_without_firmware_or_tpm_says_what_to_install() {
         assert_eq!(node.domain_state(&uuid), "running");
         off();
     }
+}
+
+#[test]
+fn desktops_keep_their_hardware_until_they_are_restored() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let site = Site::of_default(&server);
+    let image = site.upload("empty", &empty_image());
+    let uuid = template(&site, &image, "changing", "Windows 10");
+    let room = site.classroom("room");
+    let (restoring, desktop) = group(&site, &room, &uuid, "restores", 1);
+    let (keeping, kept) = group(&site, &room, &uuid, "keeps", 0);
+    let hardware = format!("/api/v1.0/templates/{uuid}/hardware");
+    let nic = |machine: &str, how: &[&str]| {
+        let xml = node.virsh(&[&["dumpxml"], how, &[machine]].concat());
+        aspects(&xml).remove("nic").unwrap_or_default()
+    };
+    let both = |machine: &str| (nic(machine, &[]), nic(machine, &["--inactive"]));
+    let old = ("e1000e".to_owned(), "e1000e".to_owned());
+    assert_eq!((both(&desktop), both(&kept)), (old.clone(), old.clone()));
+
+    let mut wanted = site.admin.get(&hardware).send().data()["hardware"].take();
+    wanted["nic_model"] = json!("e1000");
+    site.done(site.admin.put(&hardware).json(&wanted));
+    let save = json!({"name": "changing", "uuid": uuid});
+    site.done(site.admin.action(TEMPLATES, "save", save));
+    // Written anew for another reason, too.
+    for (group, name) in [(&restoring, "restores"), (&keeping, "keeps")] {
+        let change = json!({"uuid": group, "name": name, "value": {"vcpu": 2}});
+        site.done(site.admin.put(DESKTOP_GROUPS).json(&change));
+    }
+    assert_eq!((both(&desktop), both(&kept)), (old.clone(), old.clone()));
+
+    for (group, name) in [(&restoring, "restores"), (&keeping, "keeps")] {
+        site.group_action("hard_stop", group, name);
+        site.group_action("start", group, name);
+    }
+    let new = ("e1000".to_owned(), "e1000".to_owned());
+    assert_eq!((both(&desktop), both(&kept)), (new, old));
+}
+
+/// A group of one desktop that runs. Gives the group and the desktop.
+fn group(site: &Site, room: &str, template: &str, name: &str, restore: u8) -> (String, String) {
+    let param = json!({
+        "name": name, "group_uuid": room, "template_uuid": template, "pool_uuid": site.pool,
+        "network_uuid": site.network, "subnet_uuid": site.subnet, "vcpu": 1, "ram": 0.25,
+        "sys_restore": restore, "data_restore": 1, "instance_num": 1, "prefix": name, "postfix": 3,
+        "postfix_start": 1,
+    });
+    site.done(site.admin.action(DESKTOP_GROUPS, "create", param));
+    let group = uuid_of(&site.admin, DESKTOP_GROUPS, name);
+    site.group_action("active", &group, name);
+    site.group_action("start", &group, name);
+    let desktop = site.desktops(&group)[0]["uuid"].as_str().expect("a uuid").to_owned();
+    (group, desktop)
+}
+
+#[test]
+fn a_tpm_begins_as_the_templates_and_goes_with_its_machine() {
+    let node = LabNode::up();
+    let server = Server::with().on(&node).start();
+    let site = Site::of_default(&server);
+    let image = site.upload("empty", &empty_image());
+    let uuid = template(&site, &image, "trusted", "Windows 11");
+    let act = |action: &str| {
+        let param = json!({"templates": [{"name": "trusted", "uuid": uuid}]});
+        site.done(site.admin.action(TEMPLATES, action, param));
+    };
+    act("start");
+    act("hard_stop");
+    let save = json!({"name": "trusted", "uuid": uuid});
+    site.done(site.admin.action(TEMPLATES, "save", save));
+
+    let folder = |machine: &str| format!("/var/lib/libvirt/swtpm/{machine}");
+    let state = |machine: &str| format!("{}/tpm2/tpm2-00.permall", folder(machine));
+    let room = site.classroom("room");
+    let (restoring, desktop) = group(&site, &room, &uuid, "restores", 1);
+    let (keeping, kept) = group(&site, &room, &uuid, "keeps", 0);
+    let all = [(&restoring, "restores"), (&keeping, "keeps")];
+    let off =
+        || all.iter().for_each(|(group, name)| drop(site.group_action("hard_stop", group, name)));
+    let on = || all.iter().for_each(|(group, name)| drop(site.group_action("start", group, name)));
+    off();
+    // swtpm starts with nothing that it cannot read: what is made anew is the template's, and of no concern.
+    node.exec(&["sh", "-c", &format!("echo broken > {}", state(&desktop))]);
+    // Gone with the disk that it was on: made anew as well, with a word.
+    node.exec(&["rm", "-r", &folder(&kept)]);
+    on();
+    for machine in [&desktop, &kept] {
+        assert_eq!(node.domain_state(machine), "running");
+        assert!(node.exec(&["stat", "-c", "%U %a", &state(machine)]).contains("600"));
+    }
+    assert_eq!(server.log().matching("the state of the TPM is gone").len(), 1);
+    off();
+    site.delete_group(&restoring, "restores");
+    site.delete_group(&keeping, "keeps");
+    assert_eq!(node.exec(&["ls", "/var/lib/libvirt/swtpm"]).trim(), uuid);
 }
 
 fn template(site: &Site, image: &str, name: &str, os_type: &str) -> String {

@@ -172,7 +172,9 @@ fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
 mod tests {
     use super::*;
     use crate::error::{Error, Fault};
-    use crate::node::protocol::{DiskRole, Hardware, LayerKind, LayerRef, Owner, OwnerKind};
+    use crate::node::protocol::{
+        DiskRole, FirmwareState, Hardware, LayerKind, LayerRef, Owner, OwnerKind,
+    };
 
     const NODE: NodeId = NodeId::new(1);
 
@@ -293,7 +295,12 @@ mod tests {
         now.domains.insert(desktop, row(NODE, true, false));
         now.published.insert(
             template,
-            TemplateLayers { version: 2, disks: BTreeMap::new(), hardware: Hardware::first() },
+            TemplateLayers {
+                version: 2,
+                disks: BTreeMap::new(),
+                hardware: Hardware::first(),
+                state: FirmwareState::default(),
+            },
         );
         let planned = || Plan {
             remake: vec![desktop],
@@ -309,7 +316,12 @@ mod tests {
         before.domains.insert(desktop, other);
         before.published.insert(
             template,
-            TemplateLayers { version: 1, disks: BTreeMap::new(), hardware: Hardware::first() },
+            TemplateLayers {
+                version: 1,
+                disks: BTreeMap::new(),
+                hardware: Hardware::first(),
+                state: FirmwareState::default(),
+            },
         );
         assert_eq!(planned().settled(&before, &now), Plan::default());
     }
@@ -354,6 +366,7 @@ mod tests {
             version: 2,
             disks: [(disk, layer.clone())].into(),
             hardware: Hardware::first(),
+            state: FirmwareState::default(),
         };
         let older = TemplateLayers { version: 1, ..wanted.clone() };
         let mut known = Known::default();

@@ -16,7 +16,7 @@ use crate::error::{Error, Fault, Kind, Result};
 use crate::images;
 use crate::inventory::FIRST_CONNECTION;
 use crate::networks::Subnet;
-use crate::node::protocol::{DiskRole, FileKind, Hardware, StoredFile};
+use crate::node::protocol::{DiskRole, FileKind, FirmwareState, Hardware, StoredFile};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, nothing,
 };
@@ -284,6 +284,7 @@ fn add_disk(
         below: None,
         size,
         hardware: template.hardware.clone(),
+        state: FirmwareState::default(),
     };
     store::insert_layer(tx, &layer)?;
     images::note_copy(tx, &new_copy(top, template.node_id, storage))?;

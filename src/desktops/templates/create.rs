@@ -15,7 +15,7 @@ use crate::desktops::hardware;
 use crate::error::{Error, Result};
 use crate::images::{self, Image, ImageKind, ImageState, os_type};
 use crate::inventory::FIRST_CONNECTION;
-use crate::node::protocol::{DiskRole, Hardware};
+use crate::node::protocol::{DiskRole, FirmwareState, Hardware};
 use crate::operations::{Actor, Lock, NewOperation, PERCENT, SubmittedOperation};
 use crate::store::{DiskId, Tx};
 
@@ -126,11 +126,16 @@ impl Templates {
                 ..site.template(actor)
             };
             let origin = store::version_layers(tx, &source, source.version, source.node_id)?;
+            let state = store::version_state(tx, source.id, source.version)?;
             let plan = |layer: &crate::desktops::spec::DiskLayer| DiskPlan {
                 role: layer.role,
                 position: layer.index,
                 size: layer.size,
                 below: None,
+                state: match layer.role {
+                    DiskRole::System => state.clone(),
+                    DiskRole::Data => FirmwareState::default(),
+                },
             };
             let plans: Vec<DiskPlan> = origin.iter().map(plan).collect();
             self.insert(tx, &template, &site, &plans, new.place.address)?;
@@ -180,6 +185,7 @@ impl Templates {
                 below: plan.below,
                 size: plan.size,
                 hardware: template.hardware.clone(),
+                state: plan.state.clone(),
             };
             store::insert_layer(tx, &layer)?;
             let copy = new_copy(top, site.node.id, site.storages.of(plan.role));
@@ -196,6 +202,8 @@ struct DiskPlan {
     position: u32,
     size: u64,
     below: Option<Uuid>,
+    /// What the firmware begins with.
+    state: FirmwareState,
 }
 
 fn disk_plans(new: &NewTemplate, image: &Image) -> Result<Vec<DiskPlan>> {
@@ -220,10 +228,12 @@ fn disk_plans(new: &NewTemplate, image: &Image) -> Result<Vec<DiskPlan>> {
         position: 0,
         size: new.system_size,
         below: Some(new.image),
+        state: FirmwareState::default(),
     }];
     for (position, disk) in (1..).zip(data) {
         check_disk_size(disk.size)?;
-        plans.push(DiskPlan { role: DiskRole::Data, position, size: disk.size, below: None });
+        let (role, size, state) = (DiskRole::Data, disk.size, FirmwareState::default());
+        plans.push(DiskPlan { role, position, size, below: None, state });
     }
     Ok(plans)
 }

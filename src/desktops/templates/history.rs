@@ -173,7 +173,7 @@ impl Costs {
 mod tests {
     use super::super::store::Layer;
     use super::*;
-    use crate::node::protocol::Hardware;
+    use crate::node::protocol::{FirmwareState, Hardware};
     use crate::store::{DiskId, TemplateId};
 
     fn placed(uuid: u128, version: Option<u32>, below: Option<u128>) -> PlacedLayer {
@@ -185,6 +185,7 @@ mod tests {
             below: below.map(Uuid::from_u128),
             size: 1,
             hardware: Hardware::first(),
+            state: FirmwareState::default(),
         };
         PlacedLayer { layer, storage: "/s".into(), position: 0 }
     }

@@ -11,8 +11,8 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
-    DiskRole, DomainSpec, Hardware, ItemResult, LayerRef, NicSpec, OwnerKind, Progress,
-    TemplateLayers,
+    DiskRole, DomainSpec, FirmwareState, Hardware, ItemResult, LayerRef, NicSpec, OwnerKind,
+    Progress, TemplateLayers,
 };
 use crate::operations::Execution;
 use crate::store::NodeId;
@@ -96,19 +96,24 @@ impl Templates {
 
     /// From now on desktops of the template on its node get this version.
     pub(super) fn publish(&self, template: &Template, version: u32) -> Result<()> {
-        let (layers, hardware) = self.store.read(|conn| {
+        let (layers, hardware, state) = self.store.read(|conn| {
             let layers = store::version_layers(conn, template, version, template.node_id)?;
-            Ok((layers, store::version_hardware(conn, template.id, version)?))
+            let hardware = store::version_hardware(conn, template.id, version)?;
+            Ok((layers, hardware, store::version_state(conn, template.id, version)?))
         })?;
         let disks = layers.into_iter().map(|layer| (layer.disk, layer.layer)).collect();
-        let current = TemplateLayers { version, disks, hardware };
+        let current = TemplateLayers { version, disks, hardware, state };
         self.client_of(template)?.publish_template(template.uuid, current)
     }
 
     /// Desktops can no longer be made of it on its node.
     pub(super) fn withdraw(&self, template: &Template) -> Result<()> {
-        let none =
-            TemplateLayers { version: 0, disks: BTreeMap::new(), hardware: Hardware::first() };
+        let none = TemplateLayers {
+            version: 0,
+            disks: BTreeMap::new(),
+            hardware: Hardware::first(),
+            state: FirmwareState::default(),
+        };
         self.client_of(template)?.publish_template(template.uuid, none)
     }
 

@@ -147,6 +147,7 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
                 below: Some(turned.below),
                 size: disk.map_or(below.layer.size, |disk| disk.size),
                 hardware: hardware.clone(),
+                state: below.layer.state.clone(),
             };
             store::insert_layer(tx, &layer)?;
             images::note_copy(tx, &new_copy(layer.uuid, template.node_id, &below.storage))?;

@@ -21,7 +21,9 @@ use crate::images;
 use crate::inventory::Duty;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::Watch;
-use crate::node::protocol::{DISABLED, DISOBEYED, FrozenDisk, PowerAction};
+use crate::node::protocol::{
+    DISABLED, DISOBEYED, DiskRole, FirmwareState, FrozenDisk, Hardware, PowerAction,
+};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, audit, nothing,
 };
@@ -180,6 +182,7 @@ fn insert_version(tx: &Tx<'_>, template: &Template, storages: &Storages) -> Resu
             below: Some(disk.top),
             size: disk.size,
             hardware: template.hardware.clone(),
+            state: FirmwareState::default(),
         };
         store::insert_layer(tx, &layer)?;
         let copy = new_copy(layer.uuid, template.node_id, storages.of(disk.role));
@@ -247,11 +250,32 @@ fn freeze(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
     watched(execution, |watch| client.freeze_disks(template.uuid, layers, watch))?;
     let layers: Vec<PlacedLayer> = making.iter().map(|(_, placed)| placed.clone()).collect();
     templates.note_made(template.node_id, &layers)?;
+    let state = firmware_state(templates, &template)?;
     templates.store.write(|tx| {
+        if let Some((_, system)) = making.iter().find(|(disk, _)| disk.role == DiskRole::System) {
+            store::set_layer_state(tx, system.layer.uuid, &state)?;
+        }
         making
             .iter()
             .try_for_each(|(disk, placed)| store::set_disk_top(tx, disk.id, placed.layer.uuid))
     })
+}
+
+/// What the firmware of the template's machine keeps; of one that did not run since its last version, what that has.
+fn firmware_state(templates: &Templates, template: &Template) -> Result<FirmwareState> {
+    let Hardware { firmware, tpm, .. } = &template.hardware;
+    if !firmware.is_uefi() {
+        return Ok(FirmwareState::default());
+    }
+    let before = templates.store.read(|conn| {
+        let hardware = store::version_hardware(conn, template.id, template.version)?;
+        match hardware.firmware == *firmware {
+            true => store::version_state(conn, template.id, template.version),
+            false => Ok(FirmwareState::default()),
+        }
+    })?;
+    let state = templates.client_of(template)?.read_firmware(template.uuid)?.or(before);
+    Ok(FirmwareState { tpm: state.tpm.filter(|_| *tpm), ..state })
 }
 
 fn publish(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {

@@ -49,6 +49,7 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::FreezeDisks { domain, layers } => {
             hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images)
         }
+        Request::ReadFirmware { domain } => hypervisor.read_firmware(domain).map(Reply::Firmware),
         Request::EnsureNetwork { network } => hypervisor.ensure_network(&network).map(done),
         Request::RemoveNetwork { network } => hypervisor.remove_network(network).map(done),
         Request::ListNetworks => hypervisor.list_networks().map(Reply::Networks),

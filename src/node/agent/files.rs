@@ -1,7 +1,7 @@
 //! Files written so that a cut of power leaves either the old or the new.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
@@ -47,6 +47,30 @@ pub fn write_durably(temporary: &Path, path: &Path, content: &[u8], mode: u32) -
         remove_if_there(temporary)?;
     }
     renamed
+}
+
+/// Reads a small file that another user may have written: no link, and nothing else than a file. `None` when it is not
+/// there.
+///
+/// # Errors
+/// `file-too-large` beyond `limit` bytes.
+pub fn read_small(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    let doing = || format!("read {}", path.display());
+    let opened =
+        File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let file = match opened {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.context(doing())?,
+    };
+    if !file.metadata().context(doing())?.is_file() {
+        return Err(Error::internal(format_args!("{} is no file", path.display())));
+    }
+    let mut content = Vec::new();
+    file.take(limit + 1).read_to_end(&mut content).context(doing())?;
+    if content.len() as u64 > limit {
+        return Err(Error::conflict("file-too-large").arg("path", path.display()));
+    }
+    Ok(Some(content))
 }
 
 /// Layers never change, and QEMU reads them as another user.

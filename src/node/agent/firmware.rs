@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use super::qcow2;
+use crate::error::{Context, Error, Result};
 use crate::node::protocol::{Chipset, Firmware, Hardware};
 
 /// What the first has hides a file of the same name in the second.
@@ -47,6 +48,14 @@ struct Part {
 struct Target {
     architecture: String,
     machines: Vec<String>,
+}
+
+/// What a file with variables of UEFI is: one of another shape is of another build of the firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    is_qcow2: bool,
+    /// Bytes that the firmware sees.
+    size: u64,
 }
 
 /// # Errors
@@ -137,6 +146,18 @@ impl Descriptor {
     }
 }
 
+/// # Errors
+/// When the file cannot be read.
+pub fn shape(path: &Path) -> Result<Shape> {
+    Ok(match qcow2::read(path)? {
+        Some(header) => Shape { is_qcow2: true, size: header.virtual_size },
+        None => {
+            let doing = || format!("look at {}", path.display());
+            Shape { is_qcow2: false, size: fs::metadata(path).context(doing())?.len() }
+        }
+    })
+}
+
 fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| {
@@ -196,6 +217,22 @@ mod tests {
         // Hidden by the administrator.
         fs::write(of_admin.path().join("70-other.json"), "").unwrap();
         assert_eq!(found(Firmware::Uefi, Chipset::Q35), None);
+    }
+
+    #[test]
+    fn variables_of_another_build_have_another_shape() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, other, image] = ["one", "other", "image"].map(|name| dir.path().join(name));
+        fs::write(&one, [0; 512]).unwrap();
+        fs::write(&other, [1; 512]).unwrap();
+        assert_eq!(shape(&one).unwrap(), shape(&other).unwrap());
+        fs::write(&other, [1; 1024]).unwrap();
+        assert_ne!(shape(&one).unwrap(), shape(&other).unwrap());
+        let mut header = vec![0; 512];
+        header[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+        header[30] = 2;
+        fs::write(&image, header).unwrap();
+        assert_eq!(shape(&image).unwrap(), Shape { is_qcow2: true, size: 512 });
     }
 
     #[test]

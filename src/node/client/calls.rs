@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FrozenDisk, ImageFacts, InstalledKey,
-    ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile,
-    TemplateLayers,
+    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, ImageFacts,
+    InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request,
+    Sample, StoredFile, TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -198,6 +198,14 @@ impl NodeClient {
         watch: &mut Watch<'_>,
     ) -> Result<Vec<ImageFacts>> {
         images(self.call_watched(Request::FreezeDisks { domain, layers }, watch)?)
+    }
+
+    /// What the firmware of a machine that is off keeps besides its disks.
+    pub fn read_firmware(&self, domain: Uuid) -> Result<FirmwareState> {
+        match self.call(Request::ReadFirmware { domain })? {
+            Reply::Firmware(state) => Ok(state),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Which layers desktops of a template get from now on; none withdraws it.

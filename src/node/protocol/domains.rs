@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Boots, Hardware};
+use super::{Boots, FirmwareState, Hardware};
 use crate::error::Fault;
 
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
@@ -128,6 +128,8 @@ pub struct TemplateLayers {
     pub disks: BTreeMap<Uuid, LayerRef>,
     /// The hardware that the version was saved on. Desktops whose disks are made anew run on it; the others on their own.
     pub hardware: Hardware,
+    /// With what their firmware begins.
+    pub state: FirmwareState,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

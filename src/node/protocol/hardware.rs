@@ -64,7 +64,7 @@ macro_rules! words {
             }
 
             pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|choice| choice.word() == word)
+                Self::WORDS.iter().position(|known| *known == word).map(|at| Self::ALL[at])
             }
         }
     };

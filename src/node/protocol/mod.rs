@@ -27,6 +27,7 @@
 
 mod domains;
 mod facts;
+mod firmware_state;
 mod hardware;
 mod requests;
 mod ssh_keys;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 
 pub use domains::*;
 pub use facts::*;
+pub use firmware_state::*;
 pub use hardware::*;
 pub use requests::*;
 pub use ssh_keys::*;
@@ -150,6 +152,7 @@ pub enum Reply {
     Received { size: u64, md5: String, sha256: String },
     Image(ImageFacts),
     Images(Vec<ImageFacts>),
+    Firmware(FirmwareState),
     Files(Vec<StoredFile>),
     Published(BTreeMap<Uuid, TemplateLayers>),
     Checks(Vec<Check>),

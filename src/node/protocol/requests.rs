@@ -149,9 +149,11 @@ requests! {
     Flatten { from: LayerRef, layer: LayerRef } => Long, Heavy, Image;
     /// Freezes the working disks of a stopped domain as layers; the domain gets new empty disks on top.
     FreezeDisks { domain: Uuid, layers: Vec<FrozenDisk> } => Long, Heavy, Images;
+    /// What the firmware of a machine that is off keeps besides its disks.
+    ReadFirmware { domain: Uuid } => Short, Light, Firmware;
     /// Which layers desktops of a template get at their next restore or creation. Without any layer the template is withdrawn.
     PublishTemplate { template: Uuid, current: TemplateLayers } => Short, Light, Done;
-    /// What `PublishTemplate` published, by template.
+    /// What `PublishTemplate` published, by template; of what firmware keeps only the sums.
     ListPublished => Short, Light, Published;
     /// What layers are on this node, in the order asked for; hashes only if `hash` is set.
     InspectLayers { layers: Vec<LayerRef>, hash: bool } => Long, if *hash { Heavy } else { Light }, Images;

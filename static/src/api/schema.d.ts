@@ -1750,6 +1750,11 @@ export interface components {
             failed_num?: number | null;
             failed?: components["schemas"]["FailedItem"][] | null;
         };
+        /**
+         * @description Which firmware a disk starts with.
+         * @enum {string}
+         */
+        Boots: "bios" | "uefi" | "either";
         CancelledItem: {
             /** Format: uuid */
             uuid: string;
@@ -3230,8 +3235,10 @@ export interface components {
             hardware: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
             /** @description Of the newest version, which desktops get. */
             saved: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
-            /** @description What would fit its system. */
+            /** @description What would fit its system and its image. */
             fitting: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
+            /** @description Which firmware its image starts with; null where that is unknown. */
+            boots: components["schemas"]["Boots"] | null;
         };
         /** @description The hardware of a machine besides processors, memory, disks and cards. */
         CarrelTemplateHardwareDetailHardware: {
@@ -4051,6 +4058,8 @@ export interface components {
              * @description GB that a guest sees.
              */
             virtual_size: number;
+            /** @description Which firmware it starts with; null where that is unknown. */
+            boots: components["schemas"]["Boots"] | null;
             /**
              * Format: uint
              * @description Nodes that shall have it.
@@ -4135,6 +4144,8 @@ export interface components {
              * @description GB that a guest sees.
              */
             virtual_size: number;
+            /** @description Which firmware it starts with; null where that is unknown. */
+            boots: components["schemas"]["Boots"] | null;
             /**
              * Format: uint
              * @description Nodes that shall have it.
@@ -5896,6 +5907,8 @@ export interface components {
             power: components["schemas"]["Power"];
             /** @description Why it is neither active nor simply off, or what its last change failed of. */
             reason: string | null;
+            /** @description What will keep its machine from starting: a firmware with which its image does not start. */
+            warning: string | null;
             /** @description Started for editing and not saved since. */
             editing: boolean;
             /** @description Started since the last save, for whatever reason. */

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::disk_role;
 use crate::desktops::spec::DiskLayer;
 use crate::desktops::templates::template::Template;
 use crate::error::{Error, Result};
-use crate::node::protocol::{Hardware, LayerKind, LayerRef, TemplateLayers};
+use crate::node::protocol::{
+    FirmwareState, Hardware, LayerKind, LayerRef, StateFile, TemplateLayers,
+};
 use crate::store::{DiskId, NodeId, TemplateId, Topic, Tx, now, rows};
 
 /// A layer of a template's disk.
@@ -25,6 +27,8 @@ pub struct Layer {
     pub size: u64,
     /// What it was written on.
     pub hardware: Hardware,
+    /// What the firmware kept then; with a layer of the system disk.
+    pub state: FirmwareState,
 }
 
 /// A layer with the storage of its copy on the template's node.
@@ -98,7 +102,7 @@ pub fn nodes_with_version(conn: &Connection, template: &Template) -> Result<Hash
 /// being worked on, or of which a layer is missing.
 pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, TemplateLayers>> {
     let mut statement = conn.prepare_cached(
-        "SELECT t.uuid AS template, t.version, d.uuid AS disk, l.uuid AS layer, l.hardware, c.storage \
+        "SELECT t.uuid AS template, t.version, d.uuid AS disk, l.uuid AS layer, l.hardware, l.nvram, l.tpm, c.storage \
          FROM templates t JOIN template_layers l ON l.template_id = t.id AND l.version = t.version \
          JOIN template_disks d ON d.id = l.disk_id \
          LEFT JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?1 AND c.state = 'ready' \
@@ -114,8 +118,10 @@ pub fn published_on(conn: &Connection, node_id: NodeId) -> Result<HashMap<Uuid, 
             continue;
         };
         let hardware = super::hardware_of(row)?;
-        let empty = || TemplateLayers { version, disks: BTreeMap::new(), hardware };
+        let (disks, state) = (BTreeMap::new(), FirmwareState::default());
+        let empty = || TemplateLayers { version, disks, hardware, state };
         let current: &mut TemplateLayers = published.entry(template).or_insert_with(empty);
+        current.state = std::mem::take(&mut current.state).or(state_of(row)?);
         let kind = LayerKind::TemplateVersion;
         current.disks.insert(disk, LayerRef { uuid: layer, kind, storage });
     }
@@ -152,7 +158,7 @@ pub fn own_layers(conn: &Connection, template: &Template) -> Result<Vec<DiskLaye
 pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<PlacedLayer>> {
     let mut statement = conn.prepare_cached(
         "SELECT l.uuid, l.template_id, l.disk_id, l.version, l.below, l.size, l.hardware, \
-         c.storage, d.position FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
+         l.nvram, l.tpm, c.storage, d.position FROM template_layers l JOIN template_disks d ON d.id = l.disk_id \
          JOIN layer_copies c ON c.layer = l.uuid AND c.node_id = ?2 \
          WHERE l.template_id = ?1 ORDER BY d.position, l.created_at",
     )?;
@@ -167,6 +173,7 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
                 below: below.map(|_| rows::uuid(row, "below")).transpose()?,
                 size: rows::unsigned(row, "size")?,
                 hardware: super::hardware_of(row)?,
+                state: state_of(row)?,
             },
             storage: row.get("storage")?,
             position: row.get("position")?,
@@ -178,8 +185,8 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
 pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
     tx.changed(Topic::Templates);
     tx.execute(
-        "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at, hardware) \
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+        "INSERT INTO template_layers (uuid, template_id, disk_id, version, below, size, created_at, hardware, \
+         nvram, tpm) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
         params![
             layer.uuid.to_string(),
             layer.template_id,
@@ -188,10 +195,44 @@ pub fn insert_layer(tx: &Tx<'_>, layer: &Layer) -> Result<()> {
             layer.below.map(|below| below.to_string()),
             layer.size as i64,
             now(),
-            super::hardware_column(&layer.hardware)?
+            super::hardware_column(&layer.hardware)?,
+            layer.state.nvram.as_ref().map(StateFile::packed),
+            layer.state.tpm.as_ref().map(StateFile::packed)
         ],
     )?;
     Ok(())
+}
+
+/// What the firmware kept when this layer was written.
+pub fn set_layer_state(tx: &Tx<'_>, layer: Uuid, state: &FirmwareState) -> Result<()> {
+    tx.execute(
+        "UPDATE template_layers SET nvram = ?2, tpm = ?3 WHERE uuid = ?1",
+        params![
+            layer.to_string(),
+            state.nvram.as_ref().map(StateFile::packed),
+            state.tpm.as_ref().map(StateFile::packed)
+        ],
+    )?;
+    Ok(())
+}
+
+/// What the firmware kept when a version was saved.
+pub fn version_state(
+    conn: &Connection,
+    template_id: TemplateId,
+    version: u32,
+) -> Result<FirmwareState> {
+    let sql = "SELECT nvram, tpm FROM template_layers WHERE template_id = ?1 AND version = ?2 \
+         AND (nvram IS NOT NULL OR tpm IS NOT NULL) LIMIT 1";
+    let found = rows::first(conn, sql, params![template_id, version], |row| Ok(state_of(row)?))?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The columns `nvram` and `tpm`.
+fn state_of(row: &Row<'_>) -> rusqlite::Result<FirmwareState> {
+    let (nvram, tpm): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get("nvram")?, row.get("tpm")?);
+    let file = StateFile::of_packed;
+    Ok(FirmwareState { nvram: nvram.map(file), tpm: tpm.map(file) })
 }
 
 /// The hardware that a version was saved on.
@@ -256,6 +297,7 @@ mod tests {
             below,
             size: 1,
             hardware: Hardware::first(),
+            state: FirmwareState::default(),
         };
         PlacedLayer { layer, storage: "/s".into(), position: 0 }
     }

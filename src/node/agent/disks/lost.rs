@@ -3,6 +3,7 @@
 //! ```text
 //!   <storage>/lost/<time>/desktops/<domain uuid>/<disk uuid>.qcow2   its disks
 //!   <storage>/lost/<time>/desktops/<domain uuid>/domain.xml          its definition, with the disks where they are now
+//!   <storage>/lost/<time>/desktops/<domain uuid>/nvram.fd, tpm2-00.permall   what its firmware kept
 //!   <storage>/lost/<time>/templates, base                            layers, pointers
 //! ```
 //!
@@ -26,18 +27,28 @@ use crate::node::protocol::{FileKind, StoredFile};
 /// QEMU, as another user, reads a disk here when the administrator defines its domain again.
 const WALK_ONLY: u32 = 0o711;
 const DEFINITION: &str = "domain.xml";
+const TPM: &str = "tpm2-00.permall";
 
 impl Disks {
     /// Writes a domain's definition beside its disks, naming them where [`Disks::set_aside_overlays`] moves them.
     pub fn keep_definition(&self, at: i64, domain: Uuid, xml: &str) -> Result<()> {
+        let folder = format!("/desktops/{domain}/");
+        let moved = xml.replace(&folder, &format!("/lost/{at}{folder}"));
+        self.keep_beside(domain, DEFINITION, moved.as_bytes())
+    }
+
+    /// Writes the state of a domain's TPM beside its disks, under swtpm's name.
+    pub fn keep_tpm(&self, domain: Uuid, content: &[u8]) -> Result<()> {
+        self.keep_beside(domain, TPM, content)
+    }
+
+    fn keep_beside(&self, domain: Uuid, name: &str, content: &[u8]) -> Result<()> {
         let own = |storage: &Storage| storage.domain_dir(domain).is_dir();
         let storage =
             self.storages().usable().find(own).or_else(|| self.storages().usable().next());
         let Some(storage) = storage else { return Ok(()) };
         let dir = storage.make_domain_dir(domain)?;
-        let folder = format!("/desktops/{domain}/");
-        let moved = xml.replace(&folder, &format!("/lost/{at}{folder}"));
-        files::write_durably(&storage.temporary(), &dir.join(DEFINITION), moved.as_bytes(), 0o600)
+        files::write_durably(&storage.temporary(), &dir.join(name), content, 0o600)
     }
 
     /// Moves a domain's folders, in whatever storage. None counts as moved.

@@ -6,7 +6,9 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::tests::{Bench, qemu_img};
-use crate::node::protocol::{FileKind, Hardware, LayerKind, StoredFile, TemplateLayers};
+use crate::node::protocol::{
+    FileKind, FirmwareState, Hardware, LayerKind, StoredFile, TemplateLayers,
+};
 
 const AT: i64 = 1_800_000_000;
 
@@ -60,6 +62,7 @@ fn layers_in_use_stay_and_are_kept_all_the_same() {
         version: 2,
         disks: [(Uuid::new_v4(), layers[1].clone())].into(),
         hardware: Hardware::first(),
+        state: FirmwareState::default(),
     };
     bench.disks.publish(template, &current).unwrap();
     bench.disks.fresh_overlay(&bench.disk(&layers[2]), domain, &layers[2]).unwrap();

@@ -49,9 +49,23 @@ impl Disks {
     /// # Errors
     /// `domain-without-disk`
     pub fn nvram_path(&self, spec: &DomainSpec) -> Result<PathBuf> {
+        Ok(self.system_storage(spec)?.nvram(spec.uuid))
+    }
+
+    /// Writes them whole or not at all.
+    ///
+    /// # Errors
+    /// `domain-without-disk`, `storage-ran-full`
+    pub fn write_nvram(&self, spec: &DomainSpec, content: &[u8]) -> Result<()> {
+        let storage = self.system_storage(spec)?;
+        storage.make_domain_dir(spec.uuid)?;
+        files::write_durably(&storage.temporary(), &storage.nvram(spec.uuid), content, 0o600)
+    }
+
+    fn system_storage(&self, spec: &DomainSpec) -> Result<Storage> {
         let without = || Error::conflict("domain-without-disk").arg("object", &spec.owner.name);
         let system = spec.disks.iter().min_by_key(|disk| disk.index).ok_or_else(without)?;
-        Ok(self.storages().get(&system.storage)?.nvram(spec.uuid))
+        self.storages().get(&system.storage)
     }
 
     /// What stands there now: its size and the path of the layer below. `None` when nothing does.

@@ -15,6 +15,9 @@ use crate::node::agent::storage::Storage;
 use crate::node::agent::stored;
 use crate::node::protocol::{FileKind, TemplateLayers};
 
+/// What a TPM keeps is nobody else's.
+const MODE: u32 = 0o600;
+
 impl Disks {
     /// From now on desktops of the template get these layers at their next restore or creation. Without any layer the
     /// template is withdrawn.
@@ -39,7 +42,7 @@ impl Disks {
         for storage in self.storages().usable() {
             let path = storage.published(template);
             if homes.contains(storage.name().as_str()) {
-                files::write_durably(&storage.temporary(), &path, &content, 0o644)?;
+                files::write_durably(&storage.temporary(), &path, &content, MODE)?;
             } else if files::remove_if_there(&path)? {
                 files::sync_parent(&path)?;
             }
@@ -60,12 +63,15 @@ impl Disks {
         Ok(newest)
     }
 
-    /// What is published here, by template. A damaged pointer counts as none: it is to be written again.
+    /// What is published here, by template, for comparing; of what firmware keeps only the sums. A damaged pointer counts as none: it is to be written again.
     pub fn list_published(&self) -> Result<BTreeMap<Uuid, TemplateLayers>> {
         let mut all = BTreeMap::new();
         for file in self.list_files()?.iter().filter(|file| file.kind == FileKind::Published) {
             match self.published(file.uuid) {
-                Ok(Some(current)) => drop(all.insert(file.uuid, current)),
+                Ok(Some(current)) => {
+                    let state = current.state.without_content();
+                    all.insert(file.uuid, TemplateLayers { state, ..current });
+                }
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(template.uuid = %file.uuid, error = error.detail(), "not read");

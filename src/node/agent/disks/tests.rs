@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::node::agent::call::Call;
 use crate::node::protocol::{
-    DiskRole, DiskSpec, FileKind, Hardware, LayerKind, StoredFile, TemplateLayers,
+    DiskRole, DiskSpec, FileKind, FirmwareState, Hardware, LayerKind, StoredFile, TemplateLayers,
 };
 
 pub(super) struct Bench {
@@ -169,6 +169,7 @@ fn what_is_published_is_found_and_withdrawn() {
         version: 3,
         disks: [(Uuid::new_v4(), base.clone())].into(),
         hardware: Hardware::first(),
+        state: FirmwareState::default(),
     };
     bench.disks.publish(template, &current).unwrap();
     assert_eq!(bench.disks.published(template).unwrap(), Some(current.clone()));
@@ -219,6 +220,7 @@ fn layers_in_use_stay_and_a_batch_goes_from_the_top() {
         version: 1,
         disks: [(Uuid::new_v4(), two.clone())].into(),
         hardware: Hardware::first(),
+        state: FirmwareState::default(),
     };
     bench.disks.publish(template, &current).unwrap();
     assert_eq!(keys(&[two.clone(), base.clone()]), [in_use.clone(), in_use]);
@@ -227,7 +229,12 @@ fn layers_in_use_stay_and_a_batch_goes_from_the_top() {
         .disks
         .publish(
             template,
-            &TemplateLayers { version: 2, disks: [].into(), hardware: Hardware::first() },
+            &TemplateLayers {
+                version: 2,
+                disks: [].into(),
+                hardware: Hardware::first(),
+                state: FirmwareState::default(),
+            },
         )
         .unwrap();
     assert_eq!(keys(&batch), [None, None, None]);

@@ -13,7 +13,7 @@ use super::xml::{self, Rendered, Setting};
 use super::{Hypervisor, Inner, batch, states};
 use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
-use crate::node::agent::firmware;
+use crate::node::agent::{files, firmware};
 use crate::node::protocol::{
     CdSpec, DiskRole, DiskSpec, DomainSpec, ItemResult, LayerRef, OwnerKind, TemplateLayers,
 };
@@ -71,6 +71,10 @@ impl Inner {
         let known = existing.as_ref().map(|(_, metadata)| metadata);
         let spec = &as_it_stands(spec, known, version, published.as_ref());
         self.require_firmware(spec)?;
+        if known.is_some_and(|known| known.spec.hardware.firmware != spec.hardware.firmware) {
+            // The variables of one firmware are not those of another.
+            files::remove_if_there(&self.disks.nvram_path(spec)?)?;
+        }
         let machine_type = self.machine_type(spec, existing.as_ref().map(|(d, m)| (d, m)))?;
         let stands = Stands { version, fresh, machine_type };
         let rendered = self.render(spec, &name, &virt_type, &stands)?;

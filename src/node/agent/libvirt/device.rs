@@ -16,12 +16,17 @@ const USUAL: [&str; 2] = ["libvirt-qemu", "qemu"];
 
 /// The name of QEMU's user when it may not open the device. `None` also where it is not known who that is.
 pub fn closed_to(device: &Path) -> Option<String> {
-    let settings = fs::read_to_string(SETTINGS).unwrap_or_default();
+    let settings = settings();
     let user = user(&settings)?;
     let gid = group(&settings).unwrap_or(user.gid);
     let name = CString::new(user.name.as_str()).ok()?;
     let groups = getgrouplist(&name, gid).ok()?;
     (!may_open(device, user.uid, &groups)?).then_some(user.name)
+}
+
+/// Those of libvirt's QEMU driver; none where the file is missing.
+pub fn settings() -> String {
+    fs::read_to_string(SETTINGS).unwrap_or_default()
 }
 
 fn may_open(device: &Path, uid: Uid, groups: &[Gid]) -> Option<bool> {
@@ -63,7 +68,7 @@ fn number(name: &str) -> Option<u32> {
 }
 
 /// A line `key = "value"` that is no comment; the last counts.
-fn setting<'a>(settings: &'a str, key: &str) -> Option<&'a str> {
+pub fn setting<'a>(settings: &'a str, key: &str) -> Option<&'a str> {
     let value = |line: &'a str| {
         let rest = line.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?;
         rest.trim_start().strip_prefix('"')?.split('"').next()

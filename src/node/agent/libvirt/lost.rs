@@ -4,7 +4,7 @@ use uuid::Uuid;
 use virt::sys;
 
 use super::errors::Libvirt;
-use super::{Hypervisor, Inner, batch, remove};
+use super::{Hypervisor, Inner, batch, remove, tpm};
 use crate::error::{Error, Fault, Result};
 use crate::node::agent::call::Call;
 
@@ -35,6 +35,13 @@ impl Inner {
                 .xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)
                 .libvirt("read the definition of", name)?;
             self.disks.keep_definition(at, uuid, &without_metadata(&xml))?;
+            if metadata.spec.hardware.tpm
+                && !self.link.is_simulator()
+                && let Some(content) = tpm::read(uuid)?
+            {
+                // libvirt removes it with the definition.
+                self.disks.keep_tpm(uuid, &content)?;
+            }
             remove::undefine(&domain, name)?;
         }
         self.disks.forget_run(uuid)?;

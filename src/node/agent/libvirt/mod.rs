@@ -5,6 +5,7 @@
 //!   watcher.rs      turns events into ours               restorer.rs  starts anew what the guest reset
 //!   runs.rs         who went off while nobody looked
 //!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
+//!   firmware_state.rs tpm.rs                             what firmware keeps besides the disks
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
@@ -67,6 +68,7 @@ mod device;
 mod domains;
 mod errors;
 mod events;
+mod firmware_state;
 mod freeze;
 mod guest_memory;
 mod hardware;
@@ -84,6 +86,7 @@ mod runs;
 mod screenshot;
 mod states;
 mod stopping;
+mod tpm;
 mod versions;
 mod watcher;
 mod xml;

@@ -81,12 +81,14 @@ impl Inner {
         let version =
             if restores { define::version(spec, published.as_ref()) } else { metadata.version };
         let mut spec = spec.clone();
-        if let Some(published) =
-            published.filter(|_| version.is_some() && define::is_made_anew(&spec))
+        if let Some(published) = &published
+            && version.is_some()
+            && define::is_made_anew(&spec)
         {
-            spec.hardware = published.hardware;
+            spec.hardware = published.hardware.clone();
         }
         self.require_firmware(&spec)?;
+        self.prepare_firmware(&spec, published.as_ref(), metadata.fresh)?;
         self.redefine(domain, metadata, &spec, (version, false))?;
         self.disks.remove_former(&spec)?;
         // A saved state of the memory does not belong to new disks. The simulator knows no such state.

@@ -6,7 +6,7 @@ use virt::error::ErrorNumber;
 use virt::sys;
 
 use super::errors::{Libvirt, is_code};
-use super::{Hypervisor, Inner, batch};
+use super::{Hypervisor, Inner, batch, tpm};
 use crate::error::Result;
 use crate::node::agent::call::Call;
 use crate::node::protocol::ItemResult;
@@ -30,6 +30,10 @@ impl Inner {
             let name = domain.name().libvirt("ask for the name of", uuid)?;
             self.destroy(&domain, &name)?;
             undefine(&domain, &name)?;
+        }
+        if !self.link.is_simulator() {
+            // Also that of one which somebody else undefined.
+            tpm::remove(uuid)?;
         }
         self.disks.remove_overlays(uuid)
     }

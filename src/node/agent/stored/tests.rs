@@ -118,11 +118,22 @@ fn network() -> NetworkSpec {
 }
 
 fn published() -> TemplateLayers {
-    TemplateLayers { version: 2, disks: [(DISK, layer())].into(), hardware: Hardware::first() }
+    TemplateLayers {
+        version: 2,
+        disks: [(DISK, layer())].into(),
+        hardware: Hardware::first(),
+        state: FirmwareState::default(),
+    }
 }
 
+/// Of a machine with UEFI and a TPM: what they keep, packed by zlib elsewhere.
 fn published_with_hardware() -> TemplateLayers {
-    TemplateLayers { hardware: with_hardware().hardware, ..published() }
+    let file = |packed: &str| Some(StateFile::of_packed(hex::decode(packed).unwrap()));
+    let state = FirmwareState {
+        nvram: file("789ccb48cdc9c95728cf2fca49010017a80413"),
+        tpm: file("789c2bc94c4955c848cdc9c9d7512828cacf4a4d2e01003d4606fa"),
+    };
+    TemplateLayers { hardware: with_hardware().hardware, state, ..published() }
 }
 
 fn config() -> AgentConfig {

@@ -154,7 +154,12 @@ fn a_disk_with_restore_is_new_and_current_at_every_start_and_one_without_stays()
 
     let newer = layer(&site);
     let disks = spec.disks.iter().map(|disk| (disk.uuid, newer.clone())).collect();
-    let current = TemplateLayers { version: 4, disks, hardware: Hardware::first() };
+    let current = TemplateLayers {
+        version: 4,
+        disks,
+        hardware: Hardware::first(),
+        state: FirmwareState::default(),
+    };
     site.disks.publish(spec.owner.template, &current).unwrap();
     site.power(PowerAction::HardReboot, spec.uuid);
     let newer_path = site.disks.layer_path(&newer).unwrap();
@@ -173,7 +178,12 @@ fn a_new_desktop_stands_on_the_published_version() {
     site.disks
         .publish(
             spec.owner.template,
-            &TemplateLayers { version: 2, disks, hardware: Hardware::first() },
+            &TemplateLayers {
+                version: 2,
+                disks,
+                hardware: Hardware::first(),
+                state: FirmwareState::default(),
+            },
         )
         .unwrap();
     site.define(&spec);
@@ -186,7 +196,12 @@ fn a_new_desktop_stands_on_the_published_version() {
     site.disks
         .publish(
             spec.owner.template,
-            &TemplateLayers { version: 3, disks, hardware: Hardware::first() },
+            &TemplateLayers {
+                version: 3,
+                disks,
+                hardware: Hardware::first(),
+                state: FirmwareState::default(),
+            },
         )
         .unwrap();
     assert_eq!(site.state(spec.uuid).unwrap().version, Some(2), "until its next restore");
