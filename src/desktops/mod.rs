@@ -5,7 +5,7 @@
 //!   capacity.rs   what there is for more
 //!   deploy.rs change.rs rename.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
-//!   consoles.rs turns.rs             screens  templates/ spec.rs  what desktops are made like
+//!   consoles.rs turns.rs  screens    guests.rs  what a guest says of itself    templates/ spec.rs  what desktops are made like
 //! ```
 
 mod actual;
@@ -16,6 +16,7 @@ mod deploy;
 mod domains;
 mod education;
 mod group;
+mod guests;
 pub mod hardware;
 mod machines;
 mod nodes;
@@ -43,6 +44,7 @@ pub use consoles::{Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
 pub use group::{DesktopGroup, GroupDisk, GroupKind, Stage};
+pub use guests::GuestSight;
 pub use power::{DesktopPowerAction, Named, check_kind};
 pub use reach::Reach;
 pub use seat::{Desktop, SeatStatus, UNREADABLE};
@@ -58,6 +60,7 @@ use crate::store::visible::Visible;
 use crate::store::{Store, now};
 use actual::{Snapshot, Snapshots};
 use consoles::PICTURES;
+use guests::QUESTIONS;
 use reconcile::Hopeless;
 use turns::Turns;
 
@@ -78,6 +81,7 @@ pub struct Desktops {
     /// For consoles.
     tickets: Arc<Mutex<Tickets<Ticket>>>,
     picture_turns: Turns,
+    question_turns: Turns,
     hopeless: Arc<Hopeless>,
     live: LiveSettings,
 }
@@ -102,6 +106,7 @@ impl Desktops {
             unread: Arc::new(Mutex::new(Some(unread))),
             tickets: Arc::default(),
             picture_turns: Turns::new(PICTURES),
+            question_turns: Turns::new(QUESTIONS),
             hopeless: Arc::default(),
             live,
         };

@@ -12,7 +12,10 @@
 #   /cgi-bin/reboot      reboots from inside
 #   /cgi-bin/poweroff    shuts down from inside
 #   /cgi-bin/deaf        from now on the power button is not heard
-#   /cgi-bin/agent       begins to answer on the guest agent's channel, as far as a shutdown needs it
+#   /cgi-bin/agent       begins to answer on the guest agent's channel: shutdown, and what it is asked of the guest
+#   /cgi-bin/agent?lies  the same with texts that are too long, and addresses that are none
+#   /cgi-bin/agent?noise answers in no form at all
+#   /cgi-bin/agent?mute  says that it is there, and answers no question
 # Its serial line says: GUEST BOOT boots=3 mark=hello disk=/dev/vda2 up=4.3 / GUEST READY eth0 ip=... up=4.9
 # Boots in 80 MiB of memory in about 5 s without KVM (76 MiB is the least).
 #
@@ -136,17 +139,43 @@ H
 cat >/tmp/agent <<'H'
 #!/bin/sh
 for p in /sys/class/virtio-ports/*; do grep -q org.qemu.guest_agent.0 $p/name && exec 3<>/dev/${p##*/}; done
+say() { echo "{\"return\": $1}" >&3; }
+honest() {
+  case $1 in
+  *guest-info*) say '{"version": "7.2.0", "supported_commands": []}' ;;
+  *guest-get-host-name*) say "{\"host-name\": \"$(hostname)\"}" ;;
+  *guest-get-osinfo*) say "{\"pretty-name\": \"Tiny guest\", \"kernel-release\": \"$(uname -r)\"}" ;;
+  *guest-network-get-interfaces*)
+    say "[{\"name\": \"eth0\", \"hardware-address\": \"$(cat /sys/class/net/eth0/address)\", \"ip-addresses\": [$(ip -o -4 addr show eth0 | awk '{split($4, a, "/"); printf "{\"ip-address-type\": \"ipv4\", \"ip-address\": \"%s\", \"prefix\": %s}", a[1], a[2]}')]}]" ;;
+  *guest-get-users*) say '[{"user": "ana", "login-time": 1700000000.5}]' ;;
+  *guest-get-fsinfo*)
+    say '[{"name": "vda1", "mountpoint": "/", "type": "vfat", "disk": [], "total-bytes": 33554432, "used-bytes": 16777216}]' ;;
+  *) echo '{"error": {"class": "CommandNotFound", "desc": "not known here"}}' >&3 ;;
+  esac
+}
+liar() {
+  case $1 in
+  *guest-info*) say '{"version": 7}' ;;
+  *guest-get-host-name*) say "{\"host-name\": \"$(head -c 1500000 /dev/zero | tr '\000' x)\"}" ;;
+  *guest-get-osinfo*) say '{"pretty-name": {"name": "no text"}, "name": "\u0007Odd\u001b[31m"}' ;;
+  *guest-network-get-interfaces*)
+    say '[{"name": "<b>eth0</b>", "ip-addresses": [{"ip-address": "999.1.1.1", "prefix": 24}, {"ip-address": "192.0.2.9", "prefix": 24}]}, 7]' ;;
+  *guest-get-users*) say '{"user": "no list"}' ;;
+  *) say '[{"mountpoint": "/", "type": "x", "total-bytes": 10, "used-bytes": 99}]' ;;
+  esac
+}
 while :; do
   read -r l <&3 || { sleep 1; continue; }
   case $l in
-  *guest-sync*) echo "{\"return\": $(echo "$l" | sed 's/.*"id":[^0-9]*\([0-9]*\).*/\1/')}" >&3 ;;
+  *guest-sync*) say "$(echo "$l" | sed 's/.*"id":[^0-9]*\([0-9]*\).*/\1/')" ;;
   *guest-shutdown*) echo "GUEST AGENT" >/dev/ttyS0; sync; poweroff -f ;;
+  *) case $1 in mute) ;; noise) head -c 300 /bin/busybox | tr '\n' . >&3; echo >&3 ;; lies) liar "$l" ;; *) honest "$l" ;; esac ;;
   esac
 done
 H
 cat >/www/cgi-bin/agent <<'H'
 #!/bin/sh
-printf 'Content-Type: text/plain\r\n\r\n'; setsid sh /tmp/agent >/dev/null 2>&1 & echo ok
+printf 'Content-Type: text/plain\r\n\r\n'; setsid sh /tmp/agent $QUERY_STRING >/dev/null 2>&1 & echo ok
 H
 busybox chmod +x /www/cgi-bin/*
 httpd -p 80 -h /www

@@ -5,6 +5,7 @@
 mod support;
 
 mod golden;
+mod guest_agent;
 mod hardware;
 mod kills;
 mod networks;

@@ -7,6 +7,7 @@ mod dialect;
 mod edu_desktops;
 mod edu_groups;
 mod edu_instances;
+mod guests;
 mod image_upload;
 mod index;
 mod isos;
@@ -60,6 +61,7 @@ pub fn own_endpoints() -> Vec<Endpoint> {
         template_hardware::endpoints(),
         template_history::endpoints(),
         all_desktops::endpoints(),
+        vec![guests::endpoint()],
     ];
     parts.into_iter().flatten().collect()
 }

@@ -46,6 +46,9 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::Screenshot { domain, width } => {
             hypervisor.screenshot(domain, width).map(Reply::Picture)
         }
+        Request::AskGuest { domain } => {
+            hypervisor.guest(domain).map(|facts| Reply::Guest(Box::new(facts)))
+        }
         Request::FreezeDisks { domain, layers } => {
             hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images)
         }

@@ -13,9 +13,7 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, ImageFacts,
-    InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request,
-    Sample, StoredFile, TemplateLayers,
+    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, GuestFacts, ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile, TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -90,6 +88,17 @@ impl NodeClient {
     pub fn screenshot(&self, domain: Uuid, width: u32) -> Result<Vec<u8>> {
         match self.call(Request::Screenshot { domain, width })? {
             Reply::Picture(png) => Ok(png),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What the agent in the guest says of it.
+    ///
+    /// # Errors
+    /// `domain-not-running`, `guest-agent-absent`, `guest-agent-silent`.
+    pub fn ask_guest(&self, domain: Uuid) -> Result<GuestFacts> {
+        match self.call(Request::AskGuest { domain })? {
+            Reply::Guest(facts) => Ok(*facts),
             other => Err(unexpected(&other)),
         }
     }

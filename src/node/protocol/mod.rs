@@ -28,6 +28,7 @@
 mod domains;
 mod facts;
 mod firmware_state;
+mod guest;
 mod hardware;
 mod requests;
 mod ssh_keys;
@@ -42,6 +43,7 @@ use uuid::Uuid;
 pub use domains::*;
 pub use facts::*;
 pub use firmware_state::*;
+pub use guest::*;
 pub use hardware::*;
 pub use requests::*;
 pub use ssh_keys::*;
@@ -146,6 +148,7 @@ pub enum Reply {
     Sample(Box<Sample>),
     Domains(DomainList),
     Items(Vec<ItemResult>),
+    Guest(Box<GuestFacts>),
     Picture(#[serde(with = "serde_bytes")] Vec<u8>),
     Prefixes(Vec<(Ipv4Addr, u8)>),
     Networks(Vec<Uuid>),

@@ -116,6 +116,8 @@ requests! {
     SendCtrlAltDel { domain: Uuid } => Short, Light, Done;
     /// A PNG of the screen, at most `width` pixels wide.
     Screenshot { domain: Uuid, width: u32 } => Short, Light, Picture;
+    /// What the agent in the guest says of it.
+    AskGuest { domain: Uuid } => Short, Light, Guest;
     /// A stream both ways: the bytes of the domain's VNC server. The reply comes when it ends.
     Console { domain: Uuid } => Long, Waiting, [bytes] Done;
 

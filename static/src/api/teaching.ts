@@ -72,6 +72,7 @@ const instancePath = `${base}/instance/` as const
 /** Desktops of all groups. */
 const desktopsPath = '/api/v1.0/desktops' as const
 const desktopPathOf = `${desktopsPath}/{desktop_uuid}` as const
+const guestPath = `${desktopPathOf}/guest` as const
 export type DesktopPower = Extract<Body<typeof desktopsPath, 'post'>, { param: { desktops: unknown } }>['action']
 
 export const desktops = {
@@ -79,6 +80,7 @@ export const desktops = {
   /** With the memory that it uses. */
   one: (uuid: string) => get(desktopPathOf, {}, { desktop_uuid: uuid }),
   rename: (row: Named, name: string) => put(desktopPathOf, { name }, { desktop_uuid: row.uuid }),
+  guest: (uuid: string) => get(guestPath, {}, { desktop_uuid: uuid }),
   power: (verb: DesktopPower, rows: Named[]) => action(desktopsPath, verb, { desktops: rows.map(named) }),
   /** `spread` is desktops by node address; left out, the server spreads them by free memory. */
   add: (group: Named, count: number, spread?: Record<string, number>) =>

@@ -42,6 +42,8 @@ export type Template = Row<'/api/v1.0/education/template/'>
 export type TemplateDisk = Template['devices'][number]
 export type TemplateImage = Row<'/api/v1.0/education/template/image/'>
 export type TemplateVersion = Data<'/api/v1.0/templates/{template_uuid}/versions'>[number]
+/** What the agent in a desktop's guest says of it. */
+export type Guest = Data<'/api/v1.0/desktops/{desktop_uuid}/guest'>
 export type Hardware = Data<'/api/v1.0/templates/{template_uuid}/hardware'>['hardware']
 export type EducationGroup = Row<'/api/v1.0/education/group/'>
 export type DesktopGroup = Row<'/api/v1.0/education/desktop/'>

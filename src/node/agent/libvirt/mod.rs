@@ -8,6 +8,7 @@
 //!   firmware_state.rs tpm.rs                             what firmware keeps besides the disks
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
+//!   guest/          what a guest says of itself by its agent
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
 //!   versions.rs     which libvirt and QEMU are here, and how guests are run
@@ -70,6 +71,7 @@ mod errors;
 mod events;
 mod firmware_state;
 mod freeze;
+mod guest;
 mod guest_memory;
 mod hardware;
 mod keys;
