@@ -7,28 +7,39 @@ import { defineConfig } from 'vitest/config'
 /** Where `npm run dev` finds a running server. */
 const server = process.env.CARREL_URL ?? 'http://127.0.0.1:50004'
 
+/** Element Plus' date picker without its style sheets, which come with the others. */
+const CALENDAR = /element-plus[\\/]es[\\/]components[\\/](date|time)-[\w-]+[\\/](?!style)/
+
 export default defineConfig({
   plugins: [
     vue(),
-    // Only the Element Plus components that a page uses enter its chunk; the style sheet is loaded whole.
-    Components({ dirs: [], resolvers: [ElementPlusResolver({ importStyle: false })], dts: false }),
+    // Only the Element Plus components that a page uses enter its chunk, each with its own style sheet.
+    Components({ dirs: [], resolvers: [ElementPlusResolver({ importStyle: 'css' })], dts: false }),
   ],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   build: {
     // noVNC waits for a codec probe at the top of a module.
     target: 'es2022',
+    // Browsers that know no modulepreload load the same modules a little later.
+    modulePreload: { polyfill: false },
     // Swagger UI is big by nature; it loads only where it is shown.
     chunkSizeWarningLimit: 1600,
     rolldownOptions: {
       input: { console: 'index.html', docs: 'docs.html' },
       output: {
         codeSplitting: {
-          // What nearly every page needs comes in two files instead of a hundred; a page adds one of its own.
+          // What nearly every page needs comes in two files instead of a hundred; a page adds one of its own. What few
+          // pages show (the calendar, addresses in a picture, arithmetic of addresses) comes with those.
           groups: [
-            { name: 'libraries', test: /node_modules[\\/](?!@novnc|swagger-ui)/, priority: 2 },
+            {
+              name: 'libraries',
+              test: (id) => /node_modules[\\/](?!@novnc|swagger-ui|uqr|ipaddr)/.test(id) && !CALENDAR.test(id),
+              priority: 3,
+            },
+            { name: 'calendar', test: CALENDAR, priority: 2 },
             {
               name: 'common',
-              test: /src[\\/](api|components|composables|events|lib|locales|stores)[\\/]/,
+              test: /src[\\/](api|components|composables|events|lib[\\/](?!address)|stores)[\\/]?/,
               priority: 1,
             },
           ],

@@ -1,22 +1,27 @@
 import { useLocalStorage } from '@vueuse/core'
-import { watchEffect } from 'vue'
+import { watch } from 'vue'
 import { createI18n } from 'vue-i18n'
-import en from './locales/en.json'
-import zh from './locales/zh-CN.json'
 
 export type Locale = 'zh-CN' | 'en'
+
+/** A reader needs the words of one language; each is a file of its own. */
+const CATALOGUES = {
+  en: () => import('./locales/en.json'),
+  'zh-CN': () => import('./locales/zh-CN.json'),
+}
 
 /** The reader's language: what was chosen last, else the browser's. */
 export const locale = useLocalStorage<Locale>('carrel.language', navigator.language.startsWith('zh') ? 'zh-CN' : 'en')
 
-export const i18n = createI18n({
-  legacy: false,
-  locale: locale.value,
-  fallbackLocale: 'en',
-  messages: { en, 'zh-CN': zh },
-})
+export const i18n = createI18n({ legacy: false, locale: locale.value })
 
-watchEffect(() => {
-  i18n.global.locale.value = locale.value
-  document.documentElement.lang = locale.value
-})
+/** Shows everything in `language` as soon as its words are here; nothing if another was chosen meanwhile. */
+export async function speak(language: Locale): Promise<void> {
+  const words = await CATALOGUES[language]()
+  i18n.global.setLocaleMessage(language, words.default)
+  if (language !== locale.value) return
+  i18n.global.locale.value = language
+  document.documentElement.lang = language
+}
+
+watch(locale, (language) => void speak(language))

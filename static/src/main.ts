@@ -1,4 +1,8 @@
-import 'element-plus/dist/index.css'
+// Of what stands in no template or comes late; the others come with their components (vite.config.ts).
+import 'element-plus/es/components/date-picker/style/css'
+import 'element-plus/es/components/message/style/css'
+import 'element-plus/es/components/message-box/style/css'
+import 'element-plus/es/components/notification/style/css'
 import 'element-plus/theme-chalk/dark/css-vars.css'
 import './styles.css'
 
@@ -7,7 +11,7 @@ import { createPinia } from 'pinia'
 import { createApp, watch } from 'vue'
 import { connectHttp } from './api/http'
 import App from './App.vue'
-import { i18n, locale } from './i18n'
+import { i18n, locale, speak } from './i18n'
 import { router } from './router'
 import { useLive } from './stores/live'
 import { useSession } from './stores/session'
@@ -44,4 +48,5 @@ watch(
   },
 )
 
+await speak(locale.value)
 app.use(router).mount('#app')
