@@ -8,6 +8,7 @@ mod contrast;
 mod dialogs;
 mod entry;
 mod find;
+mod guest;
 mod https;
 mod identity;
 mod lists;

@@ -38,7 +38,8 @@ fn a_guest_is_asked_and_never_believed() {
     assert_eq!(told(admin, honest), nobody);
 
     act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", group_param(&group, "pc"));
-    for (desktop, way) in desktops.iter().zip(["agent", "agent?lies", "agent?noise", "agent?mute"]) {
+    for (desktop, way) in desktops.iter().zip(["agent", "agent?lies", "agent?noise", "agent?mute"])
+    {
         let address = text(desktop, "ipaddr");
         node.guest_status(&address, "boots", BOOT);
         assert_eq!(told(admin, desktop)["agent"], "absent");
@@ -46,7 +47,10 @@ fn a_guest_is_asked_and_never_believed() {
     }
 
     let guest = told_then(admin, honest, "answers");
-    assert_eq!((&guest["agent_version"], &guest["system"]), (&json!("7.2.0"), &json!("Tiny guest")));
+    assert_eq!(
+        (&guest["agent_version"], &guest["system"]),
+        (&json!("7.2.0"), &json!("Tiny guest"))
+    );
     assert_ne!(guest["kernel"], "");
     let nic = &guest["nics"][0];
     assert_eq!((&nic["name"], &nic["mac"]), (&json!("eth0"), &honest["mac"]), "{guest:#}");

@@ -20,10 +20,15 @@ use crate::identity::Permission;
 use crate::node::protocol::{GuestFacts, GuestFilesystem, GuestNic, GuestUser};
 
 pub fn endpoint() -> Endpoint {
-    streaming(Method::Get, "carrel.desktops.guest", "/api/v1.0/desktops/{desktop_uuid}/guest", guest)
-        .needs_in(Permission::DesktopsView, Scope::Group)
-        .gives::<GuestView>()
-        .summary("What the guest agent of a desktop says: system, name, addresses, users, file systems")
+    streaming(
+        Method::Get,
+        "carrel.desktops.guest",
+        "/api/v1.0/desktops/{desktop_uuid}/guest",
+        guest,
+    )
+    .needs_in(Permission::DesktopsView, Scope::Group)
+    .gives::<GuestView>()
+    .summary("What the guest agent of a desktop says: system, name, addresses, users, file systems")
 }
 
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]

@@ -13,7 +13,9 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, GuestFacts, ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply, Request, Sample, StoredFile, TemplateLayers,
+    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, GuestFacts,
+    ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply,
+    Request, Sample, StoredFile, TemplateLayers,
 };
 
 /// What arrived as an upload.

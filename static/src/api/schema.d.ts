@@ -664,6 +664,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/desktops/{desktop_uuid}/guest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the guest agent of a desktop says: system, name, addresses, users, file systems */
+        get: operations["carrel.desktops.guest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/session": {
         parameters: {
             query?: never;
@@ -1865,6 +1882,48 @@ export interface components {
              * @description What its system has; null where the guest does not tell.
              */
             guest_total: number | null;
+        };
+        CarrelDesktopsGuestAgentState: "answers" | "off" | "absent" | "silent";
+        /** @description Everything but `agent` is the guest's own word, asked now. */
+        CarrelDesktopsGuestData: {
+            agent: components["schemas"]["CarrelDesktopsGuestAgentState"];
+            /** @description Version of the agent; empty where it does not answer or does not tell. */
+            agent_version: string;
+            /** @description Empty where the guest does not tell, as the next two. */
+            host_name: string;
+            /** @description Such as `Windows 10 Pro`. */
+            system: string;
+            kernel: string;
+            nics: components["schemas"]["CarrelDesktopsGuestNicView"][];
+            /** @description Who is signed in. */
+            users: components["schemas"]["CarrelDesktopsGuestUserView"][];
+            filesystems: components["schemas"]["CarrelDesktopsGuestFilesystemView"][];
+        };
+        CarrelDesktopsGuestFilesystemView: {
+            mountpoint: string;
+            type: string;
+            /**
+             * Format: uint64
+             * @description Bytes.
+             */
+            size: number;
+            /**
+             * Format: uint64
+             * @description Bytes.
+             */
+            used: number;
+        };
+        CarrelDesktopsGuestNicView: {
+            name: string;
+            mac: string;
+            /** @description With the length of the prefix, such as `192.0.2.7/24`. */
+            addresses: string[];
+        };
+        CarrelDesktopsGuestUserView: {
+            /** @description With Windows' domain before it, where there is one. */
+            name: string;
+            /** @description By the guest's clock. */
+            since: string | null;
         };
         CarrelDesktopsHardRebootInput: {
             desktops: components["schemas"]["CarrelDesktopsHardRebootNamed"][];
@@ -9276,6 +9335,42 @@ export interface operations {
                         code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.guest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desktop_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelDesktopsGuestData"];
                     };
                 };
             };

@@ -7,7 +7,7 @@ import { useOptions } from './useOptions'
 /** How a role is called: those that every installation has in the reader's language. */
 export function useRoleName() {
   const { t, te } = useI18n()
-  return (code: string) => (te(`role.name.${code}`, 'en') ? t(`role.name.${code}`) : code)
+  return (code: string) => (te(`role.name.${code}`) ? t(`role.name.${code}`) : code)
 }
 
 /** All roles, kept up to date. */

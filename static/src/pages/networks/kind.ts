@@ -4,5 +4,5 @@ import { i18n } from '@/i18n'
 export function kindName(type: string): string {
   const { t, te } = i18n.global
   const key = `network.kind.${type.toLowerCase()}`
-  return te(key, 'en') ? t(key) : type
+  return te(key) ? t(key) : type
 }

@@ -127,7 +127,12 @@ fn each<T: DeserializeOwned>(answer: Option<Value>) -> impl Iterator<Item = T> {
 
 /// Without what would break a line, and cut.
 fn shown(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(LONGEST).collect::<String>().trim().to_owned()
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(LONGEST)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -167,7 +172,12 @@ mod tests {
             {"name": "vda1", "total-bytes": 1000, "mountpoint": "/", "disk": [], "used-bytes": 400, "type": "ext4"},
             {"name": "\\\\?\\Volume{1}", "mountpoint": "System Reserved", "disk": [], "type": "NTFS"},
         ]);
-        let root = GuestFilesystem { mountpoint: "/".to_owned(), kind: "ext4".to_owned(), size: 1000, used: 400 };
+        let root = GuestFilesystem {
+            mountpoint: "/".to_owned(),
+            kind: "ext4".to_owned(),
+            size: 1000,
+            used: 400,
+        };
         assert_eq!(filesystems(Some(disks)), [root]);
     }
 
@@ -178,7 +188,10 @@ mod tests {
         assert_eq!(returned(r#"{"other": 1}"#, 100), None);
         assert_eq!(returned(r#"{"return": "longer than allowed"}"#, 10), None);
         let long = "x".repeat(9000) + "\u{7}\n";
-        assert_eq!(text(&json!({"version": long}), "version").map(|text| text.len()), Some(LONGEST));
+        assert_eq!(
+            text(&json!({"version": long}), "version").map(|text| text.len()),
+            Some(LONGEST)
+        );
         assert_eq!(text(&json!({"version": 7}), "version"), None);
         let nic = json!({"name": "e\u{1b}[31m", "ip-addresses": [
             {"ip-address": "<script>", "prefix": 24}, {"ip-address": "192.0.2.1", "prefix": 9000}, 7,
@@ -190,6 +203,11 @@ mod tests {
         assert_eq!(users(Some(json!([{"user": "a", "login-time": 1e300}])))[0].since, None);
         let full = json!([{"mountpoint": "/", "type": "ext4", "total-bytes": 10, "used-bytes": 1_000_000}]);
         assert_eq!(filesystems(Some(full))[0].used, 10);
-        assert_eq!(filesystems(Some(json!([{"mountpoint": "/", "type": "x", "total-bytes": -1, "used-bytes": 0}]))), []);
+        assert_eq!(
+            filesystems(Some(
+                json!([{"mountpoint": "/", "type": "x", "total-bytes": -1, "used-bytes": 0}])
+            )),
+            []
+        );
     }
 }
