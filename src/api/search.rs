@@ -3,8 +3,6 @@
 //! It asks the lists of the installation, each with the right that the list itself needs: what a list does not show
 //! is not found here either.
 
-use std::collections::HashSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +16,7 @@ use crate::store::list::{ListQuery, Page, SearchType};
 use crate::store::visible::Visible;
 
 /// Hits of a kind that are shown.
-const SHOWN: usize = 8;
-/// Hits of a kind among which the best are looked for.
-const LOOKED_AT: u32 = 200;
+const SHOWN: u32 = 8;
 /// Longest text that is looked for, in characters.
 const LONGEST: usize = 100;
 
@@ -73,19 +69,6 @@ impl Hit {
         let uuid = uuid.to_string();
         Self { uuid, name, about: about.into_iter().filter(|text| !text.is_empty()).collect() }
     }
-
-    /// The smaller the better: the whole of what people know it by, its beginning, a part of it.
-    fn distance(&self, wanted: &str) -> u8 {
-        let wanted = wanted.to_lowercase();
-        let known = std::iter::once(&self.name).chain(&self.about);
-        let known = known.map(|text| text.to_lowercase());
-        let distances = known.map(|text| match text.strip_prefix(wanted.as_str()) {
-            Some("") => 0,
-            Some(_) => 1,
-            None => 2,
-        });
-        distances.min().unwrap_or(2)
-    }
 }
 
 /// Whoever asks, and what for.
@@ -125,36 +108,27 @@ impl Search<'_> {
         self.call.caller.as_ref().is_some_and(|caller| caller.may(permission))
     }
 
-    /// Rows that contain it in this column, and before them those that are called so: a common beginning has more rows
-    /// than are looked at.
+    /// The rows that contain it in one of these columns, the closest first; `column` is all of them in one.
     fn ask(
         &self,
         kind: FoundKind,
         column: &str,
+        known_by: &'static [&'static str],
         ask: impl Fn(ListQuery) -> Result<Page<Hit>>,
     ) -> Result<Option<Found>> {
-        let query = |search, column: &str| ListQuery {
-            page_size: LOOKED_AT,
-            search,
+        let page = ask(ListQuery {
+            page_size: SHOWN,
+            search: SearchType::Contain,
             filters: vec![(column.to_owned(), self.wanted.clone())],
+            closest_to: Some((known_by, self.wanted.clone())),
             ..ListQuery::default()
-        };
-        let containing = ask(query(SearchType::Contain, column))?;
-        let count = containing.count;
-        let mut hits = containing.results;
-        if count > hits.len() as u64 {
-            hits.extend(ask(query(SearchType::All, "name"))?.results);
-        }
-        let mut seen = HashSet::new();
-        hits.retain(|hit| seen.insert(hit.uuid.clone()));
-        hits.sort_by_cached_key(|hit| (hit.distance(&self.wanted), hit.name.clone()));
-        hits.truncate(SHOWN);
-        Ok(Some(Found { kind, count, hits }))
+        })?;
+        Ok(Some(Found { kind, count: page.count, hits: page.results }))
     }
 
     fn desktops(&self) -> Result<Option<Found>> {
         let Some(visible) = self.visible(Permission::DesktopsView) else { return Ok(None) };
-        self.ask(FoundKind::Desktop, "search", |query| {
+        self.ask(FoundKind::Desktop, "search", &["name", "ipaddr", "mac"], |query| {
             let page = self.app.desktops.desktops(&visible, query)?;
             Ok(page.map(|desktop| {
                 let address = desktop.address.map(|address| address.to_string());
@@ -166,7 +140,7 @@ impl Search<'_> {
 
     fn desktop_groups(&self) -> Result<Option<Found>> {
         let Some(visible) = self.visible(Permission::DesktopsView) else { return Ok(None) };
-        self.ask(FoundKind::DesktopGroup, "name", |query| {
+        self.ask(FoundKind::DesktopGroup, "name", &["name"], |query| {
             let page = self.app.desktops.desktop_groups(&visible, query)?;
             Ok(page
                 .map(|group| Hit::new(group.uuid, group.name, group.group.map(|(_, name)| name))))
@@ -175,7 +149,7 @@ impl Search<'_> {
 
     fn education_groups(&self) -> Result<Option<Found>> {
         let Some(visible) = self.visible(Permission::GroupsView) else { return Ok(None) };
-        self.ask(FoundKind::EducationGroup, "name", |query| {
+        self.ask(FoundKind::EducationGroup, "name", &["name"], |query| {
             let page = self.app.desktops.education_groups(&visible, query)?;
             Ok(page.map(|group| Hit::new(group.uuid, group.name, [group.desc])))
         })
@@ -185,7 +159,7 @@ impl Search<'_> {
         if !self.sees(Permission::TemplatesView) {
             return Ok(None);
         }
-        self.ask(FoundKind::Template, "name", |query| {
+        self.ask(FoundKind::Template, "name", &["name"], |query| {
             let page = self.app.templates.list(&query)?;
             Ok(page
                 .map(|line| Hit::new(line.template.uuid, line.template.name, [line.template.desc])))
@@ -196,7 +170,7 @@ impl Search<'_> {
         if !self.sees(Permission::UsersView) {
             return Ok(None);
         }
-        self.ask(FoundKind::User, "search", |query| {
+        self.ask(FoundKind::User, "search", &["name", "full_name", "email"], |query| {
             let page = self.app.identity.users_page(&query)?;
             Ok(page.map(|user| {
                 Hit::new(user.uuid, user.name, std::iter::once(user.full_name).chain(user.email))
@@ -208,7 +182,7 @@ impl Search<'_> {
         if !self.sees(Permission::NodesView) {
             return Ok(None);
         }
-        self.ask(FoundKind::Node, "search", |query| {
+        self.ask(FoundKind::Node, "search", &["name", "hostname", "ip"], |query| {
             let page = self.app.inventory.list_nodes(&query)?;
             Ok(page.map(|detail| Hit::new(detail.node.uuid, detail.node.name, [detail.node.ip])))
         })
@@ -218,7 +192,7 @@ impl Search<'_> {
         if !self.sees(Permission::NetworksView) {
             return Ok(None);
         }
-        self.ask(FoundKind::Network, "name", |query| {
+        self.ask(FoundKind::Network, "name", &["name"], |query| {
             let page = self.app.networks.list(&query)?;
             Ok(page.map(|network| Hit::new(network.uuid, network.name, [network.switch_name])))
         })

@@ -5,6 +5,7 @@
 //! Counts are kept until there is news of a table that they depend on, so that a page costs the same in
 //! a table of 100 as in one of 10,000 rows.
 
+mod closest;
 #[cfg(test)]
 mod tests;
 
@@ -69,6 +70,8 @@ pub struct ListQuery {
     pub scope: Vec<(&'static str, String)>,
     /// Column name; a `-` before it turns the order round.
     pub sort: Option<String>,
+    /// In place of an order: columns, and the text that what comes first is or begins with in one of them.
+    pub closest_to: Option<(&'static [&'static str], String)>,
 }
 
 impl ListQuery {
@@ -238,8 +241,9 @@ impl Listing {
     where
         Error: From<E>,
     {
-        let Conditions { sql: conditions, values, left } = self.conditions(query)?;
-        let order = self.order(query)?;
+        let Conditions { sql: conditions, mut values, left } = self.conditions(query)?;
+        let of_count = values.clone();
+        let order = self.order(query, &mut values)?;
         let single = query.search == SearchType::Single;
         let (page, size) = if single { (1, 1) } else { (query.page(), query.page_size()) };
         let offset = u64::from(page - 1) * u64::from(size);
@@ -248,7 +252,7 @@ impl Listing {
             self.select, self.from
         );
         store.read_at(|conn, state| {
-            let count = self.count(store, conn, state, &conditions, &values)?;
+            let count = self.count(store, conn, state, &conditions, &of_count)?;
             let results = complete(conn, rows(conn, &sql, &values, row)?)?;
             Ok(Page { count, page, page_size: size, search: query.search, results, left })
         })
@@ -339,7 +343,11 @@ impl Listing {
         self.columns.iter().filter(|column| column.compare != Compare::Seen)
     }
 
-    fn order(&self, query: &ListQuery) -> Result<String> {
+    /// Also what the order itself compares with goes to `values`.
+    fn order(&self, query: &ListQuery, values: &mut Vec<Value>) -> Result<String> {
+        if let Some((columns, text)) = &query.closest_to {
+            return self.closest(columns, text, values);
+        }
         let Some(sort) = query.sort.as_deref().filter(|sort| !sort.is_empty()) else {
             return Ok(self.order.to_owned());
         };

@@ -61,7 +61,7 @@ fn everything_is_found_by_a_part_of_what_people_know_it_by() {
     refused(&admin.get(PATH).send(), 400, "field-missing");
 }
 
-/// Of more than are looked at, the one that is called so is shown, and all are counted.
+/// Of more than are shown, the one that is called so comes first, then those that begin so, and all are counted.
 #[test]
 fn what_is_called_exactly_so_comes_before_the_many_that_begin_so() {
     let room = Room::start();
@@ -75,6 +75,10 @@ fn what_is_called_exactly_so_comes_before_the_many_that_begin_so() {
     assert_eq!(desktops["hits"][0]["name"], "w120");
     assert_eq!(desktops["count"], 71);
     assert_eq!(desktops["hits"].as_array().expect("hits").len(), 8, "no more than one reads");
+    assert_eq!(names(admin, "12070"), ["w12070"]);
+    // What begins so stands before the many that only contain it, though it was made later.
+    room.site.deploy("12", &room.classroom, &second, 1);
+    assert_eq!(names(admin, "12")[0], "12001");
 }
 
 #[test]
