@@ -76,9 +76,10 @@ fn what_is_called_exactly_so_comes_before_the_many_that_begin_so() {
     assert_eq!(desktops["count"], 71);
     assert_eq!(desktops["hits"].as_array().expect("hits").len(), 8, "no more than one reads");
     assert_eq!(names(admin, "12070"), ["w12070"]);
-    // What begins so stands before the many that only contain it, though it was made later.
-    room.site.deploy("12", &room.classroom, &second, 1);
-    assert_eq!(names(admin, "12")[0], "12001");
+    // What begins so stands before what only contains it, though that comes first by its name.
+    room.site.deploy("aw0", &room.classroom, &second, 1);
+    assert_eq!(names(admin, "w0")[0], "w001");
+    assert_eq!(names(admin, "aw0")[0], "aw0001");
 }
 
 #[test]
