@@ -127,6 +127,7 @@ impl Tracker {
             // The inventory's.
             Event::Hypervisor { .. }
             | Event::NetworkDown { .. }
+            | Event::TrayOpened { .. }
             | Event::Nics(_)
             | Event::Sample(_) => {}
         }

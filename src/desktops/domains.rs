@@ -246,6 +246,7 @@ impl Makings<'_> {
             memory_mib: build.memory_mib,
             hardware: &self.versions[&key].hardware,
             disks: &self.versions[&key].layers,
+            discs: &[],
             storages: &self.storages[&build.node_id],
             restore: Restore { system: build.sys_restore, data: build.data_restore },
             nic: &nic,

@@ -6,6 +6,9 @@ use crate::node::protocol::{
     CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, LayerRef, NicSpec, Owner, OwnerKind,
 };
 
+/// CD drives of a template's machine.
+pub const DRIVES: u32 = 2;
+
 /// What a disk of a domain is made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskLayer {
@@ -69,6 +72,8 @@ pub struct Plan<'a> {
     pub memory_mib: u64,
     pub hardware: &'a Hardware,
     pub disks: &'a [DiskLayer],
+    /// Drives and what is in them.
+    pub discs: &'a [(u32, LayerRef)],
     pub storages: &'a Storages,
     pub restore: Restore,
     pub nic: &'a NicSpec,
@@ -94,10 +99,17 @@ impl Plan<'_> {
         }
     }
 
-    /// Templates have two CD drives, for an installer and its drivers; machines from before there were any have none.
+    /// Templates have two CD drives, for an installer and its drivers; machines from before there were any get them with
+    /// their first disc.
     fn cds(&self) -> Vec<CdSpec> {
-        let has_drives = self.kind == OwnerKind::Template && *self.hardware != Hardware::first();
-        if has_drives { vec![CdSpec::default(); 2] } else { Vec::new() }
+        let is_first = *self.hardware == Hardware::first() && self.discs.is_empty();
+        if self.kind != OwnerKind::Template || is_first {
+            return Vec::new();
+        }
+        let in_drive = |drive: u32| self.discs.iter().find(|(of, _)| *of == drive);
+        (0..DRIVES)
+            .map(|drive| CdSpec { iso: in_drive(drive).map(|(_, iso)| iso.clone()) })
+            .collect()
     }
 
     fn disk(&self, disk: &DiskLayer) -> DiskSpec {
@@ -150,6 +162,7 @@ mod tests {
             memory_mib: 512,
             hardware: &Hardware::first(),
             disks: &disks,
+            discs: &[],
             storages: &storages,
             restore: Restore { system: true, data: false },
             nic: &nic,

@@ -200,10 +200,15 @@ pub fn remove(tx: &Tx<'_>, image: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Names of the templates made of an image, by name, at most `limit`, and how many there are.
+/// Names of the templates made of a base image, or with an ISO in a drive, by name, at most `limit`, and how many there are.
 pub fn users(conn: &Connection, image: &Image, limit: usize) -> Result<(Vec<String>, usize)> {
-    let mut statement =
-        conn.prepare_cached("SELECT name FROM templates WHERE base_image = ?1 ORDER BY name")?;
+    let mut statement = conn.prepare_cached(match image.kind {
+        ImageKind::Base(_) => "SELECT name FROM templates WHERE base_image = ?1 ORDER BY name",
+        ImageKind::Iso(_) => {
+            "SELECT t.name FROM template_discs d JOIN templates t ON t.id = d.template_id \
+             WHERE d.iso = ?1 ORDER BY t.name"
+        }
+    })?;
     let names = statement.query_map([image.uuid.to_string()], |row| row.get(0))?;
     let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
     let count = names.len();

@@ -41,6 +41,8 @@ pub enum Duty {
     LeftUploads,
     /// Saves of templates that were abandoned while it did not answer come to their end.
     LeftSaves,
+    /// Discs that guests ejected are out of their drives.
+    EjectedDiscs,
     /// Layers and files for downloads that nobody needs any more are thrown away.
     UnusedLayers,
 }
@@ -54,6 +56,7 @@ impl Duty {
             Self::SshKeys => "ssh-keys",
             Self::LeftUploads => "left-uploads",
             Self::LeftSaves => "left-saves",
+            Self::EjectedDiscs => "ejected-discs",
             Self::UnusedLayers => "unused-layers",
         }
     }
@@ -74,7 +77,11 @@ impl Duty {
             Self::Domains => Some(Duration::from_secs(180)),
             // They only take room.
             Self::UnusedLayers => Some(Duration::from_secs(3600)),
-            Self::Networks | Self::SshKeys | Self::LeftUploads | Self::LeftSaves => None,
+            Self::Networks
+            | Self::SshKeys
+            | Self::LeftUploads
+            | Self::LeftSaves
+            | Self::EjectedDiscs => None,
         }
     }
 }

@@ -259,6 +259,10 @@ impl Keeper {
                     attendants.ask_after(Duty::Networks, self.node, NETWORK_PAUSE);
                 }
                 Event::Nics(now) => drop(nics.send_replace(Arc::clone(now))),
+                Event::TrayOpened { .. } => {
+                    let attendants = &self.inventory.inner.attendants;
+                    attendants.ask_after(Duty::EjectedDiscs, self.node, Duration::ZERO);
+                }
                 Event::Domain(_) | Event::DomainGone { .. } | Event::DomainUnreadable { .. } => {}
             }
             links.announce(self.node, event);

@@ -38,6 +38,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0036_former_template.sql")),
     M::up(include_str!("../../assets/migrations/0037_boots.sql")),
     M::up(include_str!("../../assets/migrations/0038_firmware_state.sql")),
+    M::up(include_str!("../../assets/migrations/0039_template_discs.sql")),
     // next file goes here
 ];
 

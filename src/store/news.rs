@@ -184,6 +184,7 @@ pub(super) static TABLES: &[Table] = &[
     told("template_disks", news!(Any => [Templates])),
     told("template_layers", news!(Any => [Templates])),
     told("template_versions", news!(Any => [Templates])),
+    told("template_discs", news!(Any => [Templates])),
     told("template_exports", news!(Any => [Templates])),
     told("education_groups", news!(Any => [Groups])),
     told("desktop_groups", news!(Any => [DesktopGroups])),

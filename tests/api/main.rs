@@ -17,6 +17,7 @@ mod contract;
 mod desktop_groups;
 mod desktops;
 mod directory;
+mod discs;
 mod edu_groups;
 mod filters;
 mod firmware_state;

@@ -11,6 +11,7 @@ mod find;
 mod guest;
 mod https;
 mod identity;
+mod isos;
 mod lists;
 mod live;
 mod page;

@@ -12,6 +12,9 @@
 #   /cgi-bin/reboot      reboots from inside
 #   /cgi-bin/poweroff    shuts down from inside
 #   /cgi-bin/deaf        from now on the power button is not heard
+#   /cgi-bin/cd?N        what the text files of CD drive N hold (of IDE drives)
+#   /cgi-bin/hold?N      mounts the CD, which locks the drive
+#   /cgi-bin/eject?N     opens the drive
 #   /cgi-bin/agent       begins to answer on the guest agent's channel: shutdown, and what it is asked of the guest
 #   /cgi-bin/agent?lies  the same with texts that are too long, and addresses that are none
 #   /cgi-bin/agent?noise answers in no form at all
@@ -27,7 +30,7 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 mkdir -p "$OUT"; OUT=$(cd "$OUT" && pwd)
 exec 9>"$OUT/.lock"; flock 9
 
-for p in busybox mcopy mkfs.fat xorriso cpio qemu-img sfdisk strip syslinux apt-get; do
+for p in busybox gcc mcopy mkfs.fat xorriso cpio qemu-img sfdisk strip syslinux apt-get; do
   command -v "$p" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$p" >/dev/null ||
     { echo "guest-image.sh: $p is missing; packaging/prepare.sh test installs it" >&2; exit 1; }
 done
@@ -59,6 +62,19 @@ for a in sh mount insmod mkdir cat echo ip udhcpc poweroff reboot dd head tail s
          mknod ln od awk sed wc df mke2fs umount sha256sum route ifconfig arp telnet wget nslookup; do
   ln -s busybox r/bin/$a
 done
+# busybox has no eject: CDROMEJECT of <linux/cdrom.h>, without a libc
+gcc -Os -static -nostdlib -fno-stack-protector -x c -o r/bin/eject - <<'C'
+static long call(long n, long a, long b, long c) {
+  long r;
+  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+  return r;
+}
+void go(long *sp) {                       // argc, argv[0], argv[1]
+  long fd = call(2, sp[2], 04000, 0);     // open, O_NONBLOCK: also an empty drive
+  call(60, fd < 0 || call(16, fd, 0x5309, 0) < 0, 0, 0);
+}
+__asm__(".globl _start\n_start: mov %rsp, %rdi\n  call go\n");
+C
 n=0
 for m in drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev \
          drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/block/virtio_blk \
@@ -67,7 +83,12 @@ for m in drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_
   [ -n "$M" ] || break
   cp "$M/$m.ko" "r/lib/$(printf %02d $n)-${m##*/}.ko"; n=$((n+1))
 done
-[ -z "$M" ] || strip -g r/lib/*.ko        # smaller, and no signature to verify at load
+mkdir -p r/lib/cd; n=0
+for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix cdrom/cdrom scsi/sr_mod ../fs/isofs/isofs; do
+  [ -n "$M" ] || break                    # loaded when a CD is asked for: no boot waits for them
+  cp "$M/drivers/$m.ko" "r/lib/cd/$n-${m##*/}.ko"; n=$((n+1))
+done
+[ -z "$M" ] || strip -g r/lib/*.ko r/lib/cd/*.ko        # smaller, and no signature to verify at load
 
 cat >r/init <<'G'
 #!/bin/sh
@@ -135,6 +156,20 @@ sed 's/reboot -f/poweroff -f/' /www/cgi-bin/reboot >/www/cgi-bin/poweroff
 cat >/www/cgi-bin/deaf <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'; touch /tmp/deaf && echo ok
+H
+cat >/www/cgi-bin/cd <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+D=/dev/sr$QUERY_STRING; P=/tmp/cd$QUERY_STRING; mkdir -p $P
+[ -b $D ] || for m in /lib/cd/*.ko; do insmod $m 2>/dev/null; done
+t=0; while [ ! -b $D ] && [ $t -lt 20 ]; do sleep 1; t=$((t+1)); done
+mount -t iso9660 -o ro $D $P 2>/dev/null && cat $P/*.txt
+case $0 in *hold) echo held ;; *) umount $P 2>/dev/null ;; esac
+H
+cp /www/cgi-bin/cd /www/cgi-bin/hold
+cat >/www/cgi-bin/eject <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'; eject /dev/sr$QUERY_STRING && echo ok
 H
 cat >/tmp/agent <<'H'
 #!/bin/sh

@@ -195,6 +195,15 @@ pub fn guest_image() -> PathBuf {
     BUILT.get_or_init(build).clone()
 }
 
+/// A CD from which the same guest boots.
+///
+/// # Panics
+/// As [`guest_image`].
+#[track_caller]
+pub fn guest_iso() -> PathBuf {
+    guest_image().with_file_name("guest.iso")
+}
+
 /// An empty disk of 64 MiB, for desktops that need not boot.
 ///
 /// # Panics

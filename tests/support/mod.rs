@@ -30,7 +30,7 @@ pub use console::Console;
 pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
 pub use from::{connect, post_from, post_with};
-pub use lab::{LabNode, empty_image, guest_image};
+pub use lab::{LabNode, empty_image, guest_image, guest_iso};
 pub use log::Log;
 pub use mail::{Letter, MailServer};
 pub use provider::Provider;

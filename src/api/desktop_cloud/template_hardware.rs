@@ -155,7 +155,8 @@ fn cpu_name(name: &str) -> Result<String> {
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<TemplateHardware>> {
     let template = app.templates.find(call.uuid("template_uuid")?)?;
     let saved = app.templates.saved_hardware(&template)?;
-    let boots = app.images.base_image(template.base_image)?.boots;
+    let image = template.base_image.map(|image| app.images.base_image(image)).transpose()?;
+    let boots = image.and_then(|image| image.boots);
     let fitting = hardware::fitting_disk(&os_type::simple(&template.os_type), boots);
     Ok(Data(TemplateHardware {
         hardware: template.hardware.into(),

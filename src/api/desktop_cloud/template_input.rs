@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::api::{input, time};
 use crate::desktops::templates::{
-    Change, Classify, CopyTemplate, DiskChange, MEMORY_LIMIT_GIB, NewDisk, NewTemplate, Place,
-    SIZE_LIMIT, VCPU_LIMIT,
+    Change, Classify, CopyTemplate, DiskChange, MEMORY_LIMIT_GIB, NewDisk, NewSystem, NewTemplate,
+    Place, SIZE_LIMIT, VCPU_LIMIT,
 };
 use crate::error::{Error, Result};
 use crate::images::os_type;
@@ -38,14 +38,18 @@ pub struct CreateInput {
     #[serde(deserialize_with = "input::number")]
     ram: f64,
     system_disk: SystemDisk,
+    /// Instead of `system_disk.image_id`: the system disk is empty, and the machine boots from this ISO, to be installed.
+    #[serde(default)]
+    iso_uuid: Option<Uuid>,
     #[serde(default)]
     data_disks: Vec<DataDisk>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct SystemDisk {
-    /// Uuid of the base image.
-    image_id: Uuid,
+    /// Uuid of the base image, unless there is an `iso_uuid`.
+    #[serde(default)]
+    image_id: Option<Uuid>,
     /// GB
     #[serde(deserialize_with = "input::number")]
     size: f64,
@@ -146,6 +150,14 @@ impl CreateInput {
                 disk.inx.or(disk.boot_index).ok_or_else(|| input::missing("data_disks.inx"))?;
             Ok(NewDisk { index, size: bytes("data_disks.size", disk.size)? })
         };
+        let system = match (self.system_disk.image_id, self.iso_uuid) {
+            (Some(image), None) => NewSystem::Image(image),
+            (None, Some(iso)) => NewSystem::Iso(iso),
+            (None, None) => return Err(input::missing("system_disk.image_id")),
+            (Some(_), Some(_)) => {
+                return Err(Error::bad_input("image-and-iso").arg("field", "iso_uuid"));
+            }
+        };
         Ok(NewTemplate {
             name: input::name("name", &self.name)?,
             desc: input::text("desc", &self.desc.unwrap_or_default())?,
@@ -155,7 +167,7 @@ impl CreateInput {
             vcpu: vcpu(self.vcpu)?,
             memory_mib: mebibytes(self.ram)?,
             hardware: None,
-            image: self.system_disk.image_id,
+            system,
             system_size: bytes("system_disk.size", self.system_disk.size)?,
             data_disks: self.data_disks.into_iter().map(disk).collect::<Result<_>>()?,
         })

@@ -10,7 +10,7 @@ use crate::api::call::Call;
 use crate::api::{App, time, words};
 use crate::desktops::UNREADABLE;
 use crate::desktops::templates::{
-    NodeImages, Power, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
+    Disc, NodeImages, Power, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
 };
 use crate::error::{Error, Fault};
 use crate::images::os_type;
@@ -43,10 +43,12 @@ pub struct TemplateView {
     vcpu: u32,
     /// GB
     ram: f64,
-    /// Uuid of the base image.
-    image_id: Uuid,
-    image_name: String,
+    /// Uuid of the base image; null when it was installed from an ISO.
+    image_id: Option<Uuid>,
+    image_name: Option<String>,
     devices: Vec<DeviceView>,
+    /// What is in the CD drives of its own machine.
+    discs: Vec<DiscView>,
     owner: String,
     /// Desktop groups made of it.
     desktop_count: u32,
@@ -102,6 +104,21 @@ impl TemplateStatus {
             // As with desktops: on, but of no use to anybody.
             (TemplateState::Ready, PowerState::Paused | PowerState::Crashed) => Self::Error,
         }
+    }
+}
+
+/// An ISO in a CD drive.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DiscView {
+    /// 0 or 1
+    drive: u32,
+    iso_uuid: Uuid,
+    name: String,
+}
+
+impl DiscView {
+    fn of(disc: Disc) -> Self {
+        Self { drive: disc.drive, iso_uuid: disc.iso, name: disc.name }
     }
 }
 
@@ -175,6 +192,7 @@ impl TemplateView {
             image_id: template.base_image,
             image_name: line.image_name,
             devices: line.disks.into_iter().map(DeviceView::of).collect(),
+            discs: line.discs.into_iter().map(DiscView::of).collect(),
             owner: template.owner_name,
             desktop_count: line.group_count,
             instance_count: line.desktop_count,
@@ -233,7 +251,7 @@ fn reason(app: &App, call: &Call, line: &TemplateLine) -> Option<String> {
 /// What its image starts with, and its machine does not have.
 fn warning(app: &App, call: &Call, line: &TemplateLine) -> Option<String> {
     let boots = line.boots.filter(|boots| !boots.fits(line.template.hardware.firmware))?;
-    let args = [("boots", boots.word()), ("image", line.image_name.as_str())];
+    let args = [("boots", boots.word()), ("image", line.image_name.as_deref().unwrap_or_default())];
     Some(app.language.text(call.language, "template-firmware-misfit", &args))
 }
 

@@ -34,7 +34,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         changes(post("vdi.templates.create", PATH, create), "log-template-create")
             .action("create")
-            .summary("Make a template out of a base image"),
+            .summary("Make a template out of a base image, or an empty one that boots from an ISO"),
         changes(post("vdi.templates.start", PATH, start), "log-template-start")
             .action("start")
             .summary("Start templates' own machines"),
@@ -65,6 +65,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         changes(post("vdi.templates.send-key", PATH, send_key), "log-template-send-key")
             .action("send_key")
             .summary("Send Ctrl-Alt-Del to a template's own machine"),
+        changes(post("vdi.templates.attach-source", PATH, attach), "log-template-attach")
+            .action("attach_source")
+            .summary("Put an ISO into a CD drive of a template's own machine, also while it runs"),
+        changes(post("vdi.templates.detach-source", PATH, detach), "log-template-detach")
+            .action("detach_source")
+            .summary("Take an ISO, or all, out of the CD drives of a template's own machine"),
         changes(put("vdi.templates.update", PATH, update), "log-template-update")
             .summary("Change name, network, CPUs, memory and disks of a template"),
         changes(delete("vdi.templates.delete", PATH, remove), "log-template-delete")
@@ -89,6 +95,22 @@ struct Filters {
     /// 1 education, 2 personal
     classify: Option<Listed<String>>,
     pool_uuid: Option<Listed<String>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct AttachInput {
+    uuid: Uuid,
+    name: String,
+    iso_uuid: Uuid,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct DetachInput {
+    uuid: Uuid,
+    name: String,
+    /// All that there are when it is left out.
+    #[serde(default)]
+    iso_uuid: Option<Uuid>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -147,12 +169,13 @@ fn reset(app: &App, call: &mut Call, given: BatchInput) -> Result<BatchSubmissio
 /// A template that is being started to be changed: its screen comes with the answer.
 struct Edited {
     template: Uuid,
+    attach: String,
     start: BatchSubmission,
 }
 
 impl IntoAnswer for Edited {
     fn into_answer(self, app: &App, call: &Call) -> Result<Outcome> {
-        let Self { template, start } = self;
+        let Self { template, attach, start } = self;
         let with_screen = move |app: &App, call: &Call, answer: Answer| {
             let websockify_url =
                 match consoles::screen_url(app, call, Screen::Template(template), None) {
@@ -160,7 +183,7 @@ impl IntoAnswer for Edited {
                     Err(error) if error.key() == "screen-off" => None,
                     Err(error) => return Err(error),
                 };
-            Ok(answer.and(to_value(&EditedView { websockify_url, attach: "" })?))
+            Ok(answer.and(to_value(&EditedView { websockify_url, attach })?))
         };
         start.into_answer(app, call)?.then(app, call, with_screen)
     }
@@ -176,18 +199,31 @@ impl IntoAnswer for Edited {
 struct EditedView {
     /// Good once and for 30 seconds; null while it is not on, then `get_console` gives one.
     websockify_url: Option<String>,
-    /// Uuid of the ISO that is in its drive; empty when there is none.
-    attach: &'static str,
+    /// Uuid of the ISO that is in its first drive with one; empty when there is none.
+    attach: String,
 }
 
 fn edit(app: &App, call: &mut Call, given: Named) -> Result<Edited> {
     let template = given.uuid;
-    Ok(Edited { template, start: power(app, call, TemplatePowerAction::Edit, &[given])? })
+    let start = power(app, call, TemplatePowerAction::Edit, &[given])?;
+    let first = app.templates.discs(template)?.into_iter().next();
+    let attach = first.map_or_else(String::new, |disc| disc.iso.to_string());
+    Ok(Edited { template, attach, start })
 }
 
 fn save(app: &App, call: &mut Call, given: SaveInput) -> Result<SubmittedOperation> {
     call.about(given.name.clone());
     app.templates.save(&call.actor, given.uuid, given.time()?, &given.note()?)
+}
+
+fn attach(app: &App, call: &mut Call, given: AttachInput) -> Result<SubmittedOperation> {
+    call.about(given.name);
+    app.templates.attach(&call.actor, given.uuid, given.iso_uuid)
+}
+
+fn detach(app: &App, call: &mut Call, given: DetachInput) -> Result<SubmittedOperation> {
+    call.about(given.name);
+    app.templates.detach(&call.actor, given.uuid, given.iso_uuid)
 }
 
 fn send_key(app: &App, call: &mut Call, given: Named) -> Result<Done> {

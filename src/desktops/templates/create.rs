@@ -1,8 +1,9 @@
-//! Making a template, out of a base image or as a copy of another template: what is asked for, and its rows. The rest
+//! Making a template, out of a base image, to be installed from an ISO, or as a copy of another template: what is asked for, and its rows. The rest
 //! is done on the node, in `make.rs`.
 
 use std::net::Ipv4Addr;
 
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::layers::new_copy;
@@ -13,11 +14,11 @@ use super::store::{self, Layer};
 use super::{Classify, Template, TemplateDisk, Templates, ready};
 use crate::desktops::hardware;
 use crate::error::{Error, Result};
-use crate::images::{self, Image, ImageKind, ImageState, os_type};
+use crate::images::{self, Image, ImageKind, os_type, require_ready};
 use crate::inventory::FIRST_CONNECTION;
-use crate::node::protocol::{DiskRole, FirmwareState, Hardware};
+use crate::node::protocol::{BootDevice, DiskRole, FirmwareState, Hardware};
 use crate::operations::{Actor, Lock, NewOperation, PERCENT, SubmittedOperation};
-use crate::store::{DiskId, Tx};
+use crate::store::{DiskId, TemplateId, Tx};
 
 /// A data disk to be made. Bytes.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,16 @@ pub struct NewDisk {
     pub size: u64,
 }
 
-/// A template to be made of a base image. Bytes.
+/// What is on the system disk of a new template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewSystem {
+    /// That of this base image.
+    Image(Uuid),
+    /// Nothing: the machine boots from this ISO, which installs it.
+    Iso(Uuid),
+}
+
+/// A template to be made of a base image or to be installed. Bytes.
 #[derive(Debug, Clone)]
 pub struct NewTemplate {
     pub name: String,
@@ -39,7 +49,7 @@ pub struct NewTemplate {
     pub memory_mib: u64,
     /// What fits its system, when nobody says otherwise.
     pub hardware: Option<Hardware>,
-    pub image: Uuid,
+    pub system: NewSystem,
     pub system_size: u64,
     pub data_disks: Vec<NewDisk>,
 }
@@ -54,18 +64,17 @@ pub struct CopyTemplate {
 }
 
 impl Templates {
-    /// Makes a template out of a base image.
+    /// Makes a template out of a base image, or an empty one with an ISO in its CD drive.
     ///
     /// # Errors
     /// What does not fit names its field; nothing was changed then.
     pub fn create(&self, actor: &Actor, new: &NewTemplate) -> Result<(Uuid, SubmittedOperation)> {
         check_size("vcpu", new.vcpu, new.memory_mib)?;
-        let image = self.images.base_image(new.image)?;
+        let image = self.store.read(|conn| self.system_in(conn, new.system))?;
         let site = self.site(&new.place, Some(&image))?;
         check_memory(&site.node, new.memory_mib)?;
         let disks = disk_plans(new, &image)?;
-        let fitting = || hardware::fitting_disk(&os_type::simple(&new.os_type), image.boots);
-        let hardware = new.hardware.clone().unwrap_or_else(fitting);
+        let hardware = new.hardware.clone().unwrap_or_else(|| fitting(new, &image));
         hardware.check(disks.len())?;
         let template = Template {
             name: new.name.clone(),
@@ -75,23 +84,31 @@ impl Templates {
             vcpu: new.vcpu,
             memory_mib: new.memory_mib,
             hardware,
-            base_image: new.image,
+            base_image: matches!(new.system, NewSystem::Image(_)).then_some(image.uuid),
             ..site.template(actor)
         };
         let args = Args { template: template.uuid, source: None };
         let submitted = self.operations.submit(actor, |tx| {
-            let image = self.images.base_image_in(tx, new.image)?;
-            if image.kind != ImageKind::Base(site.pool_id) {
-                return Err(Error::not_found("image-unknown").arg("uuid", new.image));
+            let image = self.system_in(tx, new.system)?;
+            if matches!(image.kind, ImageKind::Base(pool) if pool != site.pool_id) {
+                return Err(Error::not_found("image-unknown").arg("uuid", image.uuid));
             }
-            if image.state != ImageState::Ready {
-                return Err(Error::busy("image-not-ready").arg("name", image.name));
+            require_ready(&image)?;
+            let id = self.insert(tx, &template, &site, &disks, new.place.address)?;
+            if let NewSystem::Iso(iso) = new.system {
+                store::insert_disc(tx, id, 0, iso)?;
             }
-            self.insert(tx, &template, &site, &disks, new.place.address)?;
             let operation = NewOperation::new(CREATE, &args, template.uuid, &template.name)?;
             Ok(operation.counting_to(PERCENT))
         })?;
         Ok((template.uuid, submitted))
+    }
+
+    fn system_in(&self, conn: &Connection, system: NewSystem) -> Result<Image> {
+        match system {
+            NewSystem::Image(uuid) => self.images.base_image_in(conn, uuid),
+            NewSystem::Iso(uuid) => self.images.iso_in(conn, uuid),
+        }
     }
 
     /// Makes a template with the disks of another one's newest version. The copy stands alone.
@@ -161,7 +178,7 @@ impl Templates {
         site: &Site,
         disks: &[DiskPlan],
         address: Option<Ipv4Addr>,
-    ) -> Result<()> {
+    ) -> Result<TemplateId> {
         store::require_free_name(tx, &template.name, None)?;
         let template_id = store::insert(tx, template)?;
         for plan in disks {
@@ -192,7 +209,7 @@ impl Templates {
             images::note_copy(tx, &copy)?;
         }
         self.networks.reserve(tx, site.subnet.id, template.uuid, address)?;
-        Ok(())
+        Ok(template_id)
     }
 }
 
@@ -206,9 +223,19 @@ struct DiskPlan {
     state: FirmwareState,
 }
 
+/// What fits its system; one that is to be installed boots from its CD first.
+fn fitting(new: &NewTemplate, image: &Image) -> Hardware {
+    let mut hardware = hardware::fitting_disk(&os_type::simple(&new.os_type), image.boots);
+    if matches!(new.system, NewSystem::Iso(_)) {
+        hardware.boot = vec![BootDevice::Cd, BootDevice::Disk];
+    }
+    hardware
+}
+
 fn disk_plans(new: &NewTemplate, image: &Image) -> Result<Vec<DiskPlan>> {
     check_disk_size(new.system_size)?;
-    if new.system_size < image.virtual_size {
+    let below = matches!(new.system, NewSystem::Image(_)).then_some(image.uuid);
+    if below.is_some() && new.system_size < image.virtual_size {
         return Err(Error::bad_input("disk-smaller-than-image")
             .arg("field", "system_disk.size")
             .arg("name", &image.name)
@@ -227,7 +254,7 @@ fn disk_plans(new: &NewTemplate, image: &Image) -> Result<Vec<DiskPlan>> {
         role: DiskRole::System,
         position: 0,
         size: new.system_size,
-        below: Some(new.image),
+        below,
         state: FirmwareState::default(),
     }];
     for (position, disk) in (1..).zip(data) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::store::PlacedDisc;
 use super::{Template, Templates, store};
 use crate::desktops::spec::{Plan, Restore, Storages};
 use crate::error::{Error, Result};
@@ -11,8 +12,8 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
-    DiskRole, DomainSpec, FirmwareState, Hardware, ItemResult, LayerRef, NicSpec, OwnerKind,
-    Progress, TemplateLayers,
+    DiskRole, DomainSpec, FirmwareState, Hardware, ItemResult, LayerKind, LayerRef, NicSpec,
+    OwnerKind, Progress, TemplateLayers,
 };
 use crate::operations::Execution;
 use crate::store::NodeId;
@@ -33,10 +34,16 @@ impl Templates {
     /// Its own domain as the rows say.
     pub(super) fn own_spec(&self, template: &Template) -> Result<DomainSpec> {
         let storages = self.storages(template.node_id)?;
-        let (disks, lease) = self.store.read(|conn| {
+        let (disks, discs, lease) = self.store.read(|conn| {
             let disks = store::own_layers(conn, template)?;
-            Ok((disks, self.networks.lease(conn, template.uuid)?))
+            let discs = store::placed_discs(conn, template.id, template.node_id)?;
+            Ok((disks, discs, self.networks.lease(conn, template.uuid)?))
         })?;
+        let disc = |placed: PlacedDisc| {
+            let storage = placed.storage.unwrap_or_else(|| storages.system.clone());
+            (placed.drive, LayerRef { uuid: placed.iso, kind: LayerKind::Iso, storage })
+        };
+        let discs: Vec<(u32, LayerRef)> = discs.into_iter().map(disc).collect();
         let no_address =
             || Error::internal(format_args!("template {} has no address", template.uuid));
         let lease = lease.ok_or_else(no_address)?;
@@ -53,6 +60,7 @@ impl Templates {
             memory_mib: template.memory_mib,
             hardware: &template.hardware,
             disks: &disks,
+            discs: &discs,
             storages: &storages,
             restore: Restore::NEVER,
             nic: &nic,
@@ -130,7 +138,8 @@ impl Templates {
         let (disks, layers, base) = self.store.read(|conn| {
             let disks = store::disks(conn, template.id)?;
             let layers = store::placed_layers(conn, template)?;
-            let base = self.images.base_image_in(conn, template.base_image)?;
+            let base = template.base_image.map(|image| self.images.base_image_in(conn, image));
+            let base = base.transpose()?;
             Ok((disks, layers, base))
         })?;
         let refs: Vec<LayerRef> = layers.iter().map(store::PlacedLayer::layer_ref).collect();
@@ -147,8 +156,8 @@ impl Templates {
                 let chain = store::chain(&layers, disk.top);
                 let own: u64 = chain.iter().map(|placed| size_of(placed.layer.uuid)).sum();
                 let on_base = chain.last().is_some_and(|placed| placed.layer.below.is_some());
-                let below =
-                    if on_base && disk.role == DiskRole::System { base.disk_size } else { 0 };
+                let base = base.as_ref().filter(|_| on_base && disk.role == DiskRole::System);
+                let below = base.map_or(0, |base| base.disk_size);
                 store::set_disk_used(tx, disk.id, own + below)?;
             }
             Ok(())

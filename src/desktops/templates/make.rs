@@ -64,7 +64,10 @@ fn image(templates: &Templates, args: &Args, execution: &Execution) -> Result<()
         return Ok(());
     }
     let template = templates.find(args.template)?;
-    let image = templates.images.base_image(template.base_image)?;
+    let Some(image) = template.base_image else {
+        return templates.ship_discs(&template, execution);
+    };
+    let image = templates.images.base_image(image)?;
     let node = templates.inventory.node_by_id(template.node_id)?;
     let mut told = |done, total| execution.progress(done, total);
     templates.images.ensure_on(&image, &node, execution.cancel_flag(), &mut told).map(drop)

@@ -18,12 +18,13 @@
 //!   history.rs its versions                    revert.rs   back to an older one
 //!   flatten.rs short chains                    downloads.rs  who may fetch which file
 //!   tidy.rs    what is needed no more          machine.rs  its own domain on its node
-//!   layers.rs  rows of layers in the making
+//!   layers.rs  rows of layers in the making       discs.rs   ISOs in its CD drives
 //! ```
 
 mod change;
 mod create;
 mod delete;
+mod discs;
 mod downloads;
 mod export;
 mod flatten;
@@ -46,13 +47,13 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 pub use change::{Change, DiskChange};
-pub use create::{CopyTemplate, NewDisk, NewTemplate};
+pub use create::{CopyTemplate, NewDisk, NewSystem, NewTemplate};
 pub use export::Download;
 pub use history::Version;
 pub use limits::{MEMORY_LEAST, MEMORY_LIMIT_GIB, SIZE_LIMIT, VCPU_LIMIT};
 pub use power::TemplatePowerAction;
 pub use site::Place;
-pub use store::{TemplateLine, VersionCopy};
+pub use store::{Disc, TemplateLine, VersionCopy};
 pub use template::{Classify, Power, Template, TemplateDisk, TemplateState, device_name};
 
 use crate::error::{Error, Result};
@@ -105,6 +106,7 @@ impl Templates {
         power::register(&templates);
         save::register(&templates);
         change::register(&templates);
+        discs::register(&templates);
         delete::register(&templates);
         export::register(&templates);
         flatten::register(&templates);

@@ -87,7 +87,7 @@ impl Site {
             vcpu: 1,
             memory_mib: 0,
             hardware: Hardware::first(),
-            base_image: Uuid::nil(),
+            base_image: None,
             version: 0,
             state: TemplateState::Creating,
             fault: None,

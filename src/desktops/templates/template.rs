@@ -118,7 +118,8 @@ pub struct Template {
     pub memory_mib: u64,
     /// Of its own machine; desktops get what their version was saved on.
     pub hardware: Hardware,
-    pub base_image: Uuid,
+    /// None of one that was installed from an ISO.
+    pub base_image: Option<Uuid>,
     /// Newest saved version; 0 while it is being made.
     pub version: u32,
     pub state: TemplateState,

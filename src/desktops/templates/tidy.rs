@@ -17,6 +17,8 @@ impl Templates {
         let templates = self.clone();
         self.inventory.attend(Duty::LeftSaves, move |node| templates.end_left(node));
         let templates = self.clone();
+        self.inventory.attend(Duty::EjectedDiscs, move |node| templates.note_ejected(node));
+        let templates = self.clone();
         self.inventory.attend(Duty::UnusedLayers, move |node| {
             templates.remove_left_exports(node).and(templates.remove_unused_layers_on(node))
         });

@@ -35,6 +35,10 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::DefineDomains { domains, started } => {
             Ok(Reply::Items(hypervisor.define_domains(&domains, &started, call)))
         }
+        Request::SetDrives { domain } => {
+            hypervisor.set_drives(&domain).map(|was_locked| Reply::Drives { was_locked })
+        }
+        Request::ListEjected => hypervisor.list_ejected().map(Reply::Ejected),
         Request::RemoveDomains { domains } => {
             Ok(Reply::Items(hypervisor.remove_domains(&domains, call)))
         }

@@ -82,6 +82,22 @@ impl NodeClient {
         items(self.call_watched(Request::Power { action, domains, patience }, watch)?)
     }
 
+    /// Puts into a domain's CD drives what the spec says. Whether a guest had a disc locked, which was taken all the same.
+    pub fn set_drives(&self, domain: DomainSpec) -> Result<bool> {
+        match self.call(Request::SetDrives { domain })? {
+            Reply::Drives { was_locked } => Ok(was_locked),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Domains and places of the drives that guests of templates opened with a disc in them.
+    pub fn list_ejected(&self) -> Result<Vec<(Uuid, u32)>> {
+        match self.call(Request::ListEjected)? {
+            Reply::Ejected(drives) => Ok(drives),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     pub fn send_ctrl_alt_del(&self, domain: Uuid) -> Result<()> {
         done(self.call(Request::SendCtrlAltDel { domain })?)
     }

@@ -152,7 +152,11 @@ pub enum Reply {
     Picture(#[serde(with = "serde_bytes")] Vec<u8>),
     Prefixes(Vec<(Ipv4Addr, u8)>),
     Networks(Vec<Uuid>),
-    Received { size: u64, md5: String, sha256: String },
+    Received {
+        size: u64,
+        md5: String,
+        sha256: String,
+    },
     Image(ImageFacts),
     Images(Vec<ImageFacts>),
     Firmware(FirmwareState),
@@ -160,6 +164,12 @@ pub enum Reply {
     Published(BTreeMap<Uuid, TemplateLayers>),
     Checks(Vec<Check>),
     SshKeys(Vec<InstalledKey>),
+    /// Whether a guest had one of its discs locked, which was taken all the same.
+    Drives {
+        was_locked: bool,
+    },
+    /// Domains and places of drives.
+    Ejected(Vec<(Uuid, u32)>),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -170,6 +180,8 @@ pub enum Event {
     DomainGone { uuid: Uuid },
     /// A domain of this installation is there and cannot be read; see [`DomainList::unreadable`].
     DomainUnreadable { uuid: Uuid, fault: Box<Fault> },
+    /// The tray of a CD drive of a domain was opened: by its guest, unless the disc is being changed.
+    TrayOpened { uuid: Uuid },
     /// A network of this installation went down, or its DHCP server, and the agent could not bring it back.
     NetworkDown { uuid: Uuid },
     /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows

@@ -108,6 +108,10 @@ requests! {
     /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
     /// `started`: those of them that ran before; what their disks keep must be there.
     DefineDomains { domains: Vec<DomainSpec>, started: Vec<Uuid> } => Long, Light, Items;
+    /// Puts into a domain's CD drives what the spec says, at once when it runs; all else stays as it is.
+    SetDrives { domain: DomainSpec } => Long, Light, Drives;
+    /// Drives of running templates' machines that their guests opened with a disc in them.
+    ListEjected => Short, Light, Ejected;
     /// Destroys, undefines and deletes the disks. An absent one counts as removed; one that cannot be read goes too.
     RemoveDomains { domains: Vec<Uuid> } => Long, Light, Items;
     /// Turns domains on, off or over. `patience`: seconds that a guest gets to shut itself down.

@@ -372,7 +372,7 @@ export interface paths {
         get: operations["vdi.templates.list"];
         /** Change name, network, CPUs, memory and disks of a template */
         put: operations["vdi.templates.update"];
-        /** Make a template out of a base image */
+        /** Make a template out of a base image, or an empty one that boots from an ISO */
         post: operations["vdi.templates.create"];
         /** Delete templates that no desktop group uses */
         delete: operations["vdi.templates.delete"];
@@ -2324,7 +2324,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         CarrelNodesDetailProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -2497,7 +2497,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         CarrelNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -4396,7 +4396,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         VdiComputeNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -4569,7 +4569,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         VdiControllerNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -5712,6 +5712,13 @@ export interface components {
             created_at: string;
             updated_at: string | null;
         };
+        VdiTemplatesAttachSourceInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /** Format: uuid */
+            iso_uuid: string;
+        };
         VdiTemplatesCopyInput: {
             /** Format: uuid */
             template_uuid: string;
@@ -5780,14 +5787,21 @@ export interface components {
              */
             ram: number;
             system_disk: components["schemas"]["VdiTemplatesCreateSystemDisk"];
+            /**
+             * Format: uuid
+             * @description Instead of `system_disk.image_id`: the system disk is empty, and the machine boots from this ISO, to be installed.
+             * @default null
+             */
+            iso_uuid?: string | null;
             data_disks?: components["schemas"]["VdiTemplatesCreateDataDisk"][];
         };
         VdiTemplatesCreateSystemDisk: {
             /**
              * Format: uuid
-             * @description Uuid of the base image.
+             * @description Uuid of the base image, unless there is an `iso_uuid`.
+             * @default null
              */
-            image_id: string;
+            image_id?: string | null;
             /**
              * Format: double
              * @description GB
@@ -5802,6 +5816,17 @@ export interface components {
             name: string;
             /** Format: uuid */
             uuid: string;
+        };
+        VdiTemplatesDetachSourceInput: {
+            /** Format: uuid */
+            uuid: string;
+            name: string;
+            /**
+             * Format: uuid
+             * @description All that there are when it is left out.
+             * @default null
+             */
+            iso_uuid?: string | null;
         };
         /** @description Where to fetch the file. */
         VdiTemplatesDownloadData: {
@@ -5819,7 +5844,7 @@ export interface components {
         VdiTemplatesEditEditedView: {
             /** @description Good once and for 30 seconds; null while it is not on, then `get_console` gives one. */
             websockify_url: string | null;
-            /** @description Uuid of the ISO that is in its drive; empty when there is none. */
+            /** @description Uuid of the ISO that is in its first drive with one; empty when there is none. */
             attach: string;
         };
         /** @description A thing as the caller sees it. */
@@ -5894,6 +5919,17 @@ export interface components {
              */
             used: number;
         };
+        /** @description An ISO in a CD drive. */
+        VdiTemplatesListDiscView: {
+            /**
+             * Format: uint32
+             * @description 0 or 1
+             */
+            drive: number;
+            /** Format: uuid */
+            iso_uuid: string;
+            name: string;
+        };
         /** @description How a template is. */
         VdiTemplatesListTemplateStatus: ("inactive" | "error") | "active" | "updating";
         /** @description A template. */
@@ -5936,11 +5972,13 @@ export interface components {
             ram: number;
             /**
              * Format: uuid
-             * @description Uuid of the base image.
+             * @description Uuid of the base image; null when it was installed from an ISO.
              */
-            image_id: string;
-            image_name: string;
+            image_id: string | null;
+            image_name: string | null;
             devices: components["schemas"]["VdiTemplatesListDeviceView"][];
+            /** @description What is in the CD drives of its own machine. */
+            discs: components["schemas"]["VdiTemplatesListDiscView"][];
             owner: string;
             /**
              * Format: uint32
@@ -8110,6 +8148,14 @@ export interface operations {
                     /** @constant */
                     action: "send_key";
                     param: components["schemas"]["VdiTemplatesSendKeyInput"];
+                } | {
+                    /** @constant */
+                    action: "attach_source";
+                    param: components["schemas"]["VdiTemplatesAttachSourceInput"];
+                } | {
+                    /** @constant */
+                    action: "detach_source";
+                    param: components["schemas"]["VdiTemplatesDetachSourceInput"];
                 } | {
                     /** @constant */
                     action: "download";

@@ -28,6 +28,7 @@ const ROWS: &str = "
     SELECT 'layer ' || uuid || ' ' || coalesce(version, '-') FROM template_layers UNION ALL
     SELECT 'copy ' || layer || ' ' || node_id || ' ' || state FROM layer_copies UNION ALL
     SELECT 'image ' || uuid || ' ' || name || ' ' || state FROM images UNION ALL
+    SELECT 'disc ' || template_id || ' ' || iso FROM template_discs UNION ALL
     SELECT 'download ' || uuid FROM template_exports UNION ALL
     SELECT 'user ' || name FROM users UNION ALL
     SELECT 'to be a user ' || import || ' ' || line FROM user_imports UNION ALL

@@ -211,6 +211,17 @@ fn template(bench: &Bench, name: &str) -> Value {
     named(&bench.template(name), name)
 }
 
+/// A template and the ISO that comes into its drive.
+fn disc(bench: &Bench, name: &str) -> Value {
+    let iso = supply::iso(bench, &format!("{name}iso"));
+    json!({"uuid": bench.template(name), "name": name, "iso_uuid": iso["uuid"]})
+}
+
+fn discs_of(bench: &Bench, given: &Value) -> i64 {
+    let sql = "SELECT count(*) FROM template_discs d JOIN templates t ON t.id = d.template_id WHERE t.uuid =";
+    bench.count(&format!("{sql} '{}'", text(given, "uuid")))
+}
+
 fn running_template(bench: &Bench, name: &str) -> Value {
     let template = template(bench, name);
     bench.site.done(switch(bench, "start", &template));
@@ -306,6 +317,24 @@ fn templates() -> Vec<Kind> {
                 |bench, given| count_of(bench, given, "1") == 0,
             )
         },
+        asked(
+            "template-attach",
+            Lane::Copy,
+            disc,
+            |bench, given| bench.site.admin.action(TEMPLATES, "attach_source", given.clone()),
+            |bench, given| discs_of(bench, given) == 1,
+        ),
+        asked(
+            "template-detach",
+            Lane::Quick,
+            |bench, name| {
+                let given = disc(bench, name);
+                bench.site.done(bench.site.admin.action(TEMPLATES, "attach_source", given.clone()));
+                given
+            },
+            |bench, given| bench.site.admin.action(TEMPLATES, "detach_source", given.clone()),
+            |bench, given| discs_of(bench, given) == 0,
+        ),
         asked(
             "template-save",
             Lane::Copy,

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
+use super::discs::{Disc, discs_of};
 use super::{disk_of, template};
 use crate::desktops::templates::template::{Template, TemplateDisk};
 use crate::error::{Fault, Result};
@@ -25,7 +26,7 @@ static TEMPLATES: Listing = Listing {
          b.name AS image_name, b.boots, n.status AS node_status, n.fault AS node_fault, t.started_at",
     from: "templates t JOIN pools p ON p.id = t.pool_id JOIN nodes n ON n.id = t.node_id \
          JOIN networks w ON w.id = t.network_id JOIN subnets s ON s.id = t.subnet_id \
-         JOIN images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
+         LEFT JOIN images b ON b.uuid = t.base_image LEFT JOIN addresses a ON a.owner = t.uuid",
     columns: &[
         Column::integer("id", "t.id"),
         Column::exact("uuid", "t.uuid"),
@@ -64,13 +65,14 @@ pub struct TemplateLine {
     pub subnet_start: Ipv4Addr,
     pub subnet_end: Ipv4Addr,
     pub address: Option<Ipv4Addr>,
-    pub image_name: String,
+    pub image_name: Option<String>,
     /// Which firmware its image starts with.
     pub boots: Option<Boots>,
     /// Why its node cannot say how it is.
     pub node_fault: Option<Fault>,
     pub started_at: Option<i64>,
     pub disks: Vec<TemplateDisk>,
+    pub discs: Vec<Disc>,
     /// Why its newest version cannot be used on its node.
     pub version_fault: Option<Fault>,
     /// Desktop groups made of it.
@@ -106,6 +108,7 @@ fn line(row: &Row<'_>) -> Result<TemplateLine> {
         node_fault: if is_active { None } else { rows::json(row, "node_fault")? },
         started_at: row.get("started_at")?,
         disks: Vec::new(),
+        discs: Vec::new(),
         version_fault: None,
         group_count: 0,
         desktop_count: 0,
@@ -117,7 +120,7 @@ fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(number)
 }
 
-/// Disks, counts and faults of a whole page, in five queries.
+/// Disks, discs, counts and faults of a whole page, in six queries.
 fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<TemplateLine>> {
     let ids = rows::in_numbers(lines.iter().map(|line| line.template.id));
     let groups = counts(
@@ -143,6 +146,7 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
         ),
     )?;
     let mut disks = disks_of(conn, &ids)?;
+    let mut discs = discs_of(conn, &ids)?;
     let mut faults = version_faults(conn, &ids)?;
     for line in &mut lines {
         let id = line.template.id;
@@ -150,6 +154,7 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
         line.desktop_count = desktops.get(&id).copied().unwrap_or(0);
         line.outdated_count = outdated.get(&id).copied().unwrap_or(0);
         line.disks = disks.remove(&id).unwrap_or_default();
+        line.discs = discs.remove(&id).unwrap_or_default();
         line.version_fault = faults.remove(&id);
     }
     Ok(lines)

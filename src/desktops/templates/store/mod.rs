@@ -1,10 +1,12 @@
 //! Rows of templates and their disks.
 
+mod discs;
 mod exports;
 mod layers;
 mod list;
 mod versions;
 
+pub use discs::{Disc, PlacedDisc, delete_disc, discs, insert_disc, placed_discs};
 pub use exports::*;
 pub use layers::*;
 pub use list::*;
@@ -123,7 +125,7 @@ pub fn insert(tx: &Tx<'_>, template: &Template) -> Result<TemplateId> {
             template.subnet_id,
             template.vcpu,
             template.memory_mib as i64,
-            template.base_image.to_string(),
+            template.base_image.map(|uuid| uuid.to_string()),
             template.state.word(),
             template.owner_name,
             template.created_at,
@@ -350,7 +352,10 @@ fn template(row: &Row<'_>) -> Result<Template> {
         vcpu: row.get("vcpu")?,
         memory_mib: rows::unsigned(row, "memory_mib")?,
         hardware: hardware_of(row)?,
-        base_image: rows::uuid(row, "base_image")?,
+        base_image: row
+            .get::<_, Option<String>>("base_image")?
+            .map(|_| rows::uuid(row, "base_image"))
+            .transpose()?,
         version: row.get("version")?,
         state: TemplateState::parse(&row.get::<_, String>("state")?)?,
         fault: rows::json(row, "fault")?,

@@ -68,6 +68,9 @@ impl Inner {
             None => xml::domain_name(spec),
         };
         self.hand_over(spec)?;
+        for iso in spec.cds.iter().filter_map(|cd| cd.iso.as_ref()) {
+            self.disks.present_layer(iso)?;
+        }
         let known = existing.as_ref().map(|(_, metadata)| metadata);
         let spec = &as_it_stands(spec, known, version, published.as_ref());
         self.require_firmware(spec)?;

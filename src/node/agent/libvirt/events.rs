@@ -26,6 +26,8 @@ pub enum Signal {
     Changed { domain: Uuid, change: Change },
     /// The guest was reset without QEMU having ended.
     Rebooted { domain: Uuid },
+    /// The tray of a CD drive was opened, by the guest or for another disc.
+    TrayOpened { domain: Uuid },
     /// A network was stopped, by whomever.
     NetworkStopped { network: Uuid },
     /// The process that gives a network's guests their addresses ended; `at_once`: soon after it had begun.
@@ -92,6 +94,9 @@ type IoError = unsafe extern "C" fn(
     *mut c_void,
 );
 
+type TrayChange =
+    unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *const c_char, c_int, *mut c_void);
+
 /// Callbacks registered on a connection.
 pub struct Subscription {
     connect: Connect,
@@ -112,17 +117,19 @@ impl Subscription {
             close_registered: false,
         };
         subscription.watch_close(sink)?;
-        // SAFETY: libvirt calls back with the signature that belongs to the event's number, which for these two
+        // SAFETY: libvirt calls back with the signature that belongs to the event's number, which for these three
         // numbers is the function's real one; the generic type is only what the C interface takes for all.
-        let (lifecycle, io_error) = unsafe {
+        let (lifecycle, io_error, tray_change) = unsafe {
             (
                 std::mem::transmute::<Lifecycle, Generic>(on_lifecycle),
                 std::mem::transmute::<IoError, Generic>(on_io_error),
+                std::mem::transmute::<TrayChange, Generic>(on_tray_change),
             )
         };
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_REBOOT, on_reboot, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_IO_ERROR, io_error, sink)?;
+        subscription.watch(sys::VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, tray_change, sink)?;
         subscription.watch_networks(sink)?;
         Ok(subscription)
     }
@@ -332,6 +339,24 @@ unsafe extern "C" fn on_io_error(
     unsafe {
         if let Some(domain) = uuid_of(domain) {
             send(opaque, Signal::Changed { domain, change: Change::Other });
+        }
+    }
+}
+
+unsafe extern "C" fn on_tray_change(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    _alias: *const c_char,
+    reason: c_int,
+    opaque: *mut c_void,
+) {
+    if reason as sys::virDomainEventTrayChangeReason != sys::VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN {
+        return;
+    }
+    // SAFETY: as in `on_lifecycle`.
+    unsafe {
+        if let Some(domain) = uuid_of(domain) {
+            send(opaque, Signal::TrayOpened { domain });
         }
     }
 }

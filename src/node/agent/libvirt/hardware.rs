@@ -51,6 +51,13 @@ struct VideoView {
     resolution: Option<(u32, u32)>,
 }
 
+impl HardwareView<'_> {
+    /// On which the CD drives are.
+    pub const fn cd_bus(&self) -> &'static str {
+        self.cd_bus
+    }
+}
+
 pub fn view(hardware: &Hardware) -> HardwareView<'_> {
     let is_plain = hardware.disk_bus == DiskBus::Ide || hardware.chipset == Chipset::I440fx;
     HardwareView {

@@ -67,6 +67,7 @@ mod define;
 mod departures;
 mod device;
 mod domains;
+mod drives;
 mod errors;
 mod events;
 mod firmware_state;

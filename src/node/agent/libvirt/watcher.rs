@@ -114,6 +114,12 @@ impl Watcher<'_> {
                 restorer::rebooted(self.inner, domain);
                 Some(domain)
             }
+            Signal::TrayOpened { domain } => {
+                if self.inner.known.has(domain) {
+                    self.inner.events.send(Event::TrayOpened { uuid: domain });
+                }
+                None
+            }
             Signal::NetworkStopped { network } | Signal::DhcpEnded { network, at_once: false } => {
                 self.inner.mend_network_soon(network);
                 None

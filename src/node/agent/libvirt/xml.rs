@@ -170,6 +170,27 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
     }
 }
 
+/// A CD drive of a domain, with what is at `path` in it.
+pub fn drive(path: Option<&str>, target: &str, bus: &str, own_disks: bool) -> Result<String> {
+    #[derive(Serialize)]
+    struct DriveView<'a> {
+        cd: CdView<'a>,
+        hardware: Bus<'a>,
+        setting: Owner,
+    }
+    #[derive(Serialize)]
+    struct Bus<'a> {
+        cd_bus: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Owner {
+        own_disks: bool,
+    }
+    let cd = CdView { path, target: target.to_owned() };
+    let (hardware, setting) = (Bus { cd_bus: bus }, Owner { own_disks });
+    render("drive.xml", DriveView { cd, hardware, setting })
+}
+
 /// Whether any disk is made anew at every start.
 pub fn restores(spec: &DomainSpec) -> bool {
     spec.disks.iter().any(|disk| disk.restore)
@@ -308,6 +329,7 @@ fn environment() -> &'static Environment<'static> {
         environment.set_syntax(syntax.build().expect("the standard delimiters"));
         for (name, source) in [
             ("domain.xml", include_str!("../../../../assets/xml/domain.xml")),
+            ("drive.xml", include_str!("../../../../assets/xml/drive.xml")),
             ("network.xml", include_str!("../../../../assets/xml/network.xml")),
             ("host.xml", include_str!("../../../../assets/xml/host.xml")),
             ("probe.xml", include_str!("../../../../assets/xml/probe.xml")),

@@ -1,6 +1,7 @@
 import {
   CircleClose,
   Clock,
+  Coin,
   CopyDocument,
   Cpu,
   Delete,
@@ -27,7 +28,8 @@ import type { RowAction } from '@/lib/rowAction'
 import { templateState } from '@/lib/state'
 import { useOperations } from '@/stores/operations'
 
-export type TemplateDialog = 'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history' | 'hardware'
+export type TemplateDialog =
+  'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history' | 'hardware' | 'discs'
 
 const settled = ({ status }: Template) => status !== 'updating'
 /** Something ran in it since the last version. */
@@ -52,6 +54,7 @@ export function useTemplateActions() {
     download: false,
     history: false,
     hardware: false,
+    discs: false,
   })
   const subject = shallowRef<Template>()
 
@@ -179,6 +182,14 @@ export function useTemplateActions() {
       icon: Cpu,
       when: settled,
       run: ([row]) => open('hardware', row),
+    },
+    {
+      key: 'discs',
+      needs,
+      label: t('disc.many'),
+      icon: Coin,
+      when: settled,
+      run: ([row]) => open('discs', row),
     },
     { key: 'history', label: t('version.history'), icon: Clock, run: ([row]) => open('history', row) },
     { key: 'images', label: t('template.images'), icon: Files, when: settled, run: ([row]) => open('images', row) },

@@ -1,5 +1,5 @@
 import type { TemplateInput } from '@/api/teaching'
-import type { BaseImage } from '@/api/types'
+import type { BaseImage, Iso } from '@/api/types'
 import { freeName } from '@/lib/names'
 
 /** What the reader fills in. */
@@ -7,14 +7,18 @@ type Form = TemplateInput & { data_disks: { inx: number; size: number }[] }
 
 const GROW_TO_GB = { windows: 50, other: 20 }
 
+/** What a system comes from: a disk that has it, or a CD that installs it. */
+export type Source = { kind: 'image'; of: BaseImage } | { kind: 'iso'; of: Iso }
+
 /** What a new template starts with; everything is good enough to press Next. */
-export function templateDefaults(image: BaseImage | undefined, pool: string, taken: string[]): Form {
-  const windows = /win/i.test(image?.os_type ?? '')
-  const disk = Math.max(Math.ceil(image?.virtual_size ?? 0), windows ? GROW_TO_GB.windows : GROW_TO_GB.other)
+export function templateDefaults(source: Source | undefined, pool: string, taken: string[]): Form {
+  const windows = /win/i.test(source?.of.os_type ?? '')
+  const least = source?.kind === 'image' ? Math.ceil(source.of.virtual_size) : 0
+  const disk = Math.max(least, windows ? GROW_TO_GB.windows : GROW_TO_GB.other)
   return {
-    name: image ? freeName(image.name, taken) : '',
+    name: source ? freeName(source.of.name, taken) : '',
     desc: '',
-    os_type: image?.os_type ?? '',
+    os_type: source?.of.os_type ?? '',
     classify: 1,
     pool_uuid: pool,
     network_uuid: '',
@@ -22,7 +26,8 @@ export function templateDefaults(image: BaseImage | undefined, pool: string, tak
     bind_ip: '',
     vcpu: 2,
     ram: windows ? 4 : 2,
-    system_disk: { image_id: image?.uuid ?? '', size: disk },
+    system_disk: { image_id: source?.kind === 'image' ? source.of.uuid : undefined, size: disk },
+    iso_uuid: source?.kind === 'iso' ? source.of.uuid : undefined,
     data_disks: [],
   }
 }
