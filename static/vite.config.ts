@@ -10,6 +10,9 @@ const server = process.env.CARREL_URL ?? 'http://127.0.0.1:50004'
 /** Element Plus' date picker without its style sheets, which come with the others. */
 const CALENDAR = /element-plus[\\/]es[\\/]components[\\/](date|time)-[\w-]+[\\/](?!style)/
 
+/** Parts of Element Plus that a page or two have. */
+const SELDOM = /element-plus[\\/]es[\\/]components[\\/](upload|steps)[\\/](?!style)/
+
 export default defineConfig({
   plugins: [
     vue(),
@@ -33,7 +36,8 @@ export default defineConfig({
           groups: [
             {
               name: 'libraries',
-              test: (id) => /node_modules[\\/](?!@novnc|swagger-ui|uqr|ipaddr)/.test(id) && !CALENDAR.test(id),
+              test: (id) =>
+                /node_modules[\\/](?!@novnc|swagger-ui|uqr|ipaddr)/.test(id) && !CALENDAR.test(id) && !SELDOM.test(id),
               priority: 3,
             },
             { name: 'calendar', test: CALENDAR, priority: 2 },

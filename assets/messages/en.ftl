@@ -771,7 +771,7 @@ log-key-edit = Change the API key "{ $name }"
 log-key-delete = Delete the API key "{ $name }"
 log-session-end = End a session of "{ $name }"
 log-session-end-others = End the other sessions of "{ $name }"
-log-settings-edit = Change settings of the server
+log-settings-edit = Change settings of the server { $name }
 log-policy-edit = Change the rules of signing in
 log-own-account = Change one's own account
 

@@ -729,7 +729,7 @@ log-key-edit = 修改 API 密钥“{ $name }”
 log-key-delete = 删除 API 密钥“{ $name }”
 log-session-end = 结束“{ $name }”的会话
 log-session-end-others = 结束“{ $name }”的其他会话
-log-settings-edit = 修改服务器设置
+log-settings-edit = 修改服务器设置 { $name }
 log-policy-edit = 修改登录规则
 log-own-account = 修改自己的账号
 

@@ -43,10 +43,11 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// Parts of the product that lines are of.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 12] = [
     "education",
     "templates",
     "images",
+    "isos",
     "data_network",
     "vswitch",
     "resource_pool",

@@ -92,11 +92,31 @@ fn read(app: &App, _: &mut Call, _: NoInput) -> Result<Data<SettingsView>> {
     Ok(Data(view(app.live.chosen()?, app.live.of_file())))
 }
 
-fn edit(app: &App, _: &mut Call, input: EditInput) -> Result<Data<SettingsView>> {
+fn edit(app: &App, call: &mut Call, input: EditInput) -> Result<Data<SettingsView>> {
+    let told = told(&input);
+    if !told.is_empty() {
+        call.about(told);
+    }
     let chosen = app.live.choose(|chosen| {
         chosen.shutdown_seconds = input.shutdown_seconds.unwrap_or(chosen.shutdown_seconds);
         chosen.audit_days = input.audit_days.unwrap_or(chosen.audit_days);
         chosen.upload_limit_gib = input.upload_limit_gib.unwrap_or(chosen.upload_limit_gib);
     })?;
     Ok(Data(view(chosen, app.live.of_file())))
+}
+
+/// What is changed and to what, for the log; `–` is as the settings file says.
+fn told(input: &EditInput) -> String {
+    let EditInput { shutdown_seconds, audit_days, upload_limit_gib } = input;
+    let number = |given: &Option<u32>| given.map(u64::from);
+    let given = [
+        ("shutdown_seconds", shutdown_seconds.as_ref().map(number)),
+        ("audit_days", audit_days.as_ref().map(number)),
+        ("upload_limit_gib", *upload_limit_gib),
+    ];
+    let told = given.into_iter().filter_map(|(name, value)| {
+        let value = value?.map_or_else(|| "–".to_owned(), |value| value.to_string());
+        Some(format!("{name} = {value}"))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }

@@ -41,6 +41,12 @@ pub fn uuid(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Uuid> {
     Uuid::parse_str(&text).map_err(|cause| wrong(index, cause))
 }
 
+/// A uuid, or nothing.
+pub fn optional_uuid(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Uuid>> {
+    let is_there = row.get::<_, Option<String>>(column)?.is_some();
+    is_there.then(|| uuid(row, column)).transpose()
+}
+
 /// A value that is kept as JSON, or nothing.
 pub fn json<T: DeserializeOwned>(
     row: &Row<'_>,

@@ -13,6 +13,8 @@ const CATALOGUES = {
 /** The reader's language: what was chosen last, else the browser's. */
 export const locale = useLocalStorage<Locale>('carrel.language', navigator.language.startsWith('zh') ? 'zh-CN' : 'en')
 
+if (!(locale.value in CATALOGUES)) locale.value = 'en'
+
 export const i18n = createI18n({ legacy: false, locale: locale.value })
 
 /** Shows everything in `language` as soon as its words are here; nothing if another was chosen meanwhile. */
@@ -24,4 +26,5 @@ export async function speak(language: Locale): Promise<void> {
   document.documentElement.lang = language
 }
 
-watch(locale, (language) => void speak(language))
+// Where the words are not to be had the server was updated meanwhile: the page as it is now speaks them.
+watch(locale, (language) => speak(language).catch(() => location.reload()))

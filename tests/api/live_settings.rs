@@ -51,6 +51,9 @@ fn what_is_set_holds_before_the_file_and_null_is_the_file_again() {
     needs_a_right(&auditor, "GET", SETTINGS);
     let log = admin.get(LOG).query("module", "settings").header("Accept-Language", "en").send();
     assert!(log.body.contains("Change settings of the server"), "{}", log.body);
+    for told in ["shutdown_seconds = 90, audit_days = 30", "shutdown_seconds = –"] {
+        assert!(log.body.contains(told), "{told}: {}", log.body);
+    }
 }
 
 #[test]

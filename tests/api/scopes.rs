@@ -114,6 +114,7 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
     let single =
         |list: &str, uuid: &str| caller.get(list).query("searchtype", "single").query("uuid", uuid);
     let screen = format!("{INSTANCES}{}/screen", class.desktop.0);
+    let one = format!("{ALL_DESKTOPS}/{}", class.desktop.0);
     let mut create = school.room.param("further", 1);
     create["group_uuid"] = education.clone().into();
     let capacity = ["group_uuid", "template_uuid", "network_uuid", "subnet_uuid"]
@@ -133,6 +134,9 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("vdi.edu-desktops.list", single(DESKTOPS, &class.group)),
         ("vdi.edu-instances.list", single(INSTANCES, &class.desktop.0)),
         ("carrel.desktops.list", single(ALL_DESKTOPS, &class.desktop.0)),
+        ("carrel.desktops.get", caller.get(&one)),
+        ("carrel.desktops.guest", caller.get(&format!("{one}/guest"))),
+        ("carrel.desktops.rename", caller.put(&one).json(&json!({"name": class.desktop.1}))),
         ("carrel.instances.screen", caller.get(&screen)),
         ("vdi.edu-instances.get-console", caller.action(INSTANCES, "get_console", console)),
         ("carrel.edu-desktops.capacity", capacity),
@@ -228,7 +232,7 @@ fn every_row_works_within_the_group_and_finds_nothing_beyond() {
     // A teacher may neither change nor delete, here or there.
     for (class, is_own) in [(&school.own, true), (&school.other, false)] {
         for (id, request) in rows_of(&teacher, &school, class) {
-            let manages = ["create", "update", "delete", "active", "capacity"]
+            let manages = ["create", "update", "rename", "delete", "active", "capacity"]
                 .iter()
                 .any(|end| id.ends_with(end));
             let answer = request.send();

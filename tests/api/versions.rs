@@ -299,6 +299,10 @@ fn an_abandoned_way_back_comes_to_its_end_when_the_node_is_back() {
     };
     let path = format!("/api/v1.0/templates/{template}/versions");
     let save = || json!({"name": "t", "uuid": template});
+    let machine = format!("/api/v1.0/templates/{template}/hardware");
+    let mut other = site.admin.get(&machine).send().data()["hardware"].clone();
+    other["sound"] = json!("ac97");
+    site.admin.put(&machine).json(&other).send().data();
     qemu_io(&working_disk(&storage, &template), "write -P 2 0 64k");
     site.done(site.admin.action(TEMPLATES, "save", save()));
     let back = site.done(site.admin.post(&path).json(&json!({"version": 1})));
@@ -337,6 +341,8 @@ fn an_abandoned_way_back_comes_to_its_end_when_the_node_is_back() {
     wait_until("the template to be good again", LIMIT, || row()["status"] == "inactive");
     holds(2);
     assert_eq!(row()["version"], 2);
+    // Its machine, too, is that of the version that its disks are of.
+    assert_eq!(site.admin.get(&machine).send().data()["hardware"]["sound"], "ac97");
     let layers = "SELECT count(*) FROM template_layers";
     let layers: i64 = database.query_row(layers, [], |row| row.get(0)).expect("layers");
     let files = std::fs::read_dir(storage.join("templates")).expect("templates").flatten();

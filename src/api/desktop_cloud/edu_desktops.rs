@@ -210,7 +210,8 @@ fn optional_restore<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<DataRestore>, D::Error> {
     let given = Value::deserialize(deserializer)?;
-    if given == NO_DATA_DISK || given == NO_DATA_DISK.to_string() {
+    let text = given.as_str().map(str::parse);
+    if given == NO_DATA_DISK || text == Some(Ok(NO_DATA_DISK)) {
         return Ok(Some(DataRestore::NoDataDisk));
     }
     let flag = input::optional_flag(given).map_err(D::Error::custom)?;

@@ -50,6 +50,8 @@ pub struct KnownDomain {
     /// Desktop group; `None` for a template's own.
     pub group: Option<Uuid>,
     pub restore: Restore,
+    /// What a desktop is made of; `None` for a template's own.
+    pub template: Option<Uuid>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -60,7 +62,8 @@ pub struct Plan {
     pub strange: Strange,
     /// Desktops whose domain is missing.
     pub remake: Vec<Uuid>,
-    /// Desktops that would be restored at their next start against what their group says, or not be.
+    /// Desktops that would be restored at their next start against what their group says, or not be, or be made of another
+    /// template than their group's.
     pub correct: Vec<Uuid>,
     /// Templates whose desktops would get other layers than those of the newest version.
     pub publish: Vec<Uuid>,
@@ -129,9 +132,11 @@ impl Plan {
     /// between, however quickly, may be in the rows and not in the node's answer.
     pub fn settled(mut self, before: &Known, now: &Known) -> Self {
         let was_ready = |uuid: &Uuid| before.domains.get(uuid).is_some_and(|row| row.is_ready);
-        let restores = |known: &Known, uuid: &Uuid| known.domains.get(uuid).map(|row| row.restore);
+        let made = |known: &Known, uuid: &Uuid| {
+            known.domains.get(uuid).map(|row| (row.restore, row.template))
+        };
         self.remake.retain(was_ready);
-        self.correct.retain(|uuid| restores(before, uuid) == restores(now, uuid));
+        self.correct.retain(|uuid| made(before, uuid) == made(now, uuid));
         self.publish.retain(|it| before.published.get(it) == now.published.get(it));
         self
     }
@@ -147,7 +152,7 @@ fn differing(node: NodeId, domains: &[DomainState], known: &Known, held: &Held) 
             && row.is_ready
             && group_is_free
             && !held.contains(&domain.uuid)
-            && !domain.restore.iter().all(agrees)
+            && (row.template != Some(domain.template) || !domain.restore.iter().all(agrees))
     };
     domains.iter().filter(differs).map(|domain| domain.uuid).collect()
 }
@@ -194,6 +199,7 @@ mod tests {
             version: Some(1),
             nics: Vec::new(),
             restore: vec![(DiskRole::System, true), (DiskRole::Data, false)],
+            template: Uuid::nil(),
         }
     }
 
@@ -208,7 +214,8 @@ mod tests {
 
     fn row(node_id: NodeId, is_ready: bool, is_template: bool) -> KnownDomain {
         let group = (!is_template).then(Uuid::new_v4);
-        KnownDomain { node_id, is_ready, group, restore: Restore { system: true, data: false } }
+        let restore = Restore { system: true, data: false };
+        KnownDomain { node_id, is_ready, group, restore, template: group.map(|_| Uuid::nil()) }
     }
 
     #[test]
@@ -352,6 +359,26 @@ mod tests {
         wanted.restore.data = false;
         known.domains.insert(desktop, wanted);
         assert!(plan(NODE, &found, &known, &Held::new()).correct.is_empty());
+    }
+
+    #[test]
+    fn desktops_made_of_another_template_than_their_groups_are_corrected() {
+        let desktop = Uuid::new_v4();
+        let mut known = Known::default();
+        let wanted = KnownDomain { template: Some(Uuid::new_v4()), ..row(NODE, true, false) };
+        known.domains.insert(desktop, wanted);
+        let mut state = domain(desktop);
+        let correct = |state: &DomainState| {
+            plan(NODE, &found(std::slice::from_ref(state), &[]), &known, &Held::new()).correct
+        };
+        assert_eq!(correct(&state), [desktop]);
+        let mut before = Known::default();
+        before.domains.insert(desktop, KnownDomain { template: Some(Uuid::nil()), ..wanted });
+        let planned = Plan { correct: vec![desktop], ..Plan::default() };
+        assert_eq!(planned.settled(&before, &known), Plan::default(), "changed meanwhile");
+        // As it runs it is of the former one; what counts is what it gets.
+        state.template = wanted.template.unwrap();
+        assert!(correct(&state).is_empty());
     }
 
     #[test]

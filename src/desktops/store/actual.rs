@@ -85,10 +85,11 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     let owners = found;
     let found = super::json_uuids(found)?;
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.node_id, d.state, g.uuid AS group_uuid, g.sys_restore, g.data_restore \
-         FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+        "SELECT d.uuid, d.node_id, d.state, g.uuid AS group_uuid, g.sys_restore, g.data_restore, \
+         t.uuid AS template_uuid FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         JOIN templates t ON t.id = g.template_id \
          WHERE d.node_id = ?1 OR d.uuid IN (SELECT value FROM json_each(?2)) \
-         UNION ALL SELECT uuid, node_id, state, NULL, 0, 0 FROM templates \
+         UNION ALL SELECT uuid, node_id, state, NULL, 0, 0, NULL FROM templates \
          WHERE node_id = ?1 OR uuid IN (SELECT value FROM json_each(?2))",
     )?;
     let mut rows = statement.query(params![node, found])?;
@@ -97,10 +98,8 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
         let domain = KnownDomain {
             node_id: row.get("node_id")?,
             is_ready: stage == Stage::Ready.word(),
-            group: row
-                .get::<_, Option<String>>("group_uuid")?
-                .map(|_| rows::uuid(row, "group_uuid"))
-                .transpose()?,
+            group: rows::optional_uuid(row, "group_uuid")?,
+            template: rows::optional_uuid(row, "template_uuid")?,
             restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
         };
         known.domains.insert(rows::uuid(row, "uuid")?, domain);

@@ -188,6 +188,7 @@ impl Templates {
             return Err(Error::conflict("template-must-be-off").arg("name", &template.name));
         }
         let making = in_the_making(self, template)?;
+        let template = &self.hardware_of_version(template)?;
         self.undefine(template)?;
         self.define_unwatched(template)?;
         self.publish(template, template.version)?;
@@ -196,6 +197,15 @@ impl Templates {
         let layers: Vec<Uuid> = making.iter().map(|(_, placed)| placed.layer.uuid).collect();
         self.store.write(|tx| store::delete_layers(tx, &layers))?;
         self.can_be_used_again(template, "template-revert-failed")
+    }
+
+    /// Gives the machine the hardware of its newest version, which it had before: its disks are that version's again.
+    fn hardware_of_version(&self, template: &Template) -> Result<Template> {
+        self.store.write(|tx| {
+            let hardware = store::version_hardware(tx, template.id, template.version)?;
+            store::set_hardware(tx, template.uuid, &hardware)?;
+            store::find(tx, template.uuid)
+        })
     }
 }
 
@@ -235,6 +245,7 @@ fn switch(templates: &Templates, args: &Args, execution: &Execution) -> Result<(
 }
 
 fn switch_back(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
+    templates.hardware_of_version(&templates.find(args.template)?)?;
     stand_on(templates, args, execution, |turned| turned.before)
 }
 

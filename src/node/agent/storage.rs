@@ -43,6 +43,8 @@ const PRIVATE: u32 = 0o700;
 
 /// Name of the file with the variables of a domain's UEFI.
 pub const NVRAM: &str = "nvram.fd";
+/// How a mark ends that says that the disk of this name is to go.
+pub const FORMER: &str = ".former";
 
 /// The storages that an agent was configured with.
 #[derive(Debug, Clone, Default)]

@@ -198,6 +198,8 @@ pub struct DomainState {
     pub nics: Vec<NicSpec>,
     /// The role of each disk, and whether it is restored from the next start on.
     pub restore: Vec<(DiskRole, bool)>,
+    /// The template whose disks it gets from the next start on.
+    pub template: Uuid,
 }
 
 /// The domains of an installation on one node.

@@ -9,10 +9,8 @@ use super::Disks;
 use super::inventory::names;
 use crate::error::Result;
 use crate::node::agent::files;
-use crate::node::agent::storage::named;
+use crate::node::agent::storage::{FORMER, named};
 use crate::node::protocol::{DiskSpec, DomainSpec};
-
-const ENDING: &str = ".former";
 
 impl Disks {
     /// Notes that a disk is to go by [`Disks::remove_former`].
@@ -21,7 +19,7 @@ impl Disks {
         if !files::exists(&path)? {
             return Ok(());
         }
-        let mark = path.with_extension(&ENDING[1..]);
+        let mark = path.with_extension(&FORMER[1..]);
         fs::write(&mark, b"").map_err(|cause| files::on_storage(&mark, cause))
     }
 
@@ -30,7 +28,7 @@ impl Disks {
         for storage in self.storages().usable() {
             let dir = storage.domain_dir(spec.uuid);
             for name in names(&dir)? {
-                let Some(disk) = named(&name, ENDING) else { continue };
+                let Some(disk) = named(&name, FORMER) else { continue };
                 if spec.disks.iter().all(|its| its.uuid != disk) {
                     files::remove_if_there(&storage.overlay(spec.uuid, disk))?;
                 }

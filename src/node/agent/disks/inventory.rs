@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Disks, runs};
 use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::files;
-use crate::node::agent::storage::{NVRAM, Storage, named};
+use crate::node::agent::storage::{FORMER, NVRAM, Storage, named};
 use crate::node::protocol::{FileKind, LayerKind, LayerRef, StoredFile};
 
 impl Disks {
@@ -51,7 +51,10 @@ impl Disks {
                 let dir = storage.domain_dir(file.uuid);
                 // A domain that has no disk any more does not run, and its firmware has nothing to start.
                 let rest = names(&dir)?;
-                if rest.iter().all(|name| [runs::MARK, NVRAM].contains(&name.as_str())) {
+                let goes = |name: &String| {
+                    [runs::MARK, NVRAM].contains(&name.as_str()) || name.ends_with(FORMER)
+                };
+                if rest.iter().all(goes) {
                     for name in rest {
                         files::remove_if_there(&dir.join(name))?;
                     }

@@ -74,10 +74,6 @@ impl Inner {
         let known = existing.as_ref().map(|(_, metadata)| metadata);
         let spec = &as_it_stands(spec, known, version, published.as_ref());
         self.require_firmware(spec)?;
-        if known.is_some_and(|known| known.spec.hardware.firmware != spec.hardware.firmware) {
-            // The variables of one firmware are not those of another.
-            files::remove_if_there(&self.disks.nvram_path(spec)?)?;
-        }
         let machine_type = self.machine_type(spec, existing.as_ref().map(|(d, m)| (d, m)))?;
         let stands = Stands { version, fresh, machine_type };
         let rendered = self.render(spec, &name, &virt_type, &stands)?;
@@ -89,6 +85,10 @@ impl Inner {
         }
         self.note_former_disks(spec, &known.spec)?;
         define_xml(&connect, &rendered, &spec.owner.name)?;
+        if known.spec.hardware.firmware != spec.hardware.firmware {
+            // The variables of one firmware are not those of another; what could not be defined has its own still.
+            files::remove_if_there(&self.disks.nvram_path(spec)?)?;
+        }
         match states::power(&domain)?.has_process() {
             true => Ok(()),
             false => self.disks.remove_former(spec),

@@ -136,7 +136,7 @@ fn letters(index: u32) -> String {
 
 /// The machine types that `pc` and `q35` stand for in this QEMU: found out once.
 #[derive(Default)]
-pub struct MachineTypes(Mutex<Option<BTreeMap<String, String>>>);
+pub struct MachineTypes(Mutex<BTreeMap<String, String>>);
 
 impl MachineTypes {
     /// The type of a new machine, such as `pc-q35-7.2`: written down with its number, so that an upgrade of QEMU changes no
@@ -151,13 +151,14 @@ impl MachineTypes {
             return Ok(known.to_owned());
         }
         let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if types.is_none() {
-            let text = connect.capabilities().libvirt("ask for the capabilities of", "libvirt")?;
-            *types = Some(canonical(&text)?);
-        }
         let alias = alias(chipset);
-        let found = types.as_ref().and_then(|types| types.get(alias));
-        found.cloned().ok_or_else(|| Error::conflict("hardware-unknown-here").arg("what", alias))
+        // What was not there may have been installed since.
+        if !types.contains_key(alias) {
+            let text = connect.capabilities().libvirt("ask for the capabilities of", "libvirt")?;
+            *types = canonical(&text)?;
+        }
+        let found = types.get(alias).cloned();
+        found.ok_or_else(|| Error::conflict("hardware-unknown-here").arg("what", alias))
     }
 }
 

@@ -121,8 +121,9 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         started_at = metadata::read_started(domain)?;
         next = read(domain, Which::Stored)?.map(|marked| marked.metadata).transpose()?;
     }
-    let next = next.as_ref().unwrap_or(&metadata).spec.disks.iter();
-    let restore = next.map(|disk| (disk.role, disk.restore)).collect();
+    let next = &next.as_ref().unwrap_or(&metadata).spec;
+    let restore = next.disks.iter().map(|disk| (disk.role, disk.restore)).collect();
+    let template = next.owner.template;
     Ok(Some(DomainState {
         uuid: metadata.spec.uuid,
         power: power.state,
@@ -131,6 +132,7 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         version: metadata.version,
         nics: metadata.spec.nics,
         restore,
+        template,
         owner: metadata.spec.owner,
     }))
 }

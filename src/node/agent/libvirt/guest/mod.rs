@@ -2,6 +2,8 @@
 
 mod answers;
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use uuid::Uuid;
 use virt::domain::Domain;
@@ -20,6 +22,9 @@ const CONNECTED: &str = "state='connected'";
 /// Seconds that an agent gets for one answer.
 const ANSWER: i32 = 5;
 
+/// What an agent gets for all of them: what it does not say by then is left out.
+const ALL_ANSWERS: Duration = Duration::from_secs(15);
+
 /// Bytes of one answer that are looked at. libvirt itself lets an agent say ten million.
 const ANSWER_LIMIT: usize = 1 << 20;
 
@@ -34,7 +39,7 @@ impl Hypervisor {
         if self.inner.link.is_simulator() || !has_agent(&domain)? {
             return Err(Error::conflict(AGENT_ABSENT).arg("object", name));
         }
-        facts(&mut Agent { domain: &domain, name })
+        facts(&Agent { domain: &domain, name, end: Instant::now() + ALL_ANSWERS })
     }
 }
 
@@ -52,7 +57,7 @@ fn says_connected(definition: &str) -> bool {
 }
 
 /// The first answer tells whether anybody is there; of the others each may fail for itself.
-fn facts(agent: &mut Agent<'_>) -> Result<GuestFacts> {
+fn facts(agent: &Agent<'_>) -> Result<GuestFacts> {
     let Some(about) = agent.ask("guest-info")? else { return Err(agent.silent()) };
     let system = agent.ask("guest-get-osinfo")?;
     let host_name = agent.ask("guest-get-host-name")?;
@@ -73,6 +78,7 @@ fn facts(agent: &mut Agent<'_>) -> Result<GuestFacts> {
 struct Agent<'a> {
     domain: &'a Domain,
     name: &'a str,
+    end: Instant,
 }
 
 impl Agent<'_> {
@@ -81,6 +87,9 @@ impl Agent<'_> {
     /// # Errors
     /// `guest-agent-silent`, `domain-not-running`.
     fn ask(&self, command: &str) -> Result<Option<Value>> {
+        if Instant::now() >= self.end {
+            return Ok(None);
+        }
         let command = format!(r#"{{"execute":"{command}"}}"#);
         match self.domain.qemu_agent_command(&command, ANSWER, 0) {
             Ok(answer) => Ok(answers::returned(&answer, ANSWER_LIMIT)),
