@@ -150,6 +150,16 @@ fn desktops() -> Vec<Kind> {
             },
         ),
         asked(
+            "desktop-rename",
+            Lane::Build,
+            class,
+            |bench, given| {
+                let path = format!("/api/v1.0/desktops/{}", text(&given["desktops"][0], "uuid"));
+                bench.site.admin.put(&path).json(&json!({"name": "renamed"}))
+            },
+            |bench, _| bench.count("SELECT count(*) FROM desktops WHERE name = 'renamed'") == 1,
+        ),
+        asked(
             "desktop-groups-delete",
             Lane::Build,
             class,
