@@ -66,7 +66,7 @@ fn rows(strays: &mut Strays, ask: &impl Fn(&str) -> Names) {
     let open = "state NOT IN ('succeeded', 'partly', 'failed', 'cancelled')";
     strays.none("open operations", &ask(&format!("SELECT uuid FROM operations WHERE {open}")));
     strays.none("locks", &ask("SELECT subject FROM operation_locks"));
-    for table in ["desktops", "desktop_groups", "templates", "base_images"] {
+    for table in ["desktops", "desktop_groups", "templates", "images"] {
         let sql = format!("SELECT uuid FROM {table} WHERE state <> 'ready'");
         strays.none(&format!("{table} that are not ready"), &ask(&sql));
     }
