@@ -87,7 +87,8 @@ fn a_group_with_a_lost_disk_refuses_a_change_of_restoring_and_goes_on() {
     room.site.wait_idle();
     let row = room.group(&group);
     assert_eq!((&row["data_restore"], &row["name"]), (&json!(0), &json!("own")));
-    let operations = rows(&room.site.admin.get("/api/v1.0/operations").send());
+    let operations =
+        rows(&room.site.admin.get("/api/v1.0/operations").query("page_size", 100).send());
     let changes = operations.iter().filter(|one| one["kind"] == "desktop-group-restore");
     let states: Vec<&Value> = changes.map(|one| &one["state"]).collect();
     assert_eq!(states, ["failed", "succeeded"]);
@@ -161,7 +162,8 @@ fn a_storage_that_cannot_be_used_for_a_while_keeps_its_roles() {
 
 /// How making domains again went, the newest first.
 fn remakes(room: &Room) -> Vec<Value> {
-    let operations = rows(&room.site.admin.get("/api/v1.0/operations").send());
+    let operations =
+        rows(&room.site.admin.get("/api/v1.0/operations").query("page_size", 100).send());
     let remakes = operations.into_iter().filter(|one| one["kind"] == "desktops-remake");
     remakes.map(|one| one["state"].clone()).collect()
 }
@@ -251,7 +253,8 @@ fn a_storage_that_is_not_mounted_is_told_and_left_alone() {
 
 /// How often domains that were missing were made again.
 fn made_again(room: &Room) -> usize {
-    let operations = rows(&room.site.admin.get("/api/v1.0/operations").send());
+    let operations =
+        rows(&room.site.admin.get("/api/v1.0/operations").query("page_size", 100).send());
     let is_done = |one: &&Value| one["kind"] == "desktops-remake" && one["state"] == "succeeded";
     operations.iter().filter(is_done).count()
 }
