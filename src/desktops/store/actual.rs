@@ -147,7 +147,6 @@ pub fn layers_on(conn: &Connection, node: NodeId) -> Result<Vec<NodeLayer>> {
     let mut layers = Vec::new();
     while let Some(row) = rows.next()? {
         let (word, progress): (String, u8) = (row.get("state")?, row.get("progress")?);
-        let below: Option<String> = row.get("below")?;
         let copy = LayerCopy {
             layer: rows::uuid(row, "layer")?,
             node_id: node,
@@ -155,7 +154,7 @@ pub fn layers_on(conn: &Connection, node: NodeId) -> Result<Vec<NodeLayer>> {
             path: row.get("path")?,
             state: CopyState::parse(&word, progress, rows::json(row, "fault")?)?,
         };
-        let below = below.map(|_| rows::uuid(row, "below")).transpose()?;
+        let below = rows::optional_uuid(row, "below")?;
         layers.push(NodeLayer { copy, below, owner: rows::uuid(row, "owner")? });
     }
     Ok(layers)

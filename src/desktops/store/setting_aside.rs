@@ -36,12 +36,11 @@ pub fn open(conn: &Connection, node: NodeId) -> Result<Vec<Intent>> {
         "SELECT thing, action, subject, layer FROM setting_aside WHERE node_id = ?1 ORDER BY thing",
     )?;
     let found = statement.query_map([node], |row| {
-        let layer: Option<String> = row.get("layer")?;
         Ok(Intent {
             thing: row.get("thing")?,
             action: row.get("action")?,
             subject: row.get("subject")?,
-            layer: layer.map(|_| rows::uuid(row, "layer")).transpose()?,
+            layer: rows::optional_uuid(row, "layer")?,
         })
     })?;
     Ok(found.collect::<rusqlite::Result<_>>()?)

@@ -91,11 +91,10 @@ fn running_class(bench: &Bench, name: &str) -> Value {
 }
 
 fn some_desktops(class: &Value) -> Value {
-    let chosen = class["desktops"].as_array().expect("desktops").iter().take(2);
-    let chosen: Vec<Value> =
-        chosen.map(|row| named(text(row, "uuid"), text(row, "name"))).collect();
+    let all = class["desktops"].as_array().expect("desktops").iter();
+    let chosen = all.take(2).map(|row| named(text(row, "uuid"), text(row, "name")));
     json!({
-        "desktop_uuid": class["uuid"], "desktop_name": class["name"], "desktop_type": 1, "instances": chosen,
+        "desktop_uuid": class["uuid"], "desktop_name": class["name"], "desktop_type": 1, "instances": chosen.collect::<Vec<_>>(),
     })
 }
 

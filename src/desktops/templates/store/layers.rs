@@ -163,14 +163,13 @@ pub fn placed_layers(conn: &Connection, template: &Template) -> Result<Vec<Place
          WHERE l.template_id = ?1 ORDER BY d.position, l.created_at",
     )?;
     let found = statement.query_map(params![template.id, template.node_id], |row| {
-        let below: Option<String> = row.get("below")?;
         Ok(PlacedLayer {
             layer: Layer {
                 uuid: rows::uuid(row, "uuid")?,
                 template_id: row.get("template_id")?,
                 disk_id: row.get("disk_id")?,
                 version: row.get("version")?,
-                below: below.map(|_| rows::uuid(row, "below")).transpose()?,
+                below: rows::optional_uuid(row, "below")?,
                 size: rows::unsigned(row, "size")?,
                 hardware: super::hardware_of(row)?,
                 state: state_of(row)?,

@@ -352,10 +352,7 @@ fn template(row: &Row<'_>) -> Result<Template> {
         vcpu: row.get("vcpu")?,
         memory_mib: rows::unsigned(row, "memory_mib")?,
         hardware: hardware_of(row)?,
-        base_image: row
-            .get::<_, Option<String>>("base_image")?
-            .map(|_| rows::uuid(row, "base_image"))
-            .transpose()?,
+        base_image: rows::optional_uuid(row, "base_image")?,
         version: row.get("version")?,
         state: TemplateState::parse(&row.get::<_, String>("state")?)?,
         fault: rows::json(row, "fault")?,
