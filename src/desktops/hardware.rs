@@ -62,6 +62,7 @@ fn windows() -> Hardware {
         nic_model: NicModel::E1000e,
         video: Video { model: VideoModel::Vga, memory_mib: None, resolution: None },
         sound: Sound::Ich9,
+        clipboard: true,
         clock: Clock::Localtime,
         hyperv: true,
         topology: Topology::OneSocket,

@@ -59,6 +59,8 @@ struct HardwareView {
     resolution: Option<(u32, u32)>,
     #[schemars(with = "String", extend("enum" = Sound::WORDS))]
     sound: Sound,
+    /// Text is copied into the guest and out of it, when its system has spice-vdagent.
+    clipboard: bool,
     #[schemars(with = "String", extend("enum" = Clock::WORDS))]
     clock: Clock,
     /// What Windows knows of hypervisors.
@@ -103,6 +105,7 @@ impl From<Hardware> for HardwareView {
             video_memory: hardware.video.memory_mib,
             resolution: hardware.video.resolution,
             sound: hardware.sound,
+            clipboard: hardware.clipboard,
             clock: hardware.clock,
             hyperv: hardware.hyperv,
             topology: hardware.topology,
@@ -130,6 +133,7 @@ impl HardwareView {
                 resolution: self.resolution,
             },
             sound: self.sound,
+            clipboard: self.clipboard,
             clock: self.clock,
             hyperv: self.hyperv,
             topology: self.topology,

@@ -17,6 +17,9 @@ pub struct Hardware {
     pub nic_model: NicModel,
     pub video: Video,
     pub sound: Sound,
+    /// Whether what is copied in the guest can be pasted outside, and the reverse: its system needs spice-vdagent for that.
+    #[serde(default)]
+    pub clipboard: bool,
     pub clock: Clock,
     /// What Windows knows of hypervisors and is quicker with.
     pub hyperv: bool,
@@ -168,6 +171,7 @@ impl Hardware {
             nic_model: NicModel::Virtio,
             video: Video { model: VideoModel::Vga, memory_mib: None, resolution: None },
             sound: Sound::None,
+            clipboard: false,
             clock: Clock::Utc,
             hyperv: false,
             topology: Topology::Sockets,

@@ -3276,6 +3276,8 @@ export interface components {
             ] | null;
             /** @enum {string} */
             sound: "none" | "ich9" | "ich6" | "ac97";
+            /** @description Text is copied into the guest and out of it, when its system has spice-vdagent. */
+            clipboard: boolean;
             /** @enum {string} */
             clock: "utc" | "localtime";
             /** @description What Windows knows of hypervisors. */
@@ -3325,6 +3327,8 @@ export interface components {
             ] | null;
             /** @enum {string} */
             sound: "none" | "ich9" | "ich6" | "ac97";
+            /** @description Text is copied into the guest and out of it, when its system has spice-vdagent. */
+            clipboard: boolean;
             /** @enum {string} */
             clock: "utc" | "localtime";
             /** @description What Windows knows of hypervisors. */

@@ -5,6 +5,7 @@ use std::time::Duration;
 use virt::domain::Domain;
 use virt::error::ErrorNumber;
 
+use super::abilities;
 use super::errors::{Libvirt, is_code};
 use super::metadata::Which;
 use super::probe::Finding;
@@ -23,11 +24,13 @@ impl Hypervisor {
     pub fn looks(&self) -> Vec<Look> {
         let inner = || self.inner.clone();
         let (libvirt, kvm, networks, firmware) = (inner(), inner(), inner(), inner());
+        let abilities = inner();
         vec![
             Look::new("libvirt", move || [libvirt.check_libvirt()]),
             Look::new("kvm", move || kvm.check_kvm()).patient(PROBING),
             Look::new("networks", move || networks.check_networks()),
             Look::new("firmware", move || firmware.check_firmware()),
+            Look::new("abilities", move || abilities.check_abilities()).patient(PROBING),
         ]
     }
 }
@@ -35,6 +38,13 @@ impl Hypervisor {
 fn check(key: &str, args: &[(&str, &str)], verdict: Verdict) -> Check {
     let args = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Check { key: key.to_owned(), args, verdict }
+}
+
+/// How many machines lack something, and the name of the first.
+fn lacking(specs: &[DomainSpec], lacks: impl Fn(&Hardware) -> bool) -> Option<(String, &str)> {
+    let mut names = specs.iter().filter(|spec| lacks(&spec.hardware)).map(|spec| &spec.owner.name);
+    let first = names.next()?;
+    Some(((names.count() + 1).to_string(), first))
 }
 
 impl Inner {
@@ -87,15 +97,9 @@ impl Inner {
         if self.link.is_simulator() {
             return Vec::new();
         }
-        let specs = self.specs().unwrap_or_else(|error| {
-            tracing::warn!(error = error.detail(), "machines not looked at");
-            Vec::new()
-        });
+        let specs = self.specs();
         let missing = |key, lacks: fn(&Hardware) -> bool| {
-            let without = specs.iter().filter(|spec| lacks(&spec.hardware));
-            let names: Vec<&str> = without.map(|spec| spec.owner.name.as_str()).collect();
-            let count = names.len().to_string();
-            let first = names.first()?;
+            let (count, first) = lacking(&specs, lacks)?;
             Some(check(key, &[("count", &count), ("name", first)], Verdict::Bad))
         };
         let firmware = missing("check-firmware-missing", firmware::lacks_firmware);
@@ -103,8 +107,37 @@ impl Inner {
         firmware.into_iter().chain(tpm).collect()
     }
 
+    /// What machines here have and this node is too old for; nothing when libvirt is away.
+    fn check_abilities(&self) -> Vec<Check> {
+        let found = self.connect().and_then(|connect| {
+            Ok((self.abilities(&connect)?, abilities::written_versions(&connect)?))
+        });
+        let Ok((able, (libvirt, qemu))) = found else { return Vec::new() };
+        if self.link.is_simulator() || able.has_all() {
+            return Vec::new();
+        }
+        let specs = self.specs();
+        let too_old = |key, lacks: &dyn Fn(&Hardware) -> bool| {
+            let (count, first) = lacking(&specs, lacks)?;
+            let versions = [("libvirt", libvirt.as_str()), ("qemu", qemu.as_str())];
+            let [its, other] = versions;
+            let args = [("count", count.as_str()), ("name", first), its, other];
+            Some(check(key, &args, Verdict::Poor))
+        };
+        let sound = too_old("check-sound-old", &|hardware| able.lacks_sound(hardware));
+        let clipboard = too_old("check-clipboard-old", &|hardware| able.lacks_clipboard(hardware));
+        sound.into_iter().chain(clipboard).collect()
+    }
+
     /// Of every domain of this installation that can be read; of any, for an agent that only looks.
-    fn specs(&self) -> Result<Vec<DomainSpec>> {
+    fn specs(&self) -> Vec<DomainSpec> {
+        self.read_specs().unwrap_or_else(|error| {
+            tracing::warn!(error = error.detail(), "machines not looked at");
+            Vec::new()
+        })
+    }
+
+    fn read_specs(&self) -> Result<Vec<DomainSpec>> {
         let domains =
             self.connect()?.list_all_domains(0).libvirt("list the domains of", "libvirt")?;
         let only_looks = self.config.installation.is_nil();

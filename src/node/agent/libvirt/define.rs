@@ -174,6 +174,7 @@ impl Inner {
         let iso = |cd: &CdSpec| {
             cd.iso.as_ref().map(|iso| self.disks.layer_path(iso).map(text)).transpose()
         };
+        let connect = self.connect()?;
         xml::domain(
             spec,
             &Setting {
@@ -185,7 +186,8 @@ impl Inner {
                 nvram: &self.disks.nvram_path(spec).map(text)?,
                 version: stands.version,
                 fresh: stands.fresh,
-                own_disks: self.qemu_user.get(&self.connect()?)?.is_some(),
+                own_disks: self.qemu_user.get(&connect)?.is_some(),
+                abilities: self.abilities(&connect)?,
             },
         )
     }

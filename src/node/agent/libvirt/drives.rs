@@ -75,8 +75,8 @@ impl Inner {
                 continue;
             }
             let own_disks = self.qemu_user.get(&self.connect()?)?.is_some();
-            let hardware = hardware::view(&spec.hardware);
-            let xml = xml::drive(path.as_deref(), &drive.target, hardware.cd_bus(), own_disks)?;
+            let bus = hardware::cd_bus(&spec.hardware);
+            let xml = xml::drive(path.as_deref(), &drive.target, bus, own_disks)?;
             was_locked |= change_disc(domain, &xml, &spec.owner.name)?;
         }
         Ok(was_locked)

@@ -9,6 +9,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
+use super::abilities::Abilities;
 use super::errors::Libvirt;
 use crate::error::{Context, Error, Result};
 use crate::node::protocol::{
@@ -28,6 +29,10 @@ pub struct HardwareView<'a> {
     nic_model: &'static str,
     video: VideoView,
     sound: Option<&'static str>,
+    /// Whether its sound goes into the VNC connection.
+    is_heard: bool,
+    /// What libvirt calls the other end of the port of SPICE's agent.
+    agent_channel: Option<&'static str>,
     clock: &'static str,
     hyperv: bool,
     one_socket: bool,
@@ -51,15 +56,18 @@ struct VideoView {
     resolution: Option<(u32, u32)>,
 }
 
-impl HardwareView<'_> {
-    /// On which the CD drives are.
-    pub const fn cd_bus(&self) -> &'static str {
-        self.cd_bus
-    }
+/// On which the CD drives are.
+pub fn cd_bus(hardware: &Hardware) -> &'static str {
+    let is_plain = hardware.disk_bus == DiskBus::Ide || hardware.chipset == Chipset::I440fx;
+    if is_plain { "ide" } else { "sata" }
 }
 
-pub fn view(hardware: &Hardware) -> HardwareView<'_> {
-    let is_plain = hardware.disk_bus == DiskBus::Ide || hardware.chipset == Chipset::I440fx;
+/// Who speaks with SPICE's agent in the guest, by the one port that there is for it: QEMU itself, for VNC.
+const fn agent_channel(hardware: &Hardware, abilities: Abilities) -> Option<&'static str> {
+    if hardware.clipboard && abilities.clipboard { Some("qemu-vdagent") } else { None }
+}
+
+pub fn view(hardware: &Hardware, abilities: Abilities) -> HardwareView<'_> {
     HardwareView {
         firmware: hardware
             .firmware
@@ -71,7 +79,7 @@ pub fn view(hardware: &Hardware) -> HardwareView<'_> {
             other => other.word(),
         },
         scsi: hardware.disk_bus == DiskBus::VirtioScsi,
-        cd_bus: if is_plain { "ide" } else { "sata" },
+        cd_bus: cd_bus(hardware),
         nic_model: hardware.nic_model.word(),
         video: VideoView {
             model: hardware.video.model.word(),
@@ -79,6 +87,8 @@ pub fn view(hardware: &Hardware) -> HardwareView<'_> {
             resolution: hardware.video.resolution,
         },
         sound: (hardware.sound != Sound::None).then(|| hardware.sound.word()),
+        is_heard: hardware.sound != Sound::None && abilities.sound,
+        agent_channel: agent_channel(hardware, abilities),
         clock: hardware.clock.word(),
         hyperv: hardware.hyperv,
         one_socket: hardware.topology == Topology::OneSocket,

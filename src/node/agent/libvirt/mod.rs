@@ -12,6 +12,7 @@
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
 //!   versions.rs     which libvirt and QEMU are here, and how guests are run
+//!   abilities.rs    what they can do for who looks at a guest
 //!   guest_memory.rs what guests tell of their own memory
 //!   batch.rs claims.rs departures.rs memory.rs           many domains at once, without hurting each other
 //! ```
@@ -58,6 +59,7 @@ use crate::node::agent::disks::Disks;
 use crate::node::agent::events::EventSink;
 use crate::node::protocol::{AgentConfig, Event};
 
+mod abilities;
 mod batch;
 mod checks;
 mod claims;

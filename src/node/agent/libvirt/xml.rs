@@ -12,6 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::abilities::Abilities;
 use super::hardware::{self, HardwareView};
 use super::metadata;
 use crate::error::{Context, Result};
@@ -41,6 +42,7 @@ pub struct Setting<'a> {
     pub fresh: bool,
     /// Whether the disks have the owner that QEMU needs, and libvirt is to leave it.
     pub own_disks: bool,
+    pub abilities: Abilities,
 }
 
 /// The domain's XML, which carries its own fingerprint.
@@ -150,7 +152,7 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
             own_disks: setting.own_disks,
         },
         spec,
-        hardware: hardware::view(&spec.hardware),
+        hardware: hardware::view(&spec.hardware, setting.abilities),
         is_simulated: setting.virt_type == "test",
         description: format!("Carrel {kind} {name}"),
         title: name,

@@ -1,6 +1,8 @@
 use super::*;
 use crate::node::protocol::*;
 
+const ABLE: Abilities = Abilities { sound: true, clipboard: true };
+
 fn spec() -> DomainSpec {
     let disk = |index, restore| DiskSpec {
         uuid: Uuid::from_u128(index),
@@ -51,6 +53,7 @@ fn setting<'a>(virt_type: &'a str, paths: &'a [String]) -> Setting<'a> {
         version: None,
         fresh: false,
         own_disks: true,
+        abilities: ABLE,
     }
 }
 
@@ -122,6 +125,7 @@ fn machines() -> Vec<Hardware> {
         hyperv: true,
         topology: Topology::OneSocket,
         sound: Sound::Ich9,
+        clipboard: true,
         boot: vec![BootDevice::Cd, BootDevice::Disk, BootDevice::Network],
         ..Hardware::first()
     };
@@ -135,6 +139,7 @@ fn machines() -> Vec<Hardware> {
         hardware.firmware = Firmware::UefiSecure;
         hardware.tpm = true;
     });
+    with(&|hardware| hardware.clipboard = false);
     with(&|hardware| hardware.cpu = CpuModel::Named("Skylake-Client".to_owned()));
     with(&|hardware| {
         hardware.video =
@@ -167,6 +172,10 @@ fn machines() -> Vec<Hardware> {
 }
 
 fn rendered_with(hardware: &Hardware, virt_type: &str) -> String {
+    rendered_on(ABLE, hardware, virt_type)
+}
+
+fn rendered_on(abilities: Abilities, hardware: &Hardware, virt_type: &str) -> String {
     let iso = LayerRef { kind: LayerKind::Iso, uuid: Uuid::from_u128(3), storage: "/s".to_owned() };
     let cds = vec![CdSpec { iso: Some(iso) }, CdSpec::default()];
     let spec = DomainSpec { hardware: hardware.clone(), cds, ..spec() };
@@ -176,9 +185,30 @@ fn rendered_with(hardware: &Hardware, virt_type: &str) -> String {
     };
     let paths = ["/s/a.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
     let isos = [Some("/s/isos/3.iso".to_owned()), None];
-    let setting =
-        Setting { machine_type: Some(machine_type), isos: &isos, ..setting(virt_type, &paths) };
+    let setting = Setting {
+        machine_type: Some(machine_type),
+        isos: &isos,
+        abilities,
+        ..setting(virt_type, &paths)
+    };
     domain(&spec, &setting).unwrap().xml
+}
+
+#[test]
+fn a_machine_is_heard_and_copied_from_where_it_has_what_that_takes() {
+    let rich = Hardware { sound: Sound::Ac97, clipboard: true, ..Hardware::first() };
+    let channel = "<channel type=\"qemu-vdagent\">";
+    let xml = rendered_with(&rich, "kvm");
+    assert_eq!(xml.matches("<audio id=\"1\"/>").count(), 2, "{xml}");
+    assert!(xml.contains("<audio id=\"1\" type=\"none\"/>") && xml.contains(channel));
+    // Nothing of it in a machine as all were first, nor what an older libvirt would not take.
+    let plain = rendered_with(&Hardware::first(), "kvm");
+    assert!(!plain.contains("audio") && !plain.contains("<sound") && !plain.contains("com.redhat"));
+    let old = rendered_on(Abilities::NONE, &rich, "kvm");
+    assert!(old.contains("<sound model=\"ac97\"/>"), "{old}");
+    assert!(!old.contains("audio") && !old.contains("com.redhat"), "{old}");
+    let simulated = rendered_on(Abilities::NONE, &rich, "test");
+    assert!(!simulated.contains("<sound") && !simulated.contains("com.redhat"));
 }
 
 /// libvirt's own schema, by its own program.

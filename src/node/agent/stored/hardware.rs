@@ -25,6 +25,9 @@ pub(super) struct StoredHardwareV2 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resolution: Option<(u32, u32)>,
     sound: String,
+    /// Since the clipboard; machines of before have none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    clipboard: bool,
     clock: String,
     hyperv: bool,
     topology: String,
@@ -59,6 +62,7 @@ impl StoredHardwareV2 {
                 resolution: self.resolution,
             },
             sound: Sound::parse(&self.sound).ok_or_else(unknown)?,
+            clipboard: self.clipboard,
             clock: Clock::parse(&self.clock).ok_or_else(unknown)?,
             hyperv: self.hyperv,
             topology: Topology::parse(&self.topology).ok_or_else(unknown)?,
@@ -79,6 +83,7 @@ impl From<&Hardware> for StoredHardwareV2 {
             nic_model,
             video,
             sound,
+            clipboard,
             clock,
             hyperv,
             topology,
@@ -97,6 +102,7 @@ impl From<&Hardware> for StoredHardwareV2 {
             video_memory_mib: *memory_mib,
             resolution: *resolution,
             sound: sound.word().to_owned(),
+            clipboard: *clipboard,
             clock: clock.word().to_owned(),
             hyperv: *hyperv,
             topology: topology.word().to_owned(),

@@ -84,6 +84,7 @@ fn with_hardware() -> DomainSpec {
             resolution: Some((1920, 1080)),
         },
         sound: Sound::Ich9,
+        clipboard: true,
         clock: Clock::Localtime,
         hyperv: true,
         topology: Topology::OneSocket,

@@ -28,6 +28,7 @@ export const emptyHardware = (): Hardware => ({
   video_memory: null,
   resolution: null,
   sound: 'none',
+  clipboard: false,
   clock: 'utc',
   hyperv: false,
   topology: 'one-socket',
