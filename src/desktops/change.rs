@@ -130,6 +130,10 @@ impl Desktops {
             Ok(true)
         })?;
         if done {
+            if change.name.is_some() {
+                // The guests are told the group's name.
+                self.look_again(&uuids_of(self, *uuid)?)?;
+            }
             return Ok(Changed::Done);
         }
         let submitted = self.operations.submit(actor, |tx| {

@@ -250,6 +250,7 @@ impl Makings<'_> {
             storages: &self.storages[&build.node_id],
             restore: Restore { system: build.sys_restore, data: build.data_restore },
             nic: &nic,
+            identity: Some(&build.identity),
         };
         Ok(plan.spec())
     }

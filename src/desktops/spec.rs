@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, LayerRef, NicSpec, Owner, OwnerKind,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, NicSpec, Owner, OwnerKind,
 };
 
 /// CD drives of a template's machine.
@@ -77,6 +77,8 @@ pub struct Plan<'a> {
     pub storages: &'a Storages,
     pub restore: Restore,
     pub nic: &'a NicSpec,
+    /// For a desktop.
+    pub identity: Option<&'a Identity>,
 }
 
 impl Plan<'_> {
@@ -96,6 +98,7 @@ impl Plan<'_> {
             disks: self.disks.iter().map(|disk| self.disk(disk)).collect(),
             nics: vec![self.nic.clone()],
             cds: self.cds(),
+            identity: self.identity.cloned(),
         }
     }
 
@@ -166,6 +169,7 @@ mod tests {
             storages: &storages,
             restore: Restore { system: true, data: false },
             nic: &nic,
+            identity: None,
         }
         .spec();
         let seen: Vec<_> = spec.disks.iter().map(|d| (d.storage.as_str(), d.restore)).collect();

@@ -7,7 +7,7 @@
 #
 # The guest asks for an address on every NIC, counts its boots and keeps a "mark" on /dev/vda2, powers off on
 # the ACPI button, and answers http on port 80:
-#   /cgi-bin/status      boots=N, mark=WORD, addresses and MACs, one per line
+#   /cgi-bin/status      boots=N, mark=WORD, addresses, MACs and what SMBIOS says, one per line
 #   /cgi-bin/mark?WORD   writes the mark (with fsync)
 #   /cgi-bin/reboot      reboots from inside
 #   /cgi-bin/poweroff    shuts down from inside
@@ -141,6 +141,8 @@ printf 'Content-Type: text/plain\r\n\r\n'
 mark=$(dd if=$D bs=512 skip=1 count=1 2>/dev/null | tr -dc 'A-Za-z0-9._-')"
 echo "up=$(cut -d' ' -f1 /proc/uptime)"; ip -o -4 addr | awk '$2!="lo"{print $2"="$4}'
 for i in /sys/class/net/*; do echo "mac_${i##*/}=$(cat $i/address)"; done
+echo "serial=$(cat /sys/class/dmi/id/product_serial)"
+tr '\000' '\n' </sys/firmware/dmi/tables/DMI | grep -o 'carrel\..*'
 H
 cat >/www/cgi-bin/mark <<'H'
 #!/bin/sh

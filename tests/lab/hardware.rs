@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::story::{DESKTOP_GROUPS, TEMPLATES};
-use crate::support::{LabNode, Server, Site, empty_image, uuid_of};
+use crate::story::{DESKTOP_GROUPS, STATUS, TEMPLATES};
+use crate::support::{LabNode, Server, Site, empty_image, uuid_of, wait_until};
 
 /// What Carrel chooses otherwise than osinfo-db.
 struct Otherwise {
@@ -183,6 +183,16 @@ fn desktops_keep_their_hardware_until_they_are_restored() {
     }
     let new = ("e1000".to_owned(), "e1000".to_owned());
     assert_eq!((both(&desktop), both(&kept)), (new, old));
+
+    // A guest that runs goes on; from its next start on it is told its group's new name.
+    let change = json!({"uuid": keeping, "name": "keeps", "value": {"name": "高一 B"}});
+    site.done(site.admin.put(DESKTOP_GROUPS).json(&change));
+    let told = |how: &[&str], name: &str| {
+        let xml = node.virsh(&[&["dumpxml"], how, &[&kept]].concat());
+        xml.contains(&format!("<entry>carrel.group={name}</entry>"))
+    };
+    wait_until("the new name is told", STATUS * 10, || told(&["--inactive"], "高一 B"));
+    assert!(told(&[], "keeps"));
 }
 
 /// A group of one desktop that runs. Gives the group and the desktop.

@@ -41,11 +41,17 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     let (first, second) = (&desktops[0], &desktops[1]);
 
     // each got the address that is reserved for it, and began from the saved template
-    for desktop in &desktops {
+    for (desktop, number) in desktops.iter().zip(["1", "2"]) {
         let address = text(desktop, "ipaddr");
         assert_eq!(node.guest_status(&address, "eth0", BOOT), format!("{address}/24"));
         assert_eq!(node.guest_status(&address, "mark", BOOT), "from-the-template");
         wait_status(admin, &group, desktop, "active");
+        // … and is told who it is
+        let told = |key: &str| node.guest_status(&address, key, BOOT);
+        let name = text(desktop, "name");
+        assert_eq!((told("serial"), told("carrel.name")), (name.clone(), name));
+        assert_eq!(told("carrel.number"), number);
+        assert_eq!(told("carrel.group"), "lab");
     }
     look_at_the_screen(admin, first);
     assert_layers_are_roots(&server);

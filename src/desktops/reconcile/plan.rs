@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Held;
 use crate::desktops::spec::Restore;
 use crate::node::protocol::{
-    DomainList, DomainState, FileKind, PowerState, StoredFile, TemplateLayers,
+    DomainList, DomainState, FileKind, Identity, PowerState, StoredFile, TemplateLayers,
 };
 use crate::store::NodeId;
 
@@ -42,7 +42,7 @@ impl Found {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct KnownDomain {
     pub node_id: NodeId,
     /// Not being made or deleted.
@@ -52,6 +52,9 @@ pub struct KnownDomain {
     pub restore: Restore,
     /// What a desktop is made of; `None` for a template's own.
     pub template: Option<Uuid>,
+    /// Of a desktop, what its guest is told of itself.
+    pub identity: Option<Identity>,
+    pub name: String,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -133,7 +136,8 @@ impl Plan {
     pub fn settled(mut self, before: &Known, now: &Known) -> Self {
         let was_ready = |uuid: &Uuid| before.domains.get(uuid).is_some_and(|row| row.is_ready);
         let made = |known: &Known, uuid: &Uuid| {
-            known.domains.get(uuid).map(|row| (row.restore, row.template))
+            let row = known.domains.get(uuid)?;
+            Some((row.restore, row.template, row.name.clone(), row.identity.clone()))
         };
         self.remake.retain(was_ready);
         self.correct.retain(|uuid| made(before, uuid) == made(now, uuid));
@@ -152,9 +156,17 @@ fn differing(node: NodeId, domains: &[DomainState], known: &Known, held: &Held) 
             && row.is_ready
             && group_is_free
             && !held.contains(&domain.uuid)
-            && (row.template != Some(domain.template) || !domain.restore.iter().all(agrees))
+            && (row.template != Some(domain.template)
+                || !domain.restore.iter().all(agrees)
+                || !is_called(row, domain))
     };
     domains.iter().filter(differs).map(|domain| domain.uuid).collect()
+}
+
+/// Whether its guest is told who it is as its row says. One that an older release defined is told nothing until it is
+/// defined anew for another reason: its hardware stays as it is.
+fn is_called(row: &KnownDomain, domain: &DomainState) -> bool {
+    row.name == domain.name && (domain.identity.is_none() || domain.identity == row.identity)
 }
 
 fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
@@ -200,6 +212,8 @@ mod tests {
             nics: Vec::new(),
             restore: vec![(DiskRole::System, true), (DiskRole::Data, false)],
             template: Uuid::nil(),
+            name: "pc".into(),
+            identity: None,
         }
     }
 
@@ -215,7 +229,15 @@ mod tests {
     fn row(node_id: NodeId, is_ready: bool, is_template: bool) -> KnownDomain {
         let group = (!is_template).then(Uuid::new_v4);
         let restore = Restore { system: true, data: false };
-        KnownDomain { node_id, is_ready, group, restore, template: group.map(|_| Uuid::nil()) }
+        KnownDomain {
+            node_id,
+            is_ready,
+            group,
+            restore,
+            template: group.map(|_| Uuid::nil()),
+            identity: group.map(|_| Identity { number: 1, group: "class".into() }),
+            name: "pc".into(),
+        }
     }
 
     #[test]
@@ -348,7 +370,7 @@ mod tests {
         let mut known = Known::default();
         let mut wanted = row(NODE, true, false);
         wanted.restore.data = true;
-        known.domains.insert(desktop, wanted);
+        known.domains.insert(desktop, wanted.clone());
         known.domains.insert(own, row(NODE, true, true));
         let found = found(&[domain(desktop), domain(own)], &[]);
         let correct =
@@ -366,19 +388,39 @@ mod tests {
         let desktop = Uuid::new_v4();
         let mut known = Known::default();
         let wanted = KnownDomain { template: Some(Uuid::new_v4()), ..row(NODE, true, false) };
-        known.domains.insert(desktop, wanted);
+        known.domains.insert(desktop, wanted.clone());
         let mut state = domain(desktop);
         let correct = |state: &DomainState| {
             plan(NODE, &found(std::slice::from_ref(state), &[]), &known, &Held::new()).correct
         };
         assert_eq!(correct(&state), [desktop]);
         let mut before = Known::default();
-        before.domains.insert(desktop, KnownDomain { template: Some(Uuid::nil()), ..wanted });
+        before
+            .domains
+            .insert(desktop, KnownDomain { template: Some(Uuid::nil()), ..wanted.clone() });
         let planned = Plan { correct: vec![desktop], ..Plan::default() };
         assert_eq!(planned.settled(&before, &known), Plan::default(), "changed meanwhile");
         // As it runs it is of the former one; what counts is what it gets.
         state.template = wanted.template.unwrap();
         assert!(correct(&state).is_empty());
+    }
+
+    #[test]
+    fn desktops_that_are_told_another_name_than_theirs_are_corrected() {
+        let desktop = Uuid::new_v4();
+        let mut known = Known::default();
+        known.domains.insert(desktop, row(NODE, true, false));
+        let correct =
+            |state: DomainState| plan(NODE, &found(&[state], &[]), &known, &Held::new()).correct;
+        let told = |number, group: &str| DomainState {
+            identity: Some(Identity { number, group: group.to_owned() }),
+            ..domain(desktop)
+        };
+        assert_eq!(correct(DomainState { name: "pc-old".into(), ..domain(desktop) }), [desktop]);
+        assert_eq!(correct(told(1, "class of last year")), [desktop]);
+        assert_eq!(correct(told(2, "class")), [desktop]);
+        assert!(correct(told(1, "class")).is_empty());
+        assert!(correct(domain(desktop)).is_empty(), "of an older release");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::desktops::group::Stage;
 use crate::desktops::seat::{ASKED, CUTTING, Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
+use crate::node::protocol::Identity;
 use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
@@ -421,12 +422,13 @@ pub struct Build {
     pub address: std::net::Ipv4Addr,
     pub mac: String,
     pub network: Uuid,
+    pub identity: Identity,
 }
 
 /// What the domains of these desktops are made of: after a change of the template, of its newest version. A desktop without an address is a defect.
 pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     let mut statement = conn.prepare_cached(
-        "SELECT d.uuid, d.name, g.uuid AS group_uuid, t.uuid AS template, \
+        "SELECT d.uuid, d.name, d.seat, g.uuid AS group_uuid, g.name AS group_name, t.uuid AS template, \
          iif(d.version = 0, t.version, d.version) AS version, d.node_id, g.vcpu, g.memory_mib, \
          g.sys_restore, g.data_restore, g.has_data_disks, a.address, a.mac, n.uuid AS network \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
@@ -450,6 +452,7 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
             address: super::address(row, "address")?,
             mac: row.get("mac")?,
             network: rows::uuid(row, "network")?,
+            identity: Identity { number: row.get("seat")?, group: row.get("group_name")? },
         })
     })?;
     Ok(builds.collect::<rusqlite::Result<_>>()?)

@@ -64,6 +64,7 @@ impl Templates {
             storages: &storages,
             restore: Restore::NEVER,
             nic: &nic,
+            identity: None,
         };
         Ok(plan.spec())
     }

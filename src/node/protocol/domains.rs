@@ -41,6 +41,17 @@ pub struct DomainSpec {
     pub nics: Vec<NicSpec>,
     /// Its CD drives, empty ones too. At most two.
     pub cds: Vec<CdSpec>,
+    /// What a desktop's guest is told of itself besides its name; `None` for a template's own machine.
+    pub identity: Option<Identity>,
+}
+
+/// Which desktop of which group it is. With its name that stands in the guest's SMBIOS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Of its seat in the group.
+    pub number: u32,
+    /// Name of the desktop group.
+    pub group: String,
 }
 
 /// A disk of a domain: a writable overlay on a layer.
@@ -200,6 +211,10 @@ pub struct DomainState {
     pub restore: Vec<(DiskRole, bool)>,
     /// The template whose disks it gets from the next start on.
     pub template: Uuid,
+    /// Its name from the next start on.
+    pub name: String,
+    /// As the guest is told from the next start on; `None` also for a desktop that an older release defined.
+    pub identity: Option<Identity>,
 }
 
 /// The domains of an installation on one node.

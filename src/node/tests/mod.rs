@@ -119,6 +119,7 @@ impl Node {
             disks: vec![disk],
             nics: Vec::new(),
             cds: Vec::new(),
+            identity: None,
         }
     }
 

@@ -122,6 +122,7 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         next = read(domain, Which::Stored)?.map(|marked| marked.metadata).transpose()?;
     }
     let next = &next.as_ref().unwrap_or(&metadata).spec;
+    let (name, identity) = (next.owner.name.clone(), next.identity.clone());
     let restore = next.disks.iter().map(|disk| (disk.role, disk.restore)).collect();
     let template = next.owner.template;
     Ok(Some(DomainState {
@@ -132,6 +133,8 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         version: metadata.version,
         nics: metadata.spec.nics,
         restore,
+        name,
+        identity,
         template,
         owner: metadata.spec.owner,
     }))

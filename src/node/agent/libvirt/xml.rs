@@ -17,7 +17,7 @@ use super::hardware::{self, HardwareView};
 use super::metadata;
 use crate::error::{Context, Result};
 use crate::node::agent::stored;
-use crate::node::protocol::{DomainSpec, OwnerKind};
+use crate::node::protocol::{DomainSpec, Hardware, Identity, OwnerKind};
 
 /// Of the element that holds a network's spec.
 pub const NETWORK_NAMESPACE: &str = "urn:carrel:network:1";
@@ -60,6 +60,9 @@ struct View<'a> {
     is_simulated: bool,
     title: String,
     description: String,
+    /// What the guest is told of itself. Of machines as all were in the first release nothing, that their guests find
+    /// them unchanged.
+    identity: Option<IdentityView>,
     kind: &'static str,
     disks: Vec<DiskView<'a>>,
     cds: Vec<CdView<'a>>,
@@ -76,6 +79,12 @@ struct SettingView<'a> {
     machine_type: Option<&'a str>,
     nvram: &'a str,
     own_disks: bool,
+}
+
+#[derive(Serialize)]
+struct IdentityView {
+    number: u32,
+    group: String,
 }
 
 #[derive(Serialize)]
@@ -155,6 +164,9 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         hardware: hardware::view(&spec.hardware, setting.abilities),
         is_simulated: setting.virt_type == "test",
         description: format!("Carrel {kind} {name}"),
+        identity: spec.identity.as_ref().filter(|_| spec.hardware != Hardware::first()).map(
+            |Identity { number, group }| IdentityView { number: *number, group: printable(group) },
+        ),
         title: name,
         kind,
         disks: disks.collect(),

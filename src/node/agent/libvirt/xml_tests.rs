@@ -32,6 +32,7 @@ fn spec() -> DomainSpec {
             address: Some(Ipv4Addr::new(10, 0, 0, 5)),
         }],
         cds: Vec::new(),
+        identity: None,
     }
 }
 
@@ -67,6 +68,21 @@ fn what_comes_from_outside_stays_text() {
     assert!(xml.contains("addresses=\"10.0.0.5\""));
     assert!(!xml.contains("group=") && !xml.contains("fresh="));
     assert!(rendered("kvm", None).xml.contains(" fresh=\"yes\" "));
+}
+
+#[test]
+fn a_guest_is_told_who_it_is_unless_it_had_other_hardware_before() {
+    let identity = Some(Identity { number: 7, group: "高一 <3>\nB".to_owned() });
+    let paths = ["/a".to_owned(), "/b".to_owned()];
+    let of_before = DomainSpec { identity, ..spec() };
+    let xml = domain(&of_before, &setting("kvm", &paths)).unwrap().xml;
+    assert!(!xml.contains("sysinfo"), "{xml}");
+    let hardware = Hardware { hyperv: true, ..Hardware::first() };
+    let xml = domain(&DomainSpec { hardware, ..of_before }, &setting("kvm", &paths)).unwrap().xml;
+    for line in ["carrel.number=7<", "carrel.group=高一 &lt;3&gt;B<", "<smbios mode=\"sysinfo\"/>"]
+    {
+        assert!(xml.contains(line), "{line} in {xml}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::layer::StoredLayerV1;
 use super::{form, newer, parse};
 use crate::error::{Context, Result};
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, NicSpec, Owner, OwnerKind,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, NicSpec, Owner, OwnerKind,
 };
 
 /// The newest. Machines that are as all were in the first release are written as it wrote them, so that nothing
@@ -37,6 +37,14 @@ struct StoredSpecV1 {
     memory_mib: u64,
     disks: Vec<StoredDiskV1>,
     nics: Vec<StoredNicV1>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<StoredIdentityV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredIdentityV1 {
+    number: u32,
+    group: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,7 +118,8 @@ pub fn write_spec(spec: &DomainSpec) -> Result<String> {
 
 impl From<StoredSpecV1> for DomainSpec {
     fn from(stored: StoredSpecV1) -> Self {
-        let StoredSpecV1 { form: _, uuid, owner, vcpus, memory_mib, disks, nics } = stored;
+        let StoredSpecV1 { form: _, uuid, owner, vcpus, memory_mib, disks, nics, identity } =
+            stored;
         Self {
             uuid,
             owner: owner.into(),
@@ -120,13 +129,15 @@ impl From<StoredSpecV1> for DomainSpec {
             disks: disks.into_iter().map(DiskSpec::from).collect(),
             nics: nics.into_iter().map(NicSpec::from).collect(),
             cds: Vec::new(),
+            identity: identity.map(Identity::from),
         }
     }
 }
 
 impl From<&DomainSpec> for StoredSpecV1 {
     fn from(spec: &DomainSpec) -> Self {
-        let DomainSpec { uuid, owner, vcpus, memory_mib, hardware, disks, nics, cds } = spec;
+        let DomainSpec { uuid, owner, vcpus, memory_mib, hardware, disks, nics, cds, identity } =
+            spec;
         let is_first = *hardware == Hardware::first() && cds.is_empty();
         Self {
             form: if is_first { FIRST } else { FORM },
@@ -136,7 +147,20 @@ impl From<&DomainSpec> for StoredSpecV1 {
             memory_mib: *memory_mib,
             disks: disks.iter().map(StoredDiskV1::from).collect(),
             nics: nics.iter().map(StoredNicV1::from).collect(),
+            identity: identity.as_ref().map(StoredIdentityV1::from),
         }
+    }
+}
+
+impl From<StoredIdentityV1> for Identity {
+    fn from(StoredIdentityV1 { number, group }: StoredIdentityV1) -> Self {
+        Self { number, group }
+    }
+}
+
+impl From<&Identity> for StoredIdentityV1 {
+    fn from(Identity { number, group }: &Identity) -> Self {
+        Self { number: *number, group: group.clone() }
     }
 }
 

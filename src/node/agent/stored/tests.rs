@@ -56,6 +56,7 @@ fn desktop() -> DomainSpec {
             address: Some(Ipv4Addr::new(10, 213, 0, 11)),
         }],
         cds: Vec::new(),
+        identity: None,
     }
 }
 
