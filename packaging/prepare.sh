@@ -11,15 +11,30 @@ root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -E "$@"; fi; }
 
 needs_node() { ! command -v node >/dev/null || ! command -v npm >/dev/null; }
 
+# the newest FreeRDP of this suite: its client, and its server of a screen
+freerdp() {
+  local have=2
+  command -v xfreerdp3 >/dev/null && have=3
+  command -v xfreerdp >/dev/null || [ $have = 3 ] || ! apt-cache show freerdp3-x11 >/dev/null 2>&1 || have=3
+  echo freerdp$have-x11 freerdp$have-shadow-x11
+}
+
+# QEMU's SPICE, where it is no part of the packages that are installed anyway
+spice() {
+  ! compgen -G '/usr/lib/*/qemu/ui-spice-core.so' >/dev/null || return 0
+  ! apt-cache show qemu-system-modules-spice >/dev/null 2>&1 || echo qemu-system-modules-spice
+}
+
 debian_packages() {
   echo gcc libc6-dev make pkg-config libvirt-dev git ca-certificates
   ! needs_node || echo nodejs npm
   case $FOR in run|test)
+    spice
     echo libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils ovmf swtpm swtpm-tools dnsmasq-base iptables iproute2 procps curl ;;
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-client ethtool chromium chromium-driver fonts-noto-cjk \
     busybox-static isolinux syslinux syslinux-common mtools dosfstools xorriso cpio fdisk binutils python3-aiosmtpd python3-venv slapd \
-    mmdebstrap systemd-container virtinst osinfo-db libxml2-utils
+    mmdebstrap systemd-container virtinst osinfo-db libxml2-utils virt-viewer xvfb $(freerdp)
   case $FOR in package|test) echo dpkg-dev rpm ;; esac
 }
 
@@ -32,7 +47,8 @@ fedora_packages() {
   esac
   [ "$FOR" != test ] || echo openssl openssh-server openssh-clients ethtool chromium chromedriver google-noto-sans-cjk-fonts \
     busybox syslinux mtools dosfstools xorriso cpio util-linux binutils python3-aiosmtpd openldap-servers \
-    mmdebstrap systemd-container virt-install osinfo-db libxml2
+    mmdebstrap systemd-container virt-install osinfo-db libxml2 virt-viewer xorg-x11-server-Xvfb freerdp freerdp-server \
+    qemu-ui-spice-core qemu-audio-spice qemu-char-spice qemu-device-display-qxl qemu-device-usb-redirect
   case $FOR in package|test) echo dpkg dpkg-dev rpm-build ;; esac
 }
 

@@ -43,7 +43,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let files = files::raise_limit();
     let app = Arc::new(build(settings)?);
     let hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
-    let (front, peers) = front(&app.settings, files).await?;
+    let (front, peers) = front(&app, files).await?;
     let reload = reload_on_hangup(hangup, front.certificate());
     let rocket = api::mount(rocket::custom(rocket_config()), &app).manage(peers);
     let rocket = rocket.attach(announce(&app, front));
@@ -138,10 +138,11 @@ fn local_agent(settings: &Settings) -> NodeAgent {
 }
 
 /// Where clients come in.
-async fn front(settings: &Settings, files: u64) -> Result<(Front, Arc<Peers>)> {
+async fn front(app: &Arc<App>, files: u64) -> Result<(Front, Arc<Peers>)> {
     let peers = Peers::new();
+    let settings = &app.settings;
     let certificate = if settings.is_plain() { None } else { Some(Certificate::open(settings)?) };
-    let front = Front::bind(settings, certificate, Arc::clone(&peers), files).await?;
+    let front = Front::bind(app, certificate, Arc::clone(&peers), files).await?;
     Ok((front, peers))
 }
 

@@ -9,6 +9,7 @@ mod oidc;
 mod proxies;
 mod sections;
 mod smtp;
+mod viewer;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -28,6 +29,7 @@ pub use proxies::TrustedProxies;
 pub use sections::RoleMap;
 
 pub use smtp::{Smtp, SmtpTls};
+pub use viewer::ViewerAddress;
 
 /// Where the file is looked for when no `--config` names one; it need not exist there.
 pub const DEFAULT_FILE: &str = "/etc/carrel/carrel.toml";
@@ -123,6 +125,9 @@ pub struct ServeFlags {
     /// Address at which people reach this server, for links in mails [default: the one it serves on]
     #[arg(long, env = "CARREL_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// Host and port at which viewers (.vv, .rdp) reach this server [default: as browsers do]
+    #[arg(long, env = "CARREL_VIEWER_ADDRESS", value_name = "HOST:PORT")]
+    pub viewer_address: Option<String>,
     /// Address or network of a proxy whose X-Forwarded headers count; may be given several times
     #[arg(long, env = "CARREL_TRUSTED_PROXIES", value_name = "ADDR", value_delimiter = ',')]
     pub trusted_proxies: Vec<String>,
@@ -152,6 +157,7 @@ struct File {
     log: Option<String>,
     log_json: Option<bool>,
     public_url: Option<String>,
+    viewer_address: Option<String>,
     trusted_proxies: Option<Vec<String>>,
     smtp: Option<smtp::SmtpFlags>,
     ldap: Option<toml::Table>,
@@ -178,6 +184,8 @@ pub struct Settings {
     pub log_json: bool,
     /// Scheme, host and port, without a slash at the end.
     pub public_url: Option<String>,
+    /// `None`: the address under which the page is open.
+    pub viewer_address: Option<ViewerAddress>,
     /// Whose word counts about where a request came from and to.
     pub trusted_proxies: TrustedProxies,
     /// So long a client may hold a connection without asking for something, sending it, or taking the answer.
@@ -236,6 +244,11 @@ impl Settings {
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             log_json: flags.log_json.or(file.log_json).unwrap_or(false),
             public_url: serve.public_url.or(file.public_url).map(public_url).transpose()?,
+            viewer_address: serve
+                .viewer_address
+                .or(file.viewer_address)
+                .map(|text| ViewerAddress::parse(&text))
+                .transpose()?,
             trusted_proxies: TrustedProxies::parse(&proxies)?,
             client_patience: Duration::from_secs(
                 serve.client_patience.unwrap_or(DEFAULT_CLIENT_PATIENCE),

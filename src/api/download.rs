@@ -111,7 +111,7 @@ pub async fn answer<'r>(mut download: impl Download, wanted: Wanted) -> Result<S
 }
 
 /// The name in plain letters, and in full for clients that know RFC 6266.
-fn disposition(name: &str) -> String {
+pub fn disposition(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
     let full: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{full}")

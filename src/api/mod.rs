@@ -47,6 +47,7 @@ use std::sync::{Arc, OnceLock};
 use rocket::http::{ContentType, Status};
 use rocket::{Build, Catcher, Request, Response, Rocket};
 
+pub use desktop_cloud::{Viewing, let_in};
 use dialect::DialectSpec;
 use endpoint::Mounted;
 use language::{Catalogues, Language};

@@ -26,6 +26,8 @@ pub struct Origin {
     direct: String,
     /// As the administrator says that people do.
     public: Option<String>,
+    /// A proxy that is trusted handed the request on.
+    by_proxy: bool,
 }
 
 /// What a proxy that is trusted says of the client behind it.
@@ -56,7 +58,9 @@ pub fn arrival(settings: &Settings, request: &Request<'_>) -> (Origin, Option<Ip
     // A client of HTTP/1.0 need not name a host.
     let named = || request.host().map_or_else(|| "localhost".to_owned(), ToString::to_string);
     let host = forwarded.host.map_or_else(named, str::to_owned);
-    let origin = Origin { direct: origin(scheme, &host), public: settings.public_url.clone() };
+    let by_proxy = forwarded != Forwarded::default();
+    let (direct, public) = (origin(scheme, &host), settings.public_url.clone());
+    let origin = Origin { direct, public, by_proxy };
     (origin, forwarded.client.or(peer))
 }
 
@@ -119,6 +123,20 @@ impl Origin {
     /// The address of a WebSocket: http → ws, https → wss.
     pub fn socket(&self, path: &str) -> String {
         self.url(path).replacen("http", "ws", 1)
+    }
+
+    /// Host, an IPv6 address in brackets, and port.
+    pub fn host_and_port(&self) -> (&str, u16) {
+        let usual = if self.is_secure() { 443 } else { 80 };
+        let host = self.seen().split_once("://").map_or("", |(_, host)| host);
+        match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, port.parse().unwrap_or(usual)),
+            _ => (host, usual),
+        }
+    }
+
+    pub fn is_of_proxy(&self) -> bool {
+        self.by_proxy
     }
 
     /// Whether browsers come by TLS, so that cookies must never go without it.
@@ -191,6 +209,22 @@ mod tests {
         assert_eq!(read(&two, &["https"], &[]).1, Some("https"), "the outer one's is handed on");
         assert_eq!(read(&one, &["gopher"], &["a b"]), (Some(one[0].to_owned()), None, None));
         assert_eq!(read(&one, &[], &["a.example/path"]).2, None);
+    }
+
+    #[test]
+    fn viewers_go_where_browsers_are() {
+        let at = |public: &str| {
+            let direct = "https://10.0.0.1:50004".to_owned();
+            let public = Some(public.to_owned()).filter(|url| !url.is_empty());
+            let origin = Origin { direct, public, by_proxy: false };
+            let (host, port) = origin.host_and_port();
+            format!("{host} {port}")
+        };
+        assert_eq!(at(""), "10.0.0.1 50004");
+        assert_eq!(at("https://desks.example"), "desks.example 443");
+        assert_eq!(at("http://desks.example"), "desks.example 80");
+        assert_eq!(at("https://[2001:db8::1]"), "[2001:db8::1] 443");
+        assert_eq!(at("https://[2001:db8::1]:8443"), "[2001:db8::1] 8443");
     }
 
     #[test]

@@ -52,6 +52,8 @@ words! {
     Power = desktops::templates::Power::ALL;
     /// Which firmware a disk starts with.
     Boots = protocol::Boots::ALL;
+    /// Whether viewers may show a machine's screens by SPICE; usb: with USB devices.
+    Spice = protocol::Spice::ALL;
     /// How a desktop is.
     DesktopStatus = desktops::SeatStatus::ALL;
     /// What is being done to a desktop or group as a whole.

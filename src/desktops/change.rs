@@ -16,7 +16,7 @@ use super::store::{groups, seats};
 use super::{Desktops, nodes, templates};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Duty;
-use crate::node::protocol::DiskRole;
+use crate::node::protocol::{DiskRole, Spice};
 use crate::operations::{
     Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit,
     nothing,
@@ -41,6 +41,7 @@ pub struct DesktopGroupChange {
     /// Network and subnet.
     pub subnet: Option<(Uuid, Uuid)>,
     pub template: Option<Uuid>,
+    pub spice: Option<Spice>,
 }
 
 /// A change that was made, or one that the nodes are being told.
@@ -72,6 +73,8 @@ struct Values {
     /// What they were made like, when that is another template.
     #[serde(default)]
     template: Option<OldTemplate>,
+    #[serde(default)]
+    spice: Option<Spice>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -159,6 +162,7 @@ impl Desktops {
                 machine: Some(MachineValues { vcpu: group.vcpu, memory_mib: group.memory_mib }),
                 place,
                 template,
+                spice: Some(group.spice),
             };
             let args = ChangeArgs { group: *uuid, old };
             // Nobody may delete a desktop while its domain is written anew: it would appear again.
@@ -225,6 +229,7 @@ impl Desktops {
                 Some(template) => templates::store::find(conn, template)?.id,
                 None => group.template_id,
             },
+            spice: change.spice.unwrap_or(group.spice),
         };
         check_machine(values.vcpu, values.memory_mib)?;
         if values.template != group.template_id
@@ -355,13 +360,15 @@ fn touches_machines(group: &DesktopGroup, values: &GroupValues) -> bool {
         || values.memory_mib != group.memory_mib
         || values.network != group.network_ids
         || values.template != group.template_id
+        || values.spice != group.spice
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. What a node cannot do now, of
 /// a desktop whose disk is lost perhaps, is left to the looks at it. Where another group took the old name meanwhile, this
 /// one keeps the new name.
 fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
-    let Values { name, sys_restore, data_restore, order_num, machine, place, template } = &args.old;
+    let Values { name, sys_restore, data_restore, order_num, machine, place, template, spice } =
+        &args.old;
     desktops.store.write(|tx| {
         let now = groups::find(tx, args.group)?;
         let name = match groups::is_free_name(tx, name, args.group)? {
@@ -381,6 +388,7 @@ fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> R
             memory_mib: machine.map_or(now.memory_mib, |machine| machine.memory_mib),
             network: back.map_or(now.network_ids, |place| (place.network, place.subnet)),
             template: template.as_ref().map_or(now.template_id, |old| old.template),
+            spice: spice.unwrap_or(now.spice),
         };
         groups::update(tx, args.group, &values)?;
         match template.as_ref().filter(|old| old.template != now.template_id) {

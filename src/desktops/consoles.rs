@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::identity::Tickets;
 use crate::node::client::OpenCall;
+use crate::node::protocol::ScreenProtocol;
 use crate::operations::Actor;
 use crate::store::visible::Visible;
 use crate::store::{EducationGroupId, NodeId};
@@ -47,7 +48,7 @@ pub struct Ticket {
     pub name: String,
     /// Row of the education group that the desktop belongs to.
     pub education_group: Option<EducationGroupId>,
-    node_id: NodeId,
+    pub(super) node_id: NodeId,
     pub holder: Holder,
 }
 
@@ -84,6 +85,21 @@ impl Desktops {
         screen: Screen,
         name: Option<&str>,
     ) -> Result<String> {
+        let ticket = self.ticket(visible, holder, screen, name)?;
+        self.tickets().give(ticket, TICKET_LIFE)
+    }
+
+    /// The right to see what is running.
+    ///
+    /// # Errors
+    /// `screen-off`
+    pub(super) fn ticket(
+        &self,
+        visible: &Visible,
+        holder: Holder,
+        screen: Screen,
+        name: Option<&str>,
+    ) -> Result<Ticket> {
         let found = self.find_screen(visible, screen)?;
         if let Some(given) = name
             && given != found.name
@@ -97,14 +113,13 @@ impl Desktops {
         if !found.power.is_on() {
             return Err(Error::conflict("screen-off").arg("name", found.name));
         }
-        let ticket = Ticket {
+        Ok(Ticket {
             screen,
             name: found.name,
             education_group: found.education_group,
             node_id: found.node_id,
             holder,
-        };
-        self.tickets().give(ticket, TICKET_LIFE)
+        })
     }
 
     /// # Errors
@@ -120,7 +135,7 @@ impl Desktops {
     /// Opens the console of a ticket. Within the runtime.
     pub fn open_console(&self, ticket: &Ticket) -> Result<OpenCall> {
         let (Screen::Desktop(domain) | Screen::Template(domain)) = ticket.screen;
-        self.inventory.client_now(ticket.node_id)?.console(domain)
+        self.inventory.client_now(ticket.node_id)?.console(domain, ScreenProtocol::Vnc)
     }
 
     /// A screen of which a picture can be taken.

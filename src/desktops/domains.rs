@@ -251,6 +251,7 @@ impl Makings<'_> {
             restore: Restore { system: build.sys_restore, data: build.data_restore },
             nic: &nic,
             identity: Some(&build.identity),
+            spice: build.spice,
         };
         Ok(plan.spec())
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::spec::Restore;
 use super::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
-use crate::node::protocol::DiskRole;
+use crate::node::protocol::{DiskRole, Spice};
 use crate::store::{DesktopGroupId, EducationGroupId, NetworkId, PoolId, SubnetId, TemplateId};
 
 /// What a desktop group is for.
@@ -85,6 +85,7 @@ pub struct DesktopGroup {
     pub restore: Restore,
     /// Whether its desktops have the template's data disks.
     pub has_data_disks: bool,
+    pub spice: Spice,
     pub prefix: String,
     /// Digits of the number in a desktop's name.
     pub digits: u32,

@@ -5,7 +5,7 @@
 //!   capacity.rs   what there is for more
 //!   deploy.rs change.rs rename.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
-//!   consoles.rs turns.rs  screens    guests.rs  what a guest says of itself    templates/ spec.rs  what desktops are made like
+//!   consoles.rs viewers.rs turns.rs  screens    guests.rs  what a guest says of itself    templates/ spec.rs  what desktops are made like
 //! ```
 
 mod actual;
@@ -31,6 +31,7 @@ mod spread;
 mod store;
 pub mod templates;
 mod turns;
+mod viewers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,6 +49,7 @@ pub use guests::GuestSight;
 pub use power::{DesktopPowerAction, Named, check_kind};
 pub use reach::Reach;
 pub use seat::{Desktop, SeatStatus, UNREADABLE};
+pub use viewers::{Connection, ViewerPlace};
 
 use crate::error::{Error, Result};
 use crate::identity::Tickets;
@@ -63,6 +65,7 @@ use consoles::PICTURES;
 use guests::QUESTIONS;
 use reconcile::Hopeless;
 use turns::Turns;
+use viewers::Viewers;
 
 /// Seconds that a deletion is remembered for nodes that are away.
 const REMEMBERED: i64 = 400 * 24 * 60 * 60;
@@ -80,6 +83,7 @@ pub struct Desktops {
     unread: Arc<Mutex<Option<UnboundedReceiver<Snapshot>>>>,
     /// For consoles.
     tickets: Arc<Mutex<Tickets<Ticket>>>,
+    viewers: Arc<Mutex<Viewers>>,
     picture_turns: Turns,
     question_turns: Turns,
     hopeless: Arc<Hopeless>,
@@ -105,6 +109,7 @@ impl Desktops {
             snapshots,
             unread: Arc::new(Mutex::new(Some(unread))),
             tickets: Arc::default(),
+            viewers: Arc::default(),
             picture_turns: Turns::new(PICTURES),
             question_turns: Turns::new(QUESTIONS),
             hopeless: Arc::default(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::group::Stage;
 use super::templates::Power;
 use crate::error::{Error, Fault};
-use crate::node::protocol::PowerState;
+use crate::node::protocol::{PowerState, Spice};
 
 /// Power reason of a desktop whose power button Carrel pressed.
 pub const STOPPING: &str = "stopping";
@@ -89,6 +89,8 @@ pub struct Desktop {
     pub former_template: Option<String>,
     /// Whether its system disk is made anew at every start, of the newest version then.
     pub restores_system: bool,
+    /// Whether viewers may show it by SPICE.
+    pub spice: Spice,
     /// The operation that works on it: kind and name of its subject.
     pub work: Option<(String, String)>,
 }
@@ -182,6 +184,7 @@ mod tests {
             newest: 1,
             former_template: None,
             restores_system: true,
+            spice: Spice::Off,
             work: None,
         }
     }

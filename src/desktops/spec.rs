@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, NicSpec, Owner, OwnerKind,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, NicSpec, Owner,
+    OwnerKind, Spice,
 };
 
 /// CD drives of a template's machine.
@@ -79,6 +80,7 @@ pub struct Plan<'a> {
     pub nic: &'a NicSpec,
     /// For a desktop.
     pub identity: Option<&'a Identity>,
+    pub spice: Spice,
 }
 
 impl Plan<'_> {
@@ -99,6 +101,7 @@ impl Plan<'_> {
             nics: vec![self.nic.clone()],
             cds: self.cds(),
             identity: self.identity.cloned(),
+            spice: self.spice,
         }
     }
 
@@ -170,6 +173,7 @@ mod tests {
             restore: Restore { system: true, data: false },
             nic: &nic,
             identity: None,
+            spice: Spice::Off,
         }
         .spec();
         let seen: Vec<_> = spec.disks.iter().map(|d| (d.storage.as_str(), d.restore)).collect();

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Result};
 
-/// Bytes of a ticket.
-const TICKET_BYTES: usize = 32;
+/// Bytes of a ticket. SPICE takes passwords of up to 60 characters.
+const TICKET_BYTES: usize = 24;
 /// Tickets that may wait; beyond it the oldest goes.
 const LIMIT: usize = 10_000;
 

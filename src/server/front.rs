@@ -7,7 +7,8 @@
 //!                                ├ doors.rs   how many there may be at a time, in all and of one address
 //!                                ├ usage.rs   whether a client uses its connection
 //!                                ├ bridge.rs  requests
-//!                                └ tunnel.rs  consoles
+//!                                ├ tunnel.rs  consoles
+//!                                └ viewer.rs  no HTTP: viewers of SPICE (spice.rs) and of RDP (rdp.rs)
 //! ```
 //!
 //! Rocket reads a certificate when it starts and never again. A renewed one has to be served without a restart, which
@@ -15,8 +16,11 @@
 
 mod bridge;
 mod doors;
+mod rdp;
+mod spice;
 mod tunnel;
 mod usage;
+mod viewer;
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,13 +41,13 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::Certificate;
-use crate::api::Peers;
+use crate::api::{App, Peers};
 use crate::error::{Error, Result};
-use crate::settings::Settings;
 use bridge::{Bridge, Reply};
 use doors::{Doors, What};
 use tunnel::{Lent, linger, within};
 use usage::Usage;
+use viewer::{Guard, Refused};
 
 /// What makes accepting fail (no free file, a client that left) may be over after so long.
 const REST: Duration = Duration::from_millis(100);
@@ -77,6 +81,8 @@ struct Entry {
     peers: Arc<Peers>,
     doors: Arc<Doors>,
     patience: Duration,
+    app: Arc<App>,
+    refused: Arc<Refused>,
 }
 
 impl Front {
@@ -85,11 +91,12 @@ impl Front {
     /// # Errors
     /// `tls-unusable`, `listen-failed`
     pub async fn bind(
-        settings: &Settings,
+        app: &Arc<App>,
         certificate: Option<Certificate>,
         peers: Arc<Peers>,
         files: u64,
     ) -> Result<Self> {
+        let settings = &app.settings;
         let tls = certificate.map(|certificate| {
             let certificate = Arc::new(certificate);
             let config = config(&certificate)?;
@@ -100,7 +107,8 @@ impl Front {
         let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let doors = Doors::new(files, settings.trusted_proxies.clone());
-        let entry = Entry { tls, peers, doors, patience: settings.client_patience };
+        let (patience, app) = (settings.client_patience, Arc::clone(app));
+        let entry = Entry { tls, peers, doors, patience, app, refused: Arc::default() };
         Ok(Self { listener, address, entry })
     }
 
@@ -152,6 +160,18 @@ impl Entry {
         stop: Shutdown,
     ) -> io::Result<()> {
         client.set_nodelay(true)?;
+        let guard = Guard {
+            app: self.app,
+            refused: self.refused,
+            patience: self.patience,
+            from: address.ip().to_canonical(),
+        };
+        // RDP has TLS of its own, later.
+        let mut first = [0];
+        within(self.patience, client.peek(&mut first)).await?;
+        if first[0] == rdp::VERSION {
+            return Box::pin(guard.rdp(client, stop)).await;
+        }
         let bridge = Bridge {
             port,
             peers: self.peers,
@@ -163,12 +183,12 @@ impl Entry {
         };
         // Boxed, each by itself: what one connection needs is not the sum of what any may need.
         match self.tls {
-            None => Box::pin(speak(client, bridge, stop)).await,
+            None => Box::pin(speak(client, bridge, guard, stop)).await,
             Some((acceptor, certificate)) => {
                 refresh(certificate).await;
                 // A handshake that takes longer has no client that wants to speak.
                 let client = Box::pin(within(self.patience, acceptor.accept(client))).await?;
-                Box::pin(speak(client, bridge, stop)).await
+                Box::pin(speak(client, bridge, guard, stop)).await
             }
         }
     }
@@ -178,6 +198,7 @@ impl Entry {
 async fn speak(
     mut client: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     bridge: Bridge,
+    guard: Guard,
     stop: Shutdown,
 ) -> io::Result<()> {
     let (usage, patience) = (Arc::clone(&bridge.usage), bridge.patience);
@@ -187,7 +208,12 @@ async fn speak(
         return Ok(());
     }
     let is_http2 = word.starts_with(PREFACE);
+    let is_spice = word.starts_with(spice::MAGIC);
     let (lent, back) = Lent::new(word, client);
+    if is_spice {
+        drop(bridge);
+        return Box::pin(guard.spice(lent, stop)).await;
+    }
     let (bridge, lent) = (Arc::new(bridge), TokioIo::new(lent));
     let service = service_fn(move |request| Arc::clone(&bridge).answer(request));
     let answered: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = match is_http2 {

@@ -63,6 +63,39 @@ pub fn read(chain: &Path, key: &Path) -> Result<(CertifiedKey, Validity)> {
     both.map(|both| (both, validity)).map_err(|cause| unusable(key, cause.to_string()))
 }
 
+/// By whom viewers know a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// Of the first certificate: `CN=carrel, O=Carrel`.
+    pub subject: String,
+    /// The chain ends with an authority of its own making, which nobody knows without it.
+    pub is_rooted: bool,
+}
+
+/// # Errors
+/// `tls-unusable`
+pub fn issued(chain: &Path) -> Result<Issued> {
+    let unusable = |cause: String| {
+        Error::bad_input("tls-unusable").arg("path", chain.display()).arg("cause", cause)
+    };
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|cause| unusable(cause.to_string()))?;
+    let (Some(first), Some(last)) = (certificates.first(), certificates.last()) else {
+        return Err(unusable("no certificate in it".into()));
+    };
+    let read = |certificate| {
+        let (_, read) =
+            X509Certificate::from_der(certificate).map_err(|cause| unusable(cause.to_string()))?;
+        Ok::<_, Error>(read)
+    };
+    let (first, last) = (read(first)?, read(last)?);
+    Ok(Issued {
+        subject: first.subject().to_string(),
+        is_rooted: last.subject().as_raw() == last.issuer().as_raw(),
+    })
+}
+
 /// When the first certificate of a chain holds.
 ///
 /// # Errors

@@ -68,3 +68,4 @@ mod transfers;
 mod undo;
 mod users_import;
 mod versions;
+mod viewers;

@@ -81,6 +81,9 @@ impl School {
 impl Class {
     fn open(room: &Room, name: &'static str, education: (String, &'static str)) -> Self {
         let group = room.site.deploy(name, &education.0, &room.template, 1);
+        let spice = json!({"uuid": group, "name": name, "value": {"spice": "on"}});
+        room.site.admin.put(DESKTOPS).json(&spice).send().data();
+        room.site.wait_idle();
         room.site.group_action("start", &group, name);
         let row = room.site.desktops(&group)[0].clone();
         let text = |field: &str| row[field].as_str().expect("text").to_owned();
@@ -136,6 +139,7 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("carrel.desktops.list", single(ALL_DESKTOPS, &class.desktop.0)),
         ("carrel.desktops.get", caller.get(&one)),
         ("carrel.desktops.guest", caller.get(&format!("{one}/guest"))),
+        ("carrel.desktops.viewer", caller.post(&format!("{one}/viewer/spice"))),
         ("carrel.desktops.rename", caller.put(&one).json(&json!({"name": class.desktop.1}))),
         ("carrel.instances.screen", caller.get(&screen)),
         ("vdi.edu-instances.get-console", caller.action(INSTANCES, "get_console", console)),

@@ -22,4 +22,5 @@ mod provider;
 mod scopes;
 mod story;
 mod tabs;
+mod viewers;
 mod weight;

@@ -15,6 +15,7 @@
 #   /cgi-bin/cd?N        what the text files of CD drive N hold (of IDE drives)
 #   /cgi-bin/hold?N      mounts the CD, which locks the drive
 #   /cgi-bin/eject?N     opens the drive
+#   /cgi-bin/rdp         begins to hand what comes to port 3389 on to the same port of its gateway
 #   /cgi-bin/agent       begins to answer on the guest agent's channel: shutdown, and what it is asked of the guest
 #   /cgi-bin/agent?lies  the same with texts that are too long, and addresses that are none
 #   /cgi-bin/agent?noise answers in no form at all
@@ -172,6 +173,12 @@ cp /www/cgi-bin/cd /www/cgi-bin/hold
 cat >/www/cgi-bin/eject <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'; eject /dev/sr$QUERY_STRING && echo ok
+H
+cat >/www/cgi-bin/rdp <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+G=$(ip route | awk '$1 == "default" {print $3; exit}')
+setsid nc -ll -p 3389 -e nc $G 3389 >/dev/null 2>&1 & echo ok
 H
 cat >/tmp/agent <<'H'
 #!/bin/sh

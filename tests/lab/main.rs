@@ -17,3 +17,4 @@ mod stop;
 mod story;
 mod unseen;
 mod versions;
+mod viewers;

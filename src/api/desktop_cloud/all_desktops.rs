@@ -6,16 +6,16 @@ use uuid::Uuid;
 
 use super::edu_instances::{self, DesktopView};
 use super::named::{self, Named, subject};
-use crate::api::App;
 use crate::api::answer::Data;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Handler, Scope, delete, get, post, put};
 use crate::api::input::{self, List, Listed, NoInput};
 use crate::api::listing::listed;
+use crate::api::{App, words};
 use crate::desktops::{Changed, Desktop, DesktopPowerAction};
 use crate::error::Result;
 use crate::identity::Permission;
-use crate::node::protocol::{DomainUse, GuestMemory};
+use crate::node::protocol::{DomainUse, GuestMemory, Spice};
 use crate::operations::BatchSubmission;
 use crate::store::list::Page;
 use crate::store::now;
@@ -110,6 +110,9 @@ pub struct DesktopLine {
     working_kind: Option<String>,
     /// 1: the system disk is made anew at every start and reboot, of the newest version then.
     sys_restore: u8,
+    /// Whether viewers may show it by SPICE.
+    #[schemars(with = "words::Spice")]
+    spice: Spice,
 }
 
 pub fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopLine {
@@ -124,6 +127,7 @@ pub fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopLine {
         former_template: desktop.former_template.clone().unwrap_or_default(),
         working_kind: desktop.work.as_ref().map(|(kind, _)| kind.clone()),
         sys_restore: desktop.restores_system.into(),
+        spice: desktop.spice,
         desktop: edu_instances::view(app, call, now, desktop),
     }
 }

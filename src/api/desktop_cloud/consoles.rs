@@ -31,7 +31,7 @@ use crate::node::client::OpenCall;
 
 const CONSOLE: &str = "/api/v1.0/console/{ticket}";
 const TEMPLATE: &str = "/api/v1.0/education/template/";
-const MODULE: &str = "education";
+pub const MODULE: &str = "education";
 const OPENED: &str = "log-console-open";
 /// Bytes from the screen in one message.
 const PIECE: usize = 64 << 10;
@@ -194,7 +194,7 @@ fn open<'r>(
 }
 
 /// What must hold of whoever looks at the screen as long as it is open.
-fn may_look(caller: &Caller, ticket: &Ticket) -> bool {
+pub fn may_look(caller: &Caller, ticket: &Ticket) -> bool {
     match ticket.screen {
         Screen::Desktop(_) => caller
             .visible(Permission::DesktopsConsole)

@@ -8,9 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::edu_capacity;
 use super::named::{self, Named, subject};
 use super::template_view::TemplateStatus;
-use crate::api::answer::{Data, IntoAnswer, Outcome};
+use crate::api::answer::{IntoAnswer, Outcome};
 use crate::api::batch::{Batch, Made, New};
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Handler, Scope, delete, get, post, put};
@@ -19,18 +20,17 @@ use crate::api::listing::listed;
 use crate::api::{App, input, time, words};
 use crate::desktops::spec::Restore;
 use crate::desktops::{
-    CapacityQuery, Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk,
-    NewDesktopGroup, NodeCapacity,
+    Changed, DesktopGroup, DesktopGroupChange, DesktopPowerAction, GroupDisk, NewDesktopGroup,
 };
 use crate::error::{Error, Result};
 use crate::identity::Permission;
+use crate::node::protocol::Spice;
 use crate::operations::{BatchSubmission, SubmittedOperation};
 use crate::store::DesktopGroupId;
 use crate::store::list::Page;
 use crate::store::visible::Visible;
 
 const PATH: &str = "/api/v1.0/education/desktop/";
-const CAPACITY: &str = "/api/v1.0/education/desktop/capacity/";
 const MODULE: &str = "education";
 /// What clients of document 002 send as `data_restore` of a group without data disks.
 const NO_DATA_DISK: i64 = 2;
@@ -80,11 +80,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs_in(Permission::DesktopsManage, Scope::Group)
             .audited(MODULE, "log-desktop-group-delete")
             .summary("Delete groups with all their desktops, running ones too"),
-        get("carrel.edu-desktops.capacity", CAPACITY, capacity)
-            .needs_in(Permission::DesktopsManage, Scope::Group)
-            .summary(
-                "What there is for more desktops: addresses, memory, and what stands in the way",
-            ),
+        edu_capacity::endpoint(),
         get("vdi.edu-desktops.list", PATH, list)
             .needs_in(Permission::DesktopsView, Scope::Group)
             .summary("Education desktop groups with counts of what really runs"),
@@ -134,43 +130,6 @@ struct CreateInput {
     #[serde(default, deserialize_with = "input::optional_flag")]
     #[schemars(with = "Option<u8>")]
     start: Option<bool>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-struct CapacityInput {
-    /// The education group that they are for.
-    group_uuid: Uuid,
-    template_uuid: Uuid,
-    network_uuid: Uuid,
-    subnet_uuid: Uuid,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct CapacityView {
-    /// Addresses of the subnet that nobody has.
-    free_addresses: u64,
-    /// Nodes that would take desktops of the template; null for who may not see nodes.
-    nodes: Option<Vec<NodeCapacityView>>,
-    /// Why none can be made now, however many; empty when nothing stands in the way.
-    obstacle: String,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct NodeCapacityView {
-    uuid: Uuid,
-    name: String,
-    /// GiB; no single desktop can have more.
-    ram: f64,
-    /// GiB that nobody uses now; null when the node has not said yet.
-    free_ram: Option<f64>,
-}
-
-impl From<NodeCapacity> for NodeCapacityView {
-    fn from(node: NodeCapacity) -> Self {
-        let NodeCapacity { uuid, name, memory_mib, free_mib } = node;
-        let gibibytes = |mebibytes: u64| mebibytes as f64 / 1024.0;
-        Self { uuid, name, ram: gibibytes(memory_mib), free_ram: free_mib.map(gibibytes) }
-    }
 }
 
 impl IntoAnswer for Changed {
@@ -245,6 +204,10 @@ struct UpdateValue {
     /// What each desktop is made like from its next start on; only where all of its disks are restored.
     #[serde(default)]
     template_uuid: Option<Uuid>,
+    /// Whether viewers may show the desktops by SPICE, from each one's next start on: off, on, or usb for USB devices too.
+    #[serde(default)]
+    #[schemars(with = "Option<words::Spice>")]
+    spice: Option<Spice>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -278,6 +241,9 @@ struct DesktopGroupView {
     subnet_name: String,
     sys_restore: u8,
     data_restore: u8,
+    /// Whether viewers may show its desktops by SPICE.
+    #[schemars(with = "words::Spice")]
+    spice: Spice,
     instance_num: u64,
     active_count: u64,
     inactive_count: u64,
@@ -350,6 +316,7 @@ fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
         subnet_name: group.subnet_name,
         sys_restore: group.restore.system.into(),
         data_restore: group.restore.data.into(),
+        spice: group.spice,
         instance_num: group.counts.total,
         active_count: group.counts.running,
         inactive_count: group.counts.total - group.counts.running,
@@ -409,24 +376,6 @@ fn starter(call: &Call) -> Result<Visible> {
         .ok_or_else(|| Error::forbidden("permission-missing").arg("permission", permission.word()))
 }
 
-fn capacity(app: &App, call: &mut Call, input: CapacityInput) -> Result<Data<CapacityView>> {
-    let reach = call.reach();
-    let wanted = CapacityQuery {
-        group: input.group_uuid,
-        template: input.template_uuid,
-        network: input.network_uuid,
-        subnet: input.subnet_uuid,
-    };
-    let found = app.desktops.capacity(&call.visible, &reach, &wanted)?;
-    let nodes = found.nodes.into_iter().map(NodeCapacityView::from);
-    let obstacle = found.obstacle.map(|error| app.language.error(call.language, &error));
-    Ok(Data(CapacityView {
-        free_addresses: found.free_addresses,
-        nodes: reach.sees_nodes.then(|| nodes.collect()),
-        obstacle: obstacle.unwrap_or_default(),
-    }))
-}
-
 /// Switches desktops so.
 fn power(action: DesktopPowerAction) -> impl Handler<GroupsInput, BatchSubmission> {
     move |app: &App, call: &mut Call, input: GroupsInput| {
@@ -476,6 +425,7 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
             (None, Some(_)) => return Err(input::missing("value.network_uuid")),
         },
         template: value.template_uuid,
+        spice: value.spice,
     };
     app.desktops.change_desktop_group(
         &call.visible,

@@ -4,6 +4,7 @@ mod all_desktops;
 mod base_images;
 mod consoles;
 mod dialect;
+mod edu_capacity;
 mod edu_desktops;
 mod edu_groups;
 mod edu_instances;
@@ -24,8 +25,11 @@ mod template_history;
 mod template_input;
 mod template_view;
 mod templates;
+mod viewers;
+mod viewing;
 
 pub use dialect::{DIALECT, OWN};
+pub use viewing::{Viewing, let_in};
 
 use super::endpoint::Endpoint;
 
@@ -61,7 +65,7 @@ pub fn own_endpoints() -> Vec<Endpoint> {
         template_hardware::endpoints(),
         template_history::endpoints(),
         all_desktops::endpoints(),
-        vec![guests::endpoint()],
+        vec![guests::endpoint(), viewers::own_endpoint()],
     ];
     parts.into_iter().flatten().collect()
 }

@@ -11,7 +11,7 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::store::disk_role;
 use crate::desktops::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
-use crate::node::protocol::DiskRole;
+use crate::node::protocol::{DiskRole, Spice};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
@@ -29,7 +29,7 @@ const SELECT: &str = "g.id, g.uuid, g.name, g.pool_id, e.uuid AS education, e.na
      t.power AS template_power, tn.status <> 'active' AS template_node_is_down, \
      p.uuid AS pool, p.name AS pool_name, n.uuid AS network, n.name AS network_name, \
      s.uuid AS subnet, s.name AS subnet_name, g.vcpu, g.memory_mib, g.sys_restore, \
-     g.data_restore, g.has_data_disks, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
+     g.data_restore, g.has_data_disks, g.spice, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
      g.owner_name, g.created_at, g.updated_at, g.group_id, g.network_id, g.subnet_id";
 
 static GROUPS: Listing = Listing {
@@ -59,6 +59,7 @@ static GROUPS: Listing = Listing {
         Column::integer("active", "g.is_active"),
         Column::integer("sys_restore", "g.sys_restore"),
         Column::integer("data_restore", "g.data_restore"),
+        Column::exact("spice", "g.spice"),
         Column::integer("order_num", "g.order_num"),
         Column::time("created_at", "g.created_at"),
     ],
@@ -197,6 +198,7 @@ pub struct GroupValues {
     /// Network and subnet.
     pub network: (NetworkId, SubnetId),
     pub template: TemplateId,
+    pub spice: Spice,
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
@@ -205,7 +207,7 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
         .prepare_cached(
             "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
              updated_at=?6, vcpu=?7, memory_mib=?8, network_id=?9, subnet_id=?10, \
-             template_id=?11 WHERE uuid=?1",
+             template_id=?11, spice=?12 WHERE uuid=?1",
         )?
         .execute(params![
             uuid.to_string(),
@@ -218,7 +220,8 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
             values.memory_mib.cast_signed(),
             values.network.0,
             values.network.1,
-            values.template
+            values.template,
+            values.spice.word()
         ]);
     unique(done, || taken(&values.name))
 }
@@ -348,6 +351,7 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         memory_mib: rows::unsigned(row, "memory_mib")?,
         restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
         has_data_disks: row.get("has_data_disks")?,
+        spice: super::spice(row)?,
         prefix: row.get("prefix")?,
         digits: row.get("postfix")?,
         first_number: row.get("first_number")?,

@@ -11,14 +11,25 @@ pub mod setting_aside;
 
 use std::net::Ipv4Addr;
 
+use rusqlite::types::Type;
 use rusqlite::{Row, RowIndex};
 use uuid::Uuid;
 
 use crate::error::{Context, Result};
+use crate::node::protocol::Spice;
 
 /// An address that is kept as a number.
 pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Ipv4Addr> {
     Ok(Ipv4Addr::from(row.get::<_, u32>(column)?))
+}
+
+/// The column `spice` of a desktop group.
+pub(super) fn spice(row: &Row<'_>) -> rusqlite::Result<Spice> {
+    let word: String = row.get("spice")?;
+    Spice::parse(&word).ok_or_else(|| {
+        let cause = format!("SPICE {word} in the database");
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into())
+    })
 }
 
 /// For `IN (SELECT value FROM json_each(?))`, which takes any number of them.

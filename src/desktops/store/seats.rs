@@ -11,7 +11,7 @@ use crate::desktops::group::Stage;
 use crate::desktops::seat::{ASKED, CUTTING, Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
-use crate::node::protocol::Identity;
+use crate::node::protocol::{Identity, Spice};
 use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
@@ -45,7 +45,7 @@ const SELECT: &str = concat!(
     "n.name AS node_name, n.ip AS node_ip, CASE WHEN n.status <> 'active' THEN n.fault END AS node_fault, d.seat, d.version, ",
     "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
     "d.updated_at, e.uuid AS education, e.name AS education_name, t.uuid AS template, ",
-    "t.name AS template_name, t.version AS newest, g.sys_restore, f.name AS former_template, ",
+    "t.name AS template_name, t.version AS newest, g.sys_restore, g.spice, f.name AS former_template, ",
     status!(),
     " AS status"
 );
@@ -401,6 +401,7 @@ fn desktop(row: &Row<'_>) -> Result<Desktop> {
         newest: row.get("newest")?,
         former_template: row.get("former_template")?,
         restores_system: row.get("sys_restore")?,
+        spice: super::spice(row)?,
         work: None,
     })
 }
@@ -423,6 +424,7 @@ pub struct Build {
     pub mac: String,
     pub network: Uuid,
     pub identity: Identity,
+    pub spice: Spice,
 }
 
 /// What the domains of these desktops are made of: after a change of the template, of its newest version. A desktop without an address is a defect.
@@ -430,7 +432,7 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.name, d.seat, g.uuid AS group_uuid, g.name AS group_name, t.uuid AS template, \
          iif(d.version = 0, t.version, d.version) AS version, d.node_id, g.vcpu, g.memory_mib, \
-         g.sys_restore, g.data_restore, g.has_data_disks, a.address, a.mac, n.uuid AS network \
+         g.sys_restore, g.data_restore, g.has_data_disks, g.spice, a.address, a.mac, n.uuid AS network \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \
          JOIN networks n ON n.id = a.network_id \
@@ -453,9 +455,17 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
             mac: row.get("mac")?,
             network: rows::uuid(row, "network")?,
             identity: Identity { number: row.get("seat")?, group: row.get("group_name")? },
+            spice: super::spice(row)?,
         })
     })?;
     Ok(builds.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether viewers may show a desktop by SPICE.
+pub fn spice(conn: &Connection, desktop: Uuid) -> Result<Spice> {
+    let sql = "SELECT g.spice FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         WHERE d.uuid = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([desktop.to_string()], super::spice)?)
 }
 
 /// Which of these desktops are on which node.

@@ -13,7 +13,7 @@ use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
     DiskRole, DomainSpec, FirmwareState, Hardware, ItemResult, LayerKind, LayerRef, NicSpec,
-    OwnerKind, Progress, TemplateLayers,
+    OwnerKind, Progress, Spice, TemplateLayers,
 };
 use crate::operations::Execution;
 use crate::store::NodeId;
@@ -65,6 +65,8 @@ impl Templates {
             restore: Restore::NEVER,
             nic: &nic,
             identity: None,
+            // Who builds a template looks at it in the console.
+            spice: Spice::Off,
         };
         Ok(plan.spec())
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::Agent;
 use super::call::Call;
 use super::disks::{Arrived, Disks};
+use super::libvirt::Opened;
 use super::nics;
 use crate::error::{Context, Error, Result};
 use crate::node::cancel::{CancelFlag, cancelled};
-use crate::node::protocol::{LayerRef, Reply, Request};
+use crate::node::protocol::{LayerRef, Reply, Request, ScreenProtocol};
 use crate::node::stream::{BlockingStream, Incoming, Outgoing};
 
 /// Both ends of the call's stream, for requests that have one.
@@ -92,6 +93,7 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::RemoveLayers { layers } => disks.remove_layers(&layers).map(Reply::Items),
         Request::ListPublished => disks.list_published().map(Reply::Published),
         Request::ListFiles => disks.list_files().map(Reply::Files),
+        Request::ProbeConsole { domain, by } => hypervisor.probe_console(domain, by).map(done),
         Request::Console { .. } => Err(Error::internal("a console needs no thread")),
     }
 }
@@ -127,11 +129,11 @@ pub async fn carry_over(
     incoming: Incoming,
     outgoing: Outgoing,
 ) -> Result<Reply> {
-    let Request::Console { domain } = request else {
+    let Request::Console { domain, by } = request else {
         return Err(Error::internal(format!("not a request that waits: {request:?}")));
     };
     tokio::select! {
-        outcome = console(agent, domain, incoming, outgoing) => outcome.map(done),
+        outcome = console(agent, (domain, by), incoming, outgoing) => outcome.map(done),
         () = cancel.cancelled() => Err(cancelled()),
     }
 }
@@ -139,25 +141,41 @@ pub async fn carry_over(
 /// Carries bytes between the call and the domain's screen until either side ends.
 async fn console(
     agent: Arc<Agent>,
-    domain: Uuid,
+    (domain, by): (Uuid, ScreenProtocol),
     mut incoming: Incoming,
     mut outgoing: Outgoing,
 ) -> Result<()> {
-    let opened = on_thread(move || agent.hypervisor().console(domain)).await?;
-    opened.set_nonblocking(true).context("use a screen's connection")?;
-    let (mut from_screen, mut to_screen) =
-        UnixStream::from_std(opened).context("use a screen's connection")?.into_split();
-    // An end without a goodbye is how viewers and guests usually go.
-    let ended = tokio::select! {
-        ended = tokio::io::copy(&mut from_screen, &mut outgoing) => ended,
-        ended = tokio::io::copy(&mut incoming, &mut to_screen) => ended,
+    let opened = on_thread(move || agent.hypervisor().console(domain, by)).await?;
+    opened.set_nonblocking().context("use a screen's connection")?;
+    let ended = match opened {
+        Opened::Local(socket) => {
+            let screen = UnixStream::from_std(socket).context("use a screen's connection")?;
+            carry(screen.into_split(), &mut incoming, &mut outgoing).await
+        }
+        Opened::Network(socket) => {
+            let screen = TcpStream::from_std(socket).context("use a screen's connection")?;
+            carry(screen.into_split(), &mut incoming, &mut outgoing).await
+        }
     };
+    // An end without a goodbye is how viewers and guests usually go.
     if let Err(cause) = ended {
         tracing::debug!(%domain, %cause, "console ended");
     }
     // A viewer that has gone does not hear it.
     drop(outgoing.shutdown().await);
     Ok(())
+}
+
+/// Carries bytes both ways until one ends.
+async fn carry(
+    (mut from_screen, mut to_screen): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    incoming: &mut Incoming,
+    outgoing: &mut Outgoing,
+) -> std::io::Result<u64> {
+    tokio::select! {
+        ended = tokio::io::copy(&mut from_screen, outgoing) => ended,
+        ended = tokio::io::copy(incoming, &mut to_screen) => ended,
+    }
 }
 
 /// Runs blocking work on a thread of its own.

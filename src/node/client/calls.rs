@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::node::protocol::{
     AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, GuestFacts,
     ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply,
-    Request, Sample, StoredFile, TemplateLayers,
+    Request, Sample, ScreenProtocol, StoredFile, TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -121,9 +121,17 @@ impl NodeClient {
         }
     }
 
-    /// The bytes of the domain's VNC server, both ways. Needs the runtime, as all calls with a stream.
-    pub fn console(&self, domain: Uuid) -> Result<OpenCall> {
-        self.open(Request::Console { domain })
+    /// The bytes of one of the domain's screens, both ways. Needs the runtime, as all calls with a stream.
+    pub fn console(&self, domain: Uuid, by: ScreenProtocol) -> Result<OpenCall> {
+        self.open(Request::Console { domain, by })
+    }
+
+    /// Whether [`Self::console`] would find what answers it.
+    ///
+    /// # Errors
+    /// `domain-not-running`, `spice-at-next-start`, `rdp-silent`.
+    pub fn probe_console(&self, domain: Uuid, by: ScreenProtocol) -> Result<()> {
+        done(self.call(Request::ProbeConsole { domain, by })?)
     }
 
     pub fn ensure_network(&self, network: NetworkSpec) -> Result<()> {

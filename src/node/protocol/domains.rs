@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Boots, FirmwareState, Hardware};
+use super::{Boots, FirmwareState, Hardware, Spice};
 use crate::error::Fault;
 
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
@@ -43,6 +43,7 @@ pub struct DomainSpec {
     pub cds: Vec<CdSpec>,
     /// What a desktop's guest is told of itself besides its name; `None` for a template's own machine.
     pub identity: Option<Identity>,
+    pub spice: Spice,
 }
 
 /// Which desktop of which group it is. With its name that stands in the guest's SMBIOS.

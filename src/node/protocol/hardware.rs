@@ -49,6 +49,15 @@ pub enum CpuModel {
     Named(String),
 }
 
+/// By which protocol somebody sees a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScreenProtocol {
+    Vnc,
+    Spice,
+    /// Of the system in the machine, over its network.
+    Rdp,
+}
+
 /// Choices that are words: their names on the wire of the console, in rows and in libvirt's XML.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -132,6 +141,16 @@ words!(UsbController {
     /// USB 2, for systems before Windows 8.
     Ehci = "ehci",
 });
+
+words!(
+    /// Whether programs other than the browser may show a machine's screens, by SPICE beside VNC.
+    Spice {
+        Off = "off",
+        On = "on",
+        /// Also with devices that are plugged into the viewer's machine.
+        Usb = "usb",
+    }
+);
 
 words!(BootDevice { Disk = "disk", Cd = "cd", Network = "network", });
 

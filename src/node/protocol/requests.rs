@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     AuthorizedKey, DhcpHost, DomainSpec, FrozenDisk, LayerRef, NetworkSpec, PowerAction, Reply,
-    StoredFile, TemplateLayers,
+    ScreenProtocol, StoredFile, TemplateLayers,
 };
 
 /// Seconds that a short request may take on a busy node before it counts as failed.
@@ -122,8 +122,10 @@ requests! {
     Screenshot { domain: Uuid, width: u32 } => Short, Light, Picture;
     /// What the agent in the guest says of it.
     AskGuest { domain: Uuid } => Short, Light, Guest;
-    /// A stream both ways: the bytes of the domain's VNC server. The reply comes when it ends.
-    Console { domain: Uuid } => Long, Waiting, [bytes] Done;
+    /// A stream both ways: the bytes of one of the domain's screens. The reply comes when it ends.
+    Console { domain: Uuid, by: ScreenProtocol } => Long, Waiting, [bytes] Done;
+    /// Whether a [`Request::Console`] would find what answers it.
+    ProbeConsole { domain: Uuid, by: ScreenProtocol } => Short, Light, Done;
 
     /// Makes or updates a network with its DHCP reservations and starts it.
     EnsureNetwork { network: NetworkSpec } => Short, Light, Done;

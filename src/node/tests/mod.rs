@@ -120,6 +120,7 @@ impl Node {
             nics: Vec::new(),
             cds: Vec::new(),
             identity: None,
+            spice: Spice::Off,
         }
     }
 

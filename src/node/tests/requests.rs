@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::links::{mute_link, say};
 use super::{Node, raw_disk};
 use crate::node::link;
-use crate::node::protocol::{Frame, LayerKind, LayerRef, PowerAction, Reply, Request};
+use crate::node::protocol::{
+    Frame, LayerKind, LayerRef, PowerAction, Reply, Request, ScreenProtocol,
+};
 
 /// Agents and controllers of one protocol version must read each other, whatever source they were made of.
 #[test]
@@ -19,7 +21,10 @@ fn requests_cross_the_link_as_they_always_have() {
     let none = &[0xc4, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let crossing: [(Request, Vec<&[u8]>); 5] = [
         (Request::Describe, vec![b"\xa8Describe"]),
-        (Request::Console { domain: uuid }, vec![b"\x81\xa7Console\x91", none]),
+        (
+            Request::Console { domain: uuid, by: ScreenProtocol::Spice },
+            vec![b"\x81\xa7Console\x92", none, b"\xa5Spice"],
+        ),
         (
             Request::Power { action: PowerAction::HardStop, domains: vec![uuid], patience: 1 },
             vec![b"\x81\xa5Power\x93\xa8HardStop\x91", none, b"\x01"],
@@ -43,7 +48,8 @@ fn requests_cross_the_link_as_they_always_have() {
 async fn a_reply_of_another_form_is_no_answer() {
     let (client, far, _events) = mute_link().await;
     // Whose callers look at the bytes, and only whether a reply came.
-    let opened = client.open(Request::Console { domain: Uuid::nil() }).unwrap();
+    let opened =
+        client.open(Request::Console { domain: Uuid::nil(), by: ScreenProtocol::Vnc }).unwrap();
     let (mut near_end, mut far_end) = tokio::io::split(far);
     let (mut frames, _) = link::reader(&mut near_end);
     let id = loop {

@@ -137,6 +137,26 @@ interface Options<B> {
   signal?: AbortSignal
 }
 
+/** A file that is made when it is asked for, and its name. */
+export async function file<P extends PathOf<'post'>>(
+  path: P,
+  ...values: Given<P>
+): Promise<{ name: string; content: Blob }> {
+  let answer: Response
+  let content: Blob
+  try {
+    const options = { method: 'POST', headers: headers(), credentials: 'same-origin' } as const
+    answer = await fetch(fill(path, ...values), options)
+    content = await answer.blob()
+  } catch {
+    throw new ApiError(hooks.unreachable(), 0)
+  }
+  if (answer.status === 401) hooks.signedOut()
+  if (!answer.ok) readAnswer(answer.status, await content.text())
+  const name = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get('Content-Disposition') ?? '')?.[1] ?? 'file'
+  return { name: decodeURIComponent(name.replaceAll('+', ' ')), content }
+}
+
 async function send<T>(method: Method, path: string, options: Options<unknown>): Promise<Answer<T>> {
   const more: Record<string, string> = {}
   if (options.body !== undefined) more['Content-Type'] = 'application/json'

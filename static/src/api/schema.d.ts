@@ -681,6 +681,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/desktops/{desktop_uuid}/viewer/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A file that opens a running desktop in a viewer once, within 60 seconds: kind spice is a .vv for virt-viewer, rdp a .rdp for Remote Desktop */
+        post: operations["carrel.desktops.viewer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/session": {
         parameters: {
             query?: never;
@@ -1862,6 +1879,8 @@ export interface components {
              * @description 1: the system disk is made anew at every start and reboot, of the newest version then.
              */
             sys_restore: number;
+            /** @description Whether viewers may show it by SPICE. */
+            spice: components["schemas"]["Spice"];
             /** @description While it runs, once its node has told. */
             memory: components["schemas"]["CarrelDesktopsGetDesktopMemory"] | null;
         };
@@ -2019,6 +2038,8 @@ export interface components {
              * @description 1: the system disk is made anew at every start and reboot, of the newest version then.
              */
             sys_restore: number;
+            /** @description Whether viewers may show it by SPICE. */
+            spice: components["schemas"]["Spice"];
         };
         CarrelDesktopsRebootInput: {
             desktops: components["schemas"]["CarrelDesktopsRebootNamed"][];
@@ -4053,6 +4074,11 @@ export interface components {
          */
         Power: "off" | "running" | "paused" | "crashed";
         /**
+         * @description Whether viewers may show a machine's screens by SPICE; usb: with USB devices.
+         * @enum {string}
+         */
+        Spice: "off" | "on" | "usb";
+        /**
          * @description What is being done to a desktop or group as a whole.
          * @enum {string}
          */
@@ -5001,6 +5027,8 @@ export interface components {
             sys_restore: number;
             /** Format: uint8 */
             data_restore: number;
+            /** @description Whether viewers may show its desktops by SPICE. */
+            spice: components["schemas"]["Spice"];
             /** Format: uint64 */
             instance_num: number;
             /** Format: uint64 */
@@ -5126,6 +5154,11 @@ export interface components {
              * @default null
              */
             template_uuid?: string | null;
+            /**
+             * @description Whether viewers may show the desktops by SPICE, from each one's next start on: off, on, or usb for USB devices too.
+             * @default null
+             */
+            spice?: components["schemas"]["Spice"] | null;
         };
         /** @description The new group. */
         VdiEduGroupsCreateData: {
@@ -9422,6 +9455,42 @@ export interface operations {
                         msg: string;
                         data: components["schemas"]["CarrelDesktopsGuestData"];
                     };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.viewer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desktop_uuid: string;
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Refused; the message says why */

@@ -1,5 +1,5 @@
 /** Templates, education groups, desktop groups and desktops. */
-import { action, call, fill, get, getOne, post, put, remove, withField } from './http'
+import { action, call, file, fill, get, getOne, post, put, remove, withField } from './http'
 import type { Body, Data, Param, Query } from './http'
 import type { Hardware, Named } from './types'
 
@@ -75,6 +75,7 @@ const instancePath = `${base}/instance/` as const
 const desktopsPath = '/api/v1.0/desktops' as const
 const desktopPathOf = `${desktopsPath}/{desktop_uuid}` as const
 const guestPath = `${desktopPathOf}/guest` as const
+const viewerPath = `${desktopPathOf}/viewer/{kind}` as const
 export type DesktopPower = Extract<Body<typeof desktopsPath, 'post'>, { param: { desktops: unknown } }>['action']
 
 export const desktops = {
@@ -94,6 +95,8 @@ export const desktops = {
       create_info: spread,
     }),
   remove: (rows: Named[]) => remove(desktopsPath, { desktops: rows.map(named) }),
+  /** A file that opens it in a program beside the browser, once. */
+  viewer: (kind: 'spice' | 'rdp', uuid: string) => file(viewerPath, { desktop_uuid: uuid, kind }),
   screen: (uuid: string, width = 240) => `${fill(`${instancePath}{uuid}/screen`, { uuid })}?width=${width}`,
 }
 

@@ -11,8 +11,12 @@ export const toCsv = (rows: string[][]): string =>
   `\ufeff${rows.map((row) => row.map(cell).join(',')).join('\r\n')}\r\n`
 
 /** Lets the browser save a text as a file. */
-export function saveText(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
-  const url = URL.createObjectURL(new Blob([text], { type }))
+export const saveText = (name: string, text: string, type = 'text/csv;charset=utf-8'): void =>
+  save(name, new Blob([text], { type }))
+
+/** Lets the browser save a file. */
+export function save(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content)
   const link = Object.assign(document.createElement('a'), { href: url, download: name })
   link.click()
   URL.revokeObjectURL(url)

@@ -14,7 +14,7 @@ use super::{Hypervisor, Inner, states};
 use crate::error::Result;
 use crate::node::agent::firmware;
 use crate::node::agent::look::Look;
-use crate::node::protocol::{Check, DomainSpec, Hardware, Verdict};
+use crate::node::protocol::{Check, DomainSpec, Hardware, Spice, Verdict};
 
 /// libvirt looks at a QEMU that it does not know, then a guest gets its time to speak.
 const PROBING: Duration = Duration::from_secs(30);
@@ -41,8 +41,8 @@ fn check(key: &str, args: &[(&str, &str)], verdict: Verdict) -> Check {
 }
 
 /// How many machines lack something, and the name of the first.
-fn lacking(specs: &[DomainSpec], lacks: impl Fn(&Hardware) -> bool) -> Option<(String, &str)> {
-    let mut names = specs.iter().filter(|spec| lacks(&spec.hardware)).map(|spec| &spec.owner.name);
+fn lacking(specs: &[DomainSpec], lacks: impl Fn(&DomainSpec) -> bool) -> Option<(String, &str)> {
+    let mut names = specs.iter().filter(|spec| lacks(spec)).map(|spec| &spec.owner.name);
     let first = names.next()?;
     Some(((names.count() + 1).to_string(), first))
 }
@@ -98,13 +98,17 @@ impl Inner {
             return Vec::new();
         }
         let specs = self.specs();
-        let missing = |key, lacks: fn(&Hardware) -> bool| {
+        let missing = |key, lacks: fn(&DomainSpec) -> bool| {
             let (count, first) = lacking(&specs, lacks)?;
             Some(check(key, &[("count", &count), ("name", first)], Verdict::Bad))
         };
-        let firmware = missing("check-firmware-missing", firmware::lacks_firmware);
-        let tpm = missing("check-tpm-missing", firmware::lacks_tpm);
-        firmware.into_iter().chain(tpm).collect()
+        let firmware =
+            missing("check-firmware-missing", |spec| firmware::lacks_firmware(&spec.hardware));
+        let tpm = missing("check-tpm-missing", |spec| firmware::lacks_tpm(&spec.hardware));
+        let spice = || missing("check-spice-missing", |spec| spec.spice != Spice::Off);
+        // Unknown while libvirt is away.
+        let spice = matches!(self.has_spice(), Ok(false)).then(spice).flatten();
+        firmware.into_iter().chain(tpm).chain(spice).collect()
     }
 
     /// What machines here have and this node is too old for; nothing when libvirt is away.
@@ -118,7 +122,7 @@ impl Inner {
         }
         let specs = self.specs();
         let too_old = |key, lacks: &dyn Fn(&Hardware) -> bool| {
-            let (count, first) = lacking(&specs, lacks)?;
+            let (count, first) = lacking(&specs, |spec| lacks(&spec.hardware))?;
             let versions = [("libvirt", libvirt.as_str()), ("qemu", qemu.as_str())];
             let [its, other] = versions;
             let args = [("count", count.as_str()), ("name", first), its, other];

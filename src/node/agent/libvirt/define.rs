@@ -73,7 +73,7 @@ impl Inner {
         }
         let known = existing.as_ref().map(|(_, metadata)| metadata);
         let spec = &as_it_stands(spec, known, version, published.as_ref());
-        self.require_firmware(spec)?;
+        self.require_parts(spec)?;
         let machine_type = self.machine_type(spec, existing.as_ref().map(|(d, m)| (d, m)))?;
         let stands = Stands { version, fresh, machine_type };
         let rendered = self.render(spec, &name, &virt_type, &stands)?;
@@ -192,10 +192,16 @@ impl Inner {
         )
     }
 
+    /// What this node has to have for the machine.
+    ///
     /// # Errors
-    /// See [`firmware::require`]
-    pub(super) fn require_firmware(&self, spec: &DomainSpec) -> Result<()> {
-        if self.link.is_simulator() { Ok(()) } else { firmware::require(&spec.hardware) }
+    /// See [`firmware::require`] and [`Inner::require_spice`]
+    pub(super) fn require_parts(&self, spec: &DomainSpec) -> Result<()> {
+        if self.link.is_simulator() {
+            return Ok(());
+        }
+        firmware::require(&spec.hardware)?;
+        self.require_spice(spec)
     }
 
     /// See [`hardware::MachineTypes::choose`]; none in the simulator, which has no machine types.

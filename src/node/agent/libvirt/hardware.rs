@@ -13,7 +13,7 @@ use super::abilities::Abilities;
 use super::errors::Libvirt;
 use crate::error::{Context, Error, Result};
 use crate::node::protocol::{
-    BootDevice, Chipset, CpuModel, DiskBus, DomainSpec, Firmware, Hardware, Sound, Topology,
+    BootDevice, Chipset, CpuModel, DiskBus, DomainSpec, Firmware, Hardware, Sound, Spice, Topology,
     UsbController,
 };
 
@@ -62,12 +62,16 @@ pub fn cd_bus(hardware: &Hardware) -> &'static str {
     if is_plain { "ide" } else { "sata" }
 }
 
-/// Who speaks with SPICE's agent in the guest, by the one port that there is for it: QEMU itself, for VNC.
-const fn agent_channel(hardware: &Hardware, abilities: Abilities) -> Option<&'static str> {
-    if hardware.clipboard && abilities.clipboard { Some("qemu-vdagent") } else { None }
+/// Who speaks with SPICE's agent in the guest, by the one port that there is for it: the viewer, where there may be one, or
+/// QEMU itself, for VNC.
+fn agent_channel(hardware: &Hardware, spice: Spice, abilities: Abilities) -> Option<&'static str> {
+    match spice {
+        Spice::On | Spice::Usb => Some("spicevmc"),
+        Spice::Off => (hardware.clipboard && abilities.clipboard).then_some("qemu-vdagent"),
+    }
 }
 
-pub fn view(hardware: &Hardware, abilities: Abilities) -> HardwareView<'_> {
+pub fn view(hardware: &Hardware, spice: Spice, abilities: Abilities) -> HardwareView<'_> {
     HardwareView {
         firmware: hardware
             .firmware
@@ -88,7 +92,7 @@ pub fn view(hardware: &Hardware, abilities: Abilities) -> HardwareView<'_> {
         },
         sound: (hardware.sound != Sound::None).then(|| hardware.sound.word()),
         is_heard: hardware.sound != Sound::None && abilities.sound,
-        agent_channel: agent_channel(hardware, abilities),
+        agent_channel: agent_channel(hardware, spice, abilities),
         clock: hardware.clock.word(),
         hyperv: hardware.hyperv,
         one_socket: hardware.topology == Topology::OneSocket,

@@ -7,7 +7,7 @@
 //!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
 //!   firmware_state.rs tpm.rs                             what firmware keeps besides the disks
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
-//!   console.rs screenshot.rs keys.rs                     what a person sees of a domain
+//!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
 //!   guest/          what a guest says of itself by its agent
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
@@ -89,6 +89,7 @@ mod remove;
 mod restorer;
 mod runs;
 mod screenshot;
+mod spice;
 mod states;
 mod stopping;
 mod tpm;
@@ -97,6 +98,7 @@ mod watcher;
 mod xml;
 
 pub use self::connection::require_local;
+pub use self::console::Opened;
 
 /// The node's hypervisor. Clones are the same; when the last is dropped the connection is closed.
 #[derive(Clone)]

@@ -87,7 +87,7 @@ impl Inner {
         {
             spec.hardware = published.hardware.clone();
         }
-        self.require_firmware(&spec)?;
+        self.require_parts(&spec)?;
         self.prepare_firmware(&spec, published.as_ref(), metadata.fresh)?;
         self.redefine(domain, metadata, &spec, (version, false))?;
         self.disks.remove_former(&spec)?;

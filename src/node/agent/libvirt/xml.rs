@@ -17,7 +17,7 @@ use super::hardware::{self, HardwareView};
 use super::metadata;
 use crate::error::{Context, Result};
 use crate::node::agent::stored;
-use crate::node::protocol::{DomainSpec, Hardware, Identity, OwnerKind};
+use crate::node::protocol::{DomainSpec, Hardware, Identity, OwnerKind, Spice};
 
 /// Of the element that holds a network's spec.
 pub const NETWORK_NAMESPACE: &str = "urn:carrel:network:1";
@@ -58,6 +58,9 @@ struct View<'a> {
     spec: &'a DomainSpec,
     hardware: HardwareView<'a>,
     is_simulated: bool,
+    spice: bool,
+    /// Devices of a viewer's machine may be plugged in.
+    usb_devices: bool,
     title: String,
     description: String,
     /// What the guest is told of itself. Of machines as all were in the first release nothing, that their guests find
@@ -161,7 +164,9 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
             own_disks: setting.own_disks,
         },
         spec,
-        hardware: hardware::view(&spec.hardware, setting.abilities),
+        hardware: hardware::view(&spec.hardware, spec.spice, setting.abilities),
+        spice: spec.spice != Spice::Off,
+        usb_devices: spec.spice == Spice::Usb,
         is_simulated: setting.virt_type == "test",
         description: format!("Carrel {kind} {name}"),
         identity: spec.identity.as_ref().filter(|_| spec.hardware != Hardware::first()).map(

@@ -33,6 +33,7 @@ fn spec() -> DomainSpec {
         }],
         cds: Vec::new(),
         identity: None,
+        spice: Spice::Off,
     }
 }
 
@@ -192,9 +193,17 @@ fn rendered_with(hardware: &Hardware, virt_type: &str) -> String {
 }
 
 fn rendered_on(abilities: Abilities, hardware: &Hardware, virt_type: &str) -> String {
+    rendered_of(abilities, hardware, virt_type, Spice::Off)
+}
+
+fn rendered_with_spice(hardware: &Hardware, virt_type: &str, spice: Spice) -> String {
+    rendered_of(ABLE, hardware, virt_type, spice)
+}
+
+fn rendered_of(abilities: Abilities, hardware: &Hardware, virt_type: &str, spice: Spice) -> String {
     let iso = LayerRef { kind: LayerKind::Iso, uuid: Uuid::from_u128(3), storage: "/s".to_owned() };
     let cds = vec![CdSpec { iso: Some(iso) }, CdSpec::default()];
-    let spec = DomainSpec { hardware: hardware.clone(), cds, ..spec() };
+    let spec = DomainSpec { hardware: hardware.clone(), cds, spice, ..spec() };
     let machine_type = match hardware.chipset {
         Chipset::I440fx => "pc-i440fx-7.2",
         Chipset::Q35 => "pc-q35-7.2",
@@ -234,9 +243,9 @@ fn every_machine_is_one_that_libvirt_knows() {
     let mut files = Vec::new();
     for (at, hardware) in machines().iter().enumerate() {
         hardware.check(2).unwrap();
-        for virt_type in ["kvm", "qemu"] {
-            let path = dir.path().join(format!("{at}-{virt_type}.xml"));
-            std::fs::write(&path, rendered_with(hardware, virt_type)).unwrap();
+        for (virt_type, spice) in [("kvm", Spice::Off), ("qemu", Spice::On), ("kvm", Spice::Usb)] {
+            let path = dir.path().join(format!("{at}-{virt_type}-{}.xml", spice.word()));
+            std::fs::write(&path, rendered_with_spice(hardware, virt_type, spice)).unwrap();
             files.push(path);
         }
     }
@@ -248,6 +257,27 @@ fn every_machine_is_one_that_libvirt_knows() {
         let xml = std::fs::read_to_string(&file).unwrap();
         assert!(output.status.success(), "{said}\n{xml}");
     }
+}
+
+#[test]
+fn spice_listens_nowhere_and_has_several_screens_and_usb_where_the_card_and_the_group_have() {
+    let screens = |model, spice| {
+        let video = Video { model, memory_mib: None, resolution: None };
+        rendered_with_spice(&Hardware { video, ..Hardware::first() }, "kvm", spice)
+    };
+    let off = screens(VideoModel::Qxl, Spice::Off);
+    assert!(!off.contains("spice") && !off.contains("redirdev") && !off.contains("heads"));
+    let on = screens(VideoModel::Qxl, Spice::On);
+    // The first of its screens is the one of the console.
+    let (vnc, spice) = (on.find("\"vnc\"").unwrap(), on.find("<graphics type=\"spice\">").unwrap());
+    assert!(vnc < spice && on[spice..].contains("<listen type=\"none\"/>"), "{on}");
+    assert!(on.contains("heads=\"4\"") && !on.contains("redirdev"));
+    assert!(!screens(VideoModel::Vga, Spice::On).contains("heads"));
+    assert_eq!(screens(VideoModel::Virtio, Spice::Usb).matches("<redirdev").count(), 4);
+    let loud = Hardware { sound: Sound::Ich9, ..Hardware::first() };
+    assert!(rendered_with(&loud, "kvm").contains("<audio id=\"1\" type=\"none\"/>"));
+    let loud = rendered_with_spice(&loud, "kvm", Spice::On);
+    assert!(loud.contains("<audio id=\"1\" type=\"spice\"/>"));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::hardware::{StoredCdV2, StoredHardwareV2};
 use super::layer::StoredLayerV1;
-use super::{form, newer, parse};
+use super::{damaged, form, newer, parse};
 use crate::error::{Context, Result};
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, NicSpec, Owner, OwnerKind,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, NicSpec, Owner, OwnerKind, Spice,
 };
 
 /// The newest. Machines that are as all were in the first release are written as it wrote them, so that nothing
@@ -23,6 +23,9 @@ const FIRST: u32 = 1;
 struct StoredSpecV2 {
     hardware: StoredHardwareV2,
     cds: Vec<StoredCdV2>,
+    /// Without: off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spice: Option<String>,
     #[serde(flatten)]
     first: StoredSpecV1,
 }
@@ -92,8 +95,10 @@ pub fn read_spec(content: &str, object: &impl Display) -> Result<DomainSpec> {
     match form(content, object)? {
         FIRST => parse::<StoredSpecV1>(content, object).map(DomainSpec::from),
         FORM => {
-            let StoredSpecV2 { hardware, cds, first } = parse(content, object)?;
+            let StoredSpecV2 { hardware, cds, spice, first } = parse(content, object)?;
+            let spice = spice.as_deref().map_or(Some(Spice::Off), Spice::parse);
             Ok(DomainSpec {
+                spice: spice.ok_or_else(|| damaged(object))?,
                 hardware: hardware.read(object)?,
                 cds: cds.into_iter().map(CdSpec::from).collect(),
                 ..DomainSpec::from(first)
@@ -111,7 +116,9 @@ pub fn write_spec(spec: &DomainSpec) -> Result<String> {
         serde_json::to_string(&first)
     } else {
         let cds = spec.cds.iter().map(StoredCdV2::from).collect();
-        serde_json::to_string(&StoredSpecV2 { hardware: (&spec.hardware).into(), cds, first })
+        let spice = (spec.spice != Spice::Off).then(|| spec.spice.word().to_owned());
+        let hardware = (&spec.hardware).into();
+        serde_json::to_string(&StoredSpecV2 { hardware, cds, spice, first })
     };
     text.context("write a domain's spec")
 }
@@ -130,15 +137,26 @@ impl From<StoredSpecV1> for DomainSpec {
             nics: nics.into_iter().map(NicSpec::from).collect(),
             cds: Vec::new(),
             identity: identity.map(Identity::from),
+            spice: Spice::Off,
         }
     }
 }
 
 impl From<&DomainSpec> for StoredSpecV1 {
     fn from(spec: &DomainSpec) -> Self {
-        let DomainSpec { uuid, owner, vcpus, memory_mib, hardware, disks, nics, cds, identity } =
-            spec;
-        let is_first = *hardware == Hardware::first() && cds.is_empty();
+        let DomainSpec {
+            uuid,
+            owner,
+            vcpus,
+            memory_mib,
+            hardware,
+            disks,
+            nics,
+            cds,
+            identity,
+            spice,
+        } = spec;
+        let is_first = *hardware == Hardware::first() && cds.is_empty() && *spice == Spice::Off;
         Self {
             form: if is_first { FIRST } else { FORM },
             uuid: *uuid,

@@ -57,6 +57,7 @@ fn desktop() -> DomainSpec {
         }],
         cds: Vec::new(),
         identity: None,
+        spice: Spice::Off,
     }
 }
 
@@ -100,6 +101,10 @@ fn with_hardware() -> DomainSpec {
     };
     let cds = vec![CdSpec { iso: Some(iso) }, CdSpec { iso: None }];
     DomainSpec { hardware, cds, ..template() }
+}
+
+fn with_spice() -> DomainSpec {
+    DomainSpec { spice: Spice::Usb, ..desktop() }
 }
 
 fn network() -> NetworkSpec {
@@ -175,6 +180,7 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
         ("desktop.json", write_spec(&desktop()).unwrap()),
         ("template.json", write_spec(&template()).unwrap()),
         ("hardware.json", write_spec(&with_hardware()).unwrap()),
+        ("spice.json", write_spec(&with_spice()).unwrap()),
         (
             "published-hardware.json",
             String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap(),
@@ -198,6 +204,10 @@ fn what_is_written_now_is_read() {
     let spec = with_hardware();
     let text = write_spec(&spec).unwrap();
     assert_eq!(read_spec(&text, &"it").unwrap(), spec);
+    let with_spice_text = write_spec(&with_spice()).unwrap();
+    assert_eq!(read_spec(&with_spice_text, &"it").unwrap(), with_spice());
+    let unknown = with_spice_text.replacen("\"usb\"", "\"telepathy\"", 1);
+    assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
     let unknown = text.replacen("\"sata\"", "\"floppy\"", 1);
     assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
     let text = String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap();

@@ -1,6 +1,7 @@
 import {
   CircleClose,
   Delete,
+  Download,
   Edit,
   Monitor,
   Refresh,
@@ -13,8 +14,9 @@ import { useI18n } from 'vue-i18n'
 import { useRouter } from 'vue-router'
 import { desktops } from '@/api/teaching'
 import type { Desktop } from '@/api/types'
-import { useAction } from '@/composables/useAction'
+import { showError, useAction } from '@/composables/useAction'
 import { useDialog } from '@/composables/useDialog'
+import { save } from '@/lib/csv'
 import { interruption, type Interruption } from '@/lib/power'
 import type { RowAction } from '@/lib/rowAction'
 
@@ -30,6 +32,16 @@ export function useDesktopActions() {
 
   function openConsole({ uuid }: Desktop): void {
     window.open(router.resolve({ name: 'console', params: { kind: 'desktop', uuid } }).href, `carrel-${uuid}`)
+  }
+
+  /** The browser hands the file to the program that opens such files. */
+  async function openViewer(kind: 'spice' | 'rdp', { uuid }: Desktop): Promise<void> {
+    try {
+      const { name, content } = await desktops.viewer(kind, uuid)
+      save(name, content)
+    } catch (error) {
+      showError(error)
+    }
   }
 
   const names = (rows: Desktop[]) => rows.map(({ name }) => name)
@@ -52,6 +64,24 @@ export function useDesktopActions() {
       main: true,
       when: on,
       run: ([row]) => openConsole(row!),
+    },
+    {
+      key: 'viewer_spice',
+      needs: 'desktops.console',
+      within: room,
+      label: t('viewer.spice'),
+      icon: Download,
+      when: (row) => on(row) && row.spice !== 'off',
+      run: ([row]) => openViewer('spice', row!),
+    },
+    {
+      key: 'viewer_rdp',
+      needs: 'desktops.console',
+      within: room,
+      label: t('viewer.rdp'),
+      icon: Download,
+      when: on,
+      run: ([row]) => openViewer('rdp', row!),
     },
     {
       key: 'start',
@@ -82,6 +112,7 @@ export function useDesktopActions() {
       label: t('power.stop'),
       icon: SwitchButton,
       bulk: true,
+      divided: true,
       when: on,
       run: (rows) => interrupt('stop', rows),
     },

@@ -101,6 +101,7 @@ impl Site {
             nics: Vec::new(),
             cds: Vec::new(),
             identity: None,
+            spice: Spice::Off,
         }
     }
 

@@ -303,12 +303,18 @@ fn a_screenshot_is_a_small_png() {
     site.define(&spec);
     let shot = || site.hypervisor.screenshot(spec.uuid, 160);
     assert_eq!(shot().unwrap_err().key(), "domain-not-running");
-    assert_eq!(site.hypervisor.console(spec.uuid).unwrap_err().key(), "domain-not-running");
+    assert_eq!(
+        site.hypervisor.console(spec.uuid, ScreenProtocol::Vnc).unwrap_err().key(),
+        "domain-not-running"
+    );
     site.power(PowerAction::Start, spec.uuid);
     let image = image::load_from_memory(&shot().unwrap()).unwrap();
     assert_eq!(image.width(), 160);
     // The simulator has a picture and no screen.
-    assert_eq!(site.hypervisor.console(spec.uuid).unwrap_err().key(), "libvirt-unsupported");
+    assert_eq!(
+        site.hypervisor.console(spec.uuid, ScreenProtocol::Vnc).unwrap_err().key(),
+        "libvirt-unsupported"
+    );
 }
 
 #[test]

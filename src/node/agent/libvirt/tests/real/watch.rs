@@ -73,12 +73,19 @@ fn console_and_screenshot_show_the_guest() {
     let site = site();
     let guest = guest(&site, 13, false);
     let uuid = guest.spec.uuid;
-    assert_eq!(site.hypervisor.console(uuid).unwrap_err().key(), "domain-not-running");
+    assert_eq!(
+        site.hypervisor.console(uuid, ScreenProtocol::Vnc).unwrap_err().key(),
+        "domain-not-running"
+    );
     site.power(PowerAction::Start, uuid);
     booted(guest.address);
     // Two at a time: a teacher may look on.
     for _ in 0..2 {
-        let mut console = site.hypervisor.console(uuid).unwrap();
+        let Opened::Local(mut console) =
+            site.hypervisor.console(uuid, ScreenProtocol::Vnc).unwrap()
+        else {
+            panic!("VNC is QEMU's")
+        };
         console.set_read_timeout(Some(SOON)).unwrap();
         let mut greeting = [0; 12];
         console.read_exact(&mut greeting).unwrap();
