@@ -5,9 +5,16 @@
 #   guest.iso             boots from CD-ROM (isolinux; also as a raw disk)
 #   vmlinuz, initrd.cpio, cmdline   direct kernel boot
 #
+# With GUEST_HARDWARE=1 it knows all disks and cards that Carrel's machines have, and its files are
+#
+#   guest.qcow2           boots from disk by BIOS and by UEFI
+#   installer.iso         boots by UEFI, installs the guest on the empty disk (ESP with GRUB; the mark is
+#                         "installed"), and switches the machine off: GUEST INSTALLED
+#
 # The guest asks for an address on every NIC, counts its boots and keeps a "mark" on /dev/vda2, powers off on
 # the ACPI button, and answers http on port 80:
 #   /cgi-bin/status      boots=N, mark=WORD, addresses, MACs and what SMBIOS says, one per line
+#   /cgi-bin/hardware    vendor and device of each PCI card, as lspci -n has them; the disk; the firmware
 #   /cgi-bin/mark?WORD   writes the mark (with fsync)
 #   /cgi-bin/reboot      reboots from inside
 #   /cgi-bin/poweroff    shuts down from inside
@@ -37,20 +44,26 @@ for p in busybox gcc mcopy mkfs.fat xorriso cpio qemu-img sfdisk strip syslinux 
 done
 PATH=$PATH:/usr/sbin:/sbin
 
-stamp=$(cat "$(readlink -f "$0")" ${GUEST_KERNEL:+"$GUEST_KERNEL"} | sha256sum | cut -c1-16)
-if [ -z "${FORCE:-}" ] && [ -s "$OUT/guest.qcow2" ] && [ -s "$OUT/guest.iso" ] &&
+stamp=$( { cat "$(readlink -f "$0")" ${GUEST_KERNEL:+"$GUEST_KERNEL"}; echo "${GUEST_HARDWARE:-}"; } | sha256sum | cut -c1-16)
+if [ -n "${GUEST_HARDWARE:-}" ]; then PACKAGE=linux-image-amd64 ISO=installer.iso; else PACKAGE=linux-image-cloud-amd64 ISO=guest.iso; fi
+if [ -z "${FORCE:-}" ] && [ -s "$OUT/guest.qcow2" ] && [ -s "$OUT/$ISO" ] &&
    [ "$(cat "$OUT/.stamp" 2>/dev/null)" = "$stamp" ]; then
   echo "guest: up to date in $OUT"; exit 0
 fi
 
-# --- kernel: the newest cloud kernel of the configured Debian suite, unpacked, not installed
+# --- kernel: the newest of the configured Debian suite, unpacked, not installed
 W=$OUT/.work; mkdir -p "$W"; cd "$W"
 if [ -z "${GUEST_KERNEL:-}" ] && [ ! -d k/boot ]; then
-  meta() { apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '/Depends: linux-image-/{print $2; exit}'; }
+  meta() { apt-cache depends "$PACKAGE" 2>/dev/null | awk '/Depends: linux-image-/{print $2; exit}'; }
+  fetch() {
+    apt-get download -q "$1" >>"$OUT/apt.log" 2>&1 ||
+      { apt-get update -q >>"$OUT/apt.log" 2>&1; apt-get download -q "$1" >>"$OUT/apt.log" 2>&1; }
+    dpkg-deb -x "$1"_*.deb "$2"; rm -f "$1"_*.deb
+  }
   pkg=$(meta); [ -n "$pkg" ] || { apt-get update -q >>"$OUT/apt.log" 2>&1; pkg=$(meta); }
-  apt-get download -q "$pkg" >>"$OUT/apt.log" 2>&1 ||
-    { apt-get update -q >>"$OUT/apt.log" 2>&1; apt-get download -q "$pkg" >>"$OUT/apt.log" 2>&1; }
-  rm -rf k.tmp; dpkg-deb -x linux-image-*.deb k.tmp; rm -f linux-image-*.deb; mv k.tmp k
+  rm -rf k.tmp; fetch "$pkg" k.tmp
+  [ -z "${GUEST_HARDWARE:-}" ] || fetch grub-efi-amd64-signed k.tmp
+  mv k.tmp k
 fi
 if [ -n "${GUEST_KERNEL:-}" ]; then M=; cp "$GUEST_KERNEL" "$OUT/vmlinuz"
 else KV=$(basename k/lib/modules/*); M=k/lib/modules/$KV/kernel; cp k/boot/vmlinuz-"$KV" "$OUT/vmlinuz"; fi
@@ -59,8 +72,8 @@ else KV=$(basename k/lib/modules/*); M=k/lib/modules/$KV/kernel; cp k/boot/vmlin
 rm -rf r; mkdir -p r/{bin,dev,proc,sys,lib,tmp,www/cgi-bin}
 cp "$(command -v busybox)" r/bin/busybox
 for a in sh mount insmod mkdir cat echo ip udhcpc poweroff reboot dd head tail sleep sync printf ls hexdump \
-         grep cut tr touch hostname httpd uname free dmesg ping nc vi ps kill blockdev setsid getty seq expr date \
-         mknod ln od awk sed wc df mke2fs umount sha256sum route ifconfig arp telnet wget nslookup; do
+         grep cut tr touch readlink hostname httpd uname free dmesg ping nc vi ps kill blockdev setsid getty seq expr date \
+         mknod ln od awk sed wc df mke2fs umount cp modprobe mkdosfs sha256sum route ifconfig arp telnet wget nslookup; do
   ln -s busybox r/bin/$a
 done
 # busybox has no eject: CDROMEJECT of <linux/cdrom.h>, without a libc
@@ -89,6 +102,21 @@ for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix cdrom/cdrom scsi
   [ -n "$M" ] || break                    # loaded when a CD is asked for: no boot waits for them
   cp "$M/drivers/$m.ko" "r/lib/cd/$n-${m##*/}.ko"; n=$((n+1))
 done
+if [ -n "${GUEST_HARDWARE:-}" ]; then    # with what they need themselves
+  modules() {
+    local name file
+    for name in "$@"; do
+      file=$(find "$M" -name "${name//_/[-_]}.ko"); [ -n "$file" ] || continue        # it is built in
+      [ -e "r/lib/modules/$KV/${file##*/}" ] && continue
+      cp "$file" "r/lib/modules/$KV/"
+      # shellcheck disable=SC2046
+      modules $(sed -zn 's/^depends=//p' "$file" | tr ',\0' '  ')
+    done
+  }
+  mkdir -p "r/lib/modules/$KV"
+  modules ahci ata_piix virtio_scsi sd_mod sr_mod isofs vfat nls_cp437 nls_ascii e1000 e1000e 8139cp 8139too
+  strip -g "r/lib/modules/$KV"/*.ko; busybox depmod -b r "$KV"
+fi
 [ -z "$M" ] || strip -g r/lib/*.ko r/lib/cd/*.ko        # smaller, and no signature to verify at load
 
 cat >r/init <<'G'
@@ -97,8 +125,24 @@ export PATH=/bin
 mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev 2>/dev/null
 say() { echo "$*" >/dev/ttyS0; echo "$*" >/dev/tty0; } 2>/dev/null
 for m in /lib/*.ko; do [ -e $m ] && insmod $m; done
+if [ -d /lib/modules ]; then              # whatever card and controller is there
+  modprobe -q sd_mod
+  for m in $(cat /sys/bus/pci/devices/*/modalias) $(cat /sys/bus/virtio/devices/*/modalias); do modprobe -q $m; done
+  n=0; until [ -b /dev/vda ] || [ -b /dev/sda ] || [ $n = 100 ]; do sleep 0.1; n=$((n+1)); done
+  if grep -qw install /proc/cmdline; then
+    T=/dev/vda; [ -b $T ] || T=/dev/sda
+    modprobe -a sr_mod isofs vfat nls_cp437 nls_ascii; mkdir /cd /new
+    until mount -t iso9660 -o ro /dev/sr0 /cd 2>/dev/null; do sleep 0.2; done
+    dd if=/cd/partitions of=$T conv=fsync 2>/dev/null; blockdev --rereadpt $T
+    until [ -b ${T}2 ]; do sleep 0.1; done
+    mkdosfs ${T}1; mount -t vfat ${T}1 /new; cp -r /cd/EFI /cd/vmlinuz /cd/initrd.img /new/
+    cp /cd/installed.cfg /new/EFI/debian/grub.cfg; umount /new
+    printf '%-512s' installed | dd of=${T}2 bs=512 seek=1 conv=notrunc,fsync 2>/dev/null
+    say "GUEST INSTALLED"; sync; poweroff -f
+  fi
+fi
 # state on disk: 16 bytes of boot count at sector 0 of the 2nd partition, the mark at sector 1
-D=/dev/vda2; [ -b $D ] || D=
+D=/dev/vda2; [ -b $D ] || D=/dev/sda2; [ -b $D ] || D=
 [ -z "$D" ] && [ -b /dev/vda ] && ! [ -b /dev/vda1 ] && D=/dev/vda
 B=0; MARK=
 if [ -n "$D" ]; then
@@ -144,6 +188,13 @@ echo "up=$(cut -d' ' -f1 /proc/uptime)"; ip -o -4 addr | awk '$2!="lo"{print $2"
 for i in /sys/class/net/*; do echo "mac_${i##*/}=$(cat $i/address)"; done
 echo "serial=$(cat /sys/class/dmi/id/product_serial)"
 tr '\000' '\n' </sys/firmware/dmi/tables/DMI | grep -o 'carrel\..*'
+H
+cat >/www/cgi-bin/hardware <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+for i in /sys/bus/pci/devices/*; do echo "card=$(cut -c3- $i/vendor):$(cut -c3- $i/device)"; done
+D=$(cat /tmp/disk); echo "disk=$D"; [ -d /sys/firmware/efi ] && echo firmware=uefi || echo firmware=bios
+echo "driver=$(readlink -f /sys/class/net/eth0/device/driver | sed 's|.*/||')"
 H
 cat >/www/cgi-bin/mark <<'H'
 #!/bin/sh
@@ -236,25 +287,46 @@ ARGS="console=tty0 console=ttyS0 quiet nokaslr mitigations=off no_timer_check no
 echo "$ARGS" >"$OUT/cmdline"
 printf 'DEFAULT g\nPROMPT 0\nTIMEOUT 0\nLABEL g\n  KERNEL /vmlinuz\n  INITRD /initrd.img\n  APPEND %s\n' "$ARGS" >cfg
 
+# --- for UEFI: GRUB, whose configuration stands beside it
+GRUB=k/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed
+grub_cfg() { printf 'set timeout=0\nlinux ($root)/vmlinuz %s\ninitrd ($root)/initrd.img\nboot\n' "$1"; }
+
 # --- ISO
-rm -rf iso; mkdir -p iso/isolinux
-cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 iso/isolinux/
-cp cfg iso/isolinux/isolinux.cfg; cp "$OUT/vmlinuz" iso/vmlinuz; cp "$OUT/initrd.cpio" iso/initrd.img
-xorriso -as mkisofs -quiet -V TINYGUEST -o "$OUT/guest.iso.tmp" -isohybrid-mbr /usr/lib/ISOLINUX/isohdpfx.bin \
-  -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table iso 2>/dev/null
-mv "$OUT/guest.iso.tmp" "$OUT/guest.iso"
+if [ -n "${GUEST_HARDWARE:-}" ]; then
+  rm -rf iso; mkdir -p iso/EFI/BOOT iso/EFI/debian; truncate -s 8M iso/efi.img; mkfs.fat iso/efi.img >/dev/null
+  cp "$OUT/vmlinuz" iso/vmlinuz; cp "$OUT/initrd.cpio" iso/initrd.img
+  truncate -s 128M disk.raw
+  printf 'label: dos\nstart=2048,size=196608,type=ef\nstart=198656,size=2048,type=da\n' | sfdisk -q disk.raw
+  head -c 512 disk.raw >iso/partitions                       # of the disk that is installed on
+  cp $GRUB iso/EFI/BOOT/BOOTX64.EFI; grub_cfg "$ARGS install" >iso/EFI/debian/grub.cfg; grub_cfg "$ARGS" >iso/installed.cfg
+  mmd -i iso/efi.img ::/EFI ::/EFI/BOOT; mcopy -i iso/efi.img $GRUB ::/EFI/BOOT/BOOTX64.EFI    # it reads the rest from the CD
+  xorriso -as mkisofs -quiet -R -V INSTALLER -o "$OUT/$ISO.tmp" -e efi.img -no-emul-boot iso 2>/dev/null
+else
+  rm -rf iso; mkdir -p iso/isolinux
+  cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 iso/isolinux/
+  cp cfg iso/isolinux/isolinux.cfg; cp "$OUT/vmlinuz" iso/vmlinuz; cp "$OUT/initrd.cpio" iso/initrd.img
+  xorriso -as mkisofs -quiet -V TINYGUEST -o "$OUT/$ISO.tmp" -isohybrid-mbr /usr/lib/ISOLINUX/isohdpfx.bin \
+    -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table iso 2>/dev/null
+fi
+mv "$OUT/$ISO.tmp" "$OUT/$ISO"
 
 # --- disk: 32 MiB FAT16 boot partition at 1 MiB, 1 MiB state partition; 64 MiB in all
 rm -f disk.raw fat.img; truncate -s 64M disk.raw; truncate -s 32M fat.img
-printf 'label: dos\nstart=2048,size=65536,type=6,bootable\nstart=67584,size=2048,type=da\n' | sfdisk -q disk.raw
+printf 'label: dos\nstart=2048,size=65536,type=%s,bootable\nstart=67584,size=2048,type=da\n' \
+  "$([ -n "${GUEST_HARDWARE:-}" ] && echo ef || echo 6)" | sfdisk -q disk.raw
 mkfs.fat -F 16 -s 8 -h 2048 fat.img >/dev/null
 mcopy -i fat.img cfg ::/syslinux.cfg; mcopy -i fat.img "$OUT/vmlinuz" ::/vmlinuz; mcopy -i fat.img "$OUT/initrd.cpio" ::/initrd.img
 syslinux --install fat.img
+if [ -n "${GUEST_HARDWARE:-}" ]; then
+  mmd -i fat.img ::/EFI ::/EFI/BOOT ::/EFI/debian
+  mcopy -i fat.img $GRUB ::/EFI/BOOT/BOOTX64.EFI; grub_cfg "$ARGS" | mcopy -i fat.img - ::/EFI/debian/grub.cfg
+fi
 dd if=fat.img of=disk.raw bs=1M seek=1 conv=notrunc,sparse status=none
 dd if=/usr/lib/syslinux/mbr/mbr.bin of=disk.raw conv=notrunc status=none
 qemu-img convert -O qcow2 disk.raw "$OUT/guest.qcow2.tmp"    # not compressed: saves a second of CPU per boot
 mv "$OUT/guest.qcow2.tmp" "$OUT/guest.qcow2"
 rm -f disk.raw fat.img; rm -rf iso
-chmod 644 "$OUT"/guest.* "$OUT"/vmlinuz "$OUT"/initrd.cpio "$OUT"/cmdline
+[ -z "${GUEST_HARDWARE:-}" ] || rm -rf k    # all modules of a kernel: hundreds of megabytes
+chmod 644 "$OUT"/guest.* "$OUT/$ISO" "$OUT"/vmlinuz "$OUT"/initrd.cpio "$OUT"/cmdline
 echo "$stamp" >"$OUT/.stamp"
 ls -l --block-size=K "$OUT" | awk 'NR>1{print $5, $9}'

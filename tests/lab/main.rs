@@ -8,6 +8,7 @@ mod discs;
 mod golden;
 mod guest_agent;
 mod hardware;
+mod inside;
 mod kills;
 mod networks;
 mod node;

@@ -204,6 +204,46 @@ pub fn guest_iso() -> PathBuf {
     guest_image().with_file_name("guest.iso")
 }
 
+/// The same guest with drivers of all that machines can have, which boots by BIOS and by UEFI; built once.
+///
+/// # Panics
+/// As [`guest_image`].
+#[track_caller]
+pub fn hardware_image() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-hardware");
+        let mut script = Command::new(script_path("guest-image.sh"));
+        succeed(script.arg(&folder).env("GUEST_HARDWARE", "1"));
+        folder.join("guest.qcow2")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// A CD that installs the same guest on an empty disk by UEFI, and switches the machine off.
+///
+/// # Panics
+/// As [`guest_image`].
+#[track_caller]
+pub fn installer_iso() -> PathBuf {
+    hardware_image().with_file_name("installer.iso")
+}
+
+/// A Debian with a desktop, which boots by UEFI. It is built once, in minutes (`tests/lab/debian-desktop.sh`).
+///
+/// # Panics
+/// When it cannot be built.
+#[track_caller]
+pub fn debian_desktop() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop");
+        succeed(Command::new(script_path("debian-desktop.sh")).arg(&folder));
+        folder.join("desktop.qcow2")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
 /// An empty disk of 64 MiB, for desktops that need not boot.
 ///
 /// # Panics

@@ -10,6 +10,7 @@ mod authority;
 mod client;
 mod console;
 mod controller;
+mod desktop;
 mod documented;
 mod expect;
 mod from;
@@ -27,10 +28,13 @@ pub use agent::Agent;
 pub use authority::Authority;
 pub use client::{Answer, Client, Part, Request};
 pub use console::Console;
+pub use desktop::DebianDesktop;
 pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
 pub use from::{connect, post_from, post_with};
-pub use lab::{LabNode, empty_image, guest_image, guest_iso};
+pub use lab::{
+    LabNode, debian_desktop, empty_image, guest_image, guest_iso, hardware_image, installer_iso,
+};
 pub use log::Log;
 pub use mail::{Letter, MailServer};
 pub use provider::Provider;
