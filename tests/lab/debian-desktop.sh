@@ -29,7 +29,7 @@ if [ -z "${FORCE:-}" ] && [ -s "$OUT/desktop.qcow2" ] && [ "$(cat "$OUT/.stamp" 
   echo "debian desktop: up to date in $OUT"; exit 0
 fi
 
-PACKAGES=(systemd-sysv udev dbus libpam-systemd kmod iproute2 util-linux-extra sudo procps pciutils efibootmgr mokutil
+PACKAGES=(systemd-sysv e2fsprogs udev dbus libpam-systemd kmod iproute2 util-linux-extra sudo procps pciutils efibootmgr mokutil
   qemu-guest-agent spice-vdagent xrdp xorgxrdp
   xserver-xorg-core xserver-xorg-input-libinput xinit x11-xserver-utils x11-utils xclip fonts-dejavu-core
   xfce4-session xfwm4 xfdesktop4 xfce4-panel xfce4-terminal adwaita-icon-theme alsa-utils fio)

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod desktop;
 mod discs;
 mod golden;
 mod guest_agent;
