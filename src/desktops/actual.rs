@@ -21,6 +21,7 @@ use super::store::actual;
 use super::templates::{self, Power};
 use crate::error::{Fault, Result, logged};
 use crate::node::protocol::{DomainList, DomainState, Event, OwnerKind, PowerState};
+use crate::operations::{Actor, audit};
 use crate::store::{NodeId, Tx};
 
 /// At most one write in this time.
@@ -64,6 +65,8 @@ struct Tracker {
     waiting: HashMap<Uuid, Seen>,
     /// When the last event of a domain came.
     heard: HashMap<Uuid, Instant>,
+    /// Machines that have another type now, each in words.
+    replaced: Vec<String>,
     last_write: Option<Instant>,
 }
 
@@ -78,6 +81,7 @@ impl Desktops {
             desktops: self,
             waiting: HashMap::new(),
             heard: HashMap::new(),
+            replaced: Vec::new(),
             last_write: None,
         };
         loop {
@@ -102,7 +106,7 @@ impl Desktops {
 
 impl Tracker {
     fn due(&self) -> Option<Instant> {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.replaced.is_empty() {
             return None;
         }
         Some(self.last_write.map_or_else(Instant::now, |last| last + GATHER))
@@ -123,6 +127,9 @@ impl Tracker {
                 self.waiting.insert(uuid, Seen::Gone);
                 // Perhaps somebody undefined it behind Carrel's back.
                 self.desktops.look_soon(node);
+            }
+            Event::MachineTypeReplaced { uuid, name, from, to } => {
+                self.replaced.push(format!("{name} ({uuid}: {from} → {to})"));
             }
             // The inventory's.
             Event::Hypervisor { .. }
@@ -149,7 +156,11 @@ impl Tracker {
         let waiting = std::mem::take(&mut self.waiting);
         let store = self.desktops.store.clone();
         let waiting: Vec<(Uuid, Seen)> = waiting.into_iter().collect();
-        let write = move || store.write_in_parts(&waiting, write_all);
+        let replaced = std::mem::take(&mut self.replaced);
+        let write = move || {
+            store.write_in_parts(&waiting, write_all)?;
+            store.write_in_parts(&replaced, tell_replaced)
+        };
         let written = spawn_blocking(write).await;
         if logged("writing power states", written).is_none() {
             self.desktops.look_at_all();
@@ -158,6 +169,15 @@ impl Tracker {
         self.last_write = Some(now);
         self.heard.retain(|_, heard| now.duration_since(*heard) < REMEMBER);
     }
+}
+
+/// In the log, where an administrator finds why a guest saw other hardware.
+fn tell_replaced(tx: &Tx<'_>, replaced: &[String]) -> Result<()> {
+    replaced.iter().try_for_each(|subject| {
+        let action = "log-machine-type-replaced";
+        let entry = audit::Entry { action, subject, module: "node", fault: None };
+        audit::write_in_tx(tx, &Actor::system(), &entry).map(drop)
+    })
 }
 
 fn write_all(tx: &Tx<'_>, waiting: &[(Uuid, Seen)]) -> Result<()> {

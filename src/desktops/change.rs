@@ -16,7 +16,7 @@ use super::store::{groups, seats};
 use super::{Desktops, nodes, templates};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Duty;
-use crate::node::protocol::{DiskRole, Spice};
+use crate::node::protocol::{DiskRole, Limits, Spice};
 use crate::operations::{
     Action, Actor, Execution, Item, Lane, Lock, NewOperation, Saga, SubmittedOperation, Unit,
     nothing,
@@ -42,6 +42,8 @@ pub struct DesktopGroupChange {
     pub subnet: Option<(Uuid, Uuid)>,
     pub template: Option<Uuid>,
     pub spice: Option<Spice>,
+    /// At once, also of desktops that run.
+    pub limits: Option<Limits>,
 }
 
 /// A change that was made, or one that the nodes are being told.
@@ -75,6 +77,9 @@ struct Values {
     template: Option<OldTemplate>,
     #[serde(default)]
     spice: Option<Spice>,
+    /// When they are what changes.
+    #[serde(default)]
+    limits: Option<Limits>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,6 +168,7 @@ impl Desktops {
                 place,
                 template,
                 spice: Some(group.spice),
+                limits: change.limits.map(|_| group.limits),
             };
             let args = ChangeArgs { group: *uuid, old };
             // Nobody may delete a desktop while its domain is written anew: it would appear again.
@@ -230,6 +236,7 @@ impl Desktops {
                 None => group.template_id,
             },
             spice: change.spice.unwrap_or(group.spice),
+            limits: change.limits.unwrap_or(group.limits),
         };
         check_machine(values.vcpu, values.memory_mib)?;
         if values.template != group.template_id
@@ -345,7 +352,13 @@ fn announce(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Re
 
 fn tell_nodes(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
     let uuids = uuids_of(desktops, args.group)?;
-    nodes::all(desktops.define_domains(&uuids, execution)?)?;
+    let mut results = desktops.define_domains(&uuids, execution)?;
+    if args.old.limits.is_some() {
+        // A node that is away gets the limits when it is back: a look at it finds others.
+        let is_away = |result: &Result<()>| matches!(result, Err(error) if error.kind() == Kind::NodeUnreachable);
+        results.retain(|(_, result)| !is_away(result));
+    }
+    nodes::all(results)?;
     match args.old.template {
         // Those that are off have its disks already.
         Some(_) => desktops.look_again(&uuids),
@@ -361,14 +374,24 @@ fn touches_machines(group: &DesktopGroup, values: &GroupValues) -> bool {
         || values.network != group.network_ids
         || values.template != group.template_id
         || values.spice != group.spice
+        || values.limits != group.limits
 }
 
 /// The old values, for the rows and then for the nodes that were told the new ones already. What a node cannot do now, of
 /// a desktop whose disk is lost perhaps, is left to the looks at it. Where another group took the old name meanwhile, this
 /// one keeps the new name.
 fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> Result<()> {
-    let Values { name, sys_restore, data_restore, order_num, machine, place, template, spice } =
-        &args.old;
+    let Values {
+        name,
+        sys_restore,
+        data_restore,
+        order_num,
+        machine,
+        place,
+        template,
+        spice,
+        limits,
+    } = &args.old;
     desktops.store.write(|tx| {
         let now = groups::find(tx, args.group)?;
         let name = match groups::is_free_name(tx, name, args.group)? {
@@ -389,6 +412,7 @@ fn take_back(desktops: &Desktops, args: &ChangeArgs, execution: &Execution) -> R
             network: back.map_or(now.network_ids, |place| (place.network, place.subnet)),
             template: template.as_ref().map_or(now.template_id, |old| old.template),
             spice: spice.unwrap_or(now.spice),
+            limits: limits.unwrap_or(now.limits),
         };
         groups::update(tx, args.group, &values)?;
         match template.as_ref().filter(|old| old.template != now.template_id) {

@@ -252,6 +252,7 @@ impl Makings<'_> {
             nic: &nic,
             identity: Some(&build.identity),
             spice: build.spice,
+            limits: build.limits,
         };
         Ok(plan.spec())
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::spec::Restore;
 use super::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
-use crate::node::protocol::{DiskRole, Spice};
+use crate::node::protocol::{DiskRole, Limits, Spice};
 use crate::store::{DesktopGroupId, EducationGroupId, NetworkId, PoolId, SubnetId, TemplateId};
 
 /// What a desktop group is for.
@@ -86,6 +86,8 @@ pub struct DesktopGroup {
     /// Whether its desktops have the template's data disks.
     pub has_data_disks: bool,
     pub spice: Spice,
+    /// Of each desktop.
+    pub limits: Limits,
     pub prefix: String,
     /// Digits of the number in a desktop's name.
     pub digits: u32,

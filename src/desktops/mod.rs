@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   education.rs  class rooms              group.rs seat.rs  what a desktop group and a desktop are
-//!   capacity.rs   what there is for more
+//!   capacity.rs   what there is for more   limits.rs  how much of its node each may use
 //!   deploy.rs change.rs rename.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
 //!   consoles.rs viewers.rs turns.rs  screens    guests.rs  what a guest says of itself    templates/ spec.rs  what desktops are made like
@@ -18,6 +18,7 @@ mod education;
 mod group;
 mod guests;
 pub mod hardware;
+mod limits;
 mod machines;
 mod nodes;
 mod power;

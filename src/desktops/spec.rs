@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, NicSpec, Owner,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, Limits, NicSpec, Owner,
     OwnerKind, Spice,
 };
 
@@ -81,6 +81,7 @@ pub struct Plan<'a> {
     /// For a desktop.
     pub identity: Option<&'a Identity>,
     pub spice: Spice,
+    pub limits: Limits,
 }
 
 impl Plan<'_> {
@@ -102,6 +103,7 @@ impl Plan<'_> {
             cds: self.cds(),
             identity: self.identity.cloned(),
             spice: self.spice,
+            limits: self.limits,
         }
     }
 
@@ -174,6 +176,7 @@ mod tests {
             nic: &nic,
             identity: None,
             spice: Spice::Off,
+            limits: Limits::NONE,
         }
         .spec();
         let seen: Vec<_> = spec.disks.iter().map(|d| (d.storage.as_str(), d.restore)).collect();

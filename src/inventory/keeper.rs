@@ -263,7 +263,10 @@ impl Keeper {
                     let attendants = &self.inventory.inner.attendants;
                     attendants.ask_after(Duty::EjectedDiscs, self.node, Duration::ZERO);
                 }
-                Event::Domain(_) | Event::DomainGone { .. } | Event::DomainUnreadable { .. } => {}
+                Event::Domain(_)
+                | Event::DomainGone { .. }
+                | Event::DomainUnreadable { .. }
+                | Event::MachineTypeReplaced { .. } => {}
             }
             links.announce(self.node, event);
         }

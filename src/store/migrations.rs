@@ -40,6 +40,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0038_firmware_state.sql")),
     M::up(include_str!("../../assets/migrations/0039_template_discs.sql")),
     M::up(include_str!("../../assets/migrations/0040_spice.sql")),
+    M::up(include_str!("../../assets/migrations/0041_group_limits.sql")),
     // next file goes here
 ];
 

@@ -110,6 +110,12 @@ fn a_new_template_has_what_fits_its_system_and_desktops_what_was_saved() {
         assert_eq!(told["hardware"][name], value, "{name}");
     }
     let linux = bench.template("l", "Linux", 1);
+    // A processor is kept as it was fixed.
+    let cpu = json!({"cpu_model": "EPYC-Rome", "cpu_features": ["+aes", "-svm"]});
+    bench.change(&linux, cpu.clone()).data();
+    bench.site.wait_idle();
+    let kept = bench.hardware(&linux)["hardware"].clone();
+    assert_eq!(json!({"cpu_model": kept["cpu_model"], "cpu_features": kept["cpu_features"]}), cpu);
     assert_eq!(bench.hardware(&linux)["hardware"]["disk_bus"], "virtio");
 
     // Desktops get another bus with the next version, and an older version brings its own back.
@@ -214,6 +220,12 @@ fn what_no_machine_can_be_is_refused_and_changes_nothing() {
         (json!({"resolution": [1, 1]}), "hardware-video-resolution", "resolution"),
         (json!({"cpu_model": "<x>"}), "hardware-cpu-name", "cpu_model"),
         (json!({"cpu_model": "two words"}), "hardware-cpu-name", "cpu_model"),
+        (json!({"cpu_features": ["+aes"]}), "hardware-cpu-name", "cpu_features"),
+        (
+            json!({"cpu_model": "EPYC", "cpu_features": ["aes"]}),
+            "hardware-cpu-name",
+            "cpu_features",
+        ),
         (json!({"resolution": [1024]}), "field-wrong", "resolution"),
         (json!({"tpm": "yes"}), "field-wrong", "tpm"),
         (json!({"firmware": "coreboot"}), "field-wrong", "firmware"),
@@ -232,7 +244,14 @@ fn what_no_machine_can_be_is_refused_and_changes_nothing() {
     refused(&put(&template, &short).send(), 400, "field-missing");
     refused(&put(NOTHING, &before["hardware"]).send(), 404, "template-unknown");
     refused(&bench.site.admin.get(&path(NOTHING)).send(), 404, "template-unknown");
-    needs_a_right(&auditor(&bench.server), "PUT", &path(&template));
+    let auditor = auditor(&bench.server);
+    needs_a_right(&auditor, "PUT", &path(&template));
+    // The simulator has no processors to compare.
+    let pool = |template: &str| format!("{}/pool-cpu", path(template));
+    let told = bench.site.admin.get(&pool(&template)).send();
+    assert!(told.status == 409 && !told.refusal().is_empty(), "{}", told.body);
+    refused(&bench.site.admin.get(&pool(NOTHING)).send(), 404, "template-unknown");
+    needs_a_right(&auditor, "GET", &pool(&template));
     let start = json!({"templates": [{"name": "t", "uuid": template}]});
     bench.site.done(bench.site.admin.action(TEMPLATES, "start", start));
     refused(&bench.change(&template, json!({"clock": "utc"})), 409, "template-must-be-off");

@@ -24,6 +24,7 @@ mod firmware_state;
 mod formats;
 mod fresh;
 mod full_disk;
+mod group_limits;
 mod group_machine;
 mod guard;
 mod hardware;

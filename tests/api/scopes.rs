@@ -118,6 +118,8 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         |list: &str, uuid: &str| caller.get(list).query("searchtype", "single").query("uuid", uuid);
     let screen = format!("{INSTANCES}{}/screen", class.desktop.0);
     let one = format!("{ALL_DESKTOPS}/{}", class.desktop.0);
+    let limits = format!("/api/v1.0/desktop-groups/{}/limits", class.group);
+    let none = json!({"disk_mb": 0, "disk_iops": 0, "receive_mbit": 0, "send_mbit": 0});
     let mut create = school.room.param("further", 1);
     create["group_uuid"] = education.clone().into();
     let capacity = ["group_uuid", "template_uuid", "network_uuid", "subnet_uuid"]
@@ -144,6 +146,8 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("carrel.instances.screen", caller.get(&screen)),
         ("vdi.edu-instances.get-console", caller.action(INSTANCES, "get_console", console)),
         ("carrel.edu-desktops.capacity", capacity),
+        ("carrel.desktop-group-limits.detail", caller.get(&limits)),
+        ("carrel.desktop-group-limits.update", caller.put(&limits).json(&none)),
         ("vdi.edu-desktops.active", groups("active")),
         ("vdi.edu-desktops.inactive", groups("inactive")),
         ("vdi.edu-desktops.reboot", groups("reboot")),

@@ -58,6 +58,12 @@ fn assert_partly(operation: &Value, all: u32) -> usize {
     all - share
 }
 
+/// Operations that corrected desktops' definitions.
+fn corrections(pool: &Pool) -> usize {
+    let all = rows(&pool.site.admin.get(OPERATIONS).query("page_size", 100).send());
+    all.into_iter().filter(|row| row["kind"] == "desktops-correct").count()
+}
+
 #[test]
 fn a_class_over_three_nodes_of_which_one_hangs_is_there_in_part_and_completed_later() {
     let mut pool = Pool::start();
@@ -94,8 +100,17 @@ fn a_class_over_three_nodes_of_which_one_hangs_is_there_in_part_and_completed_la
     pool.site.done(add());
     assert_eq!(pool.elsewhere("class", "node3").len(), count + 2);
 
+    // Limits of those that it has it gets when it is back.
+    let limits = format!("/api/v1.0/desktop-groups/{}/limits", pool.group_uuid("calm"));
+    let wanted = json!({"disk_mb": 100, "disk_iops": 900, "receive_mbit": 0, "send_mbit": 0});
+    pool.site.admin.put(&limits).json(&wanted).send();
+    pool.site.wait_idle();
+    assert_eq!(pool.site.admin.get(&limits).send().data(), wanted, "not taken back");
+    assert_eq!(corrections(&pool), 0);
+
     pool.server.agent(WEAK).signal(Signal::SIGCONT);
     pool.assert_whole();
+    assert_eq!(corrections(&pool), 1);
     // Back in its place it gets its share again.
     pool.site.done(pool.deploy_request("rest", FEW));
     assert!(pool.elsewhere("rest", "node3").len() < FEW as usize);

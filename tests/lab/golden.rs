@@ -15,12 +15,15 @@ use crate::support::{Client, LabNode, Server, guest_image, rows, wait_until};
 pub const FIRST: &str = "61931c3";
 const TEMPLATE: &str = "f7e5305f-5e10-4998-ac14-cd8b399b1735";
 pub const RESTORED: &str = "bce0254e-fc80-4624-b349-498348425dff";
+/// No QEMU has it.
+const DROPPED: &str = "pc-i440fx-6.9";
 const KEPT: &str = "6196e26f-d4c4-4859-9c0d-89432cd36764";
 
 #[test]
 fn what_the_first_release_made_is_read_started_restored_and_saved() {
     let node = LabNode::up();
     put_together(&node, FIRST);
+    age(&node, "own001");
     let server = Server::with().on(&node).start();
     let admin = &server.admin();
     let (pc005, pc006) = (desktop(admin, RESTORED, "pc005"), desktop(admin, RESTORED, "pc006"));
@@ -52,6 +55,9 @@ fn what_the_first_release_made_is_read_started_restored_and_saved() {
     node.ask_guest(&address, "reboot");
     wait_until("its second boot", BOOT, || boots(&node, &address) == "2");
     assert_eq!(mark(&node, &address), "mine");
+    let log = admin.get("/api/v1.0/index/get_operation_log/").query("page_size", 100);
+    let log = log.header("Accept-Language", "en").send();
+    assert!(log.body.contains("newer machine type") && log.body.contains(DROPPED), "{}", log.body);
     power(admin, "stop", &own);
 
     // The template is edited and saved, and its desktops get what was saved.
@@ -144,6 +150,15 @@ pub fn put_together(node: &Arc<LabNode>, release: &str) {
         define("define", golden.join(format!("domain-{name}.xml")));
     }
     fs::remove_file(node.data_here().join("golden.xml")).expect("remove");
+}
+
+/// As if QEMU had been a much older one when the domain was made.
+fn age(node: &LabNode, name: &str) {
+    node.stop_libvirtd();
+    let change = format!("sed -i 's/pc-i440fx-7.2/{DROPPED}/' /etc/libvirt/qemu/*{name}*.xml");
+    node.exec(&["sh", "-c", &change]);
+    node.start_libvirtd();
+    assert!(node.virsh(&["list", "--all"]).contains(name));
 }
 
 /// Empty ones, but for the image that boots.

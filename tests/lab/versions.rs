@@ -25,6 +25,7 @@ fn the_mark_of_an_older_version_comes_back() {
     let own = text(&template_row(admin), "bind_ip");
     wait_until("the system of version 2", BOOT, || mark(&node, &own) == "from-the-template");
     leave_mark(&node, &own, "second");
+    freed_space_returns(&node, &template);
     act(admin, TEMPLATES, "save", "vdi.templates.save", param);
     site.wait_idle();
 
@@ -58,6 +59,76 @@ fn the_mark_of_an_older_version_comes_back() {
     assert_eq!((&told[1]["note"], &told[1]["desktop_count"]), (&json!("another mark"), &json!(1)));
 }
 
+/// Has the guest's serial line do it.
+fn in_guest(node: &LabNode, tty: &str, what: &str) {
+    // Without echo: what the guest says would be said back to it.
+    let talk =
+        "stty -F \"$0\" raw -echo; exec 3<>\"$0\"; echo \"$1; echo DO''NE\" >&3; grep -m1 DONE <&3";
+    node.exec(&["timeout", "60", "bash", "-c", talk, tty, what]);
+}
+
+/// What a guest trims, and what it fills with zeroes, takes no room on its node.
+fn freed_space_returns(node: &LabNode, domain: &str) {
+    let disks = node.virsh(&["domblklist", domain]);
+    let path = disks.lines().find_map(|line| line.trim().strip_prefix("vda")).expect("a disk");
+    let used = || -> u64 {
+        let told = node.exec(&["du", "-k", path.trim()]);
+        told.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("KiB")
+    };
+    let tty = node.virsh(&["ttyconsole", domain]);
+    // Behind its partitions.
+    let fill =
+        |with: &str| format!("dd if=/dev/{with} of=/dev/vda bs=1M seek=40 count=16 conv=fsync");
+    let trim = "busybox blkdiscard -o 41943040 -l 16777216 /dev/vda".to_owned();
+    let before = used();
+    for free in [fill("zero"), trim] {
+        for (what, is_full) in [(fill("urandom"), true), (free, false)] {
+            in_guest(node, tty.trim(), &what);
+            wait_until(&what, BOOT, || (used() >= before + (15 << 10)) == is_full);
+        }
+        wait_until("all is back", BOOT, || used() < before + (2 << 10));
+    }
+}
+
+/// That of the only node is all that it has.
+fn common_processor(site: &Site, template: &str) {
+    let path = format!("/api/v1.0/templates/{template}/hardware");
+    let cpu = site.admin.get(&format!("{path}/pool-cpu")).send().data();
+    assert!(cpu["cpu_model"].as_str().is_some_and(|name| !name.is_empty()), "{cpu}");
+    let mut hardware = site.admin.get(&path).send().data()["hardware"].clone();
+    for name in ["cpu_model", "cpu_features"] {
+        hardware[name] = cpu[name].clone();
+    }
+    site.done(site.admin.put(&path).json(&hardware));
+    assert_eq!(site.admin.get(&path).send().data()["hardware"], hardware);
+}
+
+/// Disks at once. The network where the kernel can, else the reason is told and nothing changed.
+fn limits(site: &Site, node: &LabNode, group: &str, desktop: &str) {
+    let path = format!("/api/v1.0/desktop-groups/{group}/limits");
+    let limits = |disk_mb: u32, receive_mbit: u32| json!({"disk_mb": disk_mb, "disk_iops": 500, "receive_mbit": receive_mbit, "send_mbit": 0});
+    site.done(site.admin.put(&path).json(&limits(20, 0)));
+    for of in ["--live", "--config"] {
+        let told = node.virsh(&["blkdeviotune", desktop, "vda", of]);
+        let has = |name: &str, value: &str| {
+            told.lines().any(|line| line.replace(' ', "") == format!("{name}:{value}"))
+        };
+        assert!(has("total_bytes_sec", "20000000") && has("total_iops_sec", "500"), "{told}");
+    }
+    let answer = site.admin.put(&path).json(&limits(30, 80)).send();
+    site.wait_idle();
+    let (is, nics) = (site.admin.get(&path).send().data(), node.virsh(&["dumpxml", desktop]));
+    if answer.status == 200 && answer.body.contains("\"code\":0") {
+        assert!(nics.contains("<inbound average='10000'/>"), "{nics}");
+        site.done(site.admin.put(&path).json(&limits(20, 0)));
+    } else {
+        assert!(answer.body.contains("sch_htb"), "{}", answer.body);
+        assert_eq!(is, limits(20, 0), "taken back");
+    }
+    assert!(!node.virsh(&["dumpxml", desktop]).contains("<bandwidth>"));
+    assert!(node.virsh(&["dumpxml", desktop]).contains("<total_bytes_sec>20000000<"));
+}
+
 #[test]
 fn a_group_runs_on_other_hardware_after_its_restart_and_then_in_another_network() {
     let node = LabNode::up();
@@ -66,6 +137,7 @@ fn a_group_runs_on_other_hardware_after_its_restart_and_then_in_another_network(
     let admin = &site.admin;
     let image = upload(&site);
     let template = make_template(&site, &image);
+    common_processor(&site, &template);
     let classroom = make_classroom(&site);
     let group = deploy(&site, &classroom, &template, "lab", 1);
     let all = group_param(&group, "lab");
@@ -90,6 +162,7 @@ fn a_group_runs_on_other_hardware_after_its_restart_and_then_in_another_network(
     let title = node.virsh(&["desc", &uuid, "--title", "--config"]);
     assert_eq!(title.trim(), "reception");
     let desktop = desktops_of(admin, &group).remove(0);
+    limits(&site, &node, &group, &uuid);
     assert_eq!(boots(&node, &address), "1");
     change(json!({"vcpu": 2, "ram": 0.1875}));
     let has = |two: bool| {

@@ -279,8 +279,8 @@ struct DeviceView {
 
 impl From<GroupDisk> for DeviceView {
     fn from(disk: GroupDisk) -> Self {
-        let GroupDisk { role, position, size } = disk;
-        Self { role: role.word(), boot_index: position, size: size.div_ceil(1 << 30) }
+        let size = disk.size.div_ceil(1 << 30);
+        Self { role: disk.role.word(), boot_index: disk.position, size }
     }
 }
 
@@ -406,7 +406,7 @@ fn set_active(app: &App, call: &mut Call, input: GroupsInput, active: bool) -> R
 
 fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
     call.about(&input.name);
-    let value = input.value;
+    let UpdateInput { uuid, name, value } = input;
     let change = DesktopGroupChange {
         name: value.name.map(|name| input::name("value.name", &name)).transpose()?,
         sys_restore: value.sys_restore,
@@ -426,14 +426,10 @@ fn update(app: &App, call: &mut Call, input: UpdateInput) -> Result<Changed> {
         },
         template: value.template_uuid,
         spice: value.spice,
+        ..DesktopGroupChange::default()
     };
-    app.desktops.change_desktop_group(
-        &call.visible,
-        &call.reach(),
-        &call.actor,
-        &(input.uuid, input.name),
-        &change,
-    )
+    let (reach, actor) = (call.reach(), &call.actor);
+    app.desktops.change_desktop_group(&call.visible, &reach, actor, &(uuid, name), &change)
 }
 
 fn remove(app: &App, call: &mut Call, input: GroupsInput) -> Result<BatchSubmission> {

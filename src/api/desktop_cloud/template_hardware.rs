@@ -15,15 +15,16 @@ use crate::error::{Error, Result};
 use crate::identity::Permission;
 use crate::images::os_type;
 use crate::node::protocol::{
-    BootDevice, Boots, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, NicModel, Sound,
-    Topology, UsbController, Video, VideoModel,
+    BootDevice, Boots, Chipset, Clock, CpuFeature, CpuModel, DiskBus, Firmware, Hardware, NicModel,
+    Sound, Topology, UsbController, Video, VideoModel, is_cpu_word,
 };
 use crate::operations::SubmittedOperation;
 
-/// More than any of libvirt's names of processors has letters.
-const LONGEST_CPU: usize = 64;
+/// libvirt knows some hundreds.
+const MOST_FEATURES: usize = 512;
 
 const PATH: &str = "/api/v1.0/templates/{template_uuid}/hardware";
+const POOL_CPU: &str = "/api/v1.0/templates/{template_uuid}/hardware/pool-cpu";
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -34,6 +35,9 @@ pub fn endpoints() -> Vec<Endpoint> {
             .needs(Permission::TemplatesManage)
             .audited(MODULE, "log-template-hardware")
             .summary("Change the hardware of a template's machine, which is off"),
+        get("carrel.template-hardware.pool-cpu", POOL_CPU, pool_cpu)
+            .needs(Permission::TemplatesManage)
+            .summary("The largest processor that all nodes of a template's pool have, asked now"),
     ]
 }
 
@@ -69,6 +73,9 @@ struct HardwareView {
     topology: Topology,
     /// libvirt's name of a processor; null for what the node's own has.
     cpu_model: Option<String>,
+    /// What the processor has beyond its model, or has not: `+aes`, `-hle`.
+    #[serde(default)]
+    cpu_features: Vec<String>,
     #[schemars(with = "String", extend("enum" = UsbController::WORDS))]
     usb: UsbController,
     /// What it boots from, first to last.
@@ -95,6 +102,7 @@ struct TemplateHardware {
 
 impl From<Hardware> for HardwareView {
     fn from(hardware: Hardware) -> Self {
+        let cpu = CpuView::from(hardware.cpu);
         Self {
             firmware: hardware.firmware,
             tpm: hardware.tpm,
@@ -109,10 +117,8 @@ impl From<Hardware> for HardwareView {
             clock: hardware.clock,
             hyperv: hardware.hyperv,
             topology: hardware.topology,
-            cpu_model: match hardware.cpu {
-                CpuModel::Host => None,
-                CpuModel::Named(name) => Some(name),
-            },
+            cpu_model: cpu.cpu_model,
+            cpu_features: cpu.cpu_features,
             usb: hardware.usb,
             boot: hardware.boot,
         }
@@ -137,23 +143,49 @@ impl HardwareView {
             clock: self.clock,
             hyperv: self.hyperv,
             topology: self.topology,
-            cpu: match self.cpu_model {
-                None => CpuModel::Host,
-                Some(name) => CpuModel::Named(cpu_name(&name)?),
-            },
+            cpu: cpu(self.cpu_model, &self.cpu_features)?,
             usb: self.usb,
             boot: self.boot,
         })
     }
 }
 
-/// libvirt's names are letters, digits, `-`, `_` and `.`.
-fn cpu_name(name: &str) -> Result<String> {
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    match (1..=LONGEST_CPU).contains(&name.len()) && name.chars().all(is_word) {
-        true => Ok(name.to_owned()),
-        false => Err(Error::bad_input("hardware-cpu-name").arg("field", "cpu_model")),
+/// A processor.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Cpu")]
+struct CpuView {
+    cpu_model: Option<String>,
+    cpu_features: Vec<String>,
+}
+
+impl From<CpuModel> for CpuView {
+    fn from(cpu: CpuModel) -> Self {
+        match cpu {
+            CpuModel::Host => Self { cpu_model: None, cpu_features: Vec::new() },
+            CpuModel::Named { name, features } => Self {
+                cpu_model: Some(name),
+                cpu_features: features.iter().map(ToString::to_string).collect(),
+            },
+        }
     }
+}
+
+fn cpu(model: Option<String>, features: &[String]) -> Result<CpuModel> {
+    let wrong = |field: &str| Error::bad_input("hardware-cpu-name").arg("field", field);
+    let Some(name) = model else {
+        return if features.is_empty() { Ok(CpuModel::Host) } else { Err(wrong("cpu_features")) };
+    };
+    if !is_cpu_word(&name) {
+        return Err(wrong("cpu_model"));
+    }
+    let known = features.iter().map(|text| CpuFeature::parse(text)).collect::<Option<Vec<_>>>();
+    let features = known.filter(|features| features.len() <= MOST_FEATURES);
+    Ok(CpuModel::Named { name, features: features.ok_or_else(|| wrong("cpu_features"))? })
+}
+
+fn pool_cpu(app: &App, call: &mut Call, _: NoInput) -> Result<Data<CpuView>> {
+    let template = app.templates.find(call.uuid("template_uuid")?)?;
+    Ok(Data(app.templates.pool_cpu(&template)?.into()))
 }
 
 fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<TemplateHardware>> {

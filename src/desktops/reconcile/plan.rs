@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Held;
 use crate::desktops::spec::Restore;
 use crate::node::protocol::{
-    DomainList, DomainState, FileKind, Identity, PowerState, StoredFile, TemplateLayers,
+    DomainList, DomainState, FileKind, Identity, Limits, PowerState, StoredFile, TemplateLayers,
 };
 use crate::store::NodeId;
 
@@ -55,6 +55,7 @@ pub struct KnownDomain {
     /// Of a desktop, what its guest is told of itself.
     pub identity: Option<Identity>,
     pub name: String,
+    pub limits: Limits,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub struct Plan {
     /// Desktops whose domain is missing.
     pub remake: Vec<Uuid>,
     /// Desktops that would be restored at their next start against what their group says, or not be, or be made of another
-    /// template than their group's.
+    /// template than their group's, or have other limits.
     pub correct: Vec<Uuid>,
     /// Templates whose desktops would get other layers than those of the newest version.
     pub publish: Vec<Uuid>,
@@ -137,7 +138,7 @@ impl Plan {
         let was_ready = |uuid: &Uuid| before.domains.get(uuid).is_some_and(|row| row.is_ready);
         let made = |known: &Known, uuid: &Uuid| {
             let row = known.domains.get(uuid)?;
-            Some((row.restore, row.template, row.name.clone(), row.identity.clone()))
+            Some((row.restore, row.template, row.name.clone(), row.identity.clone(), row.limits))
         };
         self.remake.retain(was_ready);
         self.correct.retain(|uuid| made(before, uuid) == made(now, uuid));
@@ -157,6 +158,7 @@ fn differing(node: NodeId, domains: &[DomainState], known: &Known, held: &Held) 
             && group_is_free
             && !held.contains(&domain.uuid)
             && (row.template != Some(domain.template)
+                || row.limits != domain.limits
                 || !domain.restore.iter().all(agrees)
                 || !is_called(row, domain))
     };
@@ -214,6 +216,7 @@ mod tests {
             template: Uuid::nil(),
             name: "pc".into(),
             identity: None,
+            limits: Limits::NONE,
         }
     }
 
@@ -237,6 +240,7 @@ mod tests {
             template: group.map(|_| Uuid::nil()),
             identity: group.map(|_| Identity { number: 1, group: "class".into() }),
             name: "pc".into(),
+            limits: Limits::NONE,
         }
     }
 

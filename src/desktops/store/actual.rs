@@ -86,10 +86,11 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     let found = super::json_uuids(found)?;
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.name, d.node_id, d.state, d.seat, g.uuid AS group_uuid, g.name AS group_name, \
-         g.sys_restore, g.data_restore, t.uuid AS template_uuid FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
+         g.sys_restore, g.data_restore, t.uuid AS template_uuid, g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit \
+         FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id \
          WHERE d.node_id = ?1 OR d.uuid IN (SELECT value FROM json_each(?2)) \
-         UNION ALL SELECT uuid, name, node_id, state, NULL, NULL, NULL, 0, 0, NULL FROM templates \
+         UNION ALL SELECT uuid, name, node_id, state, NULL, NULL, NULL, 0, 0, NULL, 0, 0, 0, 0 FROM templates \
          WHERE node_id = ?1 OR uuid IN (SELECT value FROM json_each(?2))",
     )?;
     let mut rows = statement.query(params![node, found])?;
@@ -105,6 +106,7 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
             restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
             identity: number.zip(group).map(|(number, group)| Identity { number, group }),
             name: row.get("name")?,
+            limits: super::limits(row)?,
         };
         known.domains.insert(rows::uuid(row, "uuid")?, domain);
     }

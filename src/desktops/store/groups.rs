@@ -11,7 +11,7 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::store::disk_role;
 use crate::desktops::templates::{Power, TemplateState};
 use crate::error::{Error, Result};
-use crate::node::protocol::{DiskRole, Spice};
+use crate::node::protocol::{DiskRole, Limits, Spice};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, in_numbers};
 use crate::store::visible::{Visible, visible_sql};
@@ -30,7 +30,8 @@ const SELECT: &str = "g.id, g.uuid, g.name, g.pool_id, e.uuid AS education, e.na
      p.uuid AS pool, p.name AS pool_name, n.uuid AS network, n.name AS network_name, \
      s.uuid AS subnet, s.name AS subnet_name, g.vcpu, g.memory_mib, g.sys_restore, \
      g.data_restore, g.has_data_disks, g.spice, g.prefix, g.postfix, g.first_number, g.is_active, g.order_num, g.state, \
-     g.owner_name, g.created_at, g.updated_at, g.group_id, g.network_id, g.subnet_id";
+     g.owner_name, g.created_at, g.updated_at, g.group_id, g.network_id, g.subnet_id, \
+     g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit";
 
 static GROUPS: Listing = Listing {
     select: SELECT,
@@ -142,6 +143,12 @@ pub fn find(conn: &Connection, uuid: Uuid) -> Result<DesktopGroup> {
     by_uuid(conn, &[uuid])?.remove(&uuid).ok_or_else(|| unknown(uuid))
 }
 
+/// As [`find`], if the caller may see the group.
+pub fn find_visible(conn: &Connection, visible: &Visible, uuid: Uuid) -> Result<DesktopGroup> {
+    let found = by_uuid(conn, &[uuid])?.remove(&uuid);
+    found.filter(|group| visible.has(group.education_group)).ok_or_else(|| unknown(uuid))
+}
+
 /// As [`find`], if the caller may see the group and it is still called so.
 pub fn find_named(
     conn: &Connection,
@@ -199,6 +206,7 @@ pub struct GroupValues {
     pub network: (NetworkId, SubnetId),
     pub template: TemplateId,
     pub spice: Spice,
+    pub limits: Limits,
 }
 
 pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
@@ -207,7 +215,8 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
         .prepare_cached(
             "UPDATE desktop_groups SET name=?2, sys_restore=?3, data_restore=?4, order_num=?5, \
              updated_at=?6, vcpu=?7, memory_mib=?8, network_id=?9, subnet_id=?10, \
-             template_id=?11, spice=?12 WHERE uuid=?1",
+             template_id=?11, spice=?12, disk_mb=?13, disk_iops=?14, receive_mbit=?15, send_mbit=?16 \
+             WHERE uuid=?1",
         )?
         .execute(params![
             uuid.to_string(),
@@ -221,7 +230,11 @@ pub fn update(tx: &Tx<'_>, uuid: Uuid, values: &GroupValues) -> Result<()> {
             values.network.0,
             values.network.1,
             values.template,
-            values.spice.word()
+            values.spice.word(),
+            values.limits.disk_mb,
+            values.limits.disk_iops,
+            values.limits.receive_mbit,
+            values.limits.send_mbit
         ]);
     unique(done, || taken(&values.name))
 }
@@ -361,6 +374,7 @@ fn group(row: &Row<'_>) -> Result<DesktopGroup> {
         owner_name: row.get("owner_name")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
+        limits: super::limits(row)?,
         counts: Counts::default(),
         disks: Vec::new(),
     })

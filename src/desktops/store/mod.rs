@@ -16,7 +16,7 @@ use rusqlite::{Row, RowIndex};
 use uuid::Uuid;
 
 use crate::error::{Context, Result};
-use crate::node::protocol::Spice;
+use crate::node::protocol::{Limits, Spice};
 
 /// An address that is kept as a number.
 pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Ipv4Addr> {
@@ -35,4 +35,14 @@ pub(super) fn spice(row: &Row<'_>) -> rusqlite::Result<Spice> {
 /// For `IN (SELECT value FROM json_each(?))`, which takes any number of them.
 pub(super) fn json_uuids(uuids: &[Uuid]) -> Result<String> {
     serde_json::to_string(uuids).context("write uuids as JSON")
+}
+
+/// The limits of a desktop group, in the columns of its row.
+fn limits(row: &Row<'_>) -> rusqlite::Result<Limits> {
+    Ok(Limits {
+        disk_mb: row.get("disk_mb")?,
+        disk_iops: row.get("disk_iops")?,
+        receive_mbit: row.get("receive_mbit")?,
+        send_mbit: row.get("send_mbit")?,
+    })
 }

@@ -11,7 +11,7 @@ use crate::desktops::group::Stage;
 use crate::desktops::seat::{ASKED, CUTTING, Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
 use crate::error::{Error, Fault, Result};
-use crate::node::protocol::{Identity, Spice};
+use crate::node::protocol::{Identity, Limits, Spice};
 use crate::operations;
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows;
@@ -425,6 +425,7 @@ pub struct Build {
     pub network: Uuid,
     pub identity: Identity,
     pub spice: Spice,
+    pub limits: Limits,
 }
 
 /// What the domains of these desktops are made of: after a change of the template, of its newest version. A desktop without an address is a defect.
@@ -432,7 +433,8 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.name, d.seat, g.uuid AS group_uuid, g.name AS group_name, t.uuid AS template, \
          iif(d.version = 0, t.version, d.version) AS version, d.node_id, g.vcpu, g.memory_mib, \
-         g.sys_restore, g.data_restore, g.has_data_disks, g.spice, a.address, a.mac, n.uuid AS network \
+         g.sys_restore, g.data_restore, g.has_data_disks, g.spice, a.address, a.mac, n.uuid AS network, \
+         g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \
          JOIN networks n ON n.id = a.network_id \
@@ -456,6 +458,7 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
             network: rows::uuid(row, "network")?,
             identity: Identity { number: row.get("seat")?, group: row.get("group_name")? },
             spice: super::spice(row)?,
+            limits: super::limits(row)?,
         })
     })?;
     Ok(builds.collect::<rusqlite::Result<_>>()?)

@@ -12,8 +12,8 @@ use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::cancel::CancelFlag;
 use crate::node::client::{NodeClient, Watch};
 use crate::node::protocol::{
-    DiskRole, DomainSpec, FirmwareState, Hardware, ItemResult, LayerKind, LayerRef, NicSpec,
-    OwnerKind, Progress, Spice, TemplateLayers,
+    DiskRole, DomainSpec, FirmwareState, Hardware, ItemResult, LayerKind, LayerRef, Limits,
+    NicSpec, OwnerKind, Progress, Spice, TemplateLayers,
 };
 use crate::operations::Execution;
 use crate::store::NodeId;
@@ -67,6 +67,7 @@ impl Templates {
             identity: None,
             // Who builds a template looks at it in the console.
             spice: Spice::Off,
+            limits: Limits::NONE,
         };
         Ok(plan.spec())
     }

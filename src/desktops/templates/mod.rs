@@ -34,6 +34,7 @@ mod limits;
 mod machine;
 mod make;
 mod power;
+mod processors;
 mod revert;
 mod save;
 mod site;

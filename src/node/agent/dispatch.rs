@@ -57,6 +57,8 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::FreezeDisks { domain, layers } => {
             hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images)
         }
+        Request::HostCpu => hypervisor.host_cpu().map(Reply::HostCpu),
+        Request::BaselineCpu { cpus } => hypervisor.baseline_cpu(&cpus).map(Reply::Cpu),
         Request::ReadFirmware { domain } => hypervisor.read_firmware(domain).map(Reply::Firmware),
         Request::EnsureNetwork { network } => hypervisor.ensure_network(&network).map(done),
         Request::RemoveNetwork { network } => hypervisor.remove_network(network).map(done),

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::{NodeClient, OpenCall, Watch};
 use crate::error::{Error, Result};
 use crate::node::protocol::{
-    AuthorizedKey, Check, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk, GuestFacts,
-    ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts, PowerAction, Reply,
-    Request, Sample, ScreenProtocol, StoredFile, TemplateLayers,
+    AuthorizedKey, Check, CpuModel, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk,
+    GuestFacts, ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts,
+    PowerAction, Reply, Request, Sample, ScreenProtocol, StoredFile, TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -239,6 +239,22 @@ impl NodeClient {
     pub fn read_firmware(&self, domain: Uuid) -> Result<FirmwareState> {
         match self.call(Request::ReadFirmware { domain })? {
             Reply::Firmware(state) => Ok(state),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The processor that guests get when nothing is said of it, in libvirt's XML.
+    pub fn host_cpu(&self) -> Result<String> {
+        match self.call(Request::HostCpu)? {
+            Reply::HostCpu(cpu) => Ok(cpu),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The largest processor that is in all of these, each as [`NodeClient::host_cpu`] gave it.
+    pub fn baseline_cpu(&self, cpus: Vec<String>) -> Result<CpuModel> {
+        match self.call(Request::BaselineCpu { cpus })? {
+            Reply::Cpu(cpu) => Ok(cpu),
             other => Err(unexpected(&other)),
         }
     }

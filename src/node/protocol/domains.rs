@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Boots, FirmwareState, Hardware, Spice};
+use super::{Boots, FirmwareState, Hardware, Limits, Spice};
 use crate::error::Fault;
 
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
@@ -44,6 +44,7 @@ pub struct DomainSpec {
     /// What a desktop's guest is told of itself besides its name; `None` for a template's own machine.
     pub identity: Option<Identity>,
     pub spice: Spice,
+    pub limits: Limits,
 }
 
 /// Which desktop of which group it is. With its name that stands in the guest's SMBIOS.
@@ -216,6 +217,7 @@ pub struct DomainState {
     pub name: String,
     /// As the guest is told from the next start on; `None` also for a desktop that an older release defined.
     pub identity: Option<Identity>,
+    pub limits: Limits,
 }
 
 /// The domains of an installation on one node.

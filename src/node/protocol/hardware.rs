@@ -45,8 +45,16 @@ pub struct Video {
 pub enum CpuModel {
     /// As much as the node's has and libvirt knows by name.
     Host,
-    /// One of libvirt's names, such as `Skylake-Client`: the same on each node.
-    Named(String),
+    /// One of libvirt's names, such as `Skylake-Client`, with what it has more or less: the same on each node.
+    Named { name: String, features: Vec<CpuFeature> },
+}
+
+/// What a processor has beyond its model, or has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuFeature {
+    /// libvirt's name, such as `aes`.
+    pub name: String,
+    pub policy: CpuPolicy,
 }
 
 /// By which protocol somebody sees a machine.
@@ -80,6 +88,47 @@ macro_rules! words {
             }
         }
     };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuPolicy {
+    Require,
+    Disable,
+}
+
+impl CpuPolicy {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::Disable => "disable",
+        }
+    }
+}
+
+impl CpuFeature {
+    /// `+aes` or `-svm`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (policy, name) = match text.split_at_checked(1)? {
+            ("+", name) => (CpuPolicy::Require, name),
+            ("-", name) => (CpuPolicy::Disable, name),
+            _ => return None,
+        };
+        is_cpu_word(name).then(|| Self { name: name.to_owned(), policy })
+    }
+}
+
+impl std::fmt::Display for CpuFeature {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.policy == CpuPolicy::Require { '+' } else { '-' };
+        write!(formatter, "{sign}{}", self.name)
+    }
+}
+
+/// libvirt's names of processors and their features are letters, digits, `-`, `_` and `.`; none is longer than this.
+pub fn is_cpu_word(name: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    (1..=64).contains(&name.len()) && name.chars().all(is_letter)
 }
 
 words!(Firmware {

@@ -30,6 +30,7 @@ mod facts;
 mod firmware_state;
 mod guest;
 mod hardware;
+mod limits;
 mod requests;
 mod ssh_keys;
 
@@ -45,6 +46,7 @@ pub use facts::*;
 pub use firmware_state::*;
 pub use guest::*;
 pub use hardware::*;
+pub use limits::*;
 pub use requests::*;
 pub use ssh_keys::*;
 
@@ -160,6 +162,8 @@ pub enum Reply {
     Image(ImageFacts),
     Images(Vec<ImageFacts>),
     Firmware(FirmwareState),
+    HostCpu(String),
+    Cpu(CpuModel),
     Files(Vec<StoredFile>),
     Published(BTreeMap<Uuid, TemplateLayers>),
     Checks(Vec<Check>),
@@ -182,6 +186,8 @@ pub enum Event {
     DomainUnreadable { uuid: Uuid, fault: Box<Fault> },
     /// The tray of a CD drive of a domain was opened: by its guest, unless the disc is being changed.
     TrayOpened { uuid: Uuid },
+    /// This node's QEMU has the type of a domain's machine no longer: it has the next newer one now.
+    MachineTypeReplaced { uuid: Uuid, name: String, from: String, to: String },
     /// A network of this installation went down, or its DHCP server, and the agent could not bring it back.
     NetworkDown { uuid: Uuid },
     /// libvirt on the node went away or came back; after it came back a [`Event::Domain`] follows

@@ -105,7 +105,8 @@ requests! {
 
     /// All domains that belong to this installation.
     ListDomains => Short, Light, Domains;
-    /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start.
+    /// Makes or updates domains and their missing disks. A running domain gets new limits at once and keeps all else that
+    /// it has until its next start.
     /// `started`: those of them that ran before; what their disks keep must be there.
     DefineDomains { domains: Vec<DomainSpec>, started: Vec<Uuid> } => Long, Light, Items;
     /// Puts into a domain's CD drives what the spec says, at once when it runs; all else stays as it is.
@@ -159,6 +160,10 @@ requests! {
     FreezeDisks { domain: Uuid, layers: Vec<FrozenDisk> } => Long, Heavy, Images;
     /// What the firmware of a machine that is off keeps besides its disks.
     ReadFirmware { domain: Uuid } => Short, Light, Firmware;
+    /// The processor that guests get when nothing is said of it, in libvirt's XML.
+    HostCpu => Short, Light, HostCpu;
+    /// The largest processor that is in all of these, each as `HostCpu` answered.
+    BaselineCpu { cpus: Vec<String> } => Short, Light, Cpu;
     /// Which layers desktops of a template get at their next restore or creation. Without any layer the template is withdrawn.
     PublishTemplate { template: Uuid, current: TemplateLayers } => Short, Light, Done;
     /// What `PublishTemplate` published, by template; of what firmware keeps only the sums.

@@ -121,6 +121,7 @@ impl Node {
             cds: Vec::new(),
             identity: None,
             spice: Spice::Off,
+            limits: Limits::NONE,
         }
     }
 

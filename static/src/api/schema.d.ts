@@ -608,6 +608,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/templates/{template_uuid}/hardware/pool-cpu": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The largest processor that all nodes of a template's pool have, asked now */
+        get: operations["carrel.template-hardware.pool-cpu"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/templates/{template_uuid}/versions": {
         parameters: {
             query?: never;
@@ -657,6 +674,24 @@ export interface paths {
         get: operations["carrel.desktops.get"];
         /** Give a desktop another name; a guest that runs goes on */
         put: operations["carrel.desktops.rename"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/desktop-groups/{group_uuid}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much of its node's disks and network each desktop of a group may use */
+        get: operations["carrel.desktop-group-limits.detail"];
+        /** Limit the disks and the network of a group's desktops, also of those that run */
+        put: operations["carrel.desktop-group-limits.update"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1793,6 +1828,52 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
+        };
+        /** @description Of each desktop; 0 is no limit. */
+        CarrelDesktopGroupLimitsDetailData: {
+            /**
+             * Format: uint32
+             * @description Megabytes that its disks together read and write in a second: 0, or from 5 on.
+             */
+            disk_mb: number;
+            /**
+             * Format: uint32
+             * @description Reads and writes of its disks together in a second: 0, or from 50 on.
+             */
+            disk_iops: number;
+            /**
+             * Format: uint32
+             * @description Mbit/s that its network brings it.
+             */
+            receive_mbit: number;
+            /**
+             * Format: uint32
+             * @description Mbit/s that it sends to its network.
+             */
+            send_mbit: number;
+        };
+        /** @description Of each desktop; 0 is no limit. */
+        CarrelDesktopGroupLimitsUpdateInput: {
+            /**
+             * Format: uint32
+             * @description Megabytes that its disks together read and write in a second: 0, or from 5 on.
+             */
+            disk_mb: number;
+            /**
+             * Format: uint32
+             * @description Reads and writes of its disks together in a second: 0, or from 50 on.
+             */
+            disk_iops: number;
+            /**
+             * Format: uint32
+             * @description Mbit/s that its network brings it.
+             */
+            receive_mbit: number;
+            /**
+             * Format: uint32
+             * @description Mbit/s that it sends to its network.
+             */
+            send_mbit: number;
         };
         CarrelDesktopsDeleteInput: {
             desktops: components["schemas"]["CarrelDesktopsDeleteNamed"][];
@@ -3307,6 +3388,11 @@ export interface components {
             topology: "one-socket" | "sockets";
             /** @description libvirt's name of a processor; null for what the node's own has. */
             cpu_model?: string | null;
+            /**
+             * @description What the processor has beyond its model, or has not: `+aes`, `-hle`.
+             * @default []
+             */
+            cpu_features?: string[];
             /** @enum {string} */
             usb: "xhci" | "ehci";
             /** @description What it boots from, first to last. */
@@ -3358,10 +3444,20 @@ export interface components {
             topology: "one-socket" | "sockets";
             /** @description libvirt's name of a processor; null for what the node's own has. */
             cpu_model: string | null;
+            /**
+             * @description What the processor has beyond its model, or has not: `+aes`, `-hle`.
+             * @default []
+             */
+            cpu_features: string[];
             /** @enum {string} */
             usb: "xhci" | "ehci";
             /** @description What it boots from, first to last. */
             boot: ("disk" | "cd" | "network")[];
+        };
+        /** @description A processor. */
+        CarrelTemplateHardwarePoolCpuData: {
+            cpu_model: string | null;
+            cpu_features: string[];
         };
         CarrelTemplateVersionsDeleteInput: {
             versions: number[];
@@ -9092,6 +9188,42 @@ export interface operations {
             };
         };
     };
+    "carrel.template-hardware.pool-cpu": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelTemplateHardwarePoolCpuData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
     "carrel.template-versions.list": {
         parameters: {
             query?: never;
@@ -9404,6 +9536,82 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["CarrelDesktopsRenameInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktop-group-limits.detail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelDesktopGroupLimitsDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktop-group-limits.update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelDesktopGroupLimitsUpdateInput"];
             };
         };
         responses: {

@@ -1,7 +1,7 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, file, fill, get, getOne, post, put, remove, withField } from './http'
 import type { Body, Data, Param, Query } from './http'
-import type { Hardware, Named } from './types'
+import type { Hardware, Limits, Named } from './types'
 
 const base = '/api/v1.0/education'
 
@@ -10,7 +10,7 @@ const named = ({ uuid, name }: Named): Named => ({ uuid, name })
 
 const templatePath = `${base}/template/` as const
 const versionsPath = '/api/v1.0/templates/{template_uuid}/versions'
-const hardwarePath = '/api/v1.0/templates/{template_uuid}/hardware'
+const hardwarePath = '/api/v1.0/templates/{template_uuid}/hardware' as const
 type TemplateBody = Body<typeof templatePath, 'post'>
 
 export type TemplateInput = Param<typeof templatePath, 'create'>
@@ -33,6 +33,7 @@ export const templates = {
     post(versionsPath, { version, note }, { template_uuid: row.uuid }),
   removeVersions: (row: Named, versions: number[]) => remove(versionsPath, { versions }, { template_uuid: row.uuid }),
   hardware: (uuid: string) => get(hardwarePath, {}, { template_uuid: uuid }),
+  poolCpu: (uuid: string) => get(`${hardwarePath}/pool-cpu`, {}, { template_uuid: uuid }),
   changeHardware: (row: Named, hardware: Hardware) => put(hardwarePath, hardware, { template_uuid: row.uuid }),
   attach: (row: Named, iso: string) => action(templatePath, 'attach_source', { ...named(row), iso_uuid: iso }),
   detach: (row: Named, iso: string) => action(templatePath, 'detach_source', { ...named(row), iso_uuid: iso }),
@@ -56,6 +57,7 @@ export const groups = {
 }
 
 const desktopPath = `${base}/desktop/` as const
+const limitsPath = '/api/v1.0/desktop-groups/{group_uuid}/limits'
 export type Capacity = Data<`${typeof desktopPath}capacity/`>
 export type GroupPower = Extract<Body<typeof desktopPath, 'post'>, { param: { desktops: unknown } }>['action']
 
@@ -67,6 +69,8 @@ export const desktopGroups = {
   create: (input: Param<typeof desktopPath, 'create'>) => action(desktopPath, 'create', input),
   power: (verb: GroupPower, rows: Named[]) => action(desktopPath, verb, { desktops: rows.map(named) }),
   edit: (row: Named, value: Body<typeof desktopPath, 'put'>['value']) => put(desktopPath, { ...named(row), value }),
+  limits: (uuid: string) => get(limitsPath, {}, { group_uuid: uuid }),
+  limit: (row: Named, limits: Limits) => put(limitsPath, limits, { group_uuid: row.uuid }),
   remove: (rows: Named[]) => remove(desktopPath, { desktops: rows.map(named) }),
 }
 

@@ -44,6 +44,8 @@ export type TemplateImage = Row<'/api/v1.0/education/template/image/'>
 export type TemplateVersion = Data<'/api/v1.0/templates/{template_uuid}/versions'>[number]
 /** What the agent in a desktop's guest says of it. */
 export type Guest = Data<'/api/v1.0/desktops/{desktop_uuid}/guest'>
+/** Of each desktop of a group; 0 is no limit. */
+export type Limits = Data<'/api/v1.0/desktop-groups/{group_uuid}/limits'>
 export type Hardware = Data<'/api/v1.0/templates/{template_uuid}/hardware'>['hardware']
 export type EducationGroup = Row<'/api/v1.0/education/group/'>
 export type DesktopGroup = Row<'/api/v1.0/education/desktop/'>

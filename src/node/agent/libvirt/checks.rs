@@ -25,12 +25,14 @@ impl Hypervisor {
         let inner = || self.inner.clone();
         let (libvirt, kvm, networks, firmware) = (inner(), inner(), inner(), inner());
         let abilities = inner();
+        let traffic = inner();
         vec![
             Look::new("libvirt", move || [libvirt.check_libvirt()]),
             Look::new("kvm", move || kvm.check_kvm()).patient(PROBING),
             Look::new("networks", move || networks.check_networks()),
             Look::new("firmware", move || firmware.check_firmware()),
             Look::new("abilities", move || abilities.check_abilities()).patient(PROBING),
+            Look::new("traffic", move || traffic.check_traffic()),
         ]
     }
 }
@@ -131,6 +133,19 @@ impl Inner {
         let sound = too_old("check-sound-old", &|hardware| able.lacks_sound(hardware));
         let clipboard = too_old("check-clipboard-old", &|hardware| able.lacks_clipboard(hardware));
         sound.into_iter().chain(clipboard).collect()
+    }
+
+    /// Whether traffic can be limited, where that is wanted of a machine.
+    fn check_traffic(&self) -> Option<Check> {
+        if self.link.is_simulator() {
+            return None;
+        }
+        let specs = self.specs();
+        let limited = specs.iter().filter(|spec| spec.limits.of_cards().is_some()).count();
+        let reason = (limited > 0).then(|| self.traffic_control.obstacle())??;
+        let args = [("count", limited.to_string()), ("reason", reason)];
+        let args = args.each_ref().map(|(name, value)| (*name, value.as_str()));
+        Some(check("check-traffic-limits", &args, Verdict::Bad))
     }
 
     /// Of every domain of this installation that can be read; of any, for an agent that only looks.

@@ -10,23 +10,24 @@ use super::errors::Libvirt;
 use super::hardware;
 use super::metadata::Metadata;
 use super::xml::{self, Rendered, Setting};
-use super::{Hypervisor, Inner, batch, states};
+use super::{Hypervisor, Inner, batch, limits, states};
 use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::{files, firmware};
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, ItemResult, LayerRef, OwnerKind, TemplateLayers,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Event, ItemResult, LayerRef, OwnerKind, TemplateLayers,
 };
 
 impl Hypervisor {
-    /// Makes or updates domains and their missing disks. A running domain keeps what it has until its next start. Of
+    /// Makes or updates domains and their missing disks. A running domain gets new limits at once and keeps all else that
+    /// it has until its next start. Of
     /// those that were `started` before, what a guest wrote must be there.
     ///
     /// Nothing is forced to the disk here: an overlay that a loss of power swallows before a guest wrote to
     /// it is made again at the domain's start, as empty as it was.
     ///
     /// # Errors
-    /// Of one domain `disk-lost`, `layer-missing` and others.
+    /// Of one domain `disk-lost`, `layer-missing`, `traffic-limits-impossible` and others.
     pub fn define_domains(
         &self,
         specs: &[DomainSpec],
@@ -80,6 +81,10 @@ impl Inner {
         let Some((domain, known)) = existing else {
             return define_xml(&connect, &rendered, &spec.owner.name).map(drop);
         };
+        if states::power(&domain)?.has_process() {
+            // First: what is defined so has it, also after a kill in between.
+            limits::apply(&domain, spec)?;
+        }
         if known.fingerprint == rendered.fingerprint {
             return Ok(());
         }
@@ -195,13 +200,15 @@ impl Inner {
     /// What this node has to have for the machine.
     ///
     /// # Errors
-    /// See [`firmware::require`] and [`Inner::require_spice`]
+    /// See [`firmware::require`], [`Inner::require_spice`], [`Inner::require_traffic_control`] and [`Inner::require_cpu`]
     pub(super) fn require_parts(&self, spec: &DomainSpec) -> Result<()> {
         if self.link.is_simulator() {
             return Ok(());
         }
         firmware::require(&spec.hardware)?;
-        self.require_spice(spec)
+        self.require_spice(spec)?;
+        self.require_traffic_control(spec)?;
+        self.require_cpu(spec, &self.virt_type.get(&self.link)?)
     }
 
     /// See [`hardware::MachineTypes::choose`]; none in the simulator, which has no machine types.
@@ -220,7 +227,19 @@ impl Inner {
             Some((domain, _)) => hardware::machine_type(domain, spec.uuid)?,
         };
         let connect = self.connect()?;
-        self.machine_types.choose(&connect, spec.hardware.chipset, known.as_deref()).map(Some)
+        let chosen =
+            self.machine_types.choose(&connect, spec.hardware.chipset, known.as_deref())?;
+        if let Some(known) = known.filter(|known| *known != chosen)
+            && hardware::is_of(&known, spec.hardware.chipset)
+        {
+            self.events.send(Event::MachineTypeReplaced {
+                uuid: spec.uuid,
+                name: spec.owner.name.clone(),
+                from: known,
+                to: chosen.clone(),
+            });
+        }
+        Ok(Some(chosen))
     }
 
     /// Defines a domain again whose disks or spec changed.

@@ -1,6 +1,6 @@
 //! A machine profile in the words of libvirt's XML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use super::abilities::Abilities;
 use super::errors::Libvirt;
 use crate::error::{Context, Error, Result};
 use crate::node::protocol::{
-    BootDevice, Chipset, CpuModel, DiskBus, DomainSpec, Firmware, Hardware, Sound, Spice, Topology,
-    UsbController,
+    BootDevice, Chipset, CpuFeature, CpuModel, DiskBus, DomainSpec, Firmware, Hardware, Sound,
+    Spice, Topology, UsbController,
 };
 
 /// What the domain's template asks of the hardware.
@@ -25,6 +25,8 @@ pub struct HardwareView<'a> {
     tpm: bool,
     disk_bus: &'static str,
     scsi: bool,
+    /// Only virtio's disks can have a thread of their own.
+    io_thread: bool,
     cd_bus: &'static str,
     nic_model: &'static str,
     video: VideoView,
@@ -37,6 +39,7 @@ pub struct HardwareView<'a> {
     hyperv: bool,
     one_socket: bool,
     cpu: Option<&'a str>,
+    cpu_features: &'a [CpuFeature],
     usb: UsbController,
     boot: Vec<&'static str>,
     /// Windows that sleeps is off for whoever looks.
@@ -72,6 +75,10 @@ fn agent_channel(hardware: &Hardware, spice: Spice, abilities: Abilities) -> Opt
 }
 
 pub fn view(hardware: &Hardware, spice: Spice, abilities: Abilities) -> HardwareView<'_> {
+    let (cpu, cpu_features): (Option<&str>, &[CpuFeature]) = match &hardware.cpu {
+        CpuModel::Host => (None, &[]),
+        CpuModel::Named { name, features } => (Some(name), features),
+    };
     HardwareView {
         firmware: hardware
             .firmware
@@ -84,6 +91,7 @@ pub fn view(hardware: &Hardware, spice: Spice, abilities: Abilities) -> Hardware
         },
         scsi: hardware.disk_bus == DiskBus::VirtioScsi,
         cd_bus: cd_bus(hardware),
+        io_thread: matches!(hardware.disk_bus, DiskBus::Virtio | DiskBus::VirtioScsi),
         nic_model: hardware.nic_model.word(),
         video: VideoView {
             model: hardware.video.model.word(),
@@ -96,10 +104,8 @@ pub fn view(hardware: &Hardware, spice: Spice, abilities: Abilities) -> Hardware
         clock: hardware.clock.word(),
         hyperv: hardware.hyperv,
         one_socket: hardware.topology == Topology::OneSocket,
-        cpu: match &hardware.cpu {
-            CpuModel::Host => None,
-            CpuModel::Named(name) => Some(name),
-        },
+        cpu,
+        cpu_features,
         usb: hardware.usb,
         boot: hardware.boot.iter().map(|device| boot_device(*device)).collect(),
         never_sleeps: hardware.hyperv,
@@ -148,32 +154,68 @@ fn letters(index: u32) -> String {
     letters
 }
 
-/// The machine types that `pc` and `q35` stand for in this QEMU: found out once.
+/// The machine types of this QEMU, asked for again when it is another one.
 #[derive(Default)]
-pub struct MachineTypes(Mutex<BTreeMap<String, String>>);
+pub struct MachineTypes(Mutex<Option<(u32, Known)>>);
+
+#[derive(Default)]
+struct Known {
+    names: BTreeSet<String>,
+    /// What `pc` and `q35` stand for.
+    canonical: BTreeMap<String, String>,
+}
 
 impl MachineTypes {
     /// The type of a new machine, such as `pc-q35-7.2`: written down with its number, so that an upgrade of QEMU changes no
-    /// guest's hardware. One that has a type keeps it as long as its chipset stays.
+    /// guest's hardware. One that has a type keeps it as long as its chipset stays and QEMU has it; else it gets the next
+    /// newer one of its family.
     pub fn choose(
         &self,
         connect: &Connect,
         chipset: Chipset,
         known: Option<&str>,
     ) -> Result<String> {
-        if let Some(known) = known.filter(|known| is_of(known, chipset)) {
-            return Ok(known.to_owned());
-        }
+        let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
         let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let alias = alias(chipset);
         // What was not there may have been installed since.
-        if !types.contains_key(alias) {
+        let is_known =
+            |(of, types): &(u32, Known)| *of == qemu && types.canonical.contains_key(alias);
+        if !types.as_ref().is_some_and(is_known) {
             let text = connect.capabilities().libvirt("ask for the capabilities of", "libvirt")?;
-            *types = canonical(&text)?;
+            *types = Some((qemu, read_types(&text)?));
         }
-        let found = types.get(alias).cloned();
-        found.ok_or_else(|| Error::conflict("hardware-unknown-here").arg("what", alias))
+        let here = types.as_ref().map(|(_, here)| here.choose(chipset, known));
+        here.flatten().ok_or_else(|| Error::conflict("hardware-unknown-here").arg("what", alias))
     }
+}
+
+impl Known {
+    fn choose(&self, chipset: Chipset, known: Option<&str>) -> Option<String> {
+        let known = known.filter(|known| is_of(known, chipset));
+        let kept = known.and_then(|known| match self.names.contains(known) {
+            true => Some(known.to_owned()),
+            false => self.next_newer(known),
+        });
+        kept.or_else(|| self.canonical.get(alias(chipset)).cloned())
+    }
+
+    /// The oldest of the same family that is newer.
+    fn next_newer(&self, dropped: &str) -> Option<String> {
+        let (family, version) = family(dropped);
+        let same = self.names.iter().map(|name| (self::family(name), name));
+        let newer = same.filter(|((its, number), _)| *its == family && *number > version);
+        newer.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, name)| name.clone())
+    }
+}
+
+/// `pc-q35-rhel9.2.0` is 9.2.0 of `pc-q35-rhel`.
+fn family(machine_type: &str) -> (&str, Vec<u32>) {
+    let start = machine_type.rfind('-').map_or(0, |dash| dash + 1);
+    let digits = machine_type[start..].find(|letter: char| letter.is_ascii_digit());
+    let (family, version) =
+        machine_type.split_at(digits.map_or(machine_type.len(), |at| start + at));
+    (family, version.split('.').map_while(|number| number.parse().ok()).collect())
 }
 
 /// The machine type that a domain was defined with.
@@ -205,7 +247,7 @@ const fn alias(chipset: Chipset) -> &'static str {
 }
 
 /// Distributions have names of their own, such as `pc-i440fx-rhel7.6.0` and `pc-q35-rhel9.2.0`.
-fn is_of(machine_type: &str, chipset: Chipset) -> bool {
+pub fn is_of(machine_type: &str, chipset: Chipset) -> bool {
     match chipset {
         Chipset::I440fx => machine_type.contains("i440fx"),
         Chipset::Q35 => machine_type.contains("q35"),
@@ -239,12 +281,19 @@ struct MachineType {
     name: String,
 }
 
-fn canonical(capabilities: &str) -> Result<BTreeMap<String, String>> {
+fn read_types(capabilities: &str) -> Result<Known> {
     let Capabilities { guest } =
         quick_xml::de::from_str(capabilities).context("read libvirt's capabilities")?;
+    let mut known = Known::default();
     let here = guest.into_iter().filter(|guest| guest.arch.name == "x86_64");
-    let types = here.flat_map(|guest| guest.arch.machine);
-    Ok(types.filter_map(|found| Some((found.name, found.canonical?))).collect())
+    for MachineType { canonical, name } in here.flat_map(|guest| guest.arch.machine) {
+        if let Some(canonical) = canonical {
+            known.names.insert(canonical.clone());
+            known.canonical.insert(name.clone(), canonical);
+        }
+        known.names.insert(name);
+    }
+    Ok(known)
 }
 
 #[cfg(test)]
@@ -265,10 +314,49 @@ mod tests {
             "<capabilities><host/><guest><os_type>hvm</os_type><arch name='x86_64'>\
              <wordsize>64</wordsize>{machines}<domain type='kvm'/></arch></guest></capabilities>"
         );
-        let types = canonical(&text).unwrap();
-        assert_eq!(types["pc"], "pc-i440fx-7.2");
-        assert_eq!(types["q35"], "pc-q35-7.2");
+        let types = read_types(&text).unwrap();
+        assert_eq!(types.canonical["pc"], "pc-i440fx-7.2");
+        assert_eq!(types.canonical["q35"], "pc-q35-7.2");
+        assert!(types.names.contains("pc-q35-7.2"));
         assert!(is_of("pc-i440fx-rhel7.6.0", Chipset::I440fx));
         assert!(!is_of("pc-i440fx-7.2", Chipset::Q35));
+    }
+
+    #[test]
+    fn a_machine_type_that_qemu_dropped_becomes_the_next_newer_one_of_its_family() {
+        let names = [
+            "pc-i440fx-2.12",
+            "pc-i440fx-3.0",
+            "pc-i440fx-10.0",
+            "pc-i440fx-jammy",
+            "pc-q35-2.9",
+            "pc-q35-7.2",
+            "pc-q35-rhel8.6.0",
+            "pc-q35-rhel9.2.0",
+            "pc",
+            "q35",
+        ];
+        let canonical = [("pc", "pc-i440fx-10.0"), ("q35", "pc-q35-7.2")];
+        let types = Known {
+            names: names.map(str::to_owned).into(),
+            canonical: canonical.map(|(name, of)| (name.to_owned(), of.to_owned())).into(),
+        };
+        let (i440fx, q35) = (Chipset::I440fx, Chipset::Q35);
+        for (chipset, known, chosen) in [
+            (i440fx, "pc-i440fx-3.0", "pc-i440fx-3.0"),
+            (i440fx, "pc-i440fx-2.4", "pc-i440fx-2.12"),
+            (i440fx, "pc-i440fx-3.1", "pc-i440fx-10.0"),
+            (i440fx, "pc-i440fx-jammy", "pc-i440fx-jammy"),
+            // Nothing newer, nothing of the family, another chipset.
+            (i440fx, "pc-i440fx-11.0", "pc-i440fx-10.0"),
+            (i440fx, "pc-i440fx-xenial", "pc-i440fx-10.0"),
+            (i440fx, "pc-q35-2.9", "pc-i440fx-10.0"),
+            (q35, "pc-q35-rhel8.2.0", "pc-q35-rhel8.6.0"),
+            (q35, "pc-q35-2.4", "pc-q35-2.9"),
+        ] {
+            assert_eq!(types.choose(chipset, Some(known)).as_deref(), Some(chosen), "{known}");
+        }
+        assert_eq!(types.choose(q35, None).as_deref(), Some("pc-q35-7.2"));
+        assert_eq!(Known::default().choose(q35, Some("pc-q35-2.4")), None);
     }
 }

@@ -10,6 +10,8 @@
 //!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
 //!   guest/          what a guest says of itself by its agent
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
+//!   processors.rs   what they have in common
+//!   limits.rs       of disks and cards of what runs
 //!   probe.rs        whether KVM really executes guests   checks.rs    what `carrel doctor` says of libvirt
 //!   versions.rs     which libvirt and QEMU are here, and how guests are run
 //!   abilities.rs    what they can do for who looks at a guest
@@ -46,6 +48,7 @@ use self::domains::UsedBefore;
 use self::errors::{Libvirt, optional};
 use self::events::Signal;
 use self::hardware::MachineTypes;
+use self::limits::TrafficControl;
 use self::memory::Memory;
 use self::metadata::{Marked, Metadata, Which};
 use self::owner::QemuUser;
@@ -78,6 +81,7 @@ mod guest;
 mod guest_memory;
 mod hardware;
 mod keys;
+mod limits;
 mod lost;
 mod memory;
 mod metadata;
@@ -85,6 +89,7 @@ mod networks;
 mod owner;
 mod power;
 mod probe;
+mod processors;
 mod remove;
 mod restorer;
 mod runs;
@@ -117,6 +122,7 @@ struct Inner {
     learned: Learned,
     qemu_user: QemuUser,
     machine_types: MachineTypes,
+    traffic_control: TrafficControl,
     claims: Claims,
     departures: Departures,
     /// Domains that are being switched off: when one resets itself meanwhile, it stays off.
@@ -167,6 +173,7 @@ impl Hypervisor {
             learned: Learned::default(),
             qemu_user: QemuUser::default(),
             machine_types: MachineTypes::default(),
+            traffic_control: TrafficControl::default(),
             claims: Claims::default(),
             departures: Departures::default(),
             switching_off,

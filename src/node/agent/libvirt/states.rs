@@ -124,7 +124,7 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
     let next = &next.as_ref().unwrap_or(&metadata).spec;
     let (name, identity) = (next.owner.name.clone(), next.identity.clone());
     let restore = next.disks.iter().map(|disk| (disk.role, disk.restore)).collect();
-    let template = next.owner.template;
+    let (template, limits) = (next.owner.template, next.limits);
     Ok(Some(DomainState {
         uuid: metadata.spec.uuid,
         power: power.state,
@@ -136,6 +136,7 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         name,
         identity,
         template,
+        limits,
         owner: metadata.spec.owner,
     }))
 }

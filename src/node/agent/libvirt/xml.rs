@@ -14,10 +14,12 @@ use uuid::Uuid;
 
 use super::abilities::Abilities;
 use super::hardware::{self, HardwareView};
-use super::metadata;
+use super::{limits, metadata};
 use crate::error::{Context, Result};
 use crate::node::agent::stored;
-use crate::node::protocol::{DomainSpec, Hardware, Identity, OwnerKind, Spice};
+use crate::node::protocol::{
+    CardLimits, DiskLimits, DomainSpec, Hardware, Identity, OwnerKind, Spice,
+};
 
 /// Of the element that holds a network's spec.
 pub const NETWORK_NAMESPACE: &str = "urn:carrel:network:1";
@@ -72,6 +74,10 @@ struct View<'a> {
     nics: Vec<NicView<'a>>,
     addresses: String,
     restores: bool,
+    /// libvirt asks for no limit by not naming it.
+    disk_limits: Option<DiskLimits>,
+    disks_group: &'static str,
+    card_limits: Option<CardLimits>,
     metadata: MetadataView<'a>,
 }
 
@@ -102,6 +108,9 @@ struct DiskView<'a> {
     target: String,
     /// What is thrown away at the next start need not survive a loss of power.
     cache: &'static str,
+    /// What its guest frees, or fills with zeroes, is given back to the node: that is worth a look at each write only where
+    /// the next start does not do it.
+    keeps: bool,
 }
 
 #[derive(Serialize)]
@@ -146,6 +155,7 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         path,
         target,
         cache: if disk.restore { "unsafe" } else { "writeback" },
+        keeps: !disk.restore,
     });
     let cds = cd_targets.into_iter().zip(setting.isos);
     let cds = cds.map(|(target, path)| CdView { path: path.as_deref(), target });
@@ -179,6 +189,9 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         nics: nics.collect(),
         addresses: addresses.join(" "),
         restores: restores(spec),
+        disk_limits: spec.limits.of_disks(),
+        disks_group: limits::DISKS,
+        card_limits: spec.limits.of_cards(),
         metadata: MetadataView {
             namespace: metadata::SPEC_NAMESPACE,
             version: setting.version,

@@ -34,6 +34,7 @@ fn spec() -> DomainSpec {
         cds: Vec::new(),
         identity: None,
         spice: Spice::Off,
+        limits: Limits::NONE,
     }
 }
 
@@ -157,7 +158,9 @@ fn machines() -> Vec<Hardware> {
         hardware.tpm = true;
     });
     with(&|hardware| hardware.clipboard = false);
-    with(&|hardware| hardware.cpu = CpuModel::Named("Skylake-Client".to_owned()));
+    let features = ["+aes", "-hle"].map(|text| CpuFeature::parse(text).unwrap()).to_vec();
+    let cpu = CpuModel::Named { name: "Skylake-Client".to_owned(), features };
+    with(&|hardware| hardware.cpu = cpu.clone());
     with(&|hardware| {
         hardware.video =
             Video { model: VideoModel::Vga, memory_mib: Some(32), resolution: Some((1920, 1080)) };
@@ -203,7 +206,8 @@ fn rendered_with_spice(hardware: &Hardware, virt_type: &str, spice: Spice) -> St
 fn rendered_of(abilities: Abilities, hardware: &Hardware, virt_type: &str, spice: Spice) -> String {
     let iso = LayerRef { kind: LayerKind::Iso, uuid: Uuid::from_u128(3), storage: "/s".to_owned() };
     let cds = vec![CdSpec { iso: Some(iso) }, CdSpec::default()];
-    let spec = DomainSpec { hardware: hardware.clone(), cds, spice, ..spec() };
+    let limits = Limits { disk_mb: 100, disk_iops: 2000, receive_mbit: 200, send_mbit: 50 };
+    let spec = DomainSpec { hardware: hardware.clone(), cds, limits, spice, ..spec() };
     let machine_type = match hardware.chipset {
         Chipset::I440fx => "pc-i440fx-7.2",
         Chipset::Q35 => "pc-q35-7.2",
@@ -234,6 +238,22 @@ fn a_machine_is_heard_and_copied_from_where_it_has_what_that_takes() {
     assert!(!old.contains("audio") && !old.contains("com.redhat"), "{old}");
     let simulated = rendered_on(Abilities::NONE, &rich, "test");
     assert!(!simulated.contains("<sound") && !simulated.contains("com.redhat"));
+}
+
+#[test]
+fn limits_stand_in_the_definition() {
+    let paths = ["/s/a.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
+    let with = |limits| {
+        let spec = DomainSpec { limits, ..spec() };
+        domain(&spec, &setting("kvm", &paths)).unwrap().xml
+    };
+    let xml = with(Limits { disk_mb: 100, disk_iops: 0, receive_mbit: 8, send_mbit: 0 });
+    assert_eq!(xml.matches("<total_bytes_sec>100000000</total_bytes_sec>").count(), 2, "{xml}");
+    assert_eq!(xml.matches("<group_name>disks</group_name>").count(), 2, "{xml}");
+    assert!(xml.contains("<inbound average=\"1000\"/>"), "{xml}");
+    assert!(!xml.contains("<outbound") && !xml.contains("_iops_sec"), "{xml}");
+    let xml = with(Limits::NONE);
+    assert!(!xml.contains("<iotune") && !xml.contains("<bandwidth"), "{xml}");
 }
 
 /// libvirt's own schema, by its own program.

@@ -6,12 +6,13 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::hardware::{StoredCdV2, StoredHardwareV2};
+use super::hardware::{StoredCdV2, StoredHardwareV2, StoredLimitsV2};
 use super::layer::StoredLayerV1;
 use super::{damaged, form, newer, parse};
 use crate::error::{Context, Result};
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, NicSpec, Owner, OwnerKind, Spice,
+    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, Limits, NicSpec, Owner, OwnerKind,
+    Spice,
 };
 
 /// The newest. Machines that are as all were in the first release are written as it wrote them, so that nothing
@@ -26,6 +27,8 @@ struct StoredSpecV2 {
     /// Without: off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spice: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<StoredLimitsV2>,
     #[serde(flatten)]
     first: StoredSpecV1,
 }
@@ -95,12 +98,13 @@ pub fn read_spec(content: &str, object: &impl Display) -> Result<DomainSpec> {
     match form(content, object)? {
         FIRST => parse::<StoredSpecV1>(content, object).map(DomainSpec::from),
         FORM => {
-            let StoredSpecV2 { hardware, cds, spice, first } = parse(content, object)?;
+            let StoredSpecV2 { hardware, cds, spice, limits, first } = parse(content, object)?;
             let spice = spice.as_deref().map_or(Some(Spice::Off), Spice::parse);
             Ok(DomainSpec {
                 spice: spice.ok_or_else(|| damaged(object))?,
                 hardware: hardware.read(object)?,
                 cds: cds.into_iter().map(CdSpec::from).collect(),
+                limits: limits.unwrap_or_default().into(),
                 ..DomainSpec::from(first)
             })
         }
@@ -117,8 +121,9 @@ pub fn write_spec(spec: &DomainSpec) -> Result<String> {
     } else {
         let cds = spec.cds.iter().map(StoredCdV2::from).collect();
         let spice = (spec.spice != Spice::Off).then(|| spec.spice.word().to_owned());
+        let limits = (spec.limits != Limits::NONE).then(|| spec.limits.into());
         let hardware = (&spec.hardware).into();
-        serde_json::to_string(&StoredSpecV2 { hardware, cds, spice, first })
+        serde_json::to_string(&StoredSpecV2 { hardware, cds, spice, limits, first })
     };
     text.context("write a domain's spec")
 }
@@ -138,6 +143,7 @@ impl From<StoredSpecV1> for DomainSpec {
             cds: Vec::new(),
             identity: identity.map(Identity::from),
             spice: Spice::Off,
+            limits: Limits::NONE,
         }
     }
 }
@@ -155,8 +161,12 @@ impl From<&DomainSpec> for StoredSpecV1 {
             cds,
             identity,
             spice,
+            limits,
         } = spec;
-        let is_first = *hardware == Hardware::first() && cds.is_empty() && *spice == Spice::Off;
+        let is_first = *hardware == Hardware::first()
+            && cds.is_empty()
+            && *spice == Spice::Off
+            && *limits == Limits::NONE;
         Self {
             form: if is_first { FIRST } else { FORM },
             uuid: *uuid,

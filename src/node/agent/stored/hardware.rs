@@ -1,4 +1,4 @@
-//! The hardware and the CD drives of a domain, since form 2 of its spec.
+//! The hardware, the CD drives and the limits of a domain, since form 2 of its spec.
 
 use std::fmt::Display;
 
@@ -8,8 +8,8 @@ use super::damaged;
 use super::layer::StoredLayerV1;
 use crate::error::Result;
 use crate::node::protocol::{
-    BootDevice, CdSpec, Chipset, Clock, CpuModel, DiskBus, Firmware, Hardware, LayerRef, NicModel,
-    Sound, Topology, UsbController, Video, VideoModel,
+    BootDevice, CdSpec, Chipset, Clock, CpuFeature, CpuModel, DiskBus, Firmware, Hardware,
+    LayerRef, Limits, NicModel, Sound, Topology, UsbController, Video, VideoModel,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub(super) struct StoredHardwareV2 {
     /// Without: as much as the node's own has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cpu: Option<String>,
+    /// Such as `+aes` and `-hle`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cpu_features: Vec<String>,
     usb: String,
     boot: Vec<String>,
 }
@@ -42,6 +45,16 @@ pub(super) struct StoredHardwareV2 {
 pub(super) struct StoredCdV2 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iso: Option<StoredLayerV1>,
+}
+
+/// 0 is none.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct StoredLimitsV2 {
+    disk_mb: u32,
+    disk_iops: u32,
+    receive_mbit: u32,
+    send_mbit: u32,
 }
 
 impl StoredHardwareV2 {
@@ -66,7 +79,14 @@ impl StoredHardwareV2 {
             clock: Clock::parse(&self.clock).ok_or_else(unknown)?,
             hyperv: self.hyperv,
             topology: Topology::parse(&self.topology).ok_or_else(unknown)?,
-            cpu: self.cpu.map_or(CpuModel::Host, CpuModel::Named),
+            cpu: match self.cpu {
+                None => CpuModel::Host,
+                Some(name) => {
+                    let features = self.cpu_features.iter().map(|text| CpuFeature::parse(text));
+                    let features = features.collect::<Option<_>>().ok_or_else(unknown)?;
+                    CpuModel::Named { name, features }
+                }
+            },
             usb: UsbController::parse(&self.usb).ok_or_else(unknown)?,
             boot: boot.collect::<Option<_>>().ok_or_else(unknown)?,
         })
@@ -108,7 +128,13 @@ impl From<&Hardware> for StoredHardwareV2 {
             topology: topology.word().to_owned(),
             cpu: match cpu {
                 CpuModel::Host => None,
-                CpuModel::Named(name) => Some(name.clone()),
+                CpuModel::Named { name, .. } => Some(name.clone()),
+            },
+            cpu_features: match cpu {
+                CpuModel::Host => Vec::new(),
+                CpuModel::Named { features, .. } => {
+                    features.iter().map(ToString::to_string).collect()
+                }
             },
             usb: usb.word().to_owned(),
             boot: boot.iter().map(|device| device.word().to_owned()).collect(),
@@ -125,5 +151,19 @@ impl From<StoredCdV2> for CdSpec {
 impl From<&CdSpec> for StoredCdV2 {
     fn from(CdSpec { iso }: &CdSpec) -> Self {
         Self { iso: iso.as_ref().map(StoredLayerV1::from) }
+    }
+}
+
+impl From<StoredLimitsV2> for Limits {
+    fn from(stored: StoredLimitsV2) -> Self {
+        let StoredLimitsV2 { disk_mb, disk_iops, receive_mbit, send_mbit } = stored;
+        Self { disk_mb, disk_iops, receive_mbit, send_mbit }
+    }
+}
+
+impl From<Limits> for StoredLimitsV2 {
+    fn from(limits: Limits) -> Self {
+        let Limits { disk_mb, disk_iops, receive_mbit, send_mbit } = limits;
+        Self { disk_mb, disk_iops, receive_mbit, send_mbit }
     }
 }

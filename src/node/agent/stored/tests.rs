@@ -58,6 +58,7 @@ fn desktop() -> DomainSpec {
         cds: Vec::new(),
         identity: None,
         spice: Spice::Off,
+        limits: Limits::NONE,
     }
 }
 
@@ -90,7 +91,10 @@ fn with_hardware() -> DomainSpec {
         clock: Clock::Localtime,
         hyperv: true,
         topology: Topology::OneSocket,
-        cpu: CpuModel::Named("Skylake-Client".to_owned()),
+        cpu: CpuModel::Named {
+            name: "Skylake-Client".to_owned(),
+            features: vec![CpuFeature { name: "hle".to_owned(), policy: CpuPolicy::Disable }],
+        },
         usb: UsbController::Ehci,
         boot: vec![BootDevice::Cd, BootDevice::Disk],
     };
@@ -105,6 +109,11 @@ fn with_hardware() -> DomainSpec {
 
 fn with_spice() -> DomainSpec {
     DomainSpec { spice: Spice::Usb, ..desktop() }
+}
+
+fn with_limits() -> DomainSpec {
+    let limits = Limits { disk_mb: 100, disk_iops: 2000, receive_mbit: 50, send_mbit: 0 };
+    DomainSpec { limits, ..desktop() }
 }
 
 fn network() -> NetworkSpec {
@@ -181,6 +190,7 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
         ("template.json", write_spec(&template()).unwrap()),
         ("hardware.json", write_spec(&with_hardware()).unwrap()),
         ("spice.json", write_spec(&with_spice()).unwrap()),
+        ("limits.json", write_spec(&with_limits()).unwrap()),
         (
             "published-hardware.json",
             String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap(),
@@ -208,6 +218,7 @@ fn what_is_written_now_is_read() {
     assert_eq!(read_spec(&with_spice_text, &"it").unwrap(), with_spice());
     let unknown = with_spice_text.replacen("\"usb\"", "\"telepathy\"", 1);
     assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
+    assert_eq!(read_spec(&write_spec(&with_limits()).unwrap(), &"it").unwrap(), with_limits());
     let unknown = text.replacen("\"sata\"", "\"floppy\"", 1);
     assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
     let text = String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap();

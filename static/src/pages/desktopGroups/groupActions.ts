@@ -5,6 +5,7 @@ import {
   Edit,
   Grid,
   Hide,
+  Odometer,
   Refresh,
   SwitchButton,
   VideoPlay,
@@ -33,6 +34,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
   const router = useRouter()
   const { run } = useAction()
   const edit = useDialog<DesktopGroup>()
+  const limits = useDialog<DesktopGroup>()
 
   const power = (verb: GroupPower, rows: DesktopGroup[]) => run(() => desktopGroups.power(verb, rows))
 
@@ -130,6 +132,15 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
       run: ([group]) => edit.show(group),
     },
     {
+      key: 'limits',
+      needs: 'desktops.manage',
+      within: room,
+      label: t('limits.action'),
+      icon: Odometer,
+      when: free,
+      run: ([group]) => limits.show(group),
+    },
+    {
       key: 'delete',
       needs: 'desktops.manage',
       within: room,
@@ -154,5 +165,5 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     },
   ])
 
-  return { actions, edit }
+  return { actions, edit, limits }
 }

@@ -33,6 +33,7 @@ export const emptyHardware = (): Hardware => ({
   hyperv: false,
   topology: 'one-socket',
   cpu_model: null,
+  cpu_features: [],
   usb: 'xhci',
   boot: ['disk'],
 })

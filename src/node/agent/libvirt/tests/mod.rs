@@ -102,6 +102,7 @@ impl Site {
             cds: Vec::new(),
             identity: None,
             spice: Spice::Off,
+            limits: Limits::NONE,
         }
     }
 

@@ -1,3 +1,5 @@
+use virt::sys;
+
 use super::*;
 use crate::node::agent::look;
 use crate::node::cancel::CancelFlag;
@@ -228,6 +230,34 @@ fn a_changed_spec_holds_from_the_next_start() {
     assert_eq!(domain.info().unwrap().max_mem, 128 << 10);
     assert_eq!(site.state(spec.uuid).unwrap().owner.name, "renamed");
     assert_eq!(domain.name().unwrap(), name, "libvirt's own name stays");
+}
+
+/// The definition and what runs.
+#[test]
+fn limits_hold_at_once_and_from_the_next_start() {
+    let site = Site::simulated();
+    let mut spec = site.spec("limited", false);
+    spec.disks.push(site.disk(1, false));
+    site.define(&spec);
+    site.power(PowerAction::Start, spec.uuid);
+    let domain = site.other_tool().lookup_domain_by_uuid(spec.uuid).unwrap();
+    let both = |words: &str| {
+        let count = |flags| domain.xml_desc(flags).unwrap().matches(words).count();
+        (count(sys::VIR_DOMAIN_NONE), count(sys::VIR_DOMAIN_XML_INACTIVE))
+    };
+    spec.limits = Limits { disk_mb: 20, disk_iops: 300, ..Limits::NONE };
+    site.define(&spec);
+    assert_eq!(both("<total_bytes_sec>20000000</total_bytes_sec>"), (2, 2));
+    assert_eq!(both("<total_iops_sec>300</total_iops_sec>"), (2, 2));
+    assert_eq!(site.state(spec.uuid).unwrap().limits, spec.limits);
+    // What somebody else, or a call that was cut off, left behind.
+    let own = |spec: &DomainSpec| limits::apply(&domain, spec).unwrap();
+    own(&DomainSpec { limits: Limits { disk_mb: 7, ..Limits::NONE }, ..spec.clone() });
+    site.define(&spec);
+    assert_eq!(both("<total_bytes_sec>20000000</total_bytes_sec>"), (2, 2));
+    spec.limits = Limits::NONE;
+    site.define(&spec);
+    assert_eq!(both("<total_bytes_sec>20000000"), (0, 0));
 }
 
 #[test]
