@@ -344,6 +344,11 @@ fn a_class_is_imported_from_a_spreadsheet() {
         let body = json!({"username": "ann", "password": "a guess"});
         server.client().post("/api/account/login").json(&body).send();
     }
+    // The first waits are over within a second.
+    let longer = "UPDATE login_failures SET locked_until = last_at + 600";
+    let database =
+        rusqlite::Connection::open(server.data_here().join("carrel.db")).expect("the database");
+    assert!(database.execute(longer, []).expect("update") > 0);
     page.go(&format!("{}/users?search=ann", server.base()));
     page.see("[data-test=locked]", "Locked until");
     page.picture("user-locked");

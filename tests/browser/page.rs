@@ -160,7 +160,8 @@ impl Page {
         });
     }
 
-    /// Opens the choice `css` and takes the entry that contains `text`.
+    /// Opens the choice `css` and takes the entry that contains `text`: again where the list moved under the
+    /// click, as it does while it opens, and another one was hit.
     #[track_caller]
     pub fn choose(&self, css: &str, text: &str) {
         self.until(&format!("{text:?} among the choices of {css}"), || {
@@ -170,8 +171,21 @@ impl Page {
             }
             let items = self.visible_all(".el-select-dropdown__item");
             let item = items.into_iter().find(|item| self.text_of(item).contains(text))?;
-            self.runtime.block_on(item.click()).ok()
+            self.runtime.block_on(item.click()).ok()?;
+            self.is_taken(&item).then_some(())
         });
+    }
+
+    /// Whether an entry of a choice becomes the chosen one. One that is gone has led away from its page.
+    fn is_taken(&self, item: &Element) -> bool {
+        (0..10).any(|_| {
+            let class = self.runtime.block_on(item.attr("class"));
+            let taken = !matches!(&class, Ok(Some(class)) if !class.contains("is-selected"));
+            if !taken {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            taken
+        })
     }
 
     /// Waits until something visible at `css` contains `text`.

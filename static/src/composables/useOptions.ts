@@ -9,22 +9,27 @@ const CHOICES: Query = { page: 1, page_size: 500 }
 export function useOptions<T>(fetch: (query: Query) => Promise<Page<T>>, key: Ref<unknown> = ref(true)) {
   const rows = shallowRef<T[]>([])
   const loading = ref(false)
+  let asked = 0
 
   async function load(): Promise<void> {
-    const wanted = key.value
-    rows.value = []
-    if (!wanted) return
-    loading.value = true
+    const turn = ++asked
+    loading.value = Boolean(key.value)
+    if (!key.value) return
     try {
       const answer = await fetch(CHOICES)
-      if (wanted === key.value) rows.value = answer.results
+      if (turn === asked) rows.value = answer.results
     } catch (error) {
-      showError(error)
+      if (turn === asked) showError(error)
     } finally {
-      loading.value = false
+      if (turn === asked) loading.value = false
     }
   }
 
-  watch(key, load, { immediate: true })
+  function loadOthers(): void {
+    rows.value = []
+    void load()
+  }
+
+  watch(key, loadOthers, { immediate: true })
   return { rows, loading, load }
 }

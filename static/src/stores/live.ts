@@ -7,7 +7,7 @@ import type { Heard } from '@/events/streams'
 import { locale } from '@/i18n'
 import { useSession } from './session'
 
-/** `*` after a pause in the stream: anything may have changed. */
+/** `*` when the stream opens, at first or again: anything may have changed. */
 type Change = News['changed'] | { topic: '*' }
 
 const changes: EventBusKey<Change> = Symbol('changes')
@@ -23,7 +23,6 @@ export const useLive = defineStore('live', () => {
   const sample = useEventBus(samples)
   const session = useSession()
   let leave: (() => void) | undefined
-  let opened = 0
 
   function hear(heard: Heard): void {
     if ('state' in heard) hearState(heard.state)
@@ -36,9 +35,8 @@ export const useLive = defineStore('live', () => {
     broken.value = state !== 'open'
     // The session may have ended. A server that is away does not answer that, and is waited for.
     if (broken.value) return void session.load().catch(() => {})
-    opened += 1
-    // From here on operations come as rows; those that there are already are read once.
-    changed.emit({ topic: opened > 1 ? '*' : 'operations' })
+    // What changed before, also between a page's first reading and now, was not heard.
+    changed.emit({ topic: '*' })
   }
 
   function connect(): void {
@@ -49,7 +47,6 @@ export const useLive = defineStore('live', () => {
     leave?.()
     leave = undefined
     broken.value = false
-    opened = 0
   }
 
   // What the server words is worded anew in another language.
@@ -57,7 +54,6 @@ export const useLive = defineStore('live', () => {
     if (!leave) return
     disconnect()
     connect()
-    changed.emit({ topic: '*' })
   })
 
   return { broken, connect, disconnect }

@@ -3,6 +3,7 @@ import { ApiError } from '@/api/http'
 import { desktops, templates, type ConsoleKind, type DesktopPower } from '@/api/teaching'
 import type { Desktop, Template } from '@/api/types'
 import { showError } from '@/composables/useAction'
+import { inTurn } from '@/lib/inTurn'
 import { desktopState, powerState, templateState } from '@/lib/state'
 import { onChange } from '@/stores/live'
 import { useOperations } from '@/stores/operations'
@@ -15,7 +16,7 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
   const gone = shallowRef<ApiError>()
   const operations = useOperations()
 
-  async function read(): Promise<void> {
+  const read = inTurn(async () => {
     try {
       if (kind === 'desktop') desktop.value = await desktops.one(uuid)
       else template.value = await templates.one(uuid)
@@ -23,7 +24,7 @@ export function useSubject(kind: ConsoleKind, uuid: string) {
       if (error instanceof ApiError && error.status === 404) gone.value = error
       else showError(error)
     }
-  }
+  })
 
   const state = computed(() => {
     if (desktop.value) return desktopState(desktop.value)

@@ -2,6 +2,7 @@ import { computed, ref, shallowRef, type Ref } from 'vue'
 import { roles as api } from '@/api/people'
 import type { Permission, Role } from '@/api/types'
 import { showError } from '@/composables/useAction'
+import { inTurn } from '@/lib/inTurn'
 import { onChange } from '@/stores/live'
 
 /** Roles and what is ticked of them: ticks are gathered and sent when the reader saves. */
@@ -11,7 +12,7 @@ export function useMatrix() {
   /** Permissions of roles that were changed and not saved, by the role's number. */
   const drafts: Ref<Record<number, Permission[]>> = ref({})
 
-  async function load(): Promise<void> {
+  const load = inTurn(async () => {
     try {
       const all = (await api.list({ page: 1, page_size: 500 })).results
       // Those that can be changed come first: a new one is seen where it was made.
@@ -23,7 +24,7 @@ export function useMatrix() {
     } catch (error) {
       showError(error)
     }
-  }
+  })
 
   onChange(['roles', 'users'], load)
   void load()
