@@ -52,6 +52,10 @@ words! {
     Power = desktops::templates::Power::ALL;
     /// Which firmware a disk starts with.
     Boots = protocol::Boots::ALL;
+    /// Between a machine and its disks.
+    DiskBus = protocol::DiskBus::ALL;
+    /// How far a machine is on its way to another disk bus.
+    BusSwitchPhase = desktops::templates::BusSwitchPhase::ALL;
     /// Whether viewers may show a machine's screens by SPICE; usb: with USB devices.
     Spice = protocol::Spice::ALL;
     /// How a desktop is.

@@ -247,6 +247,7 @@ impl Makings<'_> {
             hardware: &self.versions[&key].hardware,
             disks: &self.versions[&key].layers,
             discs: &[],
+            driver_disk: None,
             storages: &self.storages[&build.node_id],
             restore: Restore { system: build.sys_restore, data: build.data_restore },
             nic: &nic,

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, Limits, NicSpec, Owner,
-    OwnerKind, Spice,
+    CdSpec, DiskBus, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, LayerRef, Limits, NicSpec,
+    Owner, OwnerKind, Spice,
 };
 
 /// CD drives of a template's machine.
@@ -75,6 +75,8 @@ pub struct Plan<'a> {
     pub disks: &'a [DiskLayer],
     /// Drives and what is in them.
     pub discs: &'a [(u32, LayerRef)],
+    /// Of a template's machine that goes over to this bus.
+    pub driver_disk: Option<DiskBus>,
     pub storages: &'a Storages,
     pub restore: Restore,
     pub nic: &'a NicSpec,
@@ -101,6 +103,7 @@ impl Plan<'_> {
             disks: self.disks.iter().map(|disk| self.disk(disk)).collect(),
             nics: vec![self.nic.clone()],
             cds: self.cds(),
+            driver_disk: self.driver_disk,
             identity: self.identity.cloned(),
             spice: self.spice,
             limits: self.limits,
@@ -171,6 +174,7 @@ mod tests {
             hardware: &Hardware::first(),
             disks: &disks,
             discs: &[],
+            driver_disk: None,
             storages: &storages,
             restore: Restore { system: true, data: false },
             nic: &nic,

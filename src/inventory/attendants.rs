@@ -43,6 +43,8 @@ pub enum Duty {
     LeftSaves,
     /// Discs that guests ejected are out of their drives.
     EjectedDiscs,
+    /// Templates that are tried on another disk bus have come up, or are as before.
+    BusSwitches,
     /// Layers and files for downloads that nobody needs any more are thrown away.
     UnusedLayers,
 }
@@ -57,6 +59,7 @@ impl Duty {
             Self::LeftUploads => "left-uploads",
             Self::LeftSaves => "left-saves",
             Self::EjectedDiscs => "ejected-discs",
+            Self::BusSwitches => "bus-switches",
             Self::UnusedLayers => "unused-layers",
         }
     }
@@ -81,7 +84,8 @@ impl Duty {
             | Self::SshKeys
             | Self::LeftUploads
             | Self::LeftSaves
-            | Self::EjectedDiscs => None,
+            | Self::EjectedDiscs
+            | Self::BusSwitches => None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod all_desktops;
 mod analysis_accounts;
 mod audit;
 mod backup;
+mod bus_switch;
 mod cli;
 mod clients;
 mod compressed;

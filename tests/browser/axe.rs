@@ -151,6 +151,10 @@ fn full(server: &Server) -> Map<String, Value> {
     site.upload_iso("installer", &iso(server, "setup", b"content"));
     let template = site.template("plain", &image);
     let edited = site.template("lesson", &image);
+    let hardware = format!("/api/v1.0/templates/{template}/hardware");
+    let mut on_sata = admin.get(&hardware).send().data()["hardware"].take();
+    on_sata["disk_bus"] = json!("sata");
+    site.done(admin.put(&hardware).json(&on_sata));
     let group = site.deploy("class", &site.classroom("room"), &template, 2);
     site.group_action("start", &group, "class");
     let save = json!({"uuid": template, "name": "plain", "note": "browser updated"});

@@ -4,6 +4,7 @@
 mod support;
 
 mod axe;
+mod bus_switch;
 mod contrast;
 mod dialogs;
 mod entry;

@@ -14,7 +14,7 @@
 # The guest asks for an address on every NIC, counts its boots and keeps a "mark" on /dev/vda2, powers off on
 # the ACPI button, and answers http on port 80:
 #   /cgi-bin/status      boots=N, mark=WORD, addresses, MACs and what SMBIOS says, one per line
-#   /cgi-bin/hardware    vendor and device of each PCI card, as lspci -n has them; the disk; the firmware
+#   /cgi-bin/hardware    vendor and device of each PCI card, as lspci -n has them; the disk; all disks; the firmware
 #   /cgi-bin/mark?WORD   writes the mark (with fsync)
 #   /cgi-bin/reboot      reboots from inside
 #   /cgi-bin/poweroff    shuts down from inside
@@ -193,6 +193,7 @@ cat >/www/cgi-bin/hardware <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'
 for i in /sys/bus/pci/devices/*; do echo "card=$(cut -c3- $i/vendor):$(cut -c3- $i/device)"; done
+for i in /sys/block/[vs]d*; do echo "block=${i##*/}"; done
 D=$(cat /tmp/disk); echo "disk=$D"; [ -d /sys/firmware/efi ] && echo firmware=uefi || echo firmware=bios
 echo "driver=$(readlink -f /sys/class/net/eth0/device/driver | sed 's|.*/||')"
 H

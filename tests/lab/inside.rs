@@ -67,7 +67,7 @@ const MACHINES: [Machine; 4] = [
     },
 ];
 
-fn set(site: &Site, template: &str, wanted: &[(&str, &str)]) {
+pub fn set(site: &Site, template: &str, wanted: &[(&str, &str)]) {
     let path = format!("/api/v1.0/templates/{template}/hardware");
     let mut hardware = site.admin.get(&path).send().data()["hardware"].take();
     for (field, word) in wanted {
@@ -77,7 +77,7 @@ fn set(site: &Site, template: &str, wanted: &[(&str, &str)]) {
 }
 
 /// GRUB unpacks the kernel of this guest in no less memory.
-fn template(site: &Site, system: &Value) -> String {
+pub fn template(site: &Site, system: &Value) -> String {
     let mut param = json!({
         "name": "tiny", "os_type": "linux", "classify": 1, "pool_uuid": site.pool,
         "network_uuid": site.network, "subnet_uuid": site.subnet, "vcpu": 1, "ram": 0.5,
@@ -89,7 +89,7 @@ fn template(site: &Site, system: &Value) -> String {
     uuid_of(&site.admin, TEMPLATES, "tiny")
 }
 
-fn row(site: &Site, template: &str) -> Value {
+pub fn row(site: &Site, template: &str) -> Value {
     let row = site.admin.get(TEMPLATES).query("searchtype", "single").query("uuid", template);
     row.send().data()
 }

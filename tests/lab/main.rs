@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bus_switch;
 mod desktop;
 mod discs;
 mod golden;

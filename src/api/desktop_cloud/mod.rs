@@ -20,6 +20,7 @@ mod nodes;
 mod pools;
 mod subnets;
 mod switches;
+mod template_bus_switch;
 mod template_download;
 mod template_hardware;
 mod template_history;
@@ -63,6 +64,7 @@ pub fn own_endpoints() -> Vec<Endpoint> {
         isos::own_endpoints(),
         vec![template_download::own_endpoint()],
         nodes::own_endpoints(),
+        template_bus_switch::endpoints(),
         template_hardware::endpoints(),
         template_history::endpoints(),
         all_desktops::endpoints(),

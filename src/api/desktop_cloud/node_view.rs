@@ -91,7 +91,7 @@ pub struct NodeView {
 /// Something that could not be done on a node.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ProblemView {
-    /// networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers
+    /// networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, bus-switches, unused-layers
     duty: &'static str,
     /// What that is, in the caller's language.
     name: String,

@@ -6,6 +6,7 @@ use serde_json::Number;
 use uuid::Uuid;
 
 use super::base_images::gigabytes;
+use super::template_bus_switch::BusSwitchView;
 use crate::api::call::Call;
 use crate::api::{App, time, words};
 use crate::desktops::UNREADABLE;
@@ -49,6 +50,8 @@ pub struct TemplateView {
     devices: Vec<DeviceView>,
     /// What is in the CD drives of its own machine.
     discs: Vec<DiscView>,
+    /// While its own machine goes over to another disk bus.
+    bus_switch: Option<BusSwitchView>,
     owner: String,
     /// Desktop groups made of it.
     desktop_count: u32,
@@ -193,6 +196,7 @@ impl TemplateView {
             image_name: line.image_name,
             devices: line.disks.into_iter().map(DeviceView::of).collect(),
             discs: line.discs.into_iter().map(DiscView::of).collect(),
+            bus_switch: line.bus_switch.as_ref().map(BusSwitchView::of),
             owner: template.owner_name,
             desktop_count: line.group_count,
             instance_count: line.desktop_count,

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::bus_switch::require_none;
 use super::layers::new_copy;
 use super::limits::{DISK_LIMIT, check_disk_size, check_memory, check_size};
 use super::store::{self, Layer, PlacedLayer};
@@ -119,6 +120,7 @@ impl Templates {
             let is_unsaved = !change.disks.iter().all(|wanted| is_so(&disks, wanted))
                 || changed.hardware != template.hardware;
             if is_unsaved {
+                require_none(tx, &template)?;
                 let Template { changed, editing, .. } = template;
                 before.noted = Some(Noted { template: uuid, changed, editing });
                 store::set_changed(tx, uuid, false)?;

@@ -34,10 +34,11 @@ impl Templates {
     /// Its own domain as the rows say.
     pub(super) fn own_spec(&self, template: &Template) -> Result<DomainSpec> {
         let storages = self.storages(template.node_id)?;
-        let (disks, discs, lease) = self.store.read(|conn| {
+        let (disks, discs, switch, lease) = self.store.read(|conn| {
             let disks = store::own_layers(conn, template)?;
             let discs = store::placed_discs(conn, template.id, template.node_id)?;
-            Ok((disks, discs, self.networks.lease(conn, template.uuid)?))
+            let switch = store::bus_switch(conn, template.id)?;
+            Ok((disks, discs, switch, self.networks.lease(conn, template.uuid)?))
         })?;
         let disc = |placed: PlacedDisc| {
             let storage = placed.storage.unwrap_or_else(|| storages.system.clone());
@@ -61,6 +62,7 @@ impl Templates {
             hardware: &template.hardware,
             disks: &disks,
             discs: &discs,
+            driver_disk: switch.and_then(|switch| switch.driver_disk()),
             storages: &storages,
             restore: Restore::NEVER,
             nic: &nic,
@@ -82,8 +84,26 @@ impl Templates {
         self.define_with(template, &mut Watch { progress: &mut |_| (), cancel: &CancelFlag::new() })
     }
 
+    /// As [`Templates::define`], as this says.
+    pub(super) fn define_spec(
+        &self,
+        template: &Template,
+        spec: DomainSpec,
+        execution: &Execution,
+    ) -> Result<()> {
+        watched(execution, |watch| self.define_spec_with(template, spec, watch))
+    }
+
     fn define_with(&self, template: &Template, watch: &mut Watch<'_>) -> Result<()> {
-        let spec = self.own_spec(template)?;
+        self.define_spec_with(template, self.own_spec(template)?, watch)
+    }
+
+    fn define_spec_with(
+        &self,
+        template: &Template,
+        spec: DomainSpec,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
         let networks: BTreeSet<Uuid> = spec.nics.iter().map(|nic| nic.network).collect();
         for network in networks {
             self.networks.ensure_on(template.node_id, network)?;

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //!   create.rs site.rs  a new one, also a copy: its rows, its place; make.rs  the rest, on its node
-//!   change.rs  attributes and disks
+//!   change.rs  attributes and disks        bus_switch/   over to a faster disk bus, and back
 //!   power.rs   starting, stopping, editing     delete.rs   removing all of it
 //!   save.rs    the next version                export.rs   downloading the system disk
 //!   history.rs its versions                    revert.rs   back to an older one
@@ -21,6 +21,7 @@
 //!   layers.rs  rows of layers in the making       discs.rs   ISOs in its CD drives
 //! ```
 
+mod bus_switch;
 mod change;
 mod create;
 mod delete;
@@ -47,6 +48,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+pub use bus_switch::{BusSwitch, Phase as BusSwitchPhase};
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewSystem, NewTemplate};
 pub use export::Download;
@@ -108,6 +110,7 @@ impl Templates {
         save::register(&templates);
         change::register(&templates);
         discs::register(&templates);
+        bus_switch::register(&templates);
         delete::register(&templates);
         export::register(&templates);
         flatten::register(&templates);

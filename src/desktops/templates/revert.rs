@@ -13,6 +13,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::bus_switch::require_none;
 use super::history::unknown;
 use super::layers::new_copy;
 use super::save::in_the_making;
@@ -67,7 +68,7 @@ impl Templates {
     ///
     /// # Errors
     /// `template-unknown`, `template-version-unknown`, `template-version-newest`, `template-must-be-off`,
-    /// `template-not-saved`, `template-in-the-works`
+    /// `template-not-saved`, `bus-switch-under-way`, `template-in-the-works`
     pub fn revert(
         &self,
         actor: &Actor,
@@ -113,7 +114,7 @@ fn check(tx: &Tx<'_>, template: &Template, origin: u32) -> Result<()> {
     if template.changed {
         return about(Error::conflict("template-not-saved"));
     }
-    Ok(())
+    require_none(tx, template)
 }
 
 fn layer_of(layers: &[PlacedLayer], disk: DiskId, version: u32) -> Option<Uuid> {

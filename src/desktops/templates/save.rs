@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::bus_switch::require_none;
 use super::layers::new_copy;
 use super::machine::{all_done, watched};
 use super::store::{self, Layer, PlacedLayer, SavedVersion};
@@ -59,7 +60,7 @@ impl Templates {
     /// changed.
     ///
     /// # Errors
-    /// `template-unknown`, `template-in-the-works`, `template-broken`, `save-time-past`
+    /// `template-unknown`, `template-in-the-works`, `template-broken`, `save-time-past`, `bus-switch-under-way`
     pub fn save(
         &self,
         actor: &Actor,
@@ -75,6 +76,7 @@ impl Templates {
             match at {
                 None => {
                     let found = ready(tx, template)?;
+                    require_none(tx, &found)?;
                     NewOperation::new(KIND, &args, template, &found.name)
                 }
                 Some(at) => {
@@ -167,6 +169,7 @@ fn begin(templates: &Templates, args: &Args, _: &Execution) -> Result<()> {
             return Ok(());
         }
         let template = ready(tx, template.uuid)?;
+        require_none(tx, &template)?;
         insert_version(tx, &template, &storages)?;
         store::set_state(tx, template.uuid, TemplateState::Updating, None)
     })

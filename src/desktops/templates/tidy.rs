@@ -19,6 +19,8 @@ impl Templates {
         let templates = self.clone();
         self.inventory.attend(Duty::EjectedDiscs, move |node| templates.note_ejected(node));
         let templates = self.clone();
+        self.inventory.attend(Duty::BusSwitches, move |node| templates.follow_bus_switches(node));
+        let templates = self.clone();
         self.inventory.attend(Duty::UnusedLayers, move |node| {
             templates.remove_left_exports(node).and(templates.remove_unused_layers_on(node))
         });

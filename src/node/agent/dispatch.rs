@@ -39,6 +39,7 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::SetDrives { domain } => {
             hypervisor.set_drives(&domain).map(|was_locked| Reply::Drives { was_locked })
         }
+        Request::SetDriverDisk { domain } => hypervisor.set_driver_disk(&domain).map(done),
         Request::ListEjected => hypervisor.list_ejected().map(Reply::Ejected),
         Request::RemoveDomains { domains } => {
             Ok(Reply::Items(hypervisor.remove_domains(&domains, call)))

@@ -7,6 +7,7 @@
 //!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
 //!   <storage>/desktops/<domain uuid>/running       its domain runs, as far as the agent knows
 //!   <storage>/desktops/<domain uuid>/nvram.fd      what its UEFI keeps, beside its system disk
+//!   <storage>/desktops/<domain uuid>/drivers.raw   the small disk that makes its system load a driver
 //!   <storage>/isos/<uuid>.iso                      the library of installation images, read-only
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/<uuid>                           work in progress, thrown away when an agent starts
@@ -43,6 +44,8 @@ const PRIVATE: u32 = 0o700;
 
 /// Name of the file with the variables of a domain's UEFI.
 pub const NVRAM: &str = "nvram.fd";
+/// Name of the small disk that makes a domain's system load a driver.
+const DRIVER_DISK: &str = "drivers.raw";
 /// How a mark ends that says that the disk of this name is to go.
 pub const FORMER: &str = ".former";
 
@@ -324,6 +327,10 @@ impl Storage {
 
     pub fn nvram(&self, domain: Uuid) -> PathBuf {
         self.domain_dir(domain).join(NVRAM)
+    }
+
+    pub fn driver_disk(&self, domain: Uuid) -> PathBuf {
+        self.domain_dir(domain).join(DRIVER_DISK)
     }
 
     /// What was set aside, by the time of each restored backup.

@@ -90,6 +90,14 @@ impl NodeClient {
         }
     }
 
+    /// Gives a template's machine the small disk that the spec says, or takes it away.
+    ///
+    /// # Errors
+    /// `domain-missing`, `driver-disk-not-plugged` when it runs and takes no more.
+    pub fn set_driver_disk(&self, domain: DomainSpec) -> Result<()> {
+        done(self.call(Request::SetDriverDisk { domain })?)
+    }
+
     /// Domains and places of the drives that guests of templates opened with a disc in them.
     pub fn list_ejected(&self) -> Result<Vec<(Uuid, u32)>> {
         match self.call(Request::ListEjected)? {

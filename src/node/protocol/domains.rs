@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Boots, FirmwareState, Hardware, Limits, Spice};
+use super::{Boots, DiskBus, FirmwareState, Hardware, Limits, Spice};
 use crate::error::Fault;
 
 /// What the domain is for; kept with its full [`DomainSpec`] in the domain's metadata.
@@ -41,6 +41,8 @@ pub struct DomainSpec {
     pub nics: Vec<NicSpec>,
     /// Its CD drives, empty ones too. At most two.
     pub cds: Vec<CdSpec>,
+    /// On which bus a template's machine has a small empty disk that makes its system load the driver of that bus.
+    pub driver_disk: Option<DiskBus>,
     /// What a desktop's guest is told of itself besides its name; `None` for a template's own machine.
     pub identity: Option<Identity>,
     pub spice: Spice,

@@ -111,6 +111,9 @@ requests! {
     DefineDomains { domains: Vec<DomainSpec>, started: Vec<Uuid> } => Long, Light, Items;
     /// Puts into a domain's CD drives what the spec says, at once when it runs; all else stays as it is.
     SetDrives { domain: DomainSpec } => Long, Light, Drives;
+    /// Gives a template's machine the small disk that the spec says, or takes it away, at once when it runs; all else stays as
+    /// it is.
+    SetDriverDisk { domain: DomainSpec } => Long, Light, Done;
     /// Drives of running templates' machines that their guests opened with a disc in them.
     ListEjected => Short, Light, Ejected;
     /// Destroys, undefines and deletes the disks. An absent one counts as removed; one that cannot be read goes too.

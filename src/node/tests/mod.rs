@@ -119,6 +119,7 @@ impl Node {
             disks: vec![disk],
             nics: Vec::new(),
             cds: Vec::new(),
+            driver_disk: None,
             identity: None,
             spice: Spice::Off,
             limits: Limits::NONE,

@@ -590,6 +590,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/templates/{template_uuid}/bus-switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a template's machine a small disk on another bus, so that its system loads the driver */
+        post: operations["carrel.template-bus-switch.begin"];
+        /** Put a template's machine back on the bus that it had, and take the small disk away */
+        delete: operations["carrel.template-bus-switch.undo"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/templates/{template_uuid}/bus-switch/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shut a template's machine down and start it with all its disks on the other bus */
+        post: operations["carrel.template-bus-switch.try"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/templates/{template_uuid}/bus-switch/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A template's machine came up on its other bus and stays there */
+        post: operations["carrel.template-bus-switch.confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/templates/{template_uuid}/hardware": {
         parameters: {
             query?: never;
@@ -1824,6 +1876,11 @@ export interface components {
          * @enum {string}
          */
         Boots: "bios" | "uefi" | "either";
+        /**
+         * @description How far a machine is on its way to another disk bus.
+         * @enum {string}
+         */
+        BusSwitchPhase: "preparing" | "trying";
         CancelledItem: {
             /** Format: uuid */
             uuid: string;
@@ -2426,7 +2483,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         CarrelNodesDetailProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, bus-switches, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -2599,7 +2656,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         CarrelNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, bus-switches, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -3352,6 +3409,21 @@ export interface components {
             fingerprint: string;
             created_at: string;
         };
+        CarrelTemplateBusSwitchBeginInput: {
+            /** @description virtio or virtio-scsi */
+            to: components["schemas"]["DiskBus"];
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelTemplateBusSwitchConfirmInput: Record<string, never>;
+        CarrelTemplateBusSwitchTryInput: {
+            /**
+             * Format: uint32
+             * @description How long the system may take to come up: 1 to 1440. When it has not by then, all is undone.
+             */
+            minutes: number;
+        };
+        /** @description Of what takes nothing but its path. */
+        CarrelTemplateBusSwitchUndoInput: Record<string, never>;
         /** @description The hardware of a machine besides processors, memory, disks and cards. */
         CarrelTemplateHardwareChangeInput: {
             /** @enum {string} */
@@ -3978,6 +4050,11 @@ export interface components {
          * @enum {string}
          */
         DesktopStatus: "active" | "inactive" | "error";
+        /**
+         * @description Between a machine and its disks.
+         * @enum {string}
+         */
+        DiskBus: "virtio" | "virtio-scsi" | "sata" | "ide";
         /** @description A thing of a batch for which it failed. */
         FailedItem: {
             /** Format: uuid */
@@ -4522,7 +4599,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         VdiComputeNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, bus-switches, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -4695,7 +4772,7 @@ export interface components {
         };
         /** @description Something that could not be done on a node. */
         VdiControllerNodesListProblemView: {
-            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, unused-layers */
+            /** @description networks, domains, ssh-keys, left-uploads, left-saves, ejected-discs, bus-switches, unused-layers */
             duty: string;
             /** @description What that is, in the caller's language. */
             name: string;
@@ -6033,6 +6110,15 @@ export interface components {
             status: number;
             reason: string | null;
         };
+        /** @description A template's machine on its way to another disk bus. */
+        VdiTemplatesListBusSwitch: {
+            /** @description preparing: a small disk is on the new bus; trying: all disks are, and nobody has said yet that the system came up */
+            phase: components["schemas"]["BusSwitchPhase"];
+            from: components["schemas"]["DiskBus"];
+            to: components["schemas"]["DiskBus"];
+            /** @description What was not confirmed by then is undone. */
+            deadline: string;
+        };
         /** @description A disk of a template. */
         VdiTemplatesListDeviceView: {
             /** Format: uuid */
@@ -6112,6 +6198,8 @@ export interface components {
             devices: components["schemas"]["VdiTemplatesListDeviceView"][];
             /** @description What is in the CD drives of its own machine. */
             discs: components["schemas"]["VdiTemplatesListDiscView"][];
+            /** @description While its own machine goes over to another disk bus. */
+            bus_switch: components["schemas"]["VdiTemplatesListBusSwitch"] | null;
             owner: string;
             /**
              * Format: uint32
@@ -9098,6 +9186,166 @@ export interface operations {
                         code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelNodesDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-bus-switch.begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateBusSwitchBeginInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-bus-switch.undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateBusSwitchUndoInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-bus-switch.try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateBusSwitchTryInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-bus-switch.confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateBusSwitchConfirmInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
                     };
                 };
             };

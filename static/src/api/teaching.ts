@@ -1,7 +1,7 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, file, fill, get, getOne, post, put, remove, withField } from './http'
 import type { Body, Data, Param, Query } from './http'
-import type { Hardware, Limits, Named } from './types'
+import type { DiskBus, Hardware, Limits, Named } from './types'
 
 const base = '/api/v1.0/education'
 
@@ -11,6 +11,7 @@ const named = ({ uuid, name }: Named): Named => ({ uuid, name })
 const templatePath = `${base}/template/` as const
 const versionsPath = '/api/v1.0/templates/{template_uuid}/versions'
 const hardwarePath = '/api/v1.0/templates/{template_uuid}/hardware' as const
+const busPath = '/api/v1.0/templates/{template_uuid}/bus-switch' as const
 type TemplateBody = Body<typeof templatePath, 'post'>
 
 export type TemplateInput = Param<typeof templatePath, 'create'>
@@ -35,6 +36,10 @@ export const templates = {
   hardware: (uuid: string) => get(hardwarePath, {}, { template_uuid: uuid }),
   poolCpu: (uuid: string) => get(`${hardwarePath}/pool-cpu`, {}, { template_uuid: uuid }),
   changeHardware: (row: Named, hardware: Hardware) => put(hardwarePath, hardware, { template_uuid: row.uuid }),
+  beginBusSwitch: (row: Named, to: DiskBus) => post(busPath, { to }, { template_uuid: row.uuid }),
+  tryBus: (row: Named, minutes: number) => post(`${busPath}/try`, { minutes }, { template_uuid: row.uuid }),
+  confirmBus: (row: Named) => post(`${busPath}/confirm`, {}, { template_uuid: row.uuid }),
+  undoBusSwitch: (row: Named) => remove(busPath, {}, { template_uuid: row.uuid }),
   attach: (row: Named, iso: string) => action(templatePath, 'attach_source', { ...named(row), iso_uuid: iso }),
   detach: (row: Named, iso: string) => action(templatePath, 'detach_source', { ...named(row), iso_uuid: iso }),
   copy: (input: TemplateCopy) => action(templatePath, 'copy', input),

@@ -23,6 +23,7 @@ export type Session = Data<'/api/v1.0/session'>
 export type Operation = Schemas['Operation']
 export type OperationState = Schemas['OperationState']
 export type OperationUnit = Schemas['OperationUnit']
+export type DiskBus = Schemas['DiskBus']
 
 export type Settings = Data<'/api/v1.0/settings'>
 export type Statistic = Data<'/api/v1.0/index/get_resource_statistic/'>

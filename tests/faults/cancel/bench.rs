@@ -29,6 +29,7 @@ const ROWS: &str = "
     SELECT 'copy ' || layer || ' ' || node_id || ' ' || state FROM layer_copies UNION ALL
     SELECT 'image ' || uuid || ' ' || name || ' ' || state FROM images UNION ALL
     SELECT 'disc ' || template_id || ' ' || iso FROM template_discs UNION ALL
+    SELECT 'bus ' || template_id || ' ' || phase || ' ' || deadline FROM bus_switches UNION ALL
     SELECT 'download ' || uuid FROM template_exports UNION ALL
     SELECT 'user ' || name FROM users UNION ALL
     SELECT 'to be a user ' || import || ' ' || line FROM user_imports UNION ALL

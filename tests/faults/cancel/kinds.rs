@@ -231,6 +231,36 @@ fn discs_of(bench: &Bench, given: &Value) -> i64 {
     bench.count(&format!("{sql} '{}'", text(given, "uuid")))
 }
 
+/// A template whose disks are on SATA.
+fn on_sata(bench: &Bench, name: &str) -> Value {
+    let template = template(bench, name);
+    let path = format!("/api/v1.0/templates/{}/hardware", text(&template, "uuid"));
+    let mut hardware = bench.site.admin.get(&path).send().data()["hardware"].take();
+    hardware["disk_bus"] = json!("sata");
+    bench.site.done(bench.site.admin.put(&path).json(&hardware));
+    template
+}
+
+/// One that is about to go over to virtio.
+fn prepared(bench: &Bench, name: &str) -> Value {
+    let template = on_sata(bench, name);
+    bench.site.done(bus_switch(bench, &template, "", json!({"to": "virtio"})));
+    template
+}
+
+fn bus_path(given: &Value, what: &str) -> String {
+    format!("/api/v1.0/templates/{}/bus-switch{what}", text(given, "uuid"))
+}
+
+fn bus_switch(bench: &Bench, given: &Value, what: &str, body: Value) -> Request {
+    bench.site.admin.post(&bus_path(given, what)).json(&body)
+}
+
+fn switches_of(bench: &Bench, given: &Value, phase: &str) -> i64 {
+    let sql = "SELECT count(*) FROM bus_switches b JOIN templates t ON t.id = b.template_id WHERE t.uuid =";
+    bench.count(&format!("{sql} '{}' AND b.phase = '{phase}'", text(given, "uuid")))
+}
+
 fn running_template(bench: &Bench, name: &str) -> Value {
     let template = template(bench, name);
     bench.site.done(switch(bench, "start", &template));
@@ -343,6 +373,43 @@ fn templates() -> Vec<Kind> {
             },
             |bench, given| bench.site.admin.action(TEMPLATES, "detach_source", given.clone()),
             |bench, given| discs_of(bench, given) == 0,
+        ),
+        asked(
+            "template-bus-begin",
+            Lane::Quick,
+            on_sata,
+            |bench, given| bus_switch(bench, given, "", json!({"to": "virtio"})),
+            |bench, given| switches_of(bench, given, "preparing") == 1,
+        ),
+        asked(
+            "template-bus-try",
+            Lane::Guests,
+            prepared,
+            |bench, given| bus_switch(bench, given, "/try", json!({"minutes": 60})),
+            |bench, given| switches_of(bench, given, "trying") == 1,
+        ),
+        Kind {
+            // It asks no node.
+            in_the_middle: false,
+            ..asked(
+                "template-bus-confirm",
+                Lane::Quick,
+                |bench, name| {
+                    let given = prepared(bench, name);
+                    let minutes = json!({"minutes": 60});
+                    bench.site.done(bus_switch(bench, &given, "/try", minutes));
+                    given
+                },
+                |bench, given| bus_switch(bench, given, "/confirm", json!({})),
+                |bench, given| switches_of(bench, given, "trying") == 0,
+            )
+        },
+        asked(
+            "template-bus-undo",
+            Lane::Guests,
+            prepared,
+            |bench, given| bench.site.admin.delete(&bus_path(given, "")),
+            |bench, given| switches_of(bench, given, "preparing") == 0,
         ),
         asked(
             "template-save",

@@ -6,8 +6,10 @@ use std::net::Ipv4Addr;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
+use super::bus_switches_of;
 use super::discs::{Disc, discs_of};
 use super::{disk_of, template};
+use crate::desktops::templates::bus_switch::BusSwitch;
 use crate::desktops::templates::template::{Template, TemplateDisk};
 use crate::error::{Fault, Result};
 use crate::images::{self, CopyState};
@@ -73,6 +75,7 @@ pub struct TemplateLine {
     pub started_at: Option<i64>,
     pub disks: Vec<TemplateDisk>,
     pub discs: Vec<Disc>,
+    pub bus_switch: Option<BusSwitch>,
     /// Why its newest version cannot be used on its node.
     pub version_fault: Option<Fault>,
     /// Desktop groups made of it.
@@ -109,6 +112,7 @@ fn line(row: &Row<'_>) -> Result<TemplateLine> {
         started_at: row.get("started_at")?,
         disks: Vec::new(),
         discs: Vec::new(),
+        bus_switch: None,
         version_fault: None,
         group_count: 0,
         desktop_count: 0,
@@ -120,7 +124,7 @@ fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(number)
 }
 
-/// Disks, discs, counts and faults of a whole page, in six queries.
+/// Disks, discs, switches, counts and faults of a whole page, in seven queries.
 fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<TemplateLine>> {
     let ids = rows::in_numbers(lines.iter().map(|line| line.template.id));
     let groups = counts(
@@ -147,6 +151,7 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
     )?;
     let mut disks = disks_of(conn, &ids)?;
     let mut discs = discs_of(conn, &ids)?;
+    let mut switches = bus_switches_of(conn, &ids)?;
     let mut faults = version_faults(conn, &ids)?;
     for line in &mut lines {
         let id = line.template.id;
@@ -155,6 +160,7 @@ fn with_counts(conn: &Connection, mut lines: Vec<TemplateLine>) -> Result<Vec<Te
         line.outdated_count = outdated.get(&id).copied().unwrap_or(0);
         line.disks = disks.remove(&id).unwrap_or_default();
         line.discs = discs.remove(&id).unwrap_or_default();
+        line.bus_switch = switches.remove(&id);
         line.version_fault = faults.remove(&id);
     }
     Ok(lines)

@@ -1,11 +1,13 @@
 //! Rows of templates and their disks.
 
+mod bus_switches;
 mod discs;
 mod exports;
 mod layers;
 mod list;
 mod versions;
 
+pub use bus_switches::*;
 pub use discs::{Disc, PlacedDisc, delete_disc, discs, insert_disc, placed_discs};
 pub use exports::*;
 pub use layers::*;

@@ -17,6 +17,7 @@ use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
 mod adopt;
 mod boots;
 mod chain;
+mod driver_disk;
 mod format;
 mod former;
 mod freeze;

@@ -62,7 +62,7 @@ impl Disks {
         files::write_durably(&storage.temporary(), &storage.nvram(spec.uuid), content, 0o600)
     }
 
-    fn system_storage(&self, spec: &DomainSpec) -> Result<Storage> {
+    pub(super) fn system_storage(&self, spec: &DomainSpec) -> Result<Storage> {
         let without = || Error::conflict("domain-without-disk").arg("object", &spec.owner.name);
         let system = spec.disks.iter().min_by_key(|disk| disk.index).ok_or_else(without)?;
         self.storages().get(&system.storage)

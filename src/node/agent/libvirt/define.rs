@@ -68,6 +68,9 @@ impl Inner {
             Some((domain, _)) => domain.name().libvirt("ask for the name of", spec.uuid)?,
             None => xml::domain_name(spec),
         };
+        if spec.driver_disk.is_some() {
+            self.disks.make_driver_disk(spec)?;
+        }
         self.hand_over(spec)?;
         for iso in spec.cds.iter().filter_map(|cd| cd.iso.as_ref()) {
             self.disks.present_layer(iso)?;
@@ -79,7 +82,8 @@ impl Inner {
         let stands = Stands { version, fresh, machine_type };
         let rendered = self.render(spec, &name, &virt_type, &stands)?;
         let Some((domain, known)) = existing else {
-            return define_xml(&connect, &rendered, &spec.owner.name).map(drop);
+            define_xml(&connect, &rendered, &spec.owner.name)?;
+            return self.disks.keep_driver_disk(spec);
         };
         if states::power(&domain)?.has_process() {
             // First: what is defined so has it, also after a kill in between.
@@ -96,7 +100,10 @@ impl Inner {
         }
         match states::power(&domain)?.has_process() {
             true => Ok(()),
-            false => self.disks.remove_former(spec),
+            false => {
+                self.disks.keep_driver_disk(spec)?;
+                self.disks.remove_former(spec)
+            }
         }
     }
 
@@ -179,6 +186,8 @@ impl Inner {
         let iso = |cd: &CdSpec| {
             cd.iso.as_ref().map(|iso| self.disks.layer_path(iso).map(text)).transpose()
         };
+        let driver_disk = spec.driver_disk.map(|_| self.disks.driver_disk_path(spec).map(text));
+        let driver_disk = driver_disk.transpose()?;
         let connect = self.connect()?;
         xml::domain(
             spec,
@@ -188,6 +197,7 @@ impl Inner {
                 machine_type: stands.machine_type.as_deref(),
                 paths: &spec.disks.iter().map(path).collect::<Result<Vec<_>>>()?,
                 isos: &spec.cds.iter().map(iso).collect::<Result<Vec<_>>>()?,
+                driver_disk: driver_disk.as_deref(),
                 nvram: &self.disks.nvram_path(spec).map(text)?,
                 version: stands.version,
                 fresh: stands.fresh,

@@ -85,10 +85,7 @@ pub fn view(hardware: &Hardware, spice: Spice, abilities: Abilities) -> Hardware
             .is_uefi()
             .then(|| FirmwareView { secure: hardware.firmware == Firmware::UefiSecure }),
         tpm: hardware.tpm,
-        disk_bus: match hardware.disk_bus {
-            DiskBus::VirtioScsi => "scsi",
-            other => other.word(),
-        },
+        disk_bus: bus_word(hardware.disk_bus),
         scsi: hardware.disk_bus == DiskBus::VirtioScsi,
         cd_bus: cd_bus(hardware),
         io_thread: matches!(hardware.disk_bus, DiskBus::Virtio | DiskBus::VirtioScsi),
@@ -140,6 +137,23 @@ pub fn targets(spec: &DomainSpec) -> (Vec<String>, Vec<String>) {
     let prefix = if on_ide { "hd" } else { "sd" };
     let cds = (first..).zip(&spec.cds).map(|(at, _)| format!("{prefix}{}", letters(at)));
     (disks, cds.collect())
+}
+
+/// What libvirt calls the bus of a disk.
+pub fn bus_word(bus: DiskBus) -> &'static str {
+    match bus {
+        DiskBus::VirtioScsi => "scsi",
+        other => other.word(),
+    }
+}
+
+/// The name of the small disk that makes the system load a driver: none of the others is on its bus.
+pub fn driver_target(spec: &DomainSpec, bus: DiskBus) -> String {
+    if bus == DiskBus::Virtio {
+        return "vda".to_owned();
+    }
+    let behind = spec.disks.iter().map(|disk| disk.index + 1).max().unwrap_or(0);
+    format!("sd{}", letters(behind + spec.cds.len() as u32))
 }
 
 /// `a`, `b`, … `z`, `aa`.

@@ -7,6 +7,7 @@
 //!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
 //!   firmware_state.rs tpm.rs                             what firmware keeps besides the disks
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
+//!   drives.rs driver_disk.rs                             what is plugged in while it runs
 //!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
 //!   guest/          what a guest says of itself by its agent
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
@@ -72,6 +73,7 @@ mod define;
 mod departures;
 mod device;
 mod domains;
+mod driver_disk;
 mod drives;
 mod errors;
 mod events;

@@ -46,8 +46,10 @@ impl Inner {
     /// Gives a domain's disks to QEMU's user.
     pub(super) fn hand_over(&self, spec: &DomainSpec) -> Result<()> {
         let Some((user, group)) = self.qemu_user.get(&self.connect()?)? else { return Ok(()) };
-        for disk in &spec.disks {
-            let path = self.disks.overlay_path(disk, spec.uuid)?;
+        let disks = spec.disks.iter().map(|disk| self.disks.overlay_path(disk, spec.uuid));
+        let drivers = spec.driver_disk.map(|_| self.disks.driver_disk_path(spec));
+        for path in disks.chain(drivers) {
+            let path = path?;
             let doing = || format!("hand {} over to QEMU", path.display());
             let now = match fs::symlink_metadata(&path) {
                 Err(cause) if cause.kind() == ErrorKind::NotFound => continue,

@@ -76,6 +76,7 @@ impl Inner {
                 }
             }
         }
+        self.disks.keep_driver_disk(spec)?;
         self.hand_over(spec)?;
         let restores = xml::restores(spec);
         let version =

@@ -36,6 +36,8 @@ pub struct Setting<'a> {
     pub paths: &'a [String],
     /// Paths of what is in the CD drives, in their order.
     pub isos: &'a [Option<String>],
+    /// Path of the small disk that makes the system load a driver, where there is one.
+    pub driver_disk: Option<&'a str>,
     /// Where the variables of UEFI are kept.
     pub nvram: &'a str,
     /// The template version that the disks with restore stand on, when one is published.
@@ -71,6 +73,7 @@ struct View<'a> {
     kind: &'static str,
     disks: Vec<DiskView<'a>>,
     cds: Vec<CdView<'a>>,
+    driver_disk: Option<DriverDiskView<'a>>,
     nics: Vec<NicView<'a>>,
     addresses: String,
     restores: bool,
@@ -111,6 +114,14 @@ struct DiskView<'a> {
     /// What its guest frees, or fills with zeroes, is given back to the node: that is worth a look at each write only where
     /// the next start does not do it.
     keeps: bool,
+}
+
+/// A small disk that makes a system load the driver of its bus.
+#[derive(Serialize)]
+pub struct DriverDiskView<'a> {
+    pub path: &'a str,
+    pub target: String,
+    pub bus: &'static str,
 }
 
 #[derive(Serialize)]
@@ -186,6 +197,7 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         kind,
         disks: disks.collect(),
         cds: cds.collect(),
+        driver_disk: setting.driver_disk.and_then(|path| driver_disk_view(spec, path)),
         nics: nics.collect(),
         addresses: addresses.join(" "),
         restores: restores(spec),
@@ -221,6 +233,27 @@ pub fn drive(path: Option<&str>, target: &str, bus: &str, own_disks: bool) -> Re
     let cd = CdView { path, target: target.to_owned() };
     let (hardware, setting) = (Bus { cd_bus: bus }, Owner { own_disks });
     render("drive.xml", DriveView { cd, hardware, setting })
+}
+
+/// The small disk of a domain that makes its system load a driver; `None` when it is to have none.
+pub fn driver_disk_view<'a>(spec: &DomainSpec, path: &'a str) -> Option<DriverDiskView<'a>> {
+    let bus = spec.driver_disk?;
+    let target = hardware::driver_target(spec, bus);
+    Some(DriverDiskView { path, target, bus: hardware::bus_word(bus) })
+}
+
+/// The small disk for a running domain.
+pub fn driver_disk(disk: &DriverDiskView<'_>, own_disks: bool) -> Result<String> {
+    #[derive(Serialize)]
+    struct PluggedView<'a> {
+        driver_disk: &'a DriverDiskView<'a>,
+        setting: Owner,
+    }
+    #[derive(Serialize)]
+    struct Owner {
+        own_disks: bool,
+    }
+    render("driver-disk.xml", PluggedView { driver_disk: disk, setting: Owner { own_disks } })
 }
 
 /// Whether any disk is made anew at every start.
@@ -362,6 +395,7 @@ fn environment() -> &'static Environment<'static> {
         for (name, source) in [
             ("domain.xml", include_str!("../../../../assets/xml/domain.xml")),
             ("drive.xml", include_str!("../../../../assets/xml/drive.xml")),
+            ("driver-disk.xml", include_str!("../../../../assets/xml/driver-disk.xml")),
             ("network.xml", include_str!("../../../../assets/xml/network.xml")),
             ("host.xml", include_str!("../../../../assets/xml/host.xml")),
             ("probe.xml", include_str!("../../../../assets/xml/probe.xml")),

@@ -32,6 +32,7 @@ fn spec() -> DomainSpec {
             address: Some(Ipv4Addr::new(10, 0, 0, 5)),
         }],
         cds: Vec::new(),
+        driver_disk: None,
         identity: None,
         spice: Spice::Off,
         limits: Limits::NONE,
@@ -52,6 +53,7 @@ fn setting<'a>(virt_type: &'a str, paths: &'a [String]) -> Setting<'a> {
         machine_type: (virt_type != "test").then_some("pc-q35-7.2"),
         paths,
         isos: &[],
+        driver_disk: None,
         nvram: "/s/nvram.fd",
         version: None,
         fresh: false,
@@ -256,6 +258,36 @@ fn limits_stand_in_the_definition() {
     assert!(!xml.contains("<iotune") && !xml.contains("<bandwidth"), "{xml}");
 }
 
+#[test]
+fn the_small_disk_is_on_its_own_bus_behind_the_others() {
+    for (bus, chipset, to, wanted) in [
+        (DiskBus::Sata, Chipset::Q35, DiskBus::Virtio, "dev=\"vda\" bus=\"virtio\""),
+        (DiskBus::Ide, Chipset::I440fx, DiskBus::Virtio, "dev=\"vda\" bus=\"virtio\""),
+        // Behind two disks and two CDs.
+        (DiskBus::Sata, Chipset::Q35, DiskBus::VirtioScsi, "dev=\"sde\" bus=\"scsi\""),
+        (DiskBus::Ide, Chipset::I440fx, DiskBus::VirtioScsi, "dev=\"sde\" bus=\"scsi\""),
+    ] {
+        let xml = with_driver_disk(bus, chipset, to);
+        assert!(xml.contains(wanted), "{wanted} in {xml}");
+        assert_eq!(xml.matches("type=\"raw\" cache=\"unsafe\"").count(), 1, "{xml}");
+        let has_controller =
+            xml.contains("<controller type=\"scsi\" index=\"0\" model=\"virtio-scsi\"/>");
+        assert_eq!(has_controller, to == DiskBus::VirtioScsi, "{xml}");
+    }
+}
+
+fn with_driver_disk(bus: DiskBus, chipset: Chipset, to: DiskBus) -> String {
+    let hardware = Hardware { disk_bus: bus, chipset, ..Hardware::first() };
+    let cds = vec![CdSpec::default(), CdSpec::default()];
+    let spec = DomainSpec { hardware, cds, driver_disk: Some(to), ..spec() };
+    let paths = ["/s/a.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
+    let machine_type = Some(if chipset == Chipset::Q35 { "pc-q35-7.2" } else { "pc-i440fx-7.2" });
+    let driver_disk = Some("/s/drivers.raw");
+    let isos = [None, None];
+    let setting = Setting { machine_type, driver_disk, isos: &isos, ..setting("kvm", &paths) };
+    domain(&spec, &setting).unwrap().xml
+}
+
 /// libvirt's own schema, by its own program.
 #[test]
 fn every_machine_is_one_that_libvirt_knows() {
@@ -268,6 +300,11 @@ fn every_machine_is_one_that_libvirt_knows() {
             std::fs::write(&path, rendered_with_spice(hardware, virt_type, spice)).unwrap();
             files.push(path);
         }
+    }
+    for to in [DiskBus::Virtio, DiskBus::VirtioScsi] {
+        let path = dir.path().join(format!("driver-disk-{}.xml", to.word()));
+        std::fs::write(&path, with_driver_disk(DiskBus::Sata, Chipset::Q35, to)).unwrap();
+        files.push(path);
     }
     for file in files {
         let mut validate = std::process::Command::new("virt-xml-validate");

@@ -11,8 +11,8 @@ use super::layer::StoredLayerV1;
 use super::{damaged, form, newer, parse};
 use crate::error::{Context, Result};
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, Limits, NicSpec, Owner, OwnerKind,
-    Spice,
+    CdSpec, DiskBus, DiskRole, DiskSpec, DomainSpec, Hardware, Identity, Limits, NicSpec, Owner,
+    OwnerKind, Spice,
 };
 
 /// The newest. Machines that are as all were in the first release are written as it wrote them, so that nothing
@@ -29,6 +29,9 @@ struct StoredSpecV2 {
     spice: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limits: Option<StoredLimitsV2>,
+    /// While a template's machine goes over to another bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    driver_disk: Option<String>,
     #[serde(flatten)]
     first: StoredSpecV1,
 }
@@ -98,13 +101,16 @@ pub fn read_spec(content: &str, object: &impl Display) -> Result<DomainSpec> {
     match form(content, object)? {
         FIRST => parse::<StoredSpecV1>(content, object).map(DomainSpec::from),
         FORM => {
-            let StoredSpecV2 { hardware, cds, spice, limits, first } = parse(content, object)?;
+            let StoredSpecV2 { hardware, cds, spice, limits, driver_disk, first } =
+                parse(content, object)?;
             let spice = spice.as_deref().map_or(Some(Spice::Off), Spice::parse);
+            let bus = |word: String| DiskBus::parse(&word).ok_or_else(|| damaged(object));
             Ok(DomainSpec {
                 spice: spice.ok_or_else(|| damaged(object))?,
                 hardware: hardware.read(object)?,
                 cds: cds.into_iter().map(CdSpec::from).collect(),
                 limits: limits.unwrap_or_default().into(),
+                driver_disk: driver_disk.map(bus).transpose()?,
                 ..DomainSpec::from(first)
             })
         }
@@ -123,7 +129,8 @@ pub fn write_spec(spec: &DomainSpec) -> Result<String> {
         let spice = (spec.spice != Spice::Off).then(|| spec.spice.word().to_owned());
         let limits = (spec.limits != Limits::NONE).then(|| spec.limits.into());
         let hardware = (&spec.hardware).into();
-        serde_json::to_string(&StoredSpecV2 { hardware, cds, spice, limits, first })
+        let driver_disk = spec.driver_disk.map(|bus| bus.word().to_owned());
+        serde_json::to_string(&StoredSpecV2 { hardware, cds, spice, limits, driver_disk, first })
     };
     text.context("write a domain's spec")
 }
@@ -141,6 +148,7 @@ impl From<StoredSpecV1> for DomainSpec {
             disks: disks.into_iter().map(DiskSpec::from).collect(),
             nics: nics.into_iter().map(NicSpec::from).collect(),
             cds: Vec::new(),
+            driver_disk: None,
             identity: identity.map(Identity::from),
             spice: Spice::Off,
             limits: Limits::NONE,
@@ -159,12 +167,14 @@ impl From<&DomainSpec> for StoredSpecV1 {
             disks,
             nics,
             cds,
+            driver_disk,
             identity,
             spice,
             limits,
         } = spec;
         let is_first = *hardware == Hardware::first()
             && cds.is_empty()
+            && driver_disk.is_none()
             && *spice == Spice::Off
             && *limits == Limits::NONE;
         Self {

@@ -56,6 +56,7 @@ fn desktop() -> DomainSpec {
             address: Some(Ipv4Addr::new(10, 213, 0, 11)),
         }],
         cds: Vec::new(),
+        driver_disk: None,
         identity: None,
         spice: Spice::Off,
         limits: Limits::NONE,
@@ -114,6 +115,10 @@ fn with_spice() -> DomainSpec {
 fn with_limits() -> DomainSpec {
     let limits = Limits { disk_mb: 100, disk_iops: 2000, receive_mbit: 50, send_mbit: 0 };
     DomainSpec { limits, ..desktop() }
+}
+
+fn with_driver_disk() -> DomainSpec {
+    DomainSpec { driver_disk: Some(DiskBus::VirtioScsi), ..with_hardware() }
 }
 
 fn network() -> NetworkSpec {
@@ -191,6 +196,7 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
         ("hardware.json", write_spec(&with_hardware()).unwrap()),
         ("spice.json", write_spec(&with_spice()).unwrap()),
         ("limits.json", write_spec(&with_limits()).unwrap()),
+        ("driver-disk.json", write_spec(&with_driver_disk()).unwrap()),
         (
             "published-hardware.json",
             String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap(),
@@ -219,6 +225,10 @@ fn what_is_written_now_is_read() {
     let unknown = with_spice_text.replacen("\"usb\"", "\"telepathy\"", 1);
     assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
     assert_eq!(read_spec(&write_spec(&with_limits()).unwrap(), &"it").unwrap(), with_limits());
+    let with_disk = write_spec(&with_driver_disk()).unwrap();
+    assert_eq!(read_spec(&with_disk, &"it").unwrap(), with_driver_disk());
+    let unknown = with_disk.replacen("\"virtio-scsi\"", "\"floppy\"", 1);
+    assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
     let unknown = text.replacen("\"sata\"", "\"floppy\"", 1);
     assert_eq!(read_spec(&unknown, &"it").unwrap_err().key(), "stored-damaged");
     let text = String::from_utf8(write_published(&published_with_hardware()).unwrap()).unwrap();

@@ -29,11 +29,11 @@ import { templateState } from '@/lib/state'
 import { useOperations } from '@/stores/operations'
 
 export type TemplateDialog =
-  'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history' | 'hardware' | 'discs'
+  'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history' | 'hardware' | 'discs' | 'bus'
 
 const settled = ({ status }: Template) => status !== 'updating'
-/** Something ran in it since the last version. */
-export const canSave = (template: Template) => template.changed && settled(template)
+/** Something ran in it since the last version, and its machine is no half thing. */
+export const canSave = (template: Template) => template.changed && settled(template) && !template.bus_switch
 
 /** What can be done with templates, and the dialogs that it needs. */
 export function useTemplateActions() {
@@ -55,6 +55,7 @@ export function useTemplateActions() {
     history: false,
     hardware: false,
     discs: false,
+    bus: false,
   })
   const subject = shallowRef<Template>()
 
@@ -231,5 +232,5 @@ export function useTemplateActions() {
     },
   ])
 
-  return { actions, dialog, subject, open }
+  return { actions, dialog, subject, open, power }
 }

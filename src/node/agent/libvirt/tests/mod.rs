@@ -100,6 +100,7 @@ impl Site {
             disks: vec![self.disk(0, restore)],
             nics: Vec::new(),
             cds: Vec::new(),
+            driver_disk: None,
             identity: None,
             spice: Spice::Off,
             limits: Limits::NONE,
