@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh [SUITE...]: runs the test suites one after another and prints a summary.
+# run.sh [SUITE...]: runs the test suites and prints a summary. Those of the browser mostly wait and run beside the others.
 #
 # Suites: unit (beside the code), console (unit tests of the web console), and one per folder tests/*/main.rs.
 # Those of $ROOT_SUITES need root (namespaces, libvirt) and go through sudo when it is another user.
@@ -29,13 +29,14 @@ host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 run_suite() {
   # as who builds, who need not be root
   [ "$1" != package ] || limit tests/package/previous.sh || return 1
+  local runner=()
+  if [ "$(id -u)" != 0 ] && [[ " $ROOT_SUITES " == *" $1 "* ]]; then runner+=(sudo -E); fi
+  [ "$1" != browser ] || runner+=("$PWD/tests/apart.sh")
   case $1 in
     unit) limit cargo test --locked --bins ;;
     console) limit packaging/build-console.sh test ;;
     *)
-      if [ "$(id -u)" != 0 ] && [[ " $ROOT_SUITES " == *" $1 "* ]]; then
-        export "CARGO_TARGET_${host}_RUNNER=sudo -E"
-      fi
+      [ ${#runner[@]} = 0 ] || export "CARGO_TARGET_${host}_RUNNER=${runner[*]}"
       limit cargo test --locked --test "$1" ;;
   esac
 }
@@ -44,22 +45,47 @@ count() {
   sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -E '^(test result:| *Tests )' | grep -oE "[0-9]+ $2" | awk '{n += $1} END {print n + 0}'
 }
 
+# Leaves the log, and a file with exit status and seconds.
+timed() {
+  local start=$SECONDS status
+  (run_suite "$1") >"$LOGS/$1.log" 2>&1; status=$?
+  echo "$status $((SECONDS - start))" >"$LOGS/$1.end"
+}
+
 passed=0 failed=0 broken=0 table=
-for suite in "$@"; do
-  echo "== $suite"
-  start=$SECONDS
-  (run_suite "$suite") >"$LOGS/$suite.log" 2>&1; status=$?
+sum_up() {
+  local suite=$1 status took p f word=ok
+  read -r status took <"$LOGS/$suite.end"
   p=$(count "$LOGS/$suite.log" passed) f=$(count "$LOGS/$suite.log" failed)
   if [ "$status" = 0 ] && [ "$p" = 0 ]; then status=1; echo "no test ran in suite $suite" >>"$LOGS/$suite.log"; fi
-  word=ok
   if [ "$status" != 0 ]; then
     word=FAILED; broken=1
     [ "$f" != 0 ] || f=1        # it did not come to its tests, or did not end
     grep -vE '^test .* \.\.\. ok$' "$LOGS/$suite.log" | tail -n 400
   fi
   passed=$((passed + p)) failed=$((failed + f))
-  table+=$(printf '%-10s %6d %7d %6ds  %s' "$suite" "$p" "$f" "$((SECONDS - start))" "$word")$'\n'
+  table+=$(printf '%-10s %6d %7d %6ds  %s' "$suite" "$p" "$f" "$took" "$word")$'\n'
+}
+
+end_tree() {
+  local child
+  for child in $(pgrep -P "$1"); do end_tree "$child"; done
+  kill "$1" 2>/dev/null
+}
+
+if [[ " $* " == *" browser "* ]]; then
+  tests/proxy/install.sh >/dev/null || exit 1   # fetched here: there is no way out from where that suite runs
+  echo "== browser, beside the others"
+  timed browser & beside=$!
+  trap 'end_tree $beside' EXIT
+fi
+for suite in "$@"; do
+  [ "$suite" != browser ] || continue
+  echo "== $suite"
+  timed "$suite"
+  sum_up "$suite"
 done
+if [ -n "${beside:-}" ]; then wait "$beside"; trap - EXIT; sum_up browser; fi
 
 printf '\n%-10s %6s %7s %7s\n%s' suite passed failed time "$table"
 echo "$passed passed, $failed failed"
