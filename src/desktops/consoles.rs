@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::identity::Caller;
 use crate::identity::Tickets;
 use crate::node::client::OpenCall;
-use crate::node::protocol::ScreenProtocol;
+use crate::node::protocol::{Hardware, ScreenProtocol, Sound, Spice};
 use crate::operations::Actor;
 use crate::store::visible::Visible;
 use crate::store::{EducationGroupId, NodeId};
@@ -52,6 +52,22 @@ pub struct Ticket {
     pub holder: Holder,
 }
 
+/// What a console carries beside the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beside {
+    pub sound: bool,
+    /// Where the system in the machine has an agent for it.
+    pub clipboard: bool,
+}
+
+impl Beside {
+    fn of(hardware: &Hardware, spice: Spice) -> Self {
+        // The one port of a guest's agent is SPICE's where there is SPICE.
+        let clipboard = hardware.clipboard && spice == Spice::Off;
+        Self { sound: hardware.sound != Sound::None, clipboard }
+    }
+}
+
 /// A screen of a machine that is on.
 pub struct LitScreen {
     domain: Uuid,
@@ -87,6 +103,20 @@ impl Desktops {
     ) -> Result<String> {
         let ticket = self.ticket(visible, holder, screen, name)?;
         self.tickets().give(ticket, TICKET_LIFE)
+    }
+
+    /// What the console of a machine carries, by the hardware that it was made with.
+    pub fn beside(&self, screen: Screen) -> Result<Beside> {
+        self.store.read(|conn| match screen {
+            Screen::Desktop(uuid) => {
+                let (template, version) = store::seats::version(conn, uuid)?;
+                let hardware = templates::store::version_hardware(conn, template, version)?;
+                Ok(Beside::of(&hardware, store::seats::spice(conn, uuid)?))
+            }
+            Screen::Template(uuid) => {
+                Ok(Beside::of(&templates::store::find(conn, uuid)?.hardware, Spice::Off))
+            }
+        })
     }
 
     /// The right to see what is running.

@@ -42,7 +42,7 @@ use uuid::Uuid;
 
 pub use capacity::{CapacityQuery, NodeCapacity};
 pub use change::{Changed, DesktopGroupChange};
-pub use consoles::{Holder, Screen, Ticket};
+pub use consoles::{Beside, Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
 pub use group::{DesktopGroup, GroupDisk, GroupKind, Stage};

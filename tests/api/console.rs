@@ -42,6 +42,30 @@ fn a_ticket_is_given_for_a_running_desktop_and_is_good_once() {
 }
 
 #[test]
+fn a_console_says_what_comes_beside_the_picture() {
+    let room = Room::start();
+    let group = room.deploy("pc", 1);
+    room.site.group_action("start", &group, "pc");
+    let row = room.site.desktops(&group)[0].clone();
+    let beside = || {
+        let told = ask(&room, &row["uuid"], &row["name"]).data();
+        (told["sound"].clone(), told["clipboard"].clone())
+    };
+    assert_eq!(beside(), (json!(true), json!(true)));
+    // A desktop keeps the hardware of the version that it was made of.
+    let path = format!("/api/v1.0/templates/{}/hardware", room.template);
+    let mut hardware = room.site.admin.get(&path).send().data()["hardware"].take();
+    hardware["sound"] = json!("none");
+    hardware["clipboard"] = json!(false);
+    room.site.done(room.site.admin.put(&path).json(&hardware));
+    assert_eq!(beside(), (json!(true), json!(true)));
+    // SPICE has the one port of the guest's agent.
+    let value = json!({"uuid": group, "name": "pc", "value": {"spice": "on"}});
+    room.site.admin.put("/api/v1.0/education/desktop/").json(&value).send().data();
+    assert_eq!(beside(), (json!(true), json!(false)));
+}
+
+#[test]
 fn a_screen_is_a_picture_while_the_desktop_runs() {
     let room = Room::start();
     let group = room.deploy("pc", 2);

@@ -24,7 +24,7 @@ use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Scope, Streamed, post, streaming};
 use crate::api::presence::Presence;
 use crate::api::work::blocking;
-use crate::desktops::{Holder, Screen, Ticket};
+use crate::desktops::{Beside, Holder, Screen, Ticket};
 use crate::error::{Error, Result};
 use crate::identity::{Caller, Permission};
 use crate::node::client::OpenCall;
@@ -94,6 +94,10 @@ struct ConsoleInput {
 #[derive(Debug, Serialize, JsonSchema)]
 struct ConsoleView {
     websockify_url: String,
+    /// The machine has a sound card; what it plays comes by QEMU's extension of RFB.
+    sound: bool,
+    /// Texts are copied in and out, by the extended clipboard of RFB, where its system has spice-vdagent.
+    clipboard: bool,
 }
 
 #[derive(Debug, JsonSchema)]
@@ -133,7 +137,8 @@ fn ticket(
 ) -> Result<answer::Data<ConsoleView>> {
     call.about(name);
     let websockify_url = screen_url(app, call, screen, Some(name))?;
-    Ok(answer::Data(ConsoleView { websockify_url }))
+    let Beside { sound, clipboard } = app.desktops.beside(screen)?;
+    Ok(answer::Data(ConsoleView { websockify_url, sound, clipboard }))
 }
 
 /// Opens the screen once. `name`, when given, is the one that the caller saw.

@@ -471,6 +471,14 @@ pub fn spice(conn: &Connection, desktop: Uuid) -> Result<Spice> {
     Ok(conn.prepare_cached(sql)?.query_row([desktop.to_string()], super::spice)?)
 }
 
+/// The template and its version that a desktop is of.
+pub fn version(conn: &Connection, desktop: Uuid) -> Result<(TemplateId, u32)> {
+    let sql = "SELECT coalesce(d.former_template, g.template_id) AS template_id, d.version \
+         FROM desktops d JOIN desktop_groups g ON g.id = d.group_id WHERE d.uuid = ?1";
+    let read = |row: &Row<'_>| Ok((row.get("template_id")?, row.get("version")?));
+    Ok(conn.prepare_cached(sql)?.query_row([desktop.to_string()], read)?)
+}
+
 /// Which of these desktops are on which node.
 pub fn by_node<'a>(seats: impl IntoIterator<Item = &'a Seat>) -> HashMap<NodeId, Vec<Uuid>> {
     let mut nodes: HashMap<NodeId, Vec<Uuid>> = HashMap::new();

@@ -3595,6 +3595,10 @@ export interface components {
         };
         CarrelTemplatesGetConsoleData: {
             websockify_url: string;
+            /** @description The machine has a sound card; what it plays comes by QEMU's extension of RFB. */
+            sound: boolean;
+            /** @description Texts are copied in and out, by the extended clipboard of RFB, where its system has spice-vdagent. */
+            clipboard: boolean;
         };
         CarrelTemplatesGetConsoleInput: {
             /** Format: uuid */
@@ -5498,6 +5502,10 @@ export interface components {
         };
         VdiEduInstancesGetConsoleData: {
             websockify_url: string;
+            /** @description The machine has a sound card; what it plays comes by QEMU's extension of RFB. */
+            sound: boolean;
+            /** @description Texts are copied in and out, by the extended clipboard of RFB, where its system has spice-vdagent. */
+            clipboard: boolean;
         };
         VdiEduInstancesGetConsoleInput: {
             /** Format: uuid */

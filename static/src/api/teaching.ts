@@ -111,9 +111,9 @@ export const desktops = {
 
 export type ConsoleKind = 'desktop' | 'template'
 
-/** A URL with a single-use token; every connection asks for its own. */
-export async function consoleUrl(kind: ConsoleKind, row: Named): Promise<string> {
+/** A URL with a single-use token, and what the machine has beside a picture; every connection asks for its own. */
+export async function openConsole(kind: ConsoleKind, row: Named) {
   const path = kind === 'desktop' ? instancePath : templatePath
   const body = { action: 'get_console', param: named(row) } as const
-  return (await withField(call('post', path, { body }), 'websockify_url')).data.websockify_url
+  return (await withField(call('post', path, { body }), 'websockify_url')).data
 }

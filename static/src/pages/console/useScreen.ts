@@ -1,9 +1,9 @@
-import type RFB from '@novnc/novnc'
-import { onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
+import { computed, onBeforeUnmount, ref, shallowRef, watch, type Ref } from 'vue'
 import { ApiError } from '@/api/http'
-import { consoleUrl, type ConsoleKind } from '@/api/teaching'
+import { openConsole, type ConsoleKind } from '@/api/teaching'
 import type { Named } from '@/api/types'
 import { SHIFT, strokeOf, type Key } from '@/lib/typing'
+import type GuestScreen from './vnc/GuestScreen'
 
 export type ScreenState = 'idle' | 'connecting' | 'connected' | 'lost'
 
@@ -18,7 +18,10 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
   const state = ref<ScreenState>('idle')
   const error = shallowRef<ApiError>()
   const scale = ref(true)
-  const rfb = shallowRef<RFB>()
+  const rfb = shallowRef<GuestScreen>()
+  /** What the machine has beside a picture, and whether the server of the screen knows sound. */
+  const has = shallowRef({ sound: false, clipboard: false })
+  const knowsSound = ref(false)
   let timer: ReturnType<typeof setTimeout> | undefined
   let tries = 0
   let turn = 0
@@ -42,17 +45,24 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
     const mine = turn
     state.value = 'connecting'
     try {
-      const [url, { default: Client }] = await Promise.all([consoleUrl(kind, subject), import('@novnc/novnc')])
-      if (mine === turn && target.value) open(new Client(target.value, url, { shared: true }), subject)
+      const [console, { default: Client }] = await Promise.all([
+        openConsole(kind, subject),
+        import('./vnc/GuestScreen'),
+      ])
+      if (mine !== turn || !target.value) return
+      has.value = console
+      knowsSound.value = false
+      open(new Client(target.value, console.websockify_url, { shared: true }), subject)
     } catch (failure) {
       if (mine === turn) again(subject, failure as ApiError)
     }
   }
 
-  function open(client: RFB, subject: Named): void {
+  function open(client: GuestScreen, subject: Named): void {
     rfb.value = client
     client.scaleViewport = scale.value
     client.background = 'transparent'
+    client.oncansound = () => (knowsSound.value = true)
     client.addEventListener('connect', () => {
       tries = 0
       error.value = undefined
@@ -123,6 +133,22 @@ export function useScreen(target: Ref<HTMLElement | null>, kind: ConsoleKind) {
   }
 
   const focus = () => rfb.value?.focus()
+  const canSound = computed(() => has.value.sound && knowsSound.value && Boolean(rfb.value))
+  const hasClipboard = computed(() => has.value.clipboard)
 
-  return { state, error, scale, connect, close: leave, blur, focus, press, combine, type }
+  return {
+    client: rfb,
+    canSound,
+    hasClipboard,
+    state,
+    error,
+    scale,
+    connect,
+    close: leave,
+    blur,
+    focus,
+    press,
+    combine,
+    type,
+  }
 }
