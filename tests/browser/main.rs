@@ -18,7 +18,6 @@ mod live;
 mod page;
 mod pages;
 mod phone;
-mod pictures;
 mod provider;
 mod scopes;
 mod story;

@@ -30,7 +30,7 @@ if [ -z "${FORCE:-}" ] && [ -s "$OUT/desktop.qcow2" ] && [ "$(cat "$OUT/.stamp" 
 fi
 
 PACKAGES=(systemd-sysv e2fsprogs udev dbus libpam-systemd kmod iproute2 util-linux-extra sudo procps pciutils efibootmgr mokutil
-  qemu-guest-agent spice-vdagent xrdp xorgxrdp
+  qemu-guest-agent spice-vdagent xrdp xorgxrdp ssl-cert
   xserver-xorg-core xserver-xorg-input-libinput xinit x11-xserver-utils x11-utils xclip fonts-dejavu-core
   xfce4-session xfwm4 xfdesktop4 xfce4-panel xfce4-terminal adwaita-icon-theme alsa-utils fio)
 # Not installed but taken apart: what they depend on builds initrds and menus, and would take longer than all the rest.
@@ -63,7 +63,7 @@ for p in "$kernel" "$@"; do
   [ "$p" = "$kernel" ] || { dpkg-deb -x "$name" "$R/.boot"; continue; }
   # of the modules, those that a machine of QEMU can ask for
   dpkg-deb --fsys-tarfile "$name" >"$R/.boot/kernel.tar"
-  tar -tf "$R/.boot/kernel.tar" | grep -E '^./boot/vmlinuz|/modules\.|/crc32c-intel\.ko|/kernel/(crypto|lib|net/(core|packet|unix)|sound/(ac97|core|drivers|hda|pci/(ac97|hda)))/.|/snd-(intel8x0|ens13)
+  tar -tf "$R/.boot/kernel.tar" | grep -E '^./boot/vmlinuz|/modules\.|/crc32c-intel\.ko|/kernel/(crypto|lib|net/(core|packet|unix)|sound/(ac97|core|drivers|hda|pci/(ac97|hda)))/.|/(soundcore|ledtrig-audio)\.ko|/snd-(intel8x0|ens13)
     |/kernel/fs/((ext4|fat|isofs|nls|jbd2|efivarfs|fuse|autofs|configfs)/|mbcache|binfmt_misc)
     |/drivers/(acpi|ata|block|cdrom|char|firmware|hid|hwmon|input|message|mfd|net/ethernet/(intel|realtek)|ptp|pps|scsi|usb|virt|virtio)/.
     |/drivers/(net/(mii|net_failover|virtio_net)|i2c/(algos|busses)/.*|gpu/drm/([^/]*|(display|qxl|tiny|ttm|virtio)/.*))\.ko' >"$R/.boot/list"
@@ -99,7 +99,8 @@ put etc/fstab <<<$'PARTLABEL=root / ext4 defaults,noatime 0 1\nPARTLABEL=esp /bo
 mkdir -p "$R/boot/efi"
 put etc/systemd/network/wired.network <<<$'[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n[DHCPv4]\nClientIdentifier=mac'
 put etc/systemd/journald.conf.d/lab.conf <<<$'[Journal]\nStorage=volatile\nAudit=no'
-put etc/X11/xorg.conf.d/lab.conf <<'C'
+# not for xrdp's X, which has no card
+put etc/X11/desktop.conf <<'C'
 Section "Device"
   Identifier "card"
   Driver "modesetting"
@@ -127,7 +128,7 @@ StandardOutput=journal
 UtmpIdentifier=tty7
 UtmpMode=user
 Environment=XDG_SESSION_TYPE=x11 XDG_SESSION_CLASS=user XDG_SEAT=seat0 XDG_VTNR=7 XDG_CURRENT_DESKTOP=XFCE NO_AT_BRIDGE=1
-ExecStart=/usr/bin/xinit /usr/bin/dbus-run-session /usr/bin/xfce4-session -- /usr/lib/xorg/Xorg :0 vt7 -nolisten tcp -keeptty
+ExecStart=/usr/bin/xinit /usr/bin/dbus-run-session /usr/bin/xfce4-session -- /usr/lib/xorg/Xorg :0 vt7 -config desktop.conf -nolisten tcp -keeptty
 Restart=on-failure
 [Install]
 WantedBy=multi-user.target
@@ -187,6 +188,7 @@ put $X/xfce4-desktop.xml <<'C'
   </property></property></property>
 </channel>
 C
+chroot "$R" usermod -aG ssl-cert xrdp         # for TLS, as its README says
 put home/ana/.xsession <<<'exec dbus-run-session xfce4-session'; chroot "$R" chown ana: /home/ana/.xsession
 
 chroot "$R" systemctl -q enable desktop.service said.service systemd-networkd.service

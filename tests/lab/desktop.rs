@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::desktop_page;
 use crate::story::{DESKTOP_GROUPS, INSTANCES, TEMPLATES, text};
 use crate::support::{
     Client, DebianDesktop, LabNode, Server, Site, debian_desktop, uuid_of, wait_until,
 };
+use crate::viewers;
 
 /// What an administrator calls an entry of the boot menu of UEFI.
 const ENTRY: &str = "Kept by the firmware";
@@ -20,7 +22,7 @@ const DRAWN: Duration = Duration::from_secs(120);
 #[test]
 fn a_debian_desktop_from_its_image_to_its_own_reboot() {
     let node = LabNode::up();
-    let server = Server::with().on(&node).start();
+    let server = Server::with().env("CARREL_PLAIN_HTTP", "0").on(&node).start();
     let site = Site::of_default(&server);
     let image = site.upload("Debian", &debian_desktop());
     let template = secure_template(&site, &image);
@@ -31,6 +33,12 @@ fn a_debian_desktop_from_its_image_to_its_own_reboot() {
     looks_safe(&guest);
     says_what_it_is(&site.admin, &desktop);
     shows_itself(&site.admin, &desktop);
+    let page = desktop_page::console(&server, &guest.uuid);
+    desktop_page::hears(&guest, &page);
+    desktop_page::picture(&page);
+    desktop_page::copies(&guest, &page);
+    drop(page);
+    viewers::signs_in_by_rdp(&site.admin, &guest.uuid, ("ana", "ana"));
 
     guest.sh("echo homework >/home/ana/homework");
     let new =

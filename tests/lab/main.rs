@@ -4,8 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../browser/page.rs"]
+#[allow(dead_code)] // the console's own tests use all of it
+mod page;
+
 mod bus_switch;
 mod desktop;
+mod desktop_page;
 mod discs;
 mod golden;
 mod guest_agent;

@@ -21,6 +21,9 @@ const SHOWN: Duration = Duration::from_secs(60);
 /// Of the text on a console, which crosses in more or fewer bits.
 const GREY: RangeInclusive<u8> = 0xa4..=0xaf;
 const WHITE: RangeInclusive<u8> = 0xf0..=0xff;
+const PANEL: RangeInclusive<u8> = 0xe8..=0xff;
+/// A real system makes a whole session, under software emulation.
+const SIGNED_IN: Duration = Duration::from_secs(300);
 
 /// A screen of X that nobody sees, with its picture in a file.
 struct Screen {
@@ -210,6 +213,14 @@ fn by_rdp(room: &Room) {
     assert!(room.node.ask_guest(&address, "rdp").is_some());
     let screen = open_rdp(&admin, &text(&room.desktop, "uuid"), ("ann", "secret"));
     wait_until("the desktop in the viewer", SHOWN, || screen.count(WHITE) > 600 * 400);
+}
+
+/// Whoever signs in with the file to the real system of a desktop gets a session of their own: a panel in almost white,
+/// which no question for a password is.
+#[track_caller]
+pub fn signs_in_by_rdp(admin: &Client, desktop: &str, who: (&str, &str)) {
+    let screen = open_rdp(admin, desktop, who);
+    wait_until("a session in the viewer", SIGNED_IN, || screen.count(PANEL) > 15_000);
 }
 
 /// A desktop by its `.rdp` file, as soon as something answers there, on a black screen.

@@ -32,15 +32,7 @@ impl DebianDesktop<'_> {
 
     /// What a shell inside says, as root; `None` when its status is not 0, or nobody answers.
     pub fn try_sh(&self, script: &str) -> Option<String> {
-        let run = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
-        let process = json!({"pid": self.agent("guest-exec", &run)?["pid"]});
-        let end = wait_for(script, ANSWER, || {
-            let status = self.agent("guest-exec-status", &process)?;
-            (status["exited"] == true).then_some(status)
-        });
-        let said = STANDARD.decode(end["out-data"].as_str().unwrap_or_default()).expect("base64");
-        let said = String::from_utf8_lossy(&said);
-        (end["exitcode"] == 0).then(|| said.trim_end().to_owned())
+        self.run(script)?.ok()
     }
 
     /// As [`Self::try_sh`].
@@ -49,7 +41,23 @@ impl DebianDesktop<'_> {
     /// When it says nothing.
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
-        self.try_sh(script).unwrap_or_else(|| panic!("{script} failed in the guest"))
+        let ended = self.run(script).unwrap_or_else(|| panic!("{script}: no answer of the guest"));
+        ended.unwrap_or_else(|said| panic!("{script} failed in the guest: {said}"))
+    }
+
+    /// What a shell inside says; when its status is not 0, what it complains of.
+    fn run(&self, script: &str) -> Option<Result<String, String>> {
+        let run = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
+        let process = json!({"pid": self.agent("guest-exec", &run)?["pid"]});
+        let end = wait_for(script, ANSWER, || {
+            let status = self.agent("guest-exec-status", &process)?;
+            (status["exited"] == true).then_some(status)
+        });
+        let said = |of: &str| {
+            let said = STANDARD.decode(end[of].as_str().unwrap_or_default()).expect("base64");
+            String::from_utf8_lossy(&said).trim_end().to_owned()
+        };
+        Some(if end["exitcode"] == 0 { Ok(said("out-data")) } else { Err(said("err-data")) })
     }
 
     /// Begins a program in the session of who is signed in.
