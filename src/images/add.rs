@@ -27,6 +27,8 @@ pub struct NewImage {
     pub name: String,
     pub desc: String,
     pub os_type: String,
+    /// Of an OVA: which of its disks, from 1; the one that it starts from when nobody says.
+    pub disk: Option<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ struct Args {
     storage: String,
     /// The layer's hash, when the upload is stored as it came.
     sha256: Option<String>,
+    /// Of an OVA.
+    #[serde(default)]
+    disk: Option<u32>,
 }
 
 /// What all were before there were ISOs.
@@ -123,6 +128,7 @@ impl Images {
             node_id: arrived.node_id,
             storage: arrived.storage.clone(),
             sha256: arrived.stays.then(|| arrived.sha256.clone()),
+            disk: new.disk,
         };
         self.operations.submit(actor, |tx| {
             require_free_name(tx, kind, &new.name, None)?;
@@ -173,7 +179,7 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
         progress: &mut |progress| execution.part_progress(args.node_id, part_of(&image, progress)),
         cancel: execution.cancel_flag(),
     };
-    let facts = node.adopt_image(args.image, args.layer(), &mut watch)?;
+    let facts = node.adopt_image(args.image, args.layer(), args.disk, &mut watch)?;
     let sha256 = match &args.sha256 {
         Some(sha256) => sha256.clone(),
         None => hash(&node, args.layer(), &mut watch)?,

@@ -53,7 +53,7 @@ fn packed_files_are_told_to_be_unpacked() {
     std::fs::write(folder.join("packed.7z"), seven).expect("write");
     let english = Site { admin: site.admin.with_header("Accept-Language", "en"), ..site.clone() };
     for (name, kind) in [
-        ("packed.ova", "OVA"),
+        ("packed.ova", "tar"),
         ("packed.tar", "tar"),
         ("good.qcow2.gz", "gzip"),
         ("good.qcow2.xz", "xz"),

@@ -35,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Bytes read at once.
 const PIECE: usize = 128 << 10;
 /// Longest text fields; what is longer than a number or a name is refused when it is read.
-const TEXTS: [&str; 4] = ["name", "os_type", "iso_type", "type"];
+const TEXTS: [&str; 5] = ["name", "os_type", "iso_type", "type", "disk"];
 /// Checking an image mostly takes less; a large conversion goes on after the answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -64,6 +64,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 struct UploadInput {
     name: String,
     os_type: String,
+    /// Of an OVA with several disks: which, from 1. The one that its machine starts from when it is left out.
+    disk: Option<u32>,
 }
 
 /// Query parameters or form fields, besides the `file`.
@@ -129,6 +131,7 @@ struct Receiving {
     name: Option<String>,
     os_type: Option<String>,
     iso_type: Option<String>,
+    disk: Option<String>,
     arrived: Option<Arrived>,
 }
 
@@ -137,7 +140,8 @@ impl Receiving {
         let given = |name| call.query(name).map(str::to_owned);
         let (name, os_type) = (given("name"), given("os_type"));
         let iso_type = given("iso_type").or_else(|| given("type"));
-        Self { app, call: Arc::new(call), what, name, os_type, iso_type, arrived: None }
+        let disk = given("disk");
+        Self { app, call: Arc::new(call), what, name, os_type, iso_type, disk, arrived: None }
     }
 
     async fn run(&mut self, request: &Request<'_>, data: Data<'_>) -> Result<Answer> {
@@ -185,6 +189,7 @@ impl Receiving {
             match field.name() {
                 Some("name") => self.name = Some(field.text().await.map_err(broken)?),
                 Some("os_type") => self.os_type = Some(field.text().await.map_err(broken)?),
+                Some("disk") => self.disk = Some(field.text().await.map_err(broken)?),
                 Some("iso_type" | "type") => {
                     self.iso_type = Some(field.text().await.map_err(broken)?);
                 }
@@ -241,6 +246,15 @@ impl Receiving {
         })
     }
 
+    /// Which disk of an OVA.
+    fn disk(&self) -> Result<Option<u32>> {
+        let given = self.disk.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let wrong = |cause: std::num::ParseIntError| {
+            Error::bad_input("ova-disk-number").arg("field", "disk").because(cause)
+        };
+        given.map(|text| text.parse().map_err(wrong)).transpose()
+    }
+
     /// What is known of it by now.
     fn checked(&self) -> Result<NewImage> {
         let name = self.name.as_deref().ok_or_else(|| input::missing("name"))?;
@@ -249,7 +263,7 @@ impl Receiving {
         let os_type =
             os_type.map(|text| input::name("os_type", text).map(|name| os_type::documented(&name)));
         let os_type = os_type.transpose()?.unwrap_or_default();
-        Ok(NewImage { kind: self.kind()?, name, desc: String::new(), os_type })
+        Ok(NewImage { kind: self.kind()?, name, desc: String::new(), os_type, disk: self.disk()? })
     }
 
     async fn check(&self, announced: Option<u64>) -> Result<()> {

@@ -79,8 +79,8 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
             receive(disks, upload, &storage, size, call, ends)
         }
         Request::Discard { upload, storage } => disks.discard(upload, &storage).map(done),
-        Request::AdoptImage { upload, layer } => {
-            disks.adopt(upload, &layer, call).map(Reply::Image)
+        Request::AdoptImage { upload, layer, disk } => {
+            disks.adopt(upload, &layer, disk, call).map(Reply::Image)
         }
         Request::Send { layer, from } => send(disks, (&layer, from), call, ends).map(done),
         Request::CreateLayer { layer, below, size } => {

@@ -198,14 +198,15 @@ impl NodeClient {
         done(self.call(Request::Discard { upload, storage })?)
     }
 
-    /// Checks an upload and makes it a layer.
+    /// Checks an upload and makes it a layer; of an OVA this disk, or the one that it starts from.
     pub fn adopt_image(
         &self,
         upload: Uuid,
         layer: LayerRef,
+        disk: Option<u32>,
         watch: &mut Watch<'_>,
     ) -> Result<ImageFacts> {
-        image(self.call_watched(Request::AdoptImage { upload, layer }, watch)?)
+        image(self.call_watched(Request::AdoptImage { upload, layer, disk }, watch)?)
     }
 
     /// Begins reading a layer's file: read to the end, then [`OpenCall::reply`].

@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 
 mod hostile;
 mod links;
+mod ova;
 mod requests;
 
 struct Node {
@@ -77,7 +78,12 @@ impl Node {
     async fn adopt(&self, upload: Uuid, layer: LayerRef) -> Result<super::protocol::ImageFacts> {
         self.ask(move |client| {
             let cancel = CancelFlag::new();
-            client.adopt_image(upload, layer, &mut Watch { progress: &mut |_| (), cancel: &cancel })
+            client.adopt_image(
+                upload,
+                layer,
+                None,
+                &mut Watch { progress: &mut |_| (), cancel: &cancel },
+            )
         })
         .await
     }
@@ -379,6 +385,7 @@ async fn long_work_is_watched_and_stopped() {
             client.adopt_image(
                 upload,
                 wanted,
+                None,
                 &mut Watch { progress: &mut progress, cancel: &cancel },
             )?;
             Ok(last)

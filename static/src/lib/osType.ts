@@ -12,4 +12,4 @@ export function guessOsType(file: string): string {
 
 /** A name for an image out of its file's name. */
 export const nameOfFile = (file: string): string =>
-  file.replace(/\.(qcow2|img|iso|raw|vmdk|vdi|vhdx?)$/i, '').slice(0, 64)
+  file.replace(/\.(qcow2|img|iso|raw|vmdk|vdi|vhdx?|ova)$/i, '').slice(0, 64)

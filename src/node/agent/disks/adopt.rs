@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::format::{self, Format};
 use super::freeze::place_layer;
 use super::overlays::create_empty;
-use super::{Disks, as_full_storage, boots, layer_facts, probe};
+use super::{Disks, as_full_storage, boots, layer_facts, ova, probe};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
@@ -25,13 +25,19 @@ const CONVERT_PATIENCE: Duration = Duration::from_secs(12 * 3600);
 
 impl Disks {
     /// Makes an upload a layer, once it has been found to be what it is to be: an ISO, which stays as it is, or a disk
-    /// image that stands alone. A disk image that is not qcow2 is converted. A refused upload stays, for the caller to
-    /// discard.
+    /// image that stands alone. A disk image that is not qcow2 is converted; of an OVA the disk of this number is, or the
+    /// one that its machine starts from. A refused upload stays, for the caller to discard.
     ///
     /// # Errors
     /// `upload-missing`, `storage-full`, and why the image is refused: `not-an-iso`, `not-a-disk-image`,
-    /// `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `image-size-absurd`, `upload-damaged`.
-    pub fn adopt(&self, upload: Uuid, layer: &LayerRef, call: &Call) -> Result<ImageFacts> {
+    /// `image-has-backing-file`, `image-has-data-file`, `image-encrypted`, `image-size-absurd`, `upload-damaged`, and those of [`ova::take_disk`].
+    pub fn adopt(
+        &self,
+        upload: Uuid,
+        layer: &LayerRef,
+        disk: Option<u32>,
+        call: &Call,
+    ) -> Result<ImageFacts> {
         let storage = self.storage_of(layer)?;
         let upload = storage.upload(upload);
         let target = storage.layer(layer.kind, layer.uuid);
@@ -43,14 +49,12 @@ impl Disks {
             if layer.kind == LayerKind::Iso {
                 format::require_iso(&upload)?;
                 place_layer(&upload, &target)?;
+            } else if let Some(taken) = ova::take_disk(&storage, &upload, disk, call)? {
+                let made = make_image(&storage, &taken, &target, call);
+                files::remove_if_there(&taken)?;
+                mended = made?;
             } else {
-                let format;
-                (format, mended) = probe::probe(&upload, call)?;
-                if format == Format::Qcow2 {
-                    place_layer(&upload, &target)?;
-                } else {
-                    convert(&storage, &upload, format, &target, call)?;
-                }
+                mended = make_image(&storage, &upload, &target, call)?;
             }
         }
         files::remove_if_there(&upload)?;
@@ -98,6 +102,17 @@ impl Disks {
             create_empty(temporary, below.as_ref().map(|(path, _)| path.as_path()), size)
         })
     }
+}
+
+/// Whether it was mended.
+fn make_image(storage: &Storage, source: &Path, target: &Path, call: &Call) -> Result<bool> {
+    let (format, mended) = probe::probe(source, call)?;
+    if format == Format::Qcow2 {
+        place_layer(source, target)?;
+    } else {
+        convert(storage, source, format, target, call)?;
+    }
+    Ok(mended)
 }
 
 /// Makes a file under a temporary name and gives it its own when it is finished.

@@ -155,10 +155,18 @@ fn packed_as(head: &[u8]) -> Option<&'static str> {
         (b"Rar!\x1a\x07", "rar"),
         (b"MSWIM\0\0\0", "wim"),
     ];
-    // An OVA is such an archive. Its first block names a file and ends in zeroes.
-    let is_tar = head.get(257..262) == Some(b"ustar") && head.get(510..512) == Some(&[0, 0]);
     let magic = MAGICS.into_iter().find(|(magic, _)| head.starts_with(magic));
-    magic.map(|(_, kind)| kind).or(is_tar.then_some("tar, OVA"))
+    magic.map(|(_, kind)| kind).or(is_tar_head(head).then_some("tar"))
+}
+
+/// An OVA is such an archive. Its first block names a file and ends in zeroes.
+fn is_tar_head(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar") && head.get(510..512) == Some(&[0, 0])
+}
+
+/// Whether a file is a tar.
+pub(super) fn is_tar(path: &Path) -> Result<bool> {
+    Ok(is_tar_head(&bytes_at(path, 0, SECTOR as usize)?))
 }
 
 /// Formats that are not let in, and the text that describes a VMDK of other files. A disk's boot sector begins with an

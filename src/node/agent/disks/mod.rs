@@ -24,6 +24,7 @@ mod freeze;
 mod inventory;
 mod layers;
 mod lost;
+mod ova;
 mod overlays;
 mod probe;
 mod publish;

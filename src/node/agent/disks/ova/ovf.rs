@@ -1,0 +1,215 @@
+//! The description of a machine: which files are its disks, and from which it starts.
+
+use std::collections::HashMap;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+
+use super::damaged;
+use crate::error::{Error, Result};
+
+/// The number by which CIM calls a disk drive.
+const DISK_DRIVE: &str = "17";
+/// More elements than any machine has.
+const PARTS_LIMIT: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Descriptor {
+    machines: usize,
+    files: HashMap<String, FileRef>,
+    disks: Vec<Disk>,
+    drives: Vec<Drive>,
+}
+
+#[derive(Debug, Default)]
+struct FileRef {
+    name: String,
+    compression: String,
+    is_in_pieces: bool,
+}
+
+#[derive(Debug, Default)]
+struct Disk {
+    id: String,
+    file: String,
+    parent: String,
+}
+
+/// A part of the machine; the texts of the elements that are looked at.
+#[derive(Debug, Default)]
+struct Drive {
+    kind: String,
+    disk: String,
+    controller: String,
+    place: String,
+}
+
+impl Descriptor {
+    /// The files of its disks, the one that it starts from first. Those that are empty have none.
+    pub fn disks(&self) -> Result<Vec<&str>> {
+        if self.machines > 1 {
+            return Err(Error::bad_input("ova-several-machines"));
+        }
+        let mut drives: Vec<&Drive> =
+            self.drives.iter().filter(|drive| drive.kind == DISK_DRIVE).collect();
+        let number = |text: &str| text.parse::<u32>().unwrap_or(0);
+        drives.sort_by_key(|drive| (number(&drive.controller), number(&drive.place)));
+        let at = |disk: &&Disk| {
+            drives.iter().position(|drive| drive.disk == disk.id).unwrap_or(usize::MAX)
+        };
+        let mut disks: Vec<&Disk> =
+            self.disks.iter().filter(|disk| !disk.file.is_empty()).collect();
+        disks.sort_by_key(at);
+        let files: Vec<&str> = disks.iter().map(|disk| self.file(disk)).collect::<Result<_>>()?;
+        if files.is_empty() { Err(Error::bad_input("ova-no-disk")) } else { Ok(files) }
+    }
+
+    fn file(&self, disk: &Disk) -> Result<&str> {
+        if !disk.parent.is_empty() {
+            return Err(Error::bad_input("image-has-backing-file").arg("file", &disk.parent));
+        }
+        let missing = || Error::bad_input("ova-file-missing").arg("file", &disk.file);
+        let file = self.files.get(&disk.file).ok_or_else(missing)?;
+        if !matches!(file.compression.as_str(), "" | "identity") || file.is_in_pieces {
+            let kind = if file.is_in_pieces { "chunks" } else { file.compression.as_str() };
+            return Err(Error::bad_input("image-packed").arg("kind", kind));
+        }
+        Ok(&file.name)
+    }
+
+    fn begin(&mut self, element: &BytesStart<'_>) -> Result<()> {
+        let name = element.local_name();
+        let parts = self.files.len() + self.disks.len() + self.drives.len();
+        if parts > PARTS_LIMIT {
+            return Err(damaged(format_args!("more than {PARTS_LIMIT} parts")));
+        }
+        match name.as_ref() {
+            "VirtualSystem" => self.machines += 1,
+            "File" => {
+                let file = FileRef {
+                    name: attribute(element, "href")?,
+                    compression: attribute(element, "compression")?,
+                    is_in_pieces: !attribute(element, "chunkSize")?.is_empty(),
+                };
+                self.files.insert(attribute(element, "id")?, file);
+            }
+            "Disk" => self.disks.push(Disk {
+                id: attribute(element, "diskId")?,
+                file: attribute(element, "fileRef")?,
+                parent: attribute(element, "parentRef")?,
+            }),
+            "Item" | "StorageItem" => self.drives.push(Drive::default()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A text in an element of the part that is read now.
+    fn text(&mut self, element: &str, text: &str) {
+        let Some(drive) = self.drives.last_mut() else { return };
+        let of = match element {
+            "ResourceType" => &mut drive.kind,
+            "Parent" => &mut drive.controller,
+            "AddressOnParent" => &mut drive.place,
+            "HostResource" => {
+                let disk = text.rsplit('/').next().unwrap_or_default();
+                drive.disk = disk.trim().to_owned();
+                return;
+            }
+            _ => return,
+        };
+        *of = text.trim().to_owned();
+    }
+}
+
+/// # Errors
+/// `ova-damaged` for what is no XML, or has parts without end.
+pub(super) fn parse(text: &str) -> Result<Descriptor> {
+    let mut reader = Reader::from_str(text);
+    let (mut descriptor, mut element) = (Descriptor::default(), String::new());
+    loop {
+        match reader.read_event().map_err(damaged)? {
+            Event::Start(start) => {
+                descriptor.begin(&start)?;
+                element = start.local_name().as_ref().to_owned();
+            }
+            Event::Empty(start) => descriptor.begin(&start)?,
+            Event::Text(text) if !element.is_empty() => {
+                descriptor.text(&element, &text.xml10_content());
+            }
+            Event::End(_) => element.clear(),
+            Event::Eof => return Ok(descriptor),
+            _ => {}
+        }
+    }
+}
+
+/// By its name without its prefix; empty when there is none.
+fn attribute(element: &BytesStart<'_>, name: &str) -> Result<String> {
+    for attribute in element.attributes() {
+        let attribute = attribute.map_err(damaged)?;
+        if attribute.key.local_name().as_ref() == name {
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(damaged)?;
+            return Ok(value.into_owned());
+        }
+    }
+    Ok(String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFERENCES: &str = "<References><File ovf:id='f1' ovf:href='data.vmdk'/>\
+        <File ovf:id='f2' ovf:href='system.vmdk'/></References><DiskSection><Info>disks</Info>\
+        <Disk ovf:diskId='d1' ovf:fileRef='f1'/><Disk ovf:diskId='d2' ovf:fileRef='f2'/>\
+        <Disk ovf:diskId='empty' ovf:capacity='1'/></DiskSection>";
+
+    fn drive(disk: &str, place: u32) -> String {
+        format!(
+            "<Item><rasd:AddressOnParent>{place}</rasd:AddressOnParent>\
+             <rasd:HostResource>ovf:/disk/{disk}</rasd:HostResource><rasd:Parent>3</rasd:Parent>\
+             <rasd:ResourceType>17</rasd:ResourceType></Item>"
+        )
+    }
+
+    fn disks(text: &str) -> Result<Vec<String>> {
+        let descriptor = parse(&format!("<Envelope>{text}</Envelope>"))?;
+        Ok(descriptor.disks()?.into_iter().map(str::to_owned).collect())
+    }
+
+    fn key(text: &str) -> String {
+        disks(text).expect_err("refused").key().to_owned()
+    }
+
+    #[test]
+    fn the_disk_that_a_machine_starts_from_comes_first() {
+        let system = format!("<VirtualSystem>{}{}</VirtualSystem>", drive("d1", 1), drive("d2", 0));
+        let both = disks(&format!("{REFERENCES}{system}")).expect("disks");
+        assert_eq!(both, ["system.vmdk", "data.vmdk"]);
+        // Nothing says where they are: as they stand.
+        assert_eq!(disks(REFERENCES).expect("disks"), ["data.vmdk", "system.vmdk"]);
+    }
+
+    #[test]
+    fn what_is_no_machine_is_refused() {
+        let two = format!("{REFERENCES}<VirtualSystem/><VirtualSystem/>");
+        assert_eq!(key(&two), "ova-several-machines");
+        assert_eq!(key("<References/>"), "ova-no-disk");
+        let lost = REFERENCES.replace("fileRef='f1'", "fileRef='f9'");
+        assert_eq!(key(&lost), "ova-file-missing");
+        let packed = REFERENCES.replace("href='data", "compression='gzip' ovf:href='data");
+        assert_eq!(key(&packed), "image-packed");
+        let pieces = REFERENCES.replace("href='data", "chunkSize='7' ovf:href='data");
+        assert_eq!(key(&pieces), "image-packed");
+        let based = REFERENCES.replace("diskId='d1'", "diskId='d1' ovf:parentRef='d2'");
+        assert_eq!(key(&based), "image-has-backing-file");
+        assert_eq!(parse("<a><b></a>").expect_err("no XML").key(), "ova-damaged");
+        // Nothing is expanded, and no other file read.
+        let bomb = "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\
+            <a><Item><rasd:HostResource>&x;</rasd:HostResource></Item></a>";
+        assert!(parse(bomb).is_ok_and(|read| read.drives[0].disk.is_empty()));
+        let many = "<Disk/>".repeat(PARTS_LIMIT + 2);
+        assert_eq!(parse(&format!("<a>{many}</a>")).expect_err("many").key(), "ova-damaged");
+    }
+}
