@@ -58,6 +58,8 @@ words! {
     BusSwitchPhase = desktops::templates::BusSwitchPhase::ALL;
     /// Whether viewers may show a machine's screens by SPICE; usb: with USB devices.
     Spice = protocol::Spice::ALL;
+    /// How a desktop's first start went.
+    FirstStartState = desktops::Outcome::ALL;
     /// How a desktop is.
     DesktopStatus = desktops::SeatStatus::ALL;
     /// What is being done to a desktop or group as a whole.

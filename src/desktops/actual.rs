@@ -16,6 +16,7 @@ use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use super::Desktops;
+use super::first_start::{Heard, Sight};
 use super::seat::UNREADABLE;
 use super::store::actual;
 use super::templates::{self, Power};
@@ -58,6 +59,19 @@ enum Seen {
     /// The node's agent cannot read it.
     Unreadable(Fault),
     Gone,
+}
+
+impl Seen {
+    /// `None` for a template, and for what may go on unseen.
+    fn sight(&self) -> Option<Sight> {
+        match self {
+            Self::State(state) if state.owner.kind == OwnerKind::Desktop => {
+                Some(Sight::from(state.as_ref()))
+            }
+            Self::State(_) | Self::Unreadable(_) => None,
+            Self::Gone => Some(Sight::default()),
+        }
+    }
 }
 
 struct Tracker {
@@ -156,6 +170,8 @@ impl Tracker {
         let waiting = std::mem::take(&mut self.waiting);
         let store = self.desktops.store.clone();
         let waiting: Vec<(Uuid, Seen)> = waiting.into_iter().collect();
+        let sights = waiting.iter().filter_map(|(uuid, seen)| Some((*uuid, seen.sight()?)));
+        let sights = sights.collect();
         let replaced = std::mem::take(&mut self.replaced);
         let write = move || {
             store.write_in_parts(&waiting, write_all)?;
@@ -165,6 +181,8 @@ impl Tracker {
         if logged("writing power states", written).is_none() {
             self.desktops.look_at_all();
         }
+        // After the rows: a desktop that is new has one then.
+        self.desktops.first_starts.tell(Heard::Seen(sights));
         let now = Instant::now();
         self.last_write = Some(now);
         self.heard.retain(|_, heard| now.duration_since(*heard) < REMEMBER);

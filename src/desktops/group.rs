@@ -111,6 +111,8 @@ pub struct Counts {
     pub unknown: u64,
     /// Made of an older version than the template has.
     pub outdated: u64,
+    /// Whose first start failed.
+    pub first_start_failed: u64,
 }
 
 /// A disk that every desktop of a group has.

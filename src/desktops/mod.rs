@@ -5,6 +5,7 @@
 //!   capacity.rs   what there is for more   limits.rs  how much of its node each may use
 //!   deploy.rs change.rs rename.rs remove.rs power.rs  what people do with them; domains.rs nodes.rs machines.rs  on the nodes
 //!   actual.rs     what nodes report → rows  reconcile/  what nodes have, compared with the rows
+//!   first_start/  what guests do when their system disk begins
 //!   consoles.rs viewers.rs turns.rs  screens    guests.rs  what a guest says of itself    templates/ spec.rs  what desktops are made like
 //! ```
 
@@ -15,6 +16,7 @@ mod consoles;
 mod deploy;
 mod domains;
 mod education;
+mod first_start;
 mod group;
 mod guests;
 pub mod hardware;
@@ -45,6 +47,7 @@ pub use change::{Changed, DesktopGroupChange};
 pub use consoles::{Beside, Holder, Screen, Ticket};
 pub use deploy::NewDesktopGroup;
 pub use education::{EducationGroup, EducationGroupChange, NewEducationGroup};
+pub use first_start::{FirstStart, Outcome, StartScript};
 pub use group::{DesktopGroup, GroupDisk, GroupKind, Stage};
 pub use guests::GuestSight;
 pub use power::{DesktopPowerAction, Named, check_kind};
@@ -63,6 +66,7 @@ use crate::store::visible::Visible;
 use crate::store::{Store, now};
 use actual::{Snapshot, Snapshots};
 use consoles::PICTURES;
+use first_start::FirstStarts;
 use guests::QUESTIONS;
 use reconcile::Hopeless;
 use turns::Turns;
@@ -87,6 +91,7 @@ pub struct Desktops {
     viewers: Arc<Mutex<Viewers>>,
     picture_turns: Turns,
     question_turns: Turns,
+    first_starts: FirstStarts,
     hopeless: Arc<Hopeless>,
     live: LiveSettings,
 }
@@ -113,6 +118,7 @@ impl Desktops {
             viewers: Arc::default(),
             picture_turns: Turns::new(PICTURES),
             question_turns: Turns::new(QUESTIONS),
+            first_starts: FirstStarts::channel(),
             hopeless: Arc::default(),
             live,
         };
@@ -133,6 +139,7 @@ impl Desktops {
         }
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(unread) = unread else { return };
+        self.keep_first_starts();
         self.runtime.spawn(self.clone().track(self.inventory.events(), unread));
         self.keep_looking();
     }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
+use super::first_start::Outcome;
 use super::group::Stage;
 use super::templates::Power;
 use crate::error::{Error, Fault};
@@ -91,6 +92,8 @@ pub struct Desktop {
     pub restores_system: bool,
     /// Whether viewers may show it by SPICE.
     pub spice: Spice,
+    /// How its first start went; `None` when it had none.
+    pub first_start: Option<Outcome>,
     /// The operation that works on it: kind and name of its subject.
     pub work: Option<(String, String)>,
 }
@@ -185,6 +188,7 @@ mod tests {
             former_template: None,
             restores_system: true,
             spice: Spice::Off,
+            first_start: None,
             work: None,
         }
     }

@@ -41,6 +41,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0039_template_discs.sql")),
     M::up(include_str!("../../assets/migrations/0040_spice.sql")),
     M::up(include_str!("../../assets/migrations/0041_group_limits.sql")),
+    M::up(include_str!("../../assets/migrations/0042_first_starts.sql")),
     M::up(include_str!("../../assets/migrations/0043_bus_switches.sql")),
     // next file goes here
 ];

@@ -22,6 +22,7 @@ mod discs;
 mod edu_groups;
 mod filters;
 mod firmware_state;
+mod first_starts;
 mod formats;
 mod fresh;
 mod full_disk;

@@ -119,6 +119,8 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
     let screen = format!("{INSTANCES}{}/screen", class.desktop.0);
     let one = format!("{ALL_DESKTOPS}/{}", class.desktop.0);
     let limits = format!("/api/v1.0/desktop-groups/{}/limits", class.group);
+    let host_names = format!("/api/v1.0/desktop-groups/{}/host-names", class.group);
+    let first_start = format!("{ALL_DESKTOPS}/{}/first-start", class.desktop.0);
     let none = json!({"disk_mb": 0, "disk_iops": 0, "receive_mbit": 0, "send_mbit": 0});
     let mut create = school.room.param("further", 1);
     create["group_uuid"] = education.clone().into();
@@ -148,6 +150,12 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("carrel.edu-desktops.capacity", capacity),
         ("carrel.desktop-group-limits.detail", caller.get(&limits)),
         ("carrel.desktop-group-limits.update", caller.put(&limits).json(&none)),
+        ("carrel.desktop-group-host-names.detail", caller.get(&host_names)),
+        (
+            "carrel.desktop-group-host-names.update",
+            caller.put(&host_names).json(&json!({"pattern": ""})),
+        ),
+        ("carrel.desktops.first-start", caller.get(&first_start)),
         ("vdi.edu-desktops.active", groups("active")),
         ("vdi.edu-desktops.inactive", groups("inactive")),
         ("vdi.edu-desktops.reboot", groups("reboot")),
@@ -164,6 +172,10 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("carrel.desktops.stop", any("stop")),
         ("carrel.desktops.hard-stop", any("hard_stop")),
         ("carrel.desktops.start", any("start")),
+        (
+            "carrel.desktops.first-start-again",
+            caller.post(&format!("{ALL_DESKTOPS}/first-start")).json(&class.desktops()),
+        ),
         ("vdi.edu-desktops.update", caller.put(DESKTOPS).json(&values(json!({"order_num": 3})))),
         ("vdi.edu-groups.update", caller.put(GROUPS).json(&terminal)),
         ("vdi.edu-desktops.create", caller.action(DESKTOPS, "create", create)),
@@ -240,7 +252,7 @@ fn every_row_works_within_the_group_and_finds_nothing_beyond() {
     // A teacher may neither change nor delete, here or there.
     for (class, is_own) in [(&school.own, true), (&school.other, false)] {
         for (id, request) in rows_of(&teacher, &school, class) {
-            let manages = ["create", "update", "rename", "delete", "active", "capacity"]
+            let manages = ["create", "update", "rename", "delete", "active", "capacity", "again"]
                 .iter()
                 .any(|end| id.ends_with(end));
             let answer = request.send();

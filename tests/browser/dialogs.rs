@@ -145,6 +145,21 @@ fn settings_that_are_not_saved_are_not_left_without_a_question() {
     page.until("the nodes", || (page.path() == "/nodes").then_some(()));
 }
 
+/// What each desktop would get, and why one cannot have it.
+fn host_names_are_shown_while_they_are_typed(page: &Page, server: &Server) {
+    page.go(&format!("{}/desktop-groups", server.base()));
+    page.click("[data-test=more]");
+    page.click("[data-test=do-host_names]");
+    let field = "[data-test=pattern]";
+    page.fill(field, "{number}");
+    page.see("[data-test=host-names]", "digits only");
+    page.fill(field, "Lab-{number:2}");
+    page.see("[data-test=host-names]", "Lab-02");
+    page.picture("host-names");
+    page.click("[data-test=submit]");
+    page.see_no_more(".el-dialog", "");
+}
+
 #[test]
 fn limits_of_a_group_are_set_and_a_wrong_one_is_told_at_its_field() {
     let _turn = turn();
@@ -171,11 +186,19 @@ fn limits_of_a_group_are_set_and_a_wrong_one_is_told_at_its_field() {
     let limits = format!("/api/v1.0/desktop-groups/{group}/limits");
     let wanted = json!({"disk_mb": 0, "disk_iops": 600, "receive_mbit": 0, "send_mbit": 0});
     assert_eq!(site.admin.get(&limits).send().data(), wanted);
+    host_names_are_shown_while_they_are_typed(&page, &server);
     for (key, value) in [("theme", "dark"), ("language", "zh-CN")] {
         page.script(&format!("localStorage.setItem('carrel.{key}', '{value}')"));
     }
     open("0 表示不限制");
     page.picture("limits-dark");
+    page.go(&format!("{}/templates", server.base()));
+    page.click("[data-test=more]");
+    page.click("[data-test=do-first_start]");
+    page.fill("[data-test=script]", "echo 1");
+    page.picture("script-dark");
+    page.click("[data-test=submit]");
+    page.see_no_more(".el-dialog", "");
     page.go(&format!("{}/templates", server.base()));
     page.click("[data-test=more]");
     page.click("[data-test=do-hardware]");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::page::{Page, turn};
 use crate::support::{ADMIN, LabNode, PASSWORD, Server, Site, guest_image, wait_until};
 
@@ -18,6 +20,9 @@ fn the_page_of_a_desktop_shows_what_its_guest_says() {
     let image = site.upload("tiny", &guest_image());
     let template = site.template("tiny", &image);
     let room = site.classroom("room");
+    let script = json!({"shell": "sh", "script": "echo \"hello from $CARREL_NAME\"", "minutes": 5});
+    let path = format!("/api/v1.0/templates/{template}/first-start");
+    site.admin.put(&path).json(&script).send().data();
     let group = site.deploy("pc", &room, &template, 1);
     let desktop = site.desktops(&group).remove(0);
     let uuid = desktop["uuid"].as_str().expect("a uuid");
@@ -47,6 +52,9 @@ fn the_page_of_a_desktop_shows_what_its_guest_says() {
     for word in [address, "ana since", "16 MB of 32 MB"] {
         page.see("[data-test=guest]", word);
     }
+    // What its first start said, which had begun as soon as the agent was there.
+    page.see("[data-test=first-start][data-state=succeeded]", "pc001");
+    page.picture("first-start");
     // The words of the other language are fetched, and every part knows them.
     page.script("localStorage.setItem('carrel.language', 'zh-CN'); return 0");
     page.go(&format!("{}/desktops/{uuid}", server.base()));

@@ -22,8 +22,10 @@
 #   /cgi-bin/cd?N        what the text files of CD drive N hold (of IDE drives)
 #   /cgi-bin/hold?N      mounts the CD, which locks the drive
 #   /cgi-bin/eject?N     opens the drive
+#   /cgi-bin/ran         what is in /tmp/ran
 #   /cgi-bin/rdp         begins to hand what comes to port 3389 on to the same port of its gateway
-#   /cgi-bin/agent       begins to answer on the guest agent's channel: shutdown, and what it is asked of the guest
+#   /cgi-bin/agent       begins to answer on the guest agent's channel: shutdown, what it is asked of the guest, programs,
+#                        the clock (only noted, in /tmp/clock) and holding file systems (only said)
 #   /cgi-bin/agent?lies  the same with texts that are too long, and addresses that are none
 #   /cgi-bin/agent?noise answers in no form at all
 #   /cgi-bin/agent?mute  says that it is there, and answers no question
@@ -73,7 +75,7 @@ rm -rf r; mkdir -p r/{bin,dev,proc,sys,lib,tmp,www/cgi-bin}
 cp "$(command -v busybox)" r/bin/busybox
 for a in sh mount insmod mkdir cat echo ip udhcpc poweroff reboot dd head tail sleep sync printf ls hexdump \
          grep cut tr touch readlink hostname httpd uname free dmesg ping nc vi ps kill blockdev setsid getty seq expr date \
-         mknod ln od awk sed wc df mke2fs umount cp modprobe mkdosfs sha256sum route ifconfig arp telnet wget nslookup; do
+         mknod ln od awk sed wc df mke2fs base64 env mktemp timeout rm umount cp modprobe mkdosfs sha256sum route ifconfig arp telnet wget nslookup; do
   ln -s busybox r/bin/$a
 done
 # busybox has no eject: CDROMEJECT of <linux/cdrom.h>, without a libc
@@ -226,6 +228,10 @@ cat >/www/cgi-bin/eject <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'; eject /dev/sr$QUERY_STRING && echo ok
 H
+cat >/www/cgi-bin/ran <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'; cat /tmp/ran 2>/dev/null
+H
 cat >/www/cgi-bin/rdp <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'
@@ -244,10 +250,55 @@ honest() {
   *guest-network-get-interfaces*)
     say "[{\"name\": \"eth0\", \"hardware-address\": \"$(cat /sys/class/net/eth0/address)\", \"ip-addresses\": [$(ip -o -4 addr show eth0 | awk '{split($4, a, "/"); printf "{\"ip-address-type\": \"ipv4\", \"ip-address\": \"%s\", \"prefix\": %s}", a[1], a[2]}')]}]" ;;
   *guest-get-users*) say '[{"user": "ana", "login-time": 1700000000.5}]' ;;
+  *guest-exec-status*) look "$1" ;;
+  *guest-exec*) begin "$1" ;;
+  *guest-set-time*) echo "$1" | tr -dc 0-9 >/tmp/clock; say '{}' ;;
+  *guest-fsfreeze-status*) [ -e /tmp/frozen ] && say '"frozen"' || say '"thawed"' ;;
+  *guest-fsfreeze-freeze*) touch /tmp/frozen; echo "GUEST FROZEN" >/dev/ttyS0; say 1 ;;
+  *guest-fsfreeze-thaw*) rm -f /tmp/frozen; say 1 ;;
   *guest-get-fsinfo*)
     say '[{"name": "vda1", "mountpoint": "/", "type": "vfat", "disk": [], "total-bytes": 33554432, "used-bytes": 16777216}]' ;;
   *) echo '{"error": {"class": "CommandNotFound", "desc": "not known here"}}' >&3 ;;
   esac
+}
+# A JSON text to words of the shell: `word` makes one of the string that begins at i.
+cat >/tmp/exec.awk <<'W'
+function word(  c, s) {
+  s = ""
+  for (i++; (c = substr($0, i, 1)) != "\""; i++) {
+    if (c == "\\") { c = substr($0, ++i, 1); if (c == "n") c = "\n"; if (c == "t") c = "\t"; if (c == "r") c = "\r" }
+    s = s (c == "'" ? "'\\''" : c)
+  }
+  i++
+  return " '" s "'"
+}
+function list(name,  s) {
+  s = ""; i = index($0, "\"" name "\":[")
+  if (!i) return s
+  i += length(name) + 4
+  while (substr($0, i, 1) == "\"") { s = s word(); if (substr($0, i, 1) == ",") i++ }
+  return s
+}
+function text(name) {
+  i = index($0, "\"" name "\":\"")
+  if (!i) return " ''"
+  i += length(name) + 3
+  return word()
+}
+{ printf "echo%s | base64 -d | exec env -i%s%s%s\n", text("input-data"), list("env"), text("path"), list("arg") }
+W
+begin() {
+  n=$(($(cat /tmp/execs 2>/dev/null) + 1)); echo $n >/tmp/execs
+  printf '%s' "$1" | tr -d '\r' | awk -f /tmp/exec.awk >/tmp/exec.$n
+  ( sh /tmp/exec.$n >/tmp/out.$n 2>&1; echo $? >/tmp/code.$n ) 3>&- </dev/null &
+  say "{\"pid\": $n}"
+}
+look() {
+  n=$(echo "$1" | sed 's/.*"pid":[^0-9]*\([0-9]*\).*/\1/')
+  if [ -e /tmp/code.$n ]; then
+    say "{\"exited\": true, \"exitcode\": $(cat /tmp/code.$n), \"out-data\": \"$(base64 /tmp/out.$n | tr -d '\n')\"}"
+  elif [ -e /tmp/exec.$n ]; then say '{"exited": false}'
+  else echo '{"error": {"class": "GenericError", "desc": "Invalid parameter '"'pid'"'"}}' >&3; fi
 }
 liar() {
   case $1 in
@@ -257,6 +308,8 @@ liar() {
   *guest-network-get-interfaces*)
     say '[{"name": "<b>eth0</b>", "ip-addresses": [{"ip-address": "999.1.1.1", "prefix": 24}, {"ip-address": "192.0.2.9", "prefix": 24}]}, 7]' ;;
   *guest-get-users*) say '{"user": "no list"}' ;;
+  *guest-exec-status*) say "\"$(head -c 1500000 /dev/zero | tr '\000' x)\"" ;;
+  *guest-exec*) say '{"pid": 7}' ;;
   *) say '[{"mountpoint": "/", "type": "x", "total-bytes": 10, "used-bytes": 99}]' ;;
   esac
 }

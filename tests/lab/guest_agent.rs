@@ -22,13 +22,17 @@ fn told_then(admin: &Client, desktop: &Value, agent: &str) -> Value {
 #[test]
 fn a_guest_is_asked_and_never_believed() {
     let node = LabNode::up();
-    let server = Server::with().on(&node).start();
-    let site = Site::of_default(&server);
+    let mut server = Server::with().on(&node).start();
+    let mut site = Site::of_default(&server);
     let admin = &site.admin;
     let image = site.upload("tiny", &guest_image());
     let template = site.template("tiny", &image);
     let classroom = site.classroom("room");
+    script(admin, &template, SCRIPT);
     let group = site.deploy("pc", &classroom, &template, 4);
+    let pattern = json!({"pattern": "Lab-{number:3}"});
+    let names = format!("/api/v1.0/desktop-groups/{group}/host-names");
+    admin.put(&names).json(&pattern).send().data();
     let desktops = desktops_of(admin, &group);
     let [honest, liar, noisy, mute] = &desktops[..] else { panic!("{desktops:?}") };
     let nobody = json!({
@@ -76,6 +80,112 @@ fn a_guest_is_asked_and_never_believed() {
     told_then(admin, mute, "silent");
     // One that says nothing holds up nobody else.
     assert_eq!(told(admin, honest)["agent"], "answers");
+    first_starts(admin, &node, (&group, &template), &desktops);
+    // A controller that dies meanwhile finds its script again, once it has written which one it is.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    server.kill_and_start();
+    site.admin = server.admin();
+    let admin = &site.admin;
+    first_starts_go_on(admin, &node, &template, honest);
     site.done(admin.action(DESKTOP_GROUPS, "hard_stop", group_param(&group, "pc")));
     assert_eq!(told(admin, honest), nobody);
+}
+
+/// Its output is what a terminal would choke on, and more than is kept.
+const SCRIPT: &str = r#"echo "$CARREL_NAME $CARREL_NUMBER $CARREL_ADDRESS $CARREL_GROUP $(hostname)"
+clock=$(cat /tmp/clock); echo "clock ${clock%?????????}"
+printf '\000\033[31m\377'; head -c 100000 /dev/zero | tr '\000' x
+exit 5
+"#;
+
+/// As long as a controller takes to come back, and tells how often it ran.
+const SLOW: &str = "echo once >>/tmp/ran; sleep 12; cat /tmp/ran";
+
+fn script(admin: &Client, template: &str, text: &str) {
+    let path = format!("/api/v1.0/templates/{template}/first-start");
+    let script = json!({"shell": "sh", "script": text, "minutes": 2});
+    admin.put(&path).json(&script).send().data();
+}
+
+fn first_start(admin: &Client, desktop: &Value) -> Value {
+    let path = format!("/api/v1.0/desktops/{}/first-start", text(desktop, "uuid"));
+    admin.get(&path).header("Accept-Language", "en").send().data().clone()
+}
+
+#[track_caller]
+fn first_start_ends(admin: &Client, desktop: &Value) -> Value {
+    wait_for("the end of a first start", BOOT, || {
+        let found = first_start(admin, desktop);
+        (!found["ended_at"].is_null()).then_some(found)
+    })
+}
+
+fn again(admin: &Client, desktop: &Value) {
+    let one = json!({"uuid": desktop["uuid"], "name": desktop["name"]});
+    admin.post("/api/v1.0/desktops/first-start").json(&json!({"desktops": [one]})).send().data();
+}
+
+/// What became of the first starts of guests that are up, an honest one and others.
+fn first_starts(
+    admin: &Client,
+    node: &LabNode,
+    (group, template): (&str, &str),
+    desktops: &[Value],
+) {
+    let [honest, liar, noisy, mute] = desktops else { panic!("{desktops:?}") };
+    let address = text(honest, "ipaddr");
+    let ended = first_start_ends(admin, honest);
+    assert_eq!((&ended["state"], &ended["exit_code"]), (&json!("failed"), &json!(5)), "{ended:#}");
+    assert_eq!(ended["message"], "The script ended with code 5.");
+    assert_eq!((&ended["host_name"], &ended["output_cut"]), (&json!("Lab-001"), &json!(true)));
+    let output = ended["output"].as_str().expect("a text");
+    let mut lines = output.lines();
+    assert_eq!(lines.next(), Some(format!("pc001 1 {address} pc Lab-001").as_str()));
+    let clock = lines.next().and_then(|line| line.strip_prefix("clock ")?.parse::<u64>().ok());
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+    assert!(clock.is_some_and(|clock| (now - 600..=now).contains(&clock)), "{clock:?}");
+    assert!(lines.next().is_some_and(|line| line.starts_with("[31m\u{fffd}xxx")), "{output:.200}");
+    assert!((65_000..66_000).contains(&output.len()), "{}", output.len());
+
+    // Who lies says nothing that can be believed, and who is silent is not given up yet.
+    assert_eq!(first_start_ends(admin, liar)["state"], "failed");
+    for silent in [noisy, mute] {
+        assert_eq!(first_start(admin, silent)["state"], "running");
+    }
+    let failed = admin.get("/api/v1.0/desktops").query("first_start", "failed").send().data();
+    assert_eq!(failed["count"], 2, "{failed:#}");
+    let row = admin.get(DESKTOP_GROUPS).query("searchtype", "single").query("uuid", group);
+    assert_eq!(row.send().data()["first_start_failed_count"], 2);
+
+    script(admin, template, SLOW);
+    again(admin, honest);
+    wait_for("a script that runs", BOOT, || {
+        node.ask_guest(&address, "ran").filter(|ran| ran.contains("once"))
+    });
+}
+
+/// What was begun before the controller was killed, and a script that restarts its guest.
+fn first_starts_go_on(admin: &Client, node: &LabNode, template: &str, honest: &Value) {
+    let address = text(honest, "ipaddr");
+    let ended = first_start_ends(admin, honest);
+    assert_eq!(
+        (&ended["state"], &ended["output"]),
+        (&json!("succeeded"), &json!("once\n")),
+        "{ended:#}"
+    );
+    assert_eq!((&ended["message"], &ended["exit_code"]), (&json!(""), &json!(0)));
+
+    // One that restarts its guest, which is restored then: the next life runs it anew.
+    script(admin, template, "reboot -f");
+    again(admin, honest);
+    wait_for("a guest that was restarted", BOOT, || {
+        let up = node.ask_guest(&address, "ran")?;
+        up.is_empty().then_some(())
+    });
+    script(admin, template, "echo new");
+    assert_eq!(node.ask_guest(&address, "agent").as_deref(), Some("ok\n"));
+    let ended = wait_for("the first start of the next life", BOOT, || {
+        Some(first_start(admin, honest)).filter(|found| found["output"] == "new\n")
+    });
+    assert_eq!((&ended["state"], &ended["host_name"]), (&json!("succeeded"), &json!("Lab-001")));
 }

@@ -12,7 +12,7 @@ use crate::api::endpoint::{Endpoint, Handler, Scope, delete, get, post, put};
 use crate::api::input::{self, List, Listed, NoInput};
 use crate::api::listing::listed;
 use crate::api::{App, words};
-use crate::desktops::{Changed, Desktop, DesktopPowerAction};
+use crate::desktops::{Changed, Desktop, DesktopPowerAction, Outcome};
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::node::protocol::{DomainUse, GuestMemory, Spice};
@@ -88,6 +88,8 @@ struct Filters {
     host_uuid: Option<Listed<String>>,
     /// 1: the template has a newer version.
     outdated: Option<Listed<u8>>,
+    /// running, succeeded or failed
+    first_start: Option<Listed<String>>,
 }
 
 /// A desktop and where it belongs.
@@ -113,6 +115,9 @@ pub struct DesktopLine {
     /// Whether viewers may show it by SPICE.
     #[schemars(with = "words::Spice")]
     spice: Spice,
+    /// How its first start with its present system disk went; null when it had none yet.
+    #[schemars(with = "Option<words::FirstStartState>")]
+    first_start: Option<&'static str>,
 }
 
 pub fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopLine {
@@ -128,6 +133,7 @@ pub fn view(app: &App, call: &Call, now: i64, desktop: Desktop) -> DesktopLine {
         working_kind: desktop.work.as_ref().map(|(kind, _)| kind.clone()),
         sys_restore: desktop.restores_system.into(),
         spice: desktop.spice,
+        first_start: desktop.first_start.map(Outcome::word),
         desktop: edu_instances::view(app, call, now, desktop),
     }
 }

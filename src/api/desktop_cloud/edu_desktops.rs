@@ -233,6 +233,8 @@ struct DesktopGroupView {
     template_version: u32,
     /// Desktops that are made of an older one.
     outdated_count: u64,
+    /// Desktops whose first start failed.
+    first_start_failed_count: u64,
     pool: Uuid,
     pool_name: String,
     network: Uuid,
@@ -308,6 +310,7 @@ fn view(app: &App, call: &Call, group: DesktopGroup) -> DesktopGroupView {
         ),
         template_version: group.template_version,
         outdated_count: group.counts.outdated,
+        first_start_failed_count: group.counts.first_start_failed,
         pool: group.pool,
         pool_name: group.pool_name,
         network: group.network,

@@ -8,6 +8,7 @@ mod edu_capacity;
 mod edu_desktops;
 mod edu_groups;
 mod edu_instances;
+mod first_starts;
 mod group_limits;
 mod guests;
 mod image_upload;
@@ -68,6 +69,7 @@ pub fn own_endpoints() -> Vec<Endpoint> {
         template_hardware::endpoints(),
         template_history::endpoints(),
         all_desktops::endpoints(),
+        first_starts::endpoints(),
         group_limits::endpoints(),
         vec![guests::endpoint(), viewers::own_endpoint()],
     ];

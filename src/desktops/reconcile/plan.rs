@@ -217,6 +217,8 @@ mod tests {
             name: "pc".into(),
             identity: None,
             limits: Limits::NONE,
+            agent: false,
+            life: None,
         }
     }
 

@@ -292,8 +292,9 @@ fn counts(
 ) -> Result<HashMap<DesktopGroupId, Counts>> {
     let sql = format!(
         "SELECT d.group_id, count(*) AS total, sum(d.power = 'running') AS running, sum(n.status <> 'active') AS unknown, \
-         sum(d.version < t.version) AS outdated FROM desktops d JOIN nodes n ON n.id = d.node_id \
-         JOIN desktop_groups g ON g.id = d.group_id JOIN templates t ON t.id = g.template_id WHERE d.group_id IN {} \
+         sum(d.version < t.version) AS outdated, count(f.desktop_id) AS first_start_failed FROM desktops d JOIN nodes n ON n.id = d.node_id \
+         JOIN desktop_groups g ON g.id = d.group_id JOIN templates t ON t.id = g.template_id \
+         LEFT JOIN first_starts f ON f.desktop_id = d.id AND f.state = 'failed' WHERE d.group_id IN {} \
          GROUP BY d.group_id",
         in_numbers(groups)
     );
@@ -304,6 +305,7 @@ fn counts(
             running: rows::unsigned(row, "running")?,
             unknown: rows::unsigned(row, "unknown")?,
             outdated: rows::unsigned(row, "outdated")?,
+            first_start_failed: rows::unsigned(row, "first_start_failed")?,
         };
         Ok((row.get("group_id")?, counts))
     })?;

@@ -2,6 +2,7 @@
 
 pub mod actual;
 pub mod education;
+pub mod first_starts;
 pub mod gone;
 pub mod groups;
 pub mod reach;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::json_uuids;
+use crate::desktops::first_start::Outcome;
 use crate::desktops::group::Stage;
 use crate::desktops::seat::{ASKED, CUTTING, Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
@@ -21,7 +22,7 @@ use crate::store::{DesktopGroupId, EducationGroupId, NodeId, Store, TemplateId, 
 const FROM: &str = "desktops d JOIN desktop_groups g ON g.id = d.group_id \
      JOIN templates t ON t.id = g.template_id JOIN nodes n ON n.id = d.node_id \
      LEFT JOIN education_groups e ON e.id = g.group_id LEFT JOIN addresses a ON a.owner = d.uuid \
-     LEFT JOIN templates f ON f.id = d.former_template";
+     LEFT JOIN templates f ON f.id = d.former_template LEFT JOIN first_starts s ON s.desktop_id = d.id";
 macro_rules! status {
     () => {
         "CASE WHEN n.status <> 'active' THEN 'error' WHEN d.power = 'running' THEN 'active' \
@@ -45,7 +46,7 @@ const SELECT: &str = concat!(
     "n.name AS node_name, n.ip AS node_ip, CASE WHEN n.status <> 'active' THEN n.fault END AS node_fault, d.seat, d.version, ",
     "d.state, d.power, d.power_reason, d.started_at, d.fault, a.address, a.mac, d.created_at, ",
     "d.updated_at, e.uuid AS education, e.name AS education_name, t.uuid AS template, ",
-    "t.name AS template_name, t.version AS newest, g.sys_restore, g.spice, f.name AS former_template, ",
+    "t.name AS template_name, t.version AS newest, g.sys_restore, g.spice, f.name AS former_template, s.state AS first_start, ",
     status!(),
     " AS status"
 );
@@ -63,6 +64,7 @@ static DESKTOPS: Listing = Listing {
         Column::exact("desktop", "g.uuid"),
         Column::text("desktop_name", "g.name"),
         Column::exact("status", status!()),
+        Column::exact("first_start", "coalesce(s.state, '')"),
         Column::exact("group_uuid", "e.uuid"),
         Column::text("group_name", "e.name"),
         Column::exact("template", "t.uuid"),
@@ -402,8 +404,15 @@ fn desktop(row: &Row<'_>) -> Result<Desktop> {
         former_template: row.get("former_template")?,
         restores_system: row.get("sys_restore")?,
         spice: super::spice(row)?,
+        first_start: first_start(row)?,
         work: None,
     })
+}
+
+fn first_start(row: &Row<'_>) -> Result<Option<Outcome>> {
+    let word: Option<String> = row.get("first_start")?;
+    let unknown = |word: &str| Error::internal(format_args!("first start {word} in the database"));
+    word.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()
 }
 
 /// Everything about a desktop that its domain is made of.

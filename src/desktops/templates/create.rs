@@ -13,6 +13,7 @@ use super::site::{Place, Site};
 use super::store::{self, Layer};
 use super::{Classify, Template, TemplateDisk, Templates, ready};
 use crate::desktops::hardware;
+use crate::desktops::store::first_starts;
 use crate::error::{Error, Result};
 use crate::images::{self, Image, ImageKind, os_type, require_ready};
 use crate::inventory::FIRST_CONNECTION;
@@ -155,7 +156,8 @@ impl Templates {
                 },
             };
             let plans: Vec<DiskPlan> = origin.iter().map(plan).collect();
-            self.insert(tx, &template, &site, &plans, new.place.address)?;
+            let copy = self.insert(tx, &template, &site, &plans, new.place.address)?;
+            first_starts::copy_script(tx, source.id, copy)?;
             let layers = origin.into_iter().map(|layer| Origin {
                 position: layer.index,
                 uuid: layer.layer.uuid,

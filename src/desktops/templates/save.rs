@@ -23,7 +23,8 @@ use crate::inventory::Duty;
 use crate::node::cancel::CancelFlag;
 use crate::node::client::Watch;
 use crate::node::protocol::{
-    DISABLED, DISOBEYED, DiskRole, FirmwareState, FrozenDisk, Hardware, PowerAction,
+    DISABLED, DISOBEYED, DiskRole, FirmwareState, FrozenDisk, GuestStep, GuestTask, Hardware,
+    PowerAction,
 };
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, audit, nothing,
@@ -230,14 +231,38 @@ fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Resul
     match power((PowerAction::Stop, templates.live.now()?.shutdown_patience())) {
         Err(error) if [DISOBEYED, DISABLED].contains(&error.key()) => {
             // What its guest had not written is not in the version: whoever saves is to know.
-            let (action, subject) = ("log-template-save-cut", template.name.as_str());
+            let action = match guest(templates, &template, GuestStep::Freeze) {
+                Ok(()) => "log-template-save-frozen",
+                Err(error) => {
+                    tracing::info!(error = error.detail(), "cut off without its guest's knowledge");
+                    "log-template-save-cut"
+                }
+            };
+            let subject = template.name.as_str();
             let entry = audit::Entry { action, subject, module: "operations", fault: None };
             audit::write(rows, &execution.actor, &entry)?;
-            power((PowerAction::End, Duration::ZERO))?;
+            if let Err(error) = power((PowerAction::End, Duration::ZERO)) {
+                thaw(templates, &template);
+                return Err(error);
+            }
         }
         other => other?,
     }
     settling.wait(&[template.uuid])
+}
+
+/// Has the agent in the template's guest do this.
+fn guest(templates: &Templates, template: &Template, step: GuestStep) -> Result<()> {
+    let task = GuestTask { domain: template.uuid, run: None, step };
+    let told = templates.client_of(template)?.guest_tasks(vec![task])?;
+    told.into_iter().try_for_each(|told| told.map(drop).map_err(Error::from))
+}
+
+/// A guest whose plug was not pulled goes on, also when a kill came between.
+fn thaw(templates: &Templates, template: &Template) {
+    if let Err(error) = guest(templates, template, GuestStep::Thaw) {
+        tracing::debug!(template.uuid = %template.uuid, error = error.detail(), "not thawed");
+    }
 }
 
 fn freeze(templates: &Templates, args: &Args, execution: &Execution) -> Result<()> {
@@ -318,6 +343,7 @@ fn give_up(templates: &Templates, args: &Args, execution: &Execution) -> Result<
         return Ok(());
     };
     tracing::warn!(template.uuid = %template.uuid, operation.uuid = %execution.uuid, "save given up");
+    thaw(templates, &template);
     match templates.keep_frozen(&template) {
         Err(error) if execution.is_abandoned() => {
             tracing::warn!(template.uuid = %template.uuid, error = error.detail(), "left to its node");

@@ -55,6 +55,7 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::AskGuest { domain } => {
             hypervisor.guest(domain).map(|facts| Reply::Guest(Box::new(facts)))
         }
+        Request::GuestTasks { tasks } => Ok(Reply::GuestTold(hypervisor.guest_tasks(&tasks, call))),
         Request::FreezeDisks { domain, layers } => {
             hypervisor.freeze_disks(domain, &layers, call).map(Reply::Images)
         }

@@ -11,11 +11,11 @@ use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::{NodeClient, OpenCall, Watch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{
     AuthorizedKey, Check, CpuModel, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk,
-    GuestFacts, ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec, NodeFacts,
-    PowerAction, Reply, Request, Sample, ScreenProtocol, StoredFile, TemplateLayers,
+    GuestFacts, GuestTask, GuestTold, ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec,
+    NodeFacts, PowerAction, Reply, Request, Sample, ScreenProtocol, StoredFile, TemplateLayers,
 };
 
 /// What arrived as an upload.
@@ -125,6 +125,14 @@ impl NodeClient {
     pub fn ask_guest(&self, domain: Uuid) -> Result<GuestFacts> {
         match self.call(Request::AskGuest { domain })? {
             Reply::Guest(facts) => Ok(*facts),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What agents in guests are to do, in the order asked for.
+    pub fn guest_tasks(&self, tasks: Vec<GuestTask>) -> Result<Vec<Result<GuestTold, Fault>>> {
+        match self.call(Request::GuestTasks { tasks })? {
+            Reply::GuestTold(told) => Ok(told),
             other => Err(unexpected(&other)),
         }
     }

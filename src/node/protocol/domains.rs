@@ -220,6 +220,10 @@ pub struct DomainState {
     /// As the guest is told from the next start on; `None` also for a desktop that an older release defined.
     pub identity: Option<Identity>,
     pub limits: Limits,
+    /// Whether an agent in its guest listens.
+    pub agent: bool,
+    /// Unix seconds of the start with which its system disk began as its template's; `None` while that is not known.
+    pub life: Option<i64>,
 }
 
 /// The domains of an installation on one node.

@@ -151,6 +151,7 @@ pub enum Reply {
     Domains(DomainList),
     Items(Vec<ItemResult>),
     Guest(Box<GuestFacts>),
+    GuestTold(Vec<Result<GuestTold, Fault>>),
     Picture(#[serde(with = "serde_bytes")] Vec<u8>),
     Prefixes(Vec<(Ipv4Addr, u8)>),
     Networks(Vec<Uuid>),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    AuthorizedKey, DhcpHost, DomainSpec, FrozenDisk, LayerRef, NetworkSpec, PowerAction, Reply,
-    ScreenProtocol, StoredFile, TemplateLayers,
+    AuthorizedKey, DhcpHost, DomainSpec, FrozenDisk, GuestTask, LayerRef, NetworkSpec, PowerAction,
+    Reply, ScreenProtocol, StoredFile, TemplateLayers,
 };
 
 /// Seconds that a short request may take on a busy node before it counts as failed.
@@ -126,6 +126,8 @@ requests! {
     Screenshot { domain: Uuid, width: u32 } => Short, Light, Picture;
     /// What the agent in the guest says of it.
     AskGuest { domain: Uuid } => Short, Light, Guest;
+    /// What agents in guests are to do, each for itself; answered in the order asked for.
+    GuestTasks { tasks: Vec<GuestTask> } => Long, Light, GuestTold;
     /// A stream both ways: the bytes of one of the domain's screens. The reply comes when it ends.
     Console { domain: Uuid, by: ScreenProtocol } => Long, Waiting, [bytes] Done;
     /// Whether a [`Request::Console`] would find what answers it.

@@ -733,6 +733,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/desktops/{desktop_uuid}/first-start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a desktop's first start with its present system disk went, and what its script printed */
+        get: operations["carrel.desktops.first-start"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/desktops/first-start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set clock and host name of desktops that run, and run their template's script, once more */
+        post: operations["carrel.desktops.first-start-again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/desktop-groups/{group_uuid}/host-names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The pattern of a group's host names, and what each desktop gets by it or by another */
+        get: operations["carrel.desktop-group-host-names.detail"];
+        /** Give the desktops of a group host names, each from its next first start on */
+        put: operations["carrel.desktop-group-host-names.update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/templates/{template_uuid}/first-start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What desktops of a template run at their first start */
+        get: operations["carrel.template-first-start.detail"];
+        /** Change what desktops of a template run at their first start */
+        put: operations["carrel.template-first-start.change"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1.0/desktop-groups/{group_uuid}/limits": {
         parameters: {
             query?: never;
@@ -1886,6 +1956,26 @@ export interface components {
             uuid: string;
             name: string;
         };
+        CarrelDesktopGroupHostNamesDetailData: {
+            /**
+             * @description The group's own: text with `{name}`, `{group}`, `{number}`, or `{number:3}` for at least three digits. Empty: guests
+             *     keep the names that their images have.
+             */
+            pattern: string;
+            desktops: components["schemas"]["CarrelDesktopGroupHostNamesDetailHostName"][];
+        };
+        CarrelDesktopGroupHostNamesDetailHostName: {
+            /** @description Of the desktop. */
+            name: string;
+            /** @description Empty for a desktop that cannot have it. */
+            host_name: string;
+            /** @description Why not. */
+            message: string;
+        };
+        CarrelDesktopGroupHostNamesUpdateInput: {
+            /** @description Empty for none. */
+            pattern: string;
+        };
         /** @description Of each desktop; 0 is no limit. */
         CarrelDesktopGroupLimitsDetailData: {
             /**
@@ -1940,6 +2030,35 @@ export interface components {
             name: string;
             /** Format: uuid */
             uuid: string;
+        };
+        CarrelDesktopsFirstStartAgainInput: {
+            desktops: components["schemas"]["CarrelDesktopsFirstStartAgainNamed"][];
+        };
+        /** @description A thing as the caller sees it. */
+        CarrelDesktopsFirstStartAgainNamed: {
+            name: string;
+            /** Format: uuid */
+            uuid: string;
+        };
+        /** @description A first start: clock, host name and script, when a system disk begins as its template's. */
+        CarrelDesktopsFirstStartData: {
+            /** @description Null for a desktop that had none yet. */
+            state: components["schemas"]["FirstStartState"] | null;
+            began_at: string | null;
+            ended_at: string | null;
+            /** @description That the guest was given; empty for none. */
+            host_name: string;
+            /**
+             * Format: int32
+             * @description Of the script; null while it runs, when there is none, and for one that was killed.
+             */
+            exit_code: number | null;
+            /** @description What the script printed: its beginning, bytes that are no text replaced. */
+            output: string;
+            /** @description It printed more. */
+            output_cut: boolean;
+            /** @description What went wrong. */
+            message: string;
         };
         /** @description A desktop with what it uses. */
         CarrelDesktopsGetData: {
@@ -2019,6 +2138,8 @@ export interface components {
             sys_restore: number;
             /** @description Whether viewers may show it by SPICE. */
             spice: components["schemas"]["Spice"];
+            /** @description How its first start with its present system disk went; null when it had none yet. */
+            first_start: components["schemas"]["FirstStartState"] | null;
             /** @description While it runs, once its node has told. */
             memory: components["schemas"]["CarrelDesktopsGetDesktopMemory"] | null;
         };
@@ -2178,6 +2299,8 @@ export interface components {
             sys_restore: number;
             /** @description Whether viewers may show it by SPICE. */
             spice: components["schemas"]["Spice"];
+            /** @description How its first start with its present system disk went; null when it had none yet. */
+            first_start: components["schemas"]["FirstStartState"] | null;
         };
         CarrelDesktopsRebootInput: {
             desktops: components["schemas"]["CarrelDesktopsRebootNamed"][];
@@ -3424,6 +3547,30 @@ export interface components {
         };
         /** @description Of what takes nothing but its path. */
         CarrelTemplateBusSwitchUndoInput: Record<string, never>;
+        /** @description What desktops of a template run at their first start. */
+        CarrelTemplateFirstStartChangeInput: {
+            /** @enum {string} */
+            shell: "sh" | "powershell";
+            /** @description At most 64 KiB; empty for none. */
+            script: string;
+            /**
+             * Format: uint32
+             * @description After so many it is ended: 1 to 240.
+             */
+            minutes: number;
+        };
+        /** @description What desktops of a template run at their first start. */
+        CarrelTemplateFirstStartDetailData: {
+            /** @enum {string} */
+            shell: "sh" | "powershell";
+            /** @description At most 64 KiB; empty for none. */
+            script: string;
+            /**
+             * Format: uint32
+             * @description After so many it is ended: 1 to 240.
+             */
+            minutes: number;
+        };
         /** @description The hardware of a machine besides processors, memory, disks and cards. */
         CarrelTemplateHardwareChangeInput: {
             /** @enum {string} */
@@ -4068,6 +4215,11 @@ export interface components {
             reason: string;
         };
         /**
+         * @description How a desktop's first start went.
+         * @enum {string}
+         */
+        FirstStartState: "running" | "succeeded" | "failed";
+        /**
          * @description A column of a list of users.
          * @enum {string}
          */
@@ -4454,11 +4606,6 @@ export interface components {
         VdiBaseImagesUploadInput: {
             name: string;
             os_type: string;
-            /**
-             * Format: uint32
-             * @description Of an OVA with several disks: which, from 1. The one that its machine starts from when it is left out.
-             */
-            disk?: number | null;
         };
         /** @description Gateway and name servers of a network card. */
         VdiComputeNodesListGateView: {
@@ -5196,6 +5343,11 @@ export interface components {
              * @description Desktops that are made of an older one.
              */
             outdated_count: number;
+            /**
+             * Format: uint64
+             * @description Desktops whose first start failed.
+             */
+            first_start_failed_count: number;
             /** Format: uuid */
             pool: string;
             pool_name: string;
@@ -9616,6 +9768,7 @@ export interface operations {
                 group_uuid?: string | null;
                 host_uuid?: string | null;
                 outdated?: number | null;
+                first_start?: string | null;
             };
             header?: never;
             path?: never;
@@ -9811,6 +9964,234 @@ export interface operations {
                         code: 0;
                         msg: string;
                         data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.first-start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desktop_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelDesktopsFirstStartData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktops.first-start-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelDesktopsFirstStartAgainInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["BatchOutcome"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktop-group-host-names.detail": {
+        parameters: {
+            query?: {
+                pattern?: string | null;
+            };
+            header?: never;
+            path: {
+                group_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelDesktopGroupHostNamesDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.desktop-group-host-names.update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelDesktopGroupHostNamesUpdateInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-first-start.detail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelTemplateFirstStartDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.template-first-start.change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CarrelTemplateFirstStartChangeInput"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
                     };
                 };
             };

@@ -1,7 +1,7 @@
 /** Templates, education groups, desktop groups and desktops. */
 import { action, call, file, fill, get, getOne, post, put, remove, withField } from './http'
 import type { Body, Data, Param, Query } from './http'
-import type { DiskBus, Hardware, Limits, Named } from './types'
+import type { DiskBus, Hardware, Limits, Named, StartScript } from './types'
 
 const base = '/api/v1.0/education'
 
@@ -12,6 +12,7 @@ const templatePath = `${base}/template/` as const
 const versionsPath = '/api/v1.0/templates/{template_uuid}/versions'
 const hardwarePath = '/api/v1.0/templates/{template_uuid}/hardware' as const
 const busPath = '/api/v1.0/templates/{template_uuid}/bus-switch' as const
+const startScriptPath = '/api/v1.0/templates/{template_uuid}/first-start'
 type TemplateBody = Body<typeof templatePath, 'post'>
 
 export type TemplateInput = Param<typeof templatePath, 'create'>
@@ -35,6 +36,8 @@ export const templates = {
   removeVersions: (row: Named, versions: number[]) => remove(versionsPath, { versions }, { template_uuid: row.uuid }),
   hardware: (uuid: string) => get(hardwarePath, {}, { template_uuid: uuid }),
   poolCpu: (uuid: string) => get(`${hardwarePath}/pool-cpu`, {}, { template_uuid: uuid }),
+  firstStart: (uuid: string) => get(startScriptPath, {}, { template_uuid: uuid }),
+  setFirstStart: (row: Named, script: StartScript) => put(startScriptPath, script, { template_uuid: row.uuid }),
   changeHardware: (row: Named, hardware: Hardware) => put(hardwarePath, hardware, { template_uuid: row.uuid }),
   beginBusSwitch: (row: Named, to: DiskBus) => post(busPath, { to }, { template_uuid: row.uuid }),
   tryBus: (row: Named, minutes: number) => post(`${busPath}/try`, { minutes }, { template_uuid: row.uuid }),
@@ -63,6 +66,7 @@ export const groups = {
 
 const desktopPath = `${base}/desktop/` as const
 const limitsPath = '/api/v1.0/desktop-groups/{group_uuid}/limits'
+const hostNamesPath = '/api/v1.0/desktop-groups/{group_uuid}/host-names'
 export type Capacity = Data<`${typeof desktopPath}capacity/`>
 export type GroupPower = Extract<Body<typeof desktopPath, 'post'>, { param: { desktops: unknown } }>['action']
 
@@ -76,6 +80,9 @@ export const desktopGroups = {
   edit: (row: Named, value: Body<typeof desktopPath, 'put'>['value']) => put(desktopPath, { ...named(row), value }),
   limits: (uuid: string) => get(limitsPath, {}, { group_uuid: uuid }),
   limit: (row: Named, limits: Limits) => put(limitsPath, limits, { group_uuid: row.uuid }),
+  /** What each desktop gets by a pattern, or by the group's own. */
+  hostNames: (uuid: string, pattern?: string) => get(hostNamesPath, { pattern }, { group_uuid: uuid }),
+  setHostNames: (row: Named, pattern: string) => put(hostNamesPath, { pattern }, { group_uuid: row.uuid }),
   remove: (rows: Named[]) => remove(desktopPath, { desktops: rows.map(named) }),
 }
 
@@ -84,6 +91,7 @@ const instancePath = `${base}/instance/` as const
 const desktopsPath = '/api/v1.0/desktops' as const
 const desktopPathOf = `${desktopsPath}/{desktop_uuid}` as const
 const guestPath = `${desktopPathOf}/guest` as const
+const firstStartPath = `${desktopPathOf}/first-start` as const
 const viewerPath = `${desktopPathOf}/viewer/{kind}` as const
 export type DesktopPower = Extract<Body<typeof desktopsPath, 'post'>, { param: { desktops: unknown } }>['action']
 
@@ -93,6 +101,8 @@ export const desktops = {
   one: (uuid: string) => get(desktopPathOf, {}, { desktop_uuid: uuid }),
   rename: (row: Named, name: string) => put(desktopPathOf, { name }, { desktop_uuid: row.uuid }),
   guest: (uuid: string) => get(guestPath, {}, { desktop_uuid: uuid }),
+  firstStart: (uuid: string) => get(firstStartPath, {}, { desktop_uuid: uuid }),
+  firstStartAgain: (rows: Named[]) => post(`${desktopsPath}/first-start`, { desktops: rows.map(named) }),
   power: (verb: DesktopPower, rows: Named[]) => action(desktopsPath, verb, { desktops: rows.map(named) }),
   /** `spread` is desktops by node address; left out, the server spreads them by free memory. */
   add: (group: Named, count: number, spread?: Record<string, number>) =>

@@ -45,6 +45,12 @@ export type TemplateImage = Row<'/api/v1.0/education/template/image/'>
 export type TemplateVersion = Data<'/api/v1.0/templates/{template_uuid}/versions'>[number]
 /** What the agent in a desktop's guest says of it. */
 export type Guest = Data<'/api/v1.0/desktops/{desktop_uuid}/guest'>
+/** How a desktop's first start with its present system disk went. */
+export type FirstStart = Data<'/api/v1.0/desktops/{desktop_uuid}/first-start'>
+/** What desktops of a template run at their first start. */
+export type StartScript = Data<'/api/v1.0/templates/{template_uuid}/first-start'>
+/** What a desktop of a group gets by a pattern, or why it cannot. */
+export type HostName = Data<'/api/v1.0/desktop-groups/{group_uuid}/host-names'>['desktops'][number]
 /** Of each desktop of a group; 0 is no limit. */
 export type Limits = Data<'/api/v1.0/desktop-groups/{group_uuid}/limits'>
 export type Hardware = Data<'/api/v1.0/templates/{template_uuid}/hardware'>['hardware']

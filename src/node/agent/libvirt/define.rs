@@ -47,20 +47,20 @@ impl Inner {
         let connect = self.connect()?;
         let existing = self.find_domain(spec.uuid)?;
         let published = self.disks.published(spec.owner.template)?;
-        let (version, fresh) = match &existing {
+        let (version, fresh, life) = match &existing {
             Some((domain, metadata)) => {
                 self.require_kept(spec, Some(metadata))?;
                 self.complete_disks(spec, domain, published.as_ref(), call)?;
                 // Of another template's disks.
                 let is_same = |_: &u32| metadata.spec.owner.template == spec.owner.template;
-                (metadata.version.filter(is_same), metadata.fresh)
+                (metadata.version.filter(is_same), metadata.fresh, metadata.life)
             }
             None => {
                 if started {
                     self.require_kept(spec, None)?;
                 }
                 self.make_disks(spec, published.as_ref(), call)?;
-                (version(spec, published.as_ref()), !started && keeps(spec))
+                (version(spec, published.as_ref()), !started && keeps(spec), None)
             }
         };
         let name = match &existing {
@@ -79,7 +79,7 @@ impl Inner {
         let spec = &as_it_stands(spec, known, version, published.as_ref());
         self.require_parts(spec)?;
         let machine_type = self.machine_type(spec, existing.as_ref().map(|(d, m)| (d, m)))?;
-        let stands = Stands { version, fresh, machine_type };
+        let stands = Stands { version, fresh, life, machine_type };
         let rendered = self.render(spec, &name, &virt_type, &stands)?;
         let Some((domain, known)) = existing else {
             define_xml(&connect, &rendered, &spec.owner.name)?;
@@ -201,6 +201,7 @@ impl Inner {
                 nvram: &self.disks.nvram_path(spec).map(text)?,
                 version: stands.version,
                 fresh: stands.fresh,
+                life: stands.life,
                 own_disks: self.qemu_user.get(&connect)?.is_some(),
                 abilities: self.abilities(&connect)?,
             },
@@ -258,14 +259,14 @@ impl Inner {
         domain: &Domain,
         metadata: &Metadata,
         spec: &DomainSpec,
-        (version, fresh): (Option<u32>, bool),
+        (version, fresh, life): (Option<u32>, bool, Option<i64>),
     ) -> Result<()> {
         let connect = self.connect()?;
         let virt_type = self.virt_type.get(&self.link)?;
         let name = domain.name().libvirt("ask for the name of", spec.uuid)?;
         let machine_type = self.machine_type(spec, Some((domain, metadata)))?;
-        let rendered =
-            self.render(spec, &name, &virt_type, &Stands { version, fresh, machine_type })?;
+        let stands = Stands { version, fresh, life, machine_type };
+        let rendered = self.render(spec, &name, &virt_type, &stands)?;
         if rendered.fingerprint == metadata.fingerprint {
             return Ok(());
         }
@@ -301,6 +302,7 @@ pub(super) fn is_made_anew(spec: &DomainSpec) -> bool {
 pub(super) struct Stands {
     version: Option<u32>,
     fresh: bool,
+    life: Option<i64>,
     machine_type: Option<String>,
 }
 

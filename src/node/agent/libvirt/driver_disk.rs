@@ -36,7 +36,12 @@ impl Inner {
             self.hand_over(&spec)?;
         }
         // First what it starts with: after a kill in between a repeated call finds what is left to do.
-        self.redefine(&domain, &metadata, &spec, (metadata.version, metadata.fresh))?;
+        self.redefine(
+            &domain,
+            &metadata,
+            &spec,
+            (metadata.version, metadata.fresh, metadata.life),
+        )?;
         if !self.link.is_simulator() && states::power(&domain)?.has_process() {
             match spec.driver_disk {
                 Some(bus) => self.plug(&domain, &spec, bus)?,

@@ -51,7 +51,12 @@ impl Inner {
         }
         // First what it starts with: after a kill in between a repeated call finds what is left to do.
         let spec = DomainSpec { cds: wanted.cds.clone(), ..metadata.spec.clone() };
-        self.redefine(&domain, &metadata, &spec, (metadata.version, metadata.fresh))?;
+        self.redefine(
+            &domain,
+            &metadata,
+            &spec,
+            (metadata.version, metadata.fresh, metadata.life),
+        )?;
         if runs { self.change_discs(&domain, &spec) } else { Ok(false) }
     }
 

@@ -48,7 +48,7 @@ pub enum Change {
     Undefined,
     Started,
     Stopped,
-    /// Paused, resumed, crashed, an error of a disk.
+    /// Paused, resumed, crashed, an error of a disk, the agent in its guest.
     Other,
 }
 
@@ -94,6 +94,9 @@ type IoError = unsafe extern "C" fn(
     *mut c_void,
 );
 
+type AgentLifecycle =
+    unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, c_int, *mut c_void);
+
 type TrayChange =
     unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *const c_char, c_int, *mut c_void);
 
@@ -117,19 +120,21 @@ impl Subscription {
             close_registered: false,
         };
         subscription.watch_close(sink)?;
-        // SAFETY: libvirt calls back with the signature that belongs to the event's number, which for these three
+        // SAFETY: libvirt calls back with the signature that belongs to the event's number, which for these four
         // numbers is the function's real one; the generic type is only what the C interface takes for all.
-        let (lifecycle, io_error, tray_change) = unsafe {
+        let (lifecycle, io_error, tray_change, agent) = unsafe {
             (
                 std::mem::transmute::<Lifecycle, Generic>(on_lifecycle),
                 std::mem::transmute::<IoError, Generic>(on_io_error),
                 std::mem::transmute::<TrayChange, Generic>(on_tray_change),
+                std::mem::transmute::<AgentLifecycle, Generic>(on_agent_lifecycle),
             )
         };
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_REBOOT, on_reboot, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_IO_ERROR, io_error, sink)?;
         subscription.watch(sys::VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, tray_change, sink)?;
+        subscription.watch(sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, agent, sink)?;
         subscription.watch_networks(sink)?;
         Ok(subscription)
     }
@@ -357,6 +362,22 @@ unsafe extern "C" fn on_tray_change(
     unsafe {
         if let Some(domain) = uuid_of(domain) {
             send(opaque, Signal::TrayOpened { domain });
+        }
+    }
+}
+
+/// An agent in a guest opened its end of the channel, or it closed.
+unsafe extern "C" fn on_agent_lifecycle(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    _state: c_int,
+    _reason: c_int,
+    opaque: *mut c_void,
+) {
+    // SAFETY: as in `on_lifecycle`.
+    unsafe {
+        if let Some(domain) = uuid_of(domain) {
+            send(opaque, Signal::Changed { domain, change: Change::Other });
         }
     }
 }

@@ -38,7 +38,7 @@ impl Hypervisor {
             disk.below = layer.clone();
             inner.hand_over(&metadata.spec)?;
             // Written down at once: after a kill the repeated call finds what was done.
-            let stands = (metadata.version, metadata.fresh);
+            let stands = (metadata.version, metadata.fresh, metadata.life);
             inner.redefine(&domain, &metadata, &spec, stands)?;
             call.progress(frozen.len() as u64, layers.len() as u64);
         }

@@ -33,6 +33,8 @@ pub struct Metadata {
     pub version: Option<u32>,
     /// Never started: what it keeps is empty yet, and may be made again when a loss of power swallowed it.
     pub fresh: bool,
+    /// Unix seconds of the first start of a system disk that is kept; `None` also for what an older release started.
+    pub life: Option<i64>,
     /// QEMU's name of its machine type, with its number; `None` for what a release wrote that did not fix it.
     pub machine_type: Option<String>,
     pub fingerprint: String,
@@ -54,6 +56,8 @@ struct SpecElement {
     version: Option<u32>,
     #[serde(rename = "@fresh")]
     fresh: Option<String>,
+    #[serde(rename = "@life")]
+    life: Option<i64>,
     #[serde(rename = "@machine")]
     machine_type: Option<String>,
     #[serde(rename = "@fingerprint", default)]
@@ -85,9 +89,9 @@ pub fn read(domain: &Domain, which: Which) -> Result<Option<Marked>> {
 /// `object`: the domain's name, for people.
 fn parse(xml: &str, object: &str) -> Marked {
     match quick_xml::de::from_str(xml) {
-        Ok(SpecElement { installation, version, fresh, machine_type, fingerprint, spec }) => {
+        Ok(SpecElement { installation, version, fresh, life, machine_type, fingerprint, spec }) => {
             let (spec, fresh) = (stored::read_spec(&spec, &object), fresh.is_some());
-            let with = |spec| Metadata { spec, version, fresh, machine_type, fingerprint };
+            let with = |spec| Metadata { spec, version, fresh, life, machine_type, fingerprint };
             let metadata = spec.map(with);
             Marked { installation, metadata }
         }

@@ -9,7 +9,7 @@
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   drives.rs driver_disk.rs                             what is plugged in while it runs
 //!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
-//!   guest/          what a guest says of itself by its agent
+//!   guest/          what a guest says of itself by its agent, and does
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   processors.rs   what they have in common
 //!   limits.rs       of disks and cards of what runs
@@ -48,6 +48,7 @@ use self::departures::Departures;
 use self::domains::UsedBefore;
 use self::errors::{Libvirt, optional};
 use self::events::Signal;
+use self::guest::Clocks;
 use self::hardware::MachineTypes;
 use self::limits::TrafficControl;
 use self::memory::Memory;
@@ -133,6 +134,7 @@ struct Inner {
     restoring: Marks,
     known: Known,
     notes: Notes,
+    clocks: Clocks,
     restorer: Restorer,
     memory: Memory,
     guest_memory: guest_memory::Told,
@@ -165,6 +167,7 @@ impl Hypervisor {
         let virt_type = VirtType::new(&config.virt_type, link.is_simulator());
         probe::clean();
         let switching_off = Marks::default();
+        let (clocks, resumed) = Clocks::new();
         let inner = Arc::new(Inner {
             config: config.clone(),
             notes: Notes::start(disks.clone(), switching_off.clone()),
@@ -181,6 +184,7 @@ impl Hypervisor {
             switching_off,
             restoring: Marks::default(),
             known: Known::default(),
+            clocks,
             restorer: Restorer::default(),
             memory: Memory::default(),
             guest_memory: guest_memory::Told::default(),
@@ -190,6 +194,10 @@ impl Hypervisor {
         spawn("libvirt-watcher", {
             let inner = inner.clone();
             move || watcher::run(&inner, &source)
+        });
+        spawn("guest-clocks", {
+            let inner = Arc::downgrade(&inner);
+            move || guest::keep_clocks(&inner, &resumed)
         });
         spawn("libvirt-link", {
             let (inner, signals) = (inner.clone(), signals.clone());

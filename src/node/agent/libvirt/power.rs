@@ -90,7 +90,9 @@ impl Inner {
         }
         self.require_parts(&spec)?;
         self.prepare_firmware(&spec, published.as_ref(), metadata.fresh)?;
-        self.redefine(domain, metadata, &spec, (version, false))?;
+        let begins = metadata.fresh && !define::is_made_anew(&spec);
+        let life = if begins { Some(watcher::now()) } else { metadata.life };
+        self.redefine(domain, metadata, &spec, (version, false, life))?;
         self.disks.remove_former(&spec)?;
         // A saved state of the memory does not belong to new disks. The simulator knows no such state.
         let forget_memory = restores && !self.link.is_simulator();
@@ -152,7 +154,9 @@ impl Inner {
     }
 
     pub(super) fn go_on(&self, domain: &Domain, metadata: &Metadata) -> Result<()> {
-        domain.resume().libvirt("resume", &metadata.spec.owner.name).map(drop)
+        domain.resume().libvirt("resume", &metadata.spec.owner.name)?;
+        self.clocks.set_soon(metadata.spec.uuid);
+        Ok(())
     }
 
     /// Pulls the plug; nothing when it is off.

@@ -7,10 +7,12 @@ use virt::domain::{
 use virt::enumutil::Enum;
 use virt::error::ErrorNumber;
 
+use super::define::is_made_anew;
 use super::errors::{Libvirt, is_code};
-use super::metadata::{self, Marked, Which};
+use super::guest::has_agent;
+use super::metadata::{self, Marked, Metadata, Which};
 use crate::error::Result;
-use crate::node::protocol::{DomainState, PowerState};
+use crate::node::protocol::{DomainState, OwnerKind, PowerState};
 
 /// A domain's state with libvirt's word for how it came to that.
 pub struct Power {
@@ -116,11 +118,16 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         Err(error) if error.kind() == crate::error::Kind::NotFound => return Ok(None),
         power => power?,
     };
-    let (mut started_at, mut next) = (None, None);
+    let (mut started_at, mut next, mut agent) = (None, None, false);
     if power.has_process() {
+        agent = power.state == PowerState::Running && listens(domain, &metadata);
         started_at = metadata::read_started(domain)?;
         next = read(domain, Which::Stored)?.map(|marked| marked.metadata).transpose()?;
     }
+    let life = match is_made_anew(&metadata.spec) {
+        true => started_at,
+        false => metadata.life,
+    };
     let next = &next.as_ref().unwrap_or(&metadata).spec;
     let (name, identity) = (next.owner.name.clone(), next.identity.clone());
     let restore = next.disks.iter().map(|disk| (disk.role, disk.restore)).collect();
@@ -137,8 +144,15 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         identity,
         template,
         limits,
+        agent,
+        life,
         owner: metadata.spec.owner,
     }))
+}
+
+/// Whether the agent of a desktop's guest is there. One that has just ended has none.
+fn listens(domain: &Domain, metadata: &Metadata) -> bool {
+    metadata.spec.owner.kind == OwnerKind::Desktop && has_agent(domain).unwrap_or(false)
 }
 
 /// `None` for a domain that is not Carrel's, or no longer there.

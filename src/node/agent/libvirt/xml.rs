@@ -44,6 +44,8 @@ pub struct Setting<'a> {
     pub version: Option<u32>,
     /// See [`metadata::Metadata::fresh`].
     pub fresh: bool,
+    /// See [`metadata::Metadata::life`].
+    pub life: Option<i64>,
     /// Whether the disks have the owner that QEMU needs, and libvirt is to leave it.
     pub own_disks: bool,
     pub abilities: Abilities,
@@ -135,6 +137,7 @@ struct MetadataView<'a> {
     namespace: &'static str,
     version: Option<u32>,
     fresh: bool,
+    life: Option<i64>,
     json: &'a str,
     fingerprint: String,
 }
@@ -208,6 +211,7 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
             namespace: metadata::SPEC_NAMESPACE,
             version: setting.version,
             fresh: setting.fresh,
+            life: setting.life,
             json,
             fingerprint: String::new(),
         },

@@ -57,6 +57,7 @@ fn setting<'a>(virt_type: &'a str, paths: &'a [String]) -> Setting<'a> {
         nvram: "/s/nvram.fd",
         version: None,
         fresh: false,
+        life: None,
         own_disks: true,
         abilities: ABLE,
     }

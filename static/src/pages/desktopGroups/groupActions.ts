@@ -6,6 +6,7 @@ import {
   Grid,
   Hide,
   Odometer,
+  PriceTag,
   Refresh,
   SwitchButton,
   VideoPlay,
@@ -35,6 +36,7 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
   const { run } = useAction()
   const edit = useDialog<DesktopGroup>()
   const limits = useDialog<DesktopGroup>()
+  const hostNames = useDialog<DesktopGroup>()
 
   const power = (verb: GroupPower, rows: DesktopGroup[]) => run(() => desktopGroups.power(verb, rows))
 
@@ -141,6 +143,15 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
       run: ([group]) => limits.show(group),
     },
     {
+      key: 'host_names',
+      needs: 'desktops.manage',
+      within: room,
+      label: t('hostNames.action'),
+      icon: PriceTag,
+      when: free,
+      run: ([group]) => hostNames.show(group),
+    },
+    {
       key: 'delete',
       needs: 'desktops.manage',
       within: room,
@@ -165,5 +176,5 @@ export function useGroupActions(options: { removed?: () => void } = {}) {
     },
   ])
 
-  return { actions, edit, limits }
+  return { actions, edit, limits, hostNames }
 }

@@ -9,6 +9,7 @@ import {
   EditPen,
   Files,
   FolderChecked,
+  MagicStick,
   Monitor,
   OfficeBuilding,
   Refresh,
@@ -29,7 +30,17 @@ import { templateState } from '@/lib/state'
 import { useOperations } from '@/stores/operations'
 
 export type TemplateDialog =
-  'create' | 'save' | 'copy' | 'properties' | 'images' | 'download' | 'history' | 'hardware' | 'discs' | 'bus'
+  | 'create'
+  | 'save'
+  | 'copy'
+  | 'properties'
+  | 'images'
+  | 'download'
+  | 'history'
+  | 'hardware'
+  | 'discs'
+  | 'bus'
+  | 'firstStart'
 
 const settled = ({ status }: Template) => status !== 'updating'
 /** Something ran in it since the last version, and its machine is no half thing. */
@@ -56,6 +67,7 @@ export function useTemplateActions() {
     hardware: false,
     discs: false,
     bus: false,
+    firstStart: false,
   })
   const subject = shallowRef<Template>()
 
@@ -191,6 +203,14 @@ export function useTemplateActions() {
       icon: Coin,
       when: settled,
       run: ([row]) => open('discs', row),
+    },
+    {
+      key: 'first_start',
+      needs,
+      label: t('firstStart.script'),
+      icon: MagicStick,
+      when: settled,
+      run: ([row]) => open('firstStart', row),
     },
     { key: 'history', label: t('version.history'), icon: Clock, run: ([row]) => open('history', row) },
     { key: 'images', label: t('template.images'), icon: Files, when: settled, run: ([row]) => open('images', row) },

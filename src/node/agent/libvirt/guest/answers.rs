@@ -28,7 +28,7 @@ pub fn returned(answer: &str, limit: usize) -> Option<Value> {
 
 /// A text that says something.
 pub fn text(answer: &Value, field: &str) -> Option<String> {
-    answer.get(field)?.as_str().map(shown).filter(|text| !text.is_empty())
+    answer.get(field)?.as_str().map(line).filter(|text| !text.is_empty())
 }
 
 /// Windows and Linux both have a pretty name; some systems have only the others.
@@ -52,8 +52,8 @@ pub fn nics(answer: Option<Value>) -> Vec<GuestNic> {
         ip_addresses: Vec<Value>,
     }
     let nics = each::<Nic>(answer).map(|nic| GuestNic {
-        name: shown(&nic.name),
-        mac: nic.hardware_address.map(|mac| shown(&mac)),
+        name: line(&nic.name),
+        mac: nic.hardware_address.map(|mac| line(&mac)),
         addresses: nic.ip_addresses.into_iter().filter_map(address).take(MOST).collect(),
     });
     nics.filter(|nic| !nic.addresses.is_empty()).take(MOST).collect()
@@ -85,8 +85,8 @@ pub fn users(answer: Option<Value>) -> Vec<GuestUser> {
         login_time: Option<f64>,
     }
     let users = each::<User>(answer).map(|user| GuestUser {
-        name: shown(&user.user),
-        domain: user.domain.map(|domain| shown(&domain)),
+        name: line(&user.user),
+        domain: user.domain.map(|domain| line(&domain)),
         since: user.login_time.filter(|time| (0.0..4e9).contains(time)).map(|time| time as i64),
     });
     users.filter(|user| !user.name.is_empty()).take(MOST).collect()
@@ -104,8 +104,8 @@ pub fn filesystems(answer: Option<Value>) -> Vec<GuestFilesystem> {
         used_bytes: u64,
     }
     let found = each::<Filesystem>(answer).map(|found| GuestFilesystem {
-        mountpoint: shown(&found.mountpoint),
-        kind: shown(&found.kind),
+        mountpoint: line(&found.mountpoint),
+        kind: line(&found.kind),
         size: found.total_bytes,
         used: found.used_bytes.min(found.total_bytes),
     });
@@ -125,11 +125,16 @@ fn each<T: DeserializeOwned>(answer: Option<Value>) -> impl Iterator<Item = T> {
     list.into_iter().filter_map(|element| serde_json::from_value(element).ok())
 }
 
+/// As it is shown.
+fn line(text: &str) -> String {
+    shown(text, LONGEST)
+}
+
 /// Without what would break a line, and cut.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str, longest: usize) -> String {
     text.chars()
         .filter(|character| !character.is_control())
-        .take(LONGEST)
+        .take(longest)
         .collect::<String>()
         .trim()
         .to_owned()

@@ -1,6 +1,11 @@
 //! Asks the agent in a guest, by its own words: the *QEMU Guest Agent Protocol Reference*, carried by libvirt.
 
 mod answers;
+mod clocks;
+mod programs;
+mod tasks;
+
+pub(super) use clocks::{Clocks, keep_clocks};
 
 use std::time::{Duration, Instant};
 
@@ -105,7 +110,11 @@ impl Agent<'_> {
     }
 
     fn silent(&self) -> Error {
-        Error::busy(AGENT_SILENT).arg("object", self.name)
+        Self::silent_of(self.name)
+    }
+
+    fn silent_of(name: &str) -> Error {
+        Error::busy(AGENT_SILENT).arg("object", name)
     }
 }
 
