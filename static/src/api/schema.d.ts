@@ -4606,6 +4606,11 @@ export interface components {
         VdiBaseImagesUploadInput: {
             name: string;
             os_type: string;
+            /**
+             * Format: uint32
+             * @description Of an OVA with several disks: which, from 1. The one that its machine starts from when it is left out.
+             */
+            disk?: number | null;
         };
         /** @description Gateway and name servers of a network card. */
         VdiComputeNodesListGateView: {
