@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use super::Desktops;
-use super::first_start::{Heard, Sight};
+use super::first_start::sights::{Heard, Sight};
 use super::seat::UNREADABLE;
 use super::store::actual;
 use super::templates::{self, Power};

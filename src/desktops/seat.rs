@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
-use super::first_start::Outcome;
+use super::first_start::start::Outcome;
 use super::group::Stage;
 use super::templates::Power;
 use crate::error::{Error, Fault};

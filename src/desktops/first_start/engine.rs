@@ -2,20 +2,19 @@
 //! in batches, one for each node at a time, and one beside it for guests that did not answer before. Nobody holds a thread while a guest does what it was told.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use super::round::round;
+use super::sights::{Heard, Sight};
 use super::steps::Next;
 use crate::desktops::Desktops;
 use crate::desktops::store::first_starts;
 use crate::error::{Result, logged};
-use crate::node::protocol::{DomainState, PowerState};
 use crate::store::NodeId;
 
 /// Guests of a node that are asked with one call.
@@ -23,59 +22,6 @@ const BATCH: usize = 32;
 
 /// Until a round that failed is tried again.
 const RETRY: Duration = Duration::from_secs(30);
-
-/// What was last heard of a desktop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sight {
-    /// When it was started; `None` when it is off.
-    pub run: Option<i64>,
-    /// See [`DomainState::life`].
-    pub life: Option<i64>,
-    /// Whether the agent in its guest listens.
-    pub agent: bool,
-}
-
-impl From<&DomainState> for Sight {
-    fn from(state: &DomainState) -> Self {
-        if !matches!(state.power, PowerState::Running | PowerState::Paused) {
-            return Self::default();
-        }
-        Self { run: state.started_at, life: state.life, agent: state.agent }
-    }
-}
-
-/// What the task hears.
-#[derive(Debug)]
-pub enum Heard {
-    Seen(Vec<(Uuid, Sight)>),
-    /// Their rows ask for another first start.
-    Again(Vec<Uuid>),
-}
-
-/// The way to the task. Clones are the same.
-#[derive(Clone)]
-pub struct FirstStarts {
-    sender: UnboundedSender<Heard>,
-    /// The other end, until the task begins.
-    unread: Arc<Mutex<Option<UnboundedReceiver<Heard>>>>,
-}
-
-impl FirstStarts {
-    pub fn channel() -> Self {
-        let (sender, receiver) = unbounded_channel();
-        Self { sender, unread: Arc::new(Mutex::new(Some(receiver))) }
-    }
-
-    pub fn tell(&self, heard: Heard) {
-        if self.sender.send(heard).is_err() {
-            tracing::error!("nobody looks after first starts any more");
-        }
-    }
-
-    fn take(&self) -> Option<UnboundedReceiver<Heard>> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
 
 impl Desktops {
     /// Goes on with the first starts that are written down, and begins those of desktops that are seen, until the server

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::sights::Sight;
+use super::start::{FirstStart, Step};
 use super::steps::{self, Move, Next, Plan};
-use super::{FirstStart, Sight, Step};
+
 use crate::desktops::Desktops;
 use crate::desktops::store::first_starts;
 use crate::error::{Fault, Kind, Result};

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::names::{Nameable, Pattern};
-use super::{AGAIN, FirstStart, Outcome, Sight, StartScript, Step};
+use super::sights::Sight;
+use super::start::{AGAIN, FirstStart, Outcome, StartScript, Step};
 use crate::error::{Error, Fault};
 use crate::node::protocol::{
     AGENT_ABSENT, AGENT_REFUSES, AGENT_SILENT, GuestEnd, GuestScript, GuestStep, GuestTold,

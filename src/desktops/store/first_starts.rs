@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::json_uuids;
-use crate::desktops::first_start::{FirstStart, Nameable, Outcome, Plan, StartScript, Step};
+use crate::desktops::first_start::names::Nameable;
+use crate::desktops::first_start::start::{FirstStart, Outcome, StartScript, Step};
+use crate::desktops::first_start::steps::Plan;
 use crate::error::{Error, Result};
 use crate::node::protocol::Shell;
 use crate::store::{NodeId, TemplateId, Topic, Tx, rows};
@@ -70,6 +72,13 @@ fn first_start(row: &Row<'_>) -> Result<FirstStart> {
         is_cut: row.get("is_cut")?,
         fault: rows::json(row, "fault")?,
     })
+}
+
+/// Of a row of desktops.
+pub fn outcome(row: &Row<'_>) -> Result<Option<Outcome>> {
+    let word: Option<String> = row.get("first_start")?;
+    let unknown = |word: &str| Error::internal(format_args!("first start {word} in the database"));
+    word.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()
 }
 
 /// Where these desktops are.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::json_uuids;
-use crate::desktops::first_start::Outcome;
 use crate::desktops::group::Stage;
 use crate::desktops::seat::{ASKED, CUTTING, Desktop, STOPPING, SeatStatus};
 use crate::desktops::templates::Power;
@@ -404,15 +403,9 @@ fn desktop(row: &Row<'_>) -> Result<Desktop> {
         former_template: row.get("former_template")?,
         restores_system: row.get("sys_restore")?,
         spice: super::spice(row)?,
-        first_start: first_start(row)?,
+        first_start: super::first_starts::outcome(row)?,
         work: None,
     })
-}
-
-fn first_start(row: &Row<'_>) -> Result<Option<Outcome>> {
-    let word: Option<String> = row.get("first_start")?;
-    let unknown = |word: &str| Error::internal(format_args!("first start {word} in the database"));
-    word.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()
 }
 
 /// Everything about a desktop that its domain is made of.

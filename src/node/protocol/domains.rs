@@ -49,6 +49,13 @@ pub struct DomainSpec {
     pub limits: Limits,
 }
 
+impl DomainSpec {
+    /// Whether its system is made anew at every start.
+    pub fn is_made_anew(&self) -> bool {
+        self.disks.iter().any(|disk| disk.role == DiskRole::System && disk.restore)
+    }
+}
+
 /// Which desktop of which group it is. With its name that stands in the guest's SMBIOS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::{files, firmware};
 use crate::node::protocol::{
-    CdSpec, DiskRole, DiskSpec, DomainSpec, Event, ItemResult, LayerRef, OwnerKind, TemplateLayers,
+    CdSpec, DiskSpec, DomainSpec, Event, ItemResult, LayerRef, OwnerKind, TemplateLayers,
 };
 
 impl Hypervisor {
@@ -283,7 +283,7 @@ fn as_it_stands(
     published: Option<&TemplateLayers>,
 ) -> DomainSpec {
     let mut spec = spec.clone();
-    if version.is_some() && is_made_anew(&spec) {
+    if version.is_some() && spec.is_made_anew() {
         let hardware = match known {
             Some(known) => Some(&known.spec.hardware),
             None => published.map(|published| &published.hardware),
@@ -291,11 +291,6 @@ fn as_it_stands(
         spec.hardware = hardware.unwrap_or(&spec.hardware).clone();
     }
     spec
-}
-
-/// Whether its system is made anew at every start.
-pub(super) fn is_made_anew(spec: &DomainSpec) -> bool {
-    spec.disks.iter().any(|disk| disk.role == DiskRole::System && disk.restore)
 }
 
 /// What a domain is besides its spec.

@@ -8,7 +8,7 @@
 
 use uuid::Uuid;
 
-use super::{Hypervisor, Inner, define, states, tpm};
+use super::{Hypervisor, Inner, states, tpm};
 use crate::error::{Error, Result};
 use crate::node::agent::{files, firmware};
 use crate::node::protocol::{DomainSpec, FirmwareState, OwnerKind, StateFile, TemplateLayers};
@@ -52,7 +52,7 @@ impl Inner {
         // Keys of secure boot are in the variables: those of one firmware are not those of another.
         let is_same = |published: &&TemplateLayers| published.hardware.firmware == firmware;
         let state = published.filter(is_same).map(|published| &published.state);
-        let begin = Begin { spec, anew: define::is_made_anew(spec), fresh };
+        let begin = Begin { spec, anew: spec.is_made_anew(), fresh };
         if firmware.is_uefi() {
             begin.nvram(self, state.and_then(|state| state.nvram.as_ref()))?;
         }

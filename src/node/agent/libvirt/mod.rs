@@ -9,6 +9,7 @@
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   drives.rs driver_disk.rs                             what is plugged in while it runs
 //!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
+//!   agent_channel.rs                                     whether an agent in a guest listens
 //!   guest/          what a guest says of itself by its agent, and does
 //!   xml.rs hardware.rs metadata.rs states.rs errors.rs   to libvirt's words and back
 //!   processors.rs   what they have in common
@@ -65,6 +66,7 @@ use crate::node::agent::events::EventSink;
 use crate::node::protocol::{AgentConfig, Event};
 
 mod abilities;
+mod agent_channel;
 mod batch;
 mod checks;
 mod claims;

@@ -84,13 +84,13 @@ impl Inner {
         let mut spec = spec.clone();
         if let Some(published) = &published
             && version.is_some()
-            && define::is_made_anew(&spec)
+            && spec.is_made_anew()
         {
             spec.hardware = published.hardware.clone();
         }
         self.require_parts(&spec)?;
         self.prepare_firmware(&spec, published.as_ref(), metadata.fresh)?;
-        let begins = metadata.fresh && !define::is_made_anew(&spec);
+        let begins = metadata.fresh && !spec.is_made_anew();
         let life = if begins { Some(watcher::now()) } else { metadata.life };
         self.redefine(domain, metadata, &spec, (version, false, life))?;
         self.disks.remove_former(&spec)?;

@@ -7,9 +7,8 @@ use virt::domain::{
 use virt::enumutil::Enum;
 use virt::error::ErrorNumber;
 
-use super::define::is_made_anew;
+use super::agent_channel::has_agent;
 use super::errors::{Libvirt, is_code};
-use super::guest::has_agent;
 use super::metadata::{self, Marked, Metadata, Which};
 use crate::error::Result;
 use crate::node::protocol::{DomainState, OwnerKind, PowerState};
@@ -124,7 +123,7 @@ pub fn state(domain: &Domain, marked: Marked) -> Result<Option<DomainState>> {
         started_at = metadata::read_started(domain)?;
         next = read(domain, Which::Stored)?.map(|marked| marked.metadata).transpose()?;
     }
-    let life = match is_made_anew(&metadata.spec) {
+    let life = match metadata.spec.is_made_anew() {
         true => started_at,
         false => metadata.life,
     };

@@ -14,10 +14,10 @@ use uuid::Uuid;
 use virt::domain::Domain;
 use virt::sys;
 
+use super::agent_channel::has_agent;
 use super::claims::Mark;
 use super::departures::{Departure, Watching};
 use super::errors::Libvirt;
-use super::guest::has_agent;
 use super::states::{self, says_not_running};
 use super::{Inner, batch};
 use crate::error::{Error, Kind, Result};

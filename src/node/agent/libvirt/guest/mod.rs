@@ -15,14 +15,11 @@ use virt::domain::Domain;
 use virt::error::{Error as Cause, ErrorNumber};
 
 use super::Hypervisor;
-use super::errors::{Libvirt, is_code};
+use super::agent_channel::has_agent;
+use super::errors::is_code;
 use super::states::says_not_running;
 use crate::error::{Error, Result};
 use crate::node::protocol::{AGENT_ABSENT, AGENT_SILENT, GuestFacts};
-
-/// The channel of a guest agent, and what libvirt says of it while an agent has its end open.
-pub(super) const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
-const CONNECTED: &str = "state='connected'";
 
 /// Seconds that an agent gets for one answer.
 const ANSWER: i32 = 5;
@@ -46,19 +43,6 @@ impl Hypervisor {
         }
         facts(&Agent { domain: &domain, name, end: Instant::now() + ALL_ANSWERS })
     }
-}
-
-/// Whether an agent in the guest has its end of the channel open.
-pub(super) fn has_agent(domain: &Domain) -> Result<bool> {
-    let xml = domain.xml_desc(0).libvirt("read the definition of", "a domain")?;
-    Ok(says_connected(&xml))
-}
-
-/// The name is also the end of the path of the channel's socket.
-fn says_connected(definition: &str) -> bool {
-    let mut rests =
-        definition.split(AGENT_CHANNEL).skip(1).filter_map(|rest| rest.split("/>").next());
-    rests.any(|rest| rest.contains(CONNECTED))
 }
 
 /// The first answer tells whether anybody is there; of the others each may fail for itself.
@@ -124,25 +108,4 @@ fn says_silent(cause: &Cause) -> bool {
     [AgentUnresponsive, AgentUnsynced, AgentCommandTimeout, OperationTimeout]
         .into_iter()
         .any(|number| is_code(cause, number))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::says_connected;
-
-    #[test]
-    fn an_agent_is_there_when_its_channel_says_so() {
-        let channel = |state: &str| {
-            format!(
-                "<channel type='unix'><source mode='bind' path='/run/org.qemu.guest_agent.0'/>\
-                 <target type='virtio' name='org.qemu.guest_agent.0'{state}/></channel>\
-                 <channel><target name='other' state='connected'/></channel>"
-            )
-        };
-        assert!(says_connected(&channel(" state='connected'")));
-        assert!(
-            !says_connected(&channel(" state='disconnected'")) && !says_connected(&channel(""))
-        );
-        assert!(!says_connected("<domain/>"));
-    }
 }

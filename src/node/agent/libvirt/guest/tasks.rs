@@ -13,9 +13,10 @@ use virt::domain::Domain;
 use virt::error::Error as Cause;
 
 use super::programs::{self, Program};
-use super::{ANSWER, ANSWER_LIMIT, Agent, answers, has_agent, says_not_running, says_silent};
+use super::{ANSWER, ANSWER_LIMIT, Agent, answers, says_not_running, says_silent};
 use crate::error::{Error, Fault, Result};
 use crate::node::agent::call::Call;
+use crate::node::agent::libvirt::agent_channel::has_agent;
 use crate::node::agent::libvirt::{Hypervisor, Inner, batch, metadata, watcher};
 use crate::node::protocol::{
     AGENT_ABSENT, AGENT_REFUSES, GuestEnd, GuestStep, GuestTask, GuestTold, RUN_OVER, SCRIPT_OUTPUT,

@@ -1,0 +1,62 @@
+//! What is heard of desktops, and its way to the task that looks after first starts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use uuid::Uuid;
+
+use crate::node::protocol::{DomainState, PowerState};
+
+/// What was last heard of a desktop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// When it was started; `None` when it is off.
+    pub run: Option<i64>,
+    /// See [`DomainState::life`].
+    pub life: Option<i64>,
+    /// Whether the agent in its guest listens.
+    pub agent: bool,
+}
+
+impl From<&DomainState> for Sight {
+    fn from(state: &DomainState) -> Self {
+        if !matches!(state.power, PowerState::Running | PowerState::Paused) {
+            return Self::default();
+        }
+        Self { run: state.started_at, life: state.life, agent: state.agent }
+    }
+}
+
+/// What the task hears.
+#[derive(Debug)]
+pub enum Heard {
+    Seen(Vec<(Uuid, Sight)>),
+    /// Their rows ask for another first start.
+    Again(Vec<Uuid>),
+}
+
+/// The way to the task. Clones are the same.
+#[derive(Clone)]
+pub struct FirstStarts {
+    sender: UnboundedSender<Heard>,
+    /// The other end, until the task begins.
+    unread: Arc<Mutex<Option<UnboundedReceiver<Heard>>>>,
+}
+
+impl FirstStarts {
+    pub fn channel() -> Self {
+        let (sender, receiver) = unbounded_channel();
+        Self { sender, unread: Arc::new(Mutex::new(Some(receiver))) }
+    }
+
+    pub fn tell(&self, heard: Heard) {
+        if self.sender.send(heard).is_err() {
+            tracing::error!("nobody looks after first starts any more");
+        }
+    }
+
+    /// For the task, once.
+    pub fn take(&self) -> Option<UnboundedReceiver<Heard>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
