@@ -126,7 +126,7 @@ fn it_is_asked_for_again_only_where_something_can_hear_it() {
     let first = rows()[0]["uuid"].as_str().expect("a uuid").to_owned();
     let again = |uuid: &str, name: &str| {
         let body = json!({"desktops": [{"uuid": uuid, "name": name}]});
-        admin.post(&format!("{DESKTOPS}/first-start")).json(&body).send()
+        admin.post("/api/v1.0/first-starts").json(&body).send()
     };
     let view = || admin.get(&format!("{DESKTOPS}/{first}/first-start")).send().data();
     let none = json!({
@@ -147,11 +147,7 @@ fn it_is_asked_for_again_only_where_something_can_hear_it() {
     assert_eq!(room.group(&group)["first_start_failed_count"], 0);
     let unknown = admin.get(&format!("{DESKTOPS}/{NOTHING}/first-start")).send();
     refused(&unknown, 404, "desktop-unknown");
-    admin
-        .post(&format!("{DESKTOPS}/first-start"))
-        .json(&json!({"desktops": []}))
-        .send()
-        .expect_status(400);
+    admin.post("/api/v1.0/first-starts").json(&json!({"desktops": []})).send().expect_status(400);
     // What was not begun is nothing any more when the desktop is off.
     room.site.done(admin.action(
         crate::room::DESKTOPS,

@@ -174,7 +174,7 @@ fn rows_of(caller: &Client, school: &School, class: &Class) -> Vec<(&'static str
         ("carrel.desktops.start", any("start")),
         (
             "carrel.desktops.first-start-again",
-            caller.post(&format!("{ALL_DESKTOPS}/first-start")).json(&class.desktops()),
+            caller.post("/api/v1.0/first-starts").json(&class.desktops()),
         ),
         ("vdi.edu-desktops.update", caller.put(DESKTOPS).json(&values(json!({"order_num": 3})))),
         ("vdi.edu-groups.update", caller.put(GROUPS).json(&terminal)),

@@ -122,7 +122,7 @@ fn first_start_ends(admin: &Client, desktop: &Value) -> Value {
 
 fn again(admin: &Client, desktop: &Value) {
     let one = json!({"uuid": desktop["uuid"], "name": desktop["name"]});
-    admin.post("/api/v1.0/desktops/first-start").json(&json!({"desktops": [one]})).send().data();
+    admin.post("/api/v1.0/first-starts").json(&json!({"desktops": [one]})).send().data();
 }
 
 /// What became of the first starts of guests that are up, an honest one and others.

@@ -18,7 +18,7 @@ use crate::identity::Permission;
 use crate::node::protocol::Shell;
 
 const OF_DESKTOP: &str = "/api/v1.0/desktops/{desktop_uuid}/first-start";
-const AGAIN: &str = "/api/v1.0/desktops/first-start";
+const AGAIN: &str = "/api/v1.0/first-starts";
 const HOST_NAMES: &str = "/api/v1.0/desktop-groups/{group_uuid}/host-names";
 const SCRIPT: &str = "/api/v1.0/templates/{template_uuid}/first-start";
 const MODULE: &str = "education";

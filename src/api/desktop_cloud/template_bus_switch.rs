@@ -1,15 +1,14 @@
 //! A template's machine goes over to another disk bus, for the console: begun, tried, confirmed and undone.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::templates::MODULE;
 use crate::api::call::Call;
 use crate::api::endpoint::{Endpoint, Undeclared, delete, post};
 use crate::api::input::NoInput;
-use crate::api::{App, time, words};
-use crate::desktops::templates::BusSwitch;
+use crate::api::{App, words};
 use crate::error::Result;
 use crate::identity::Permission;
 use crate::node::protocol::DiskBus;
@@ -36,32 +35,6 @@ pub fn endpoints() -> Vec<Endpoint> {
         changes(delete("carrel.template-bus-switch.undo", PATH, undo), "log-template-bus-undo")
             .summary("Put a template's machine back on the bus that it had, and take the small disk away"),
     ]
-}
-
-/// A template's machine on its way to another disk bus.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "BusSwitch")]
-pub struct BusSwitchView {
-    /// preparing: a small disk is on the new bus; trying: all disks are, and nobody has said yet that the system came up
-    #[schemars(with = "words::BusSwitchPhase")]
-    phase: &'static str,
-    #[schemars(with = "words::DiskBus")]
-    from: &'static str,
-    #[schemars(with = "words::DiskBus")]
-    to: &'static str,
-    /// What was not confirmed by then is undone.
-    deadline: String,
-}
-
-impl BusSwitchView {
-    pub fn of(switch: &BusSwitch) -> Self {
-        Self {
-            phase: switch.phase.word(),
-            from: switch.from.word(),
-            to: switch.to.word(),
-            deadline: time::text(switch.deadline),
-        }
-    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

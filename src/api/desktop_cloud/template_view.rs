@@ -6,12 +6,12 @@ use serde_json::Number;
 use uuid::Uuid;
 
 use super::base_images::gigabytes;
-use super::template_bus_switch::BusSwitchView;
 use crate::api::call::Call;
 use crate::api::{App, time, words};
 use crate::desktops::UNREADABLE;
 use crate::desktops::templates::{
-    Disc, NodeImages, Power, TemplateDisk, TemplateLine, TemplateState, VersionCopy, device_name,
+    BusSwitch, Disc, NodeImages, Power, TemplateDisk, TemplateLine, TemplateState, VersionCopy,
+    device_name,
 };
 use crate::error::{Error, Fault};
 use crate::images::os_type;
@@ -309,5 +309,31 @@ impl NodeView {
         };
         let storages = copies.into_iter().map(storage).collect();
         Self { name: node.name, uuid: node.uuid, ip: node.ip, storages }
+    }
+}
+
+/// A template's machine on its way to another disk bus.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BusSwitch")]
+pub struct BusSwitchView {
+    /// preparing: a small disk is on the new bus; trying: all disks are, and nobody has said yet that the system came up
+    #[schemars(with = "words::BusSwitchPhase")]
+    phase: &'static str,
+    #[schemars(with = "words::DiskBus")]
+    from: &'static str,
+    #[schemars(with = "words::DiskBus")]
+    to: &'static str,
+    /// What was not confirmed by then is undone.
+    deadline: String,
+}
+
+impl BusSwitchView {
+    pub fn of(switch: &BusSwitch) -> Self {
+        Self {
+            phase: switch.phase.word(),
+            from: switch.from.word(),
+            to: switch.to.word(),
+            deadline: time::text(switch.deadline),
+        }
     }
 }

@@ -48,7 +48,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-pub use bus_switch::{BusSwitch, Phase as BusSwitchPhase};
+pub use bus_switch::state::{BusSwitch, Phase as BusSwitchPhase};
 pub use change::{Change, DiskChange};
 pub use create::{CopyTemplate, NewDisk, NewSystem, NewTemplate};
 pub use export::Download;

@@ -44,8 +44,6 @@ const PRIVATE: u32 = 0o700;
 
 /// Name of the file with the variables of a domain's UEFI.
 pub const NVRAM: &str = "nvram.fd";
-/// Name of the small disk that makes a domain's system load a driver.
-const DRIVER_DISK: &str = "drivers.raw";
 /// How a mark ends that says that the disk of this name is to go.
 pub const FORMER: &str = ".former";
 
@@ -330,7 +328,7 @@ impl Storage {
     }
 
     pub fn driver_disk(&self, domain: Uuid) -> PathBuf {
-        self.domain_dir(domain).join(DRIVER_DISK)
+        self.domain_dir(domain).join("drivers.raw")
     }
 
     /// What was set aside, by the time of each restored backup.

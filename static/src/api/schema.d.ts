@@ -750,7 +750,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1.0/desktops/first-start": {
+    "/api/v1.0/first-starts": {
         parameters: {
             query?: never;
             header?: never;

@@ -102,7 +102,7 @@ export const desktops = {
   rename: (row: Named, name: string) => put(desktopPathOf, { name }, { desktop_uuid: row.uuid }),
   guest: (uuid: string) => get(guestPath, {}, { desktop_uuid: uuid }),
   firstStart: (uuid: string) => get(firstStartPath, {}, { desktop_uuid: uuid }),
-  firstStartAgain: (rows: Named[]) => post(`${desktopsPath}/first-start`, { desktops: rows.map(named) }),
+  firstStartAgain: (rows: Named[]) => post('/api/v1.0/first-starts', { desktops: rows.map(named) }),
   power: (verb: DesktopPower, rows: Named[]) => action(desktopsPath, verb, { desktops: rows.map(named) }),
   /** `spread` is desktops by node address; left out, the server spreads them by free memory. */
   add: (group: Named, count: number, spread?: Record<string, number>) =>

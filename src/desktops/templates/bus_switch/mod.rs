@@ -13,6 +13,7 @@
 //! the template's row is always what its machine is defined with: `try` writes the row and defines, `undo` defines and
 //! writes the row, and both may run twice. A version cannot be saved in between: nobody knows yet whether it starts.
 
+pub(super) mod state;
 mod steps;
 mod watch;
 
@@ -27,53 +28,13 @@ use crate::node::protocol::DiskBus;
 use crate::operations::{Actor, NewOperation, SubmittedOperation};
 use crate::store::{Tx, now};
 
+use state::{BusSwitch, Phase};
 pub(super) use steps::register;
 
 /// Seconds that the small disk stays when nobody goes on: a week.
 const PREPARING: i64 = 7 * 86_400;
 /// Minutes that a system may be given to come up: a day.
 pub const MINUTES_MOST: u32 = 24 * 60;
-
-/// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Phase {
-    /// The small disk is there.
-    Preparing,
-    /// All disks are on the new bus.
-    Trying,
-}
-
-impl Phase {
-    pub const ALL: &'static [Self] = &[Self::Preparing, Self::Trying];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Preparing => "preparing",
-            Self::Trying => "trying",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|phase| phase.word() == word)
-    }
-}
-
-/// A switch that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BusSwitch {
-    pub phase: Phase,
-    pub from: DiskBus,
-    pub to: DiskBus,
-    /// Unix seconds: what was not confirmed by then is undone.
-    pub deadline: i64,
-}
-
-impl BusSwitch {
-    /// On which bus the machine has the small disk: behind the move the system's own disk does what it was for.
-    pub fn driver_disk(&self) -> Option<DiskBus> {
-        (self.phase == Phase::Preparing).then_some(self.to)
-    }
-}
 
 /// Who ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Args, BusSwitch, By, Phase};
+use super::state::{BusSwitch, Phase};
+use super::{Args, By};
 use crate::desktops::machines::Settling;
 use crate::desktops::templates::machine::{all_done, watched};
 use crate::desktops::templates::{Template, TemplateState, Templates, store};

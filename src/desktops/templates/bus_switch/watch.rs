@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{BusSwitch, By, Phase};
+use super::By;
+use super::state::{BusSwitch, Phase};
 use crate::desktops::templates::{Template, Templates, store};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Duty, FIRST_CONNECTION};

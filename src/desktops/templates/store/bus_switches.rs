@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::find;
-use crate::desktops::templates::bus_switch::{BusSwitch, Phase};
+use crate::desktops::templates::bus_switch::state::{BusSwitch, Phase};
 use crate::desktops::templates::template::Template;
 use crate::error::Result;
 use crate::node::protocol::DiskBus;

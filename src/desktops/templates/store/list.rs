@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::bus_switches_of;
 use super::discs::{Disc, discs_of};
 use super::{disk_of, template};
-use crate::desktops::templates::bus_switch::BusSwitch;
+use crate::desktops::templates::bus_switch::state::BusSwitch;
 use crate::desktops::templates::template::{Template, TemplateDisk};
 use crate::error::{Fault, Result};
 use crate::images::{self, CopyState};
