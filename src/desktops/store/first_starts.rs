@@ -54,13 +54,11 @@ pub fn plans(conn: &Connection, desktops: &[Uuid]) -> Result<HashMap<Uuid, Plan>
 }
 
 fn first_start(row: &Row<'_>) -> Result<FirstStart> {
-    let (state, step): (String, String) = (row.get("state")?, row.get("step")?);
-    let unknown = |word: &str| Error::internal(format_args!("first start {word} in the database"));
     Ok(FirstStart {
         life: row.get("life")?,
         run: row.get("run")?,
-        state: Outcome::parse(&state).ok_or_else(|| unknown(&state))?,
-        step: Step::parse(&step).ok_or_else(|| unknown(&step))?,
+        state: rows::word(row, "state", Outcome::parse)?,
+        step: rows::word(row, "step", Step::parse)?,
         pid: row.get("pid")?,
         restarts: row.get("restarts")?,
         began_at: row.get("began_at")?,
@@ -76,9 +74,8 @@ fn first_start(row: &Row<'_>) -> Result<FirstStart> {
 
 /// Of a row of desktops.
 pub fn outcome(row: &Row<'_>) -> Result<Option<Outcome>> {
-    let word: Option<String> = row.get("first_start")?;
-    let unknown = |word: &str| Error::internal(format_args!("first start {word} in the database"));
-    word.map(|word| Outcome::parse(&word).ok_or_else(|| unknown(&word))).transpose()
+    let had: Option<String> = row.get("first_start")?;
+    Ok(had.map(|_| rows::word(row, "first_start", Outcome::parse)).transpose()?)
 }
 
 /// Where these desktops are.
@@ -186,10 +183,8 @@ pub fn copy_script(tx: &Tx<'_>, from: TemplateId, to: TemplateId) -> Result<()> 
 }
 
 fn script_of(row: &Row<'_>) -> Result<StartScript> {
-    let shell: String = row.get("first_start_shell")?;
     Ok(StartScript {
-        shell: Shell::parse(&shell)
-            .ok_or_else(|| Error::internal(format_args!("shell {shell} in the database")))?,
+        shell: rows::word(row, "first_start_shell", Shell::parse)?,
         text: row.get("first_start_script")?,
         minutes: row.get("first_start_minutes")?,
     })

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
-use uuid::Uuid;
 
-use super::find;
+use super::template;
 use crate::desktops::templates::bus_switch::state::{BusSwitch, Phase};
 use crate::desktops::templates::template::Template;
 use crate::error::Result;
@@ -34,12 +33,11 @@ pub fn bus_switches_of(conn: &Connection, ids: &str) -> Result<HashMap<TemplateI
 /// Those of a node, with their templates.
 pub fn bus_switches_on(conn: &Connection, node: NodeId) -> Result<Vec<(Template, BusSwitch)>> {
     let sql = format!(
-        "SELECT t.uuid, {COLUMNS} FROM bus_switches b JOIN templates t ON t.id = b.template_id \
-         WHERE t.node_id = ?1 ORDER BY t.id"
+        "SELECT {}, {COLUMNS} FROM bus_switches b JOIN templates t ON t.id = b.template_id \
+         WHERE t.node_id = ?1 ORDER BY t.id",
+        super::COLUMNS
     );
-    let found: Vec<(Uuid, BusSwitch)> =
-        rows::all(conn, &sql, [node], |row| Ok((rows::uuid(row, "uuid")?, read(row)?)))?;
-    found.into_iter().map(|(uuid, switch)| Ok((find(conn, uuid)?, switch))).collect()
+    rows::all(conn, &sql, [node], |row| Ok((template(row)?, read(row)?)))
 }
 
 pub fn insert_bus_switch(tx: &Tx<'_>, template: TemplateId, switch: &BusSwitch) -> Result<()> {

@@ -1,25 +1,15 @@
 //! The CD drives of a domain: what is in them, and what shall be.
 
-use serde::Deserialize;
 use uuid::Uuid;
 use virt::domain::Domain;
 use virt::sys;
 
+use super::devices::Devices;
 use super::errors::Libvirt;
 use super::metadata::{self, Metadata, Which};
 use super::{Hypervisor, Inner, hardware, states, xml};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::node::protocol::{CdSpec, DomainSpec, OwnerKind};
-
-/// A drive of a running domain.
-#[derive(Debug, PartialEq, Eq)]
-struct Drive {
-    /// Its name in the domain, such as `sda`.
-    target: String,
-    /// Path of what is in it.
-    path: Option<String>,
-    is_open: bool,
-}
 
 impl Hypervisor {
     /// Puts into a domain's CD drives what the spec says: in its definition, and at once when it runs. A disc that the
@@ -61,7 +51,7 @@ impl Inner {
     }
 
     fn require_drives(&self, domain: &Domain, wanted: &DomainSpec) -> Result<()> {
-        let there = drives(domain)?.len();
+        let there = Devices::of(domain)?.drives().count();
         if wanted.cds.iter().skip(there).all(|cd| cd.iso.is_none()) {
             return Ok(());
         }
@@ -71,7 +61,7 @@ impl Inner {
     /// Whether a guest had one locked.
     fn change_discs(&self, domain: &Domain, spec: &DomainSpec) -> Result<bool> {
         let mut was_locked = false;
-        for (drive, cd) in drives(domain)?.into_iter().zip(&spec.cds) {
+        for (drive, cd) in Devices::of(domain)?.drives().zip(&spec.cds) {
             let path = match &cd.iso {
                 Some(iso) => Some(self.disks.layer_path(iso)?.to_string_lossy().into_owned()),
                 None => None,
@@ -95,7 +85,7 @@ impl Inner {
         let running = self.connect()?.list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE);
         for domain in running.libvirt("list the domains of", "libvirt")? {
             let Some(Metadata { spec, .. }) = self.template_of(&domain)? else { continue };
-            let opened = (0..).zip(drives(&domain)?);
+            let opened = (0..).zip(Devices::of(&domain)?.drives());
             let opened = opened.filter(|(_, drive)| drive.is_open && drive.path.is_some());
             ejected.extend(opened.map(|(place, _)| (spec.uuid, place)));
         }
@@ -133,73 +123,5 @@ fn change_disc(domain: &Domain, xml: &str, name: &str) -> Result<bool> {
                 .libvirt("change the disc of", name)?;
             Ok(true)
         }
-    }
-}
-
-/// The CD drives of a running domain, in order.
-fn drives(domain: &Domain) -> Result<Vec<Drive>> {
-    let name = domain.name().unwrap_or_default();
-    let text = domain.xml_desc(sys::VIR_DOMAIN_NONE).libvirt("read the definition of", name)?;
-    parse(&text)
-}
-
-fn parse(text: &str) -> Result<Vec<Drive>> {
-    #[derive(Deserialize)]
-    struct Definition {
-        devices: Devices,
-    }
-    #[derive(Deserialize)]
-    struct Devices {
-        #[serde(default)]
-        disk: Vec<Disk>,
-    }
-    #[derive(Deserialize)]
-    struct Disk {
-        #[serde(rename = "@device")]
-        device: Option<String>,
-        source: Option<Source>,
-        target: Target,
-    }
-    #[derive(Deserialize)]
-    struct Source {
-        #[serde(rename = "@file")]
-        file: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Target {
-        #[serde(rename = "@dev")]
-        dev: String,
-        #[serde(rename = "@tray")]
-        tray: Option<String>,
-    }
-    let Definition { devices } = quick_xml::de::from_str(text).context("read a definition")?;
-    let cds = devices.disk.into_iter().filter(|disk| disk.device.as_deref() == Some("cdrom"));
-    let drive = |disk: Disk| Drive {
-        target: disk.target.dev,
-        path: disk.source.and_then(|source| source.file),
-        is_open: disk.target.tray.as_deref() == Some("open"),
-    };
-    Ok(cds.map(drive).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drives_are_read_out_of_a_running_domain() {
-        let text = "<domain><devices><emulator>/q</emulator>\
-             <disk type='file' device='disk'><source file='/d'/><target dev='vda' bus='virtio'/></disk>\
-             <disk type='file' device='cdrom'><source file='/a.iso' index='2'/><backingStore/>\
-             <target dev='sda' bus='sata' tray='open'/><readonly/></disk>\
-             <disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>\
-             <interface type='network'/></devices></domain>";
-        let drive = |target: &str, path: Option<&str>, is_open| Drive {
-            target: target.to_owned(),
-            path: path.map(str::to_owned),
-            is_open,
-        };
-        let wanted = [drive("sda", Some("/a.iso"), true), drive("sdb", None, false)];
-        assert_eq!(parse(text).expect("read"), wanted);
     }
 }

@@ -7,7 +7,7 @@
 //!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
 //!   firmware_state.rs tpm.rs                             what firmware keeps besides the disks
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
-//!   drives.rs driver_disk.rs                             what is plugged in while it runs
+//!   drives.rs driver_disk.rs devices.rs                  what is plugged in while it runs
 //!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
 //!   agent_channel.rs                                     whether an agent in a guest listens
 //!   guest/          what a guest says of itself by its agent, and does
@@ -75,6 +75,7 @@ mod console;
 mod define;
 mod departures;
 mod device;
+mod devices;
 mod domains;
 mod driver_disk;
 mod drives;

@@ -6,6 +6,7 @@
 mod manifest;
 mod ovf;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -64,10 +65,11 @@ pub(super) fn take_disk(
     call: &Call,
 ) -> Result<Option<PathBuf>> {
     let Some(ova) = open(upload)? else { return Ok(None) };
-    let descriptor = ova.descriptor()?;
+    let mut sums = ova.sums()?;
+    let descriptor = ova.descriptor(&mut sums)?;
     let disk = chosen(&descriptor, number)?;
     let member = ova.member(disk)?;
-    let sum = ova.sums()?.remove(disk);
+    let sum = sums.remove(disk);
     storage.require_room(member.size)?;
     let temporary = storage.temporary();
     let taken = ova.copy(member, &temporary, sum, call);
@@ -90,12 +92,12 @@ fn chosen(descriptor: &Descriptor, number: Option<u32>) -> Result<&str> {
 }
 
 impl Ova {
-    fn descriptor(&self) -> Result<Descriptor> {
+    fn descriptor(&self, sums: &mut HashMap<String, Sum>) -> Result<Descriptor> {
         let mut found = self.members.iter().filter(|member| member.name.ends_with(".ovf"));
         match (found.next(), found.next()) {
             (Some(one), None) => {
                 let text = self.text(one)?;
-                if let Some(sum) = self.sums()?.remove(&one.name) {
+                if let Some(sum) = sums.remove(&one.name) {
                     sum.of(text.as_bytes()).require(&one.name)?;
                 }
                 ovf::parse(&text)
@@ -104,10 +106,10 @@ impl Ova {
         }
     }
 
-    fn sums(&self) -> Result<std::collections::HashMap<String, Sum>> {
+    fn sums(&self) -> Result<HashMap<String, Sum>> {
         match self.members.iter().find(|member| member.name.ends_with(".mf")) {
             Some(manifest) => Ok(manifest::parse(&self.text(manifest)?)),
-            None => Ok(std::collections::HashMap::new()),
+            None => Ok(HashMap::new()),
         }
     }
 
