@@ -35,6 +35,20 @@ test('no key stands twice: the second would take the place of the first', () => 
     expect(text.match(/^\s*"/gm)?.length).toBe(count(tree))
 })
 
+test('whatever is asked for by its key is there', () => {
+  const sources: Record<string, string> = import.meta.glob(['../**/*.{vue,ts}', '!../**/*.test.ts'], {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  })
+  const known = new Set(leaves(en).map(([key]) => key))
+  const asked = Object.entries(sources).flatMap(([file, text]) =>
+    [...text.matchAll(/(?<![\w.])\$?t\(\s*'([\w.-]+)'/g)].map(([, key]) => `${key} in ${file}`),
+  )
+  expect(asked.length).toBeGreaterThan(500)
+  expect(asked.filter((line) => !known.has(line.split(' ')[0]!))).toEqual([])
+})
+
 /** Lines that begin with a key. */
 function count(tree: Tree): number {
   return Object.values(tree).reduce((sum, value) => sum + 1 + (typeof value === 'string' ? 0 : count(value)), 0)
