@@ -51,7 +51,7 @@ const LOOK: &str = r"
     })
     axe.run(document, { runOnly: only, rules, resultTypes: ['violations'] })
         .then(({ violations }) => done(violations.map(({ id, impact, nodes }) =>
-            `${id} (${impact}) ${nodes.length}: ` + nodes.slice(0, 5).map(({ html }) => html.slice(0, 160)).join(' | '))))
+            `${id} (${impact}) ${nodes.length}: ` + nodes.slice(0, 5).map(({ html, any }) => html.slice(0, 160) + (any[0] ? ` (${any[0].message})` : '')).join(' | '))))
         .catch((error) => done([String(error)]))
 ";
 const SETTLED: &str = "const done = arguments[0]
