@@ -37,7 +37,9 @@ fn the_page_of_a_desktop_shows_what_its_guest_says() {
 
     // Asked anew when it goes on, and by hand.
     site.group_action("start", &group, "pc");
-    page.see("[data-test=guest]", "No guest agent answers");
+    let asked = "const { innerText } = document.querySelector('[data-test=guest]');\
+         return innerText.includes('No guest agent answers') || innerText.includes('Tiny guest')";
+    page.until("the guest is asked", || page.script(asked).as_bool()?.then_some(()));
     let address = desktop["ipaddr"].as_str().expect("an address");
     wait_until("a booted guest", BOOT, || node.ask_guest(address, "status").is_some());
     node.ask_guest(address, "agent").expect("an agent");

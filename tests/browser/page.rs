@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
-use fantoccini::error::CmdError;
+use fantoccini::error::{CmdError, NewSessionError};
 use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -55,6 +55,12 @@ impl Page {
     }
 
     fn open_with(language: &str, arguments: &[String]) -> Self {
+        // Chromium may end before its driver found it, where much else begins at that moment.
+        let begin = || Self::try_open(language, arguments);
+        begin().or_else(|_| begin()).or_else(|_| begin()).expect("a browser")
+    }
+
+    fn try_open(language: &str, arguments: &[String]) -> Result<Self, NewSessionError> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -71,8 +77,14 @@ impl Page {
                 ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
             builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}")).await
         };
-        let client = runtime.block_on(connect).expect("a browser");
-        Self { runtime, client, driver, port, _profile: profile }
+        match runtime.block_on(connect) {
+            Ok(client) => Ok(Self { runtime, client, driver, port, _profile: profile }),
+            Err(error) => {
+                driver.kill().expect("end chromedriver");
+                driver.wait().expect("end chromedriver");
+                Err(error)
+            }
+        }
     }
 
     pub fn go(&self, url: &str) {

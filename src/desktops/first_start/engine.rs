@@ -57,10 +57,13 @@ impl Line {
 /// A node, and whether it is about guests that did not answer before.
 type Lane = (NodeId, bool);
 
+/// How soon to look at each of those that were asked.
+type Round = Result<Vec<(Uuid, Next)>>;
+
 struct Engine {
     desktops: Desktops,
     lines: HashMap<Uuid, Line>,
-    rounds: JoinSet<Result<Vec<(Uuid, Next)>>>,
+    rounds: JoinSet<Round>,
     /// What the rounds under way are about.
     about: HashMap<Id, (Lane, Vec<(Uuid, Sight)>)>,
     /// With a round under way.
@@ -168,7 +171,7 @@ impl Engine {
         }
     }
 
-    fn ended(&mut self, ended: Result<(Id, Result<Vec<(Uuid, Next)>>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Round), JoinError>) {
         let (id, outcome) = match ended {
             Ok((id, outcome)) => (id, Ok(outcome)),
             Err(error) => (error.id(), Err(error)),

@@ -205,7 +205,7 @@ impl Connection {
 
     fn take(&mut self, frame: Frame) -> Result<()> {
         match frame {
-            Frame::Call { id, request } => self.begin(id, request),
+            Frame::Call { id, request } => self.begin(id, *request),
             Frame::Cancel { id } => {
                 self.end_call(id);
                 Ok(())

@@ -204,7 +204,7 @@ impl Shared {
     }
 
     fn start(&self, id: u64, request: Request) -> Result<()> {
-        let sent = self.outbox.send(&Frame::Call { id, request });
+        let sent = self.outbox.send(&Frame::Call { id, request: Box::new(request) });
         if sent.is_err() {
             self.take(id);
         }

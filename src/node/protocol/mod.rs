@@ -70,7 +70,7 @@ pub enum Frame {
     },
     Call {
         id: u64,
-        request: Request,
+        request: Box<Request>,
     },
     Progress {
         id: u64,

@@ -40,7 +40,10 @@ fn requests_cross_the_link_as_they_always_have() {
     ];
     for (request, bytes) in crossing {
         let call = [b"\x81\xa4Call\x92\x09".to_vec(), bytes.concat()].concat();
-        assert_eq!(rmp_serde::to_vec(&Frame::Call { id: 9, request }).unwrap(), call);
+        assert_eq!(
+            rmp_serde::to_vec(&Frame::Call { id: 9, request: Box::new(request) }).unwrap(),
+            call
+        );
     }
 }
 

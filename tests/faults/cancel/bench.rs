@@ -239,17 +239,22 @@ impl Bench {
         all
     }
 
+    /// All that `counts` is there as it was.
     #[track_caller]
-    pub fn assert_same(&self, what: &str, before: &Snapshot) {
-        let mut now = self.snapshot();
+    pub fn assert_same(&self, what: &str, before: &Snapshot, counts: fn(&str) -> bool) {
+        let counting = |all: &Snapshot| -> Snapshot {
+            all.iter().filter(|entry| counts(entry)).cloned().collect()
+        };
+        let before = counting(before);
+        let mut now = Snapshot::new();
         let same = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_until(what, Duration::from_secs(15), || {
-                now = self.snapshot();
-                now == *before
+            wait_until(what, LIMIT, || {
+                now = counting(&self.snapshot());
+                now == before
             });
         }));
         let missing: Vec<_> = before.difference(&now).collect();
-        let more: Vec<_> = now.difference(before).collect();
+        let more: Vec<_> = now.difference(&before).collect();
         assert!(same.is_ok(), "{what}: missing {missing:#?}, too much {more:#?}");
     }
 

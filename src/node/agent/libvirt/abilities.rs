@@ -1,6 +1,9 @@
 //! What this node's libvirt and QEMU can do for who looks at a guest in a browser; older ones run the same guests
 //! without it.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use virt::connect::Connect;
 
 use super::Inner;
@@ -47,12 +50,33 @@ impl Abilities {
     }
 }
 
+/// What was told last, for a moment: a batch of domains asks once, and an upgrade is seen all the same.
+#[derive(Default)]
+pub struct Programs(Mutex<Option<(Instant, Version, Version)>>);
+
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+impl Programs {
+    /// The versions of libvirt and QEMU.
+    pub fn versions(&self, connect: &Connect) -> Result<(Version, Version)> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, libvirt, qemu)) = *told
+            && at.elapsed() < A_MOMENT
+        {
+            return Ok((libvirt, qemu));
+        }
+        let (libvirt, qemu) = versions(connect)?;
+        *told = Some((Instant::now(), libvirt, qemu));
+        Ok((libvirt, qemu))
+    }
+}
+
 impl Inner {
     pub(super) fn abilities(&self, connect: &Connect) -> Result<Abilities> {
         if self.link.is_simulator() {
             return Ok(Abilities::NONE);
         }
-        let (libvirt, qemu) = versions(connect)?;
+        let (libvirt, qemu) = self.programs.versions(connect)?;
         Ok(Abilities::of(libvirt, qemu))
     }
 }

@@ -238,8 +238,9 @@ impl Inner {
             Some((domain, _)) => hardware::machine_type(domain, spec.uuid)?,
         };
         let connect = self.connect()?;
+        let (_, qemu) = self.programs.versions(&connect)?;
         let chosen =
-            self.machine_types.choose(&connect, spec.hardware.chipset, known.as_deref())?;
+            self.machine_types.choose(&connect, qemu, spec.hardware.chipset, known.as_deref())?;
         if let Some(known) = known.filter(|known| *known != chosen)
             && hardware::is_of(&known, spec.hardware.chipset)
         {

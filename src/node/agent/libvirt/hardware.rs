@@ -186,10 +186,10 @@ impl MachineTypes {
     pub fn choose(
         &self,
         connect: &Connect,
+        qemu: u32,
         chipset: Chipset,
         known: Option<&str>,
     ) -> Result<String> {
-        let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
         let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let alias = alias(chipset);
         // What was not there may have been installed since.

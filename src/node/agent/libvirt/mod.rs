@@ -43,6 +43,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::ErrorNumber;
 
+use self::abilities::Programs;
 use self::claims::{Claims, Marks};
 use self::connection::{Link, Turn};
 use self::departures::Departures;
@@ -128,6 +129,7 @@ struct Inner {
     learned: Learned,
     qemu_user: QemuUser,
     machine_types: MachineTypes,
+    programs: Programs,
     traffic_control: TrafficControl,
     claims: Claims,
     departures: Departures,
@@ -181,6 +183,7 @@ impl Hypervisor {
             learned: Learned::default(),
             qemu_user: QemuUser::default(),
             machine_types: MachineTypes::default(),
+            programs: Programs::default(),
             traffic_control: TrafficControl::default(),
             claims: Claims::default(),
             departures: Departures::default(),

@@ -21,7 +21,7 @@ pub struct Known(Mutex<HashMap<Uuid, Told>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
-    State(DomainState),
+    State(Box<DomainState>),
     Unreadable(Fault),
 }
 
@@ -219,7 +219,7 @@ impl Inner {
 
     pub(super) fn announce(&self, state: DomainState) {
         self.keep_run(&state);
-        if self.known.put(state.uuid, Told::State(state.clone())) {
+        if self.known.put(state.uuid, Told::State(Box::new(state.clone()))) {
             self.events.send(Event::Domain(Arc::new(state)));
         }
     }
@@ -247,7 +247,7 @@ impl Inner {
         }
         for state in states.into_iter().filter(|state| !self.is_between(state)) {
             self.keep_run(&state);
-            self.known.put(state.uuid, Told::State(state.clone()));
+            self.known.put(state.uuid, Told::State(Box::new(state.clone())));
             self.events.send(Event::Domain(Arc::new(state)));
         }
         for (uuid, fault) in unreadable {
