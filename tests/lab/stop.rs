@@ -1,10 +1,14 @@
 //! Guests that do not hear the power button: a stop asks, and only the plug ends them.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 use crate::story::{
     BOOT, INSTANCES, STATUS, TEMPLATES, act, boots, desktops_of, group_param, instance_param,
-    reason, text, wait_status,
+    leave_mark, reason, text, wait_status,
 };
 use crate::support::{Client, LabNode, Server, Site, guest_image, rows, wait_until};
 
@@ -171,16 +175,64 @@ fn a_template_that_does_not_obey_goes_on_until_it_is_cut_off_or_saved() {
     let why = text(&row(), "reason");
     assert!(why.starts_with("It was switched off at once"), "{why}");
 
-    // What is saved is ended first, with or without its consent.
+    let patience = json!({"shutdown_seconds": 5});
+    admin.put("/api/v1.0/settings").json(&patience).send().data();
+    a_save_holds_file_systems_or_lets_them_go(&deaf, &admin, &address);
+
+    // What is saved is ended first, with or without its consent; one without an agent knows nothing of it.
     deaf.site.done(admin.action(TEMPLATES, "edit", edit.clone()));
     deaf.deafen(&address);
     deaf.site.done(admin.action(TEMPLATES, "save", edit));
     deaf.site.wait_idle();
-    assert_eq!(row()["status"], "inactive");
-    assert!(deaf.server.log().matching("do not obey are cut off").len() == 1);
-    let log = admin.get(LOG).query("page_size", 100).send();
-    let said = |row: &Value| row.to_string().contains("Switched off at once before saving");
-    let cuts: Vec<Value> = rows(&log).into_iter().filter(said).collect();
-    assert_eq!(cuts.len(), 1, "{}", log.body);
-    assert_eq!(cuts[0]["user_name"], "admin", "{}", cuts[0]);
+    assert!(deaf.server.log().matching("do not obey are cut off").len() == 2);
+    let cut = logged(&admin, "before saving, since its guest did not shut down in time: ");
+    assert_eq!((cut.len(), &cut[0]["user_name"]), (1, &json!("admin")), "{cut:#?}");
+}
+
+/// Its agent refuses to shut down and does all else: a save has it hold its file systems, and lets them go when somebody
+/// thinks better of it.
+fn a_save_holds_file_systems_or_lets_them_go(deaf: &Deaf, admin: &Client, address: &str) {
+    let (node, edit) = (&deaf.node, json!({"name": "tiny", "uuid": deaf.template}));
+    deaf.site.done(admin.action(TEMPLATES, "edit", edit.clone()));
+    deaf.deafen(address);
+    assert_eq!(node.ask_guest(address, "agent?proud").as_deref(), Some("ok\n"));
+    let connected = || node.virsh(&["dumpxml", &deaf.template]).contains("state='connected'");
+    wait_until("libvirt knows of the agent", STATUS, connected);
+    let frozen = |what: &str| node.ask_guest(address, "frozen").is_some_and(|is| is == what);
+    let save = admin.action(TEMPLATES, "save", edit.clone()).header("Prefer", "respond-async");
+    let save = save.send().data()["operation_uuid"].clone();
+    wait_until("its file systems are held", BOOT, || frozen("yes\n"));
+    let cancel = admin.action("/api/v1.0/operations", "cancel", json!({"uuid": save}));
+    cancel.send().data();
+    let end = deaf.site.wait_operation(save.as_str().expect("an operation"));
+    assert_eq!(end["state"], "cancelled", "{end:#}");
+    wait_until("its file systems are let go", BOOT, || frozen("no\n"));
+    assert_eq!(node.domain_state(&deaf.template), "running");
+    assert!(logged(admin, "before saving").is_empty());
+
+    leave_mark(node, address, "thawed");
+    let before = layers(node);
+    deaf.site.done(admin.action(TEMPLATES, "save", edit));
+    deaf.site.wait_idle();
+    let held = logged(admin, "had written out its file systems");
+    assert_eq!((held.len(), &held[0]["user_name"]), (1, &json!("admin")), "{held:#?}");
+    let after = layers(node);
+    let new: Vec<_> = after.iter().filter(|layer| !before.contains(*layer)).collect();
+    assert!(new.iter().any(|layer| holds(layer, b"frozen  ")), "{new:?}");
+}
+
+fn logged(admin: &Client, said: &str) -> Vec<Value> {
+    let log = rows(&admin.get(LOG).query("page_size", 100).send());
+    log.into_iter().filter(|row| row.to_string().contains(said)).collect()
+}
+
+/// The files of templates' versions.
+fn layers(node: &LabNode) -> BTreeSet<PathBuf> {
+    let folder = node.data_here().join("storage/templates");
+    let files = fs::read_dir(&folder).expect("templates").map(|file| file.expect("a file").path());
+    files.collect()
+}
+
+fn holds(file: &Path, words: &[u8]) -> bool {
+    fs::read(file).expect("a layer").windows(words.len()).any(|part| part == words)
 }

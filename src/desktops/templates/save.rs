@@ -230,25 +230,38 @@ fn shut_down(templates: &Templates, args: &Args, execution: &Execution) -> Resul
     };
     match power((PowerAction::Stop, templates.live.now()?.shutdown_patience())) {
         Err(error) if [DISOBEYED, DISABLED].contains(&error.key()) => {
-            // What its guest had not written is not in the version: whoever saves is to know.
-            let action = match guest(templates, &template, GuestStep::Freeze) {
-                Ok(()) => "log-template-save-frozen",
-                Err(error) => {
-                    tracing::info!(error = error.detail(), "cut off without its guest's knowledge");
-                    "log-template-save-cut"
-                }
-            };
-            let subject = template.name.as_str();
-            let entry = audit::Entry { action, subject, module: "operations", fault: None };
-            audit::write(rows, &execution.actor, &entry)?;
-            if let Err(error) = power((PowerAction::End, Duration::ZERO)) {
-                thaw(templates, &template);
-                return Err(error);
-            }
+            cut_off(templates, &template, execution, || power((PowerAction::End, Duration::ZERO)))?;
         }
         other => other?,
     }
     settling.wait(&[template.uuid])
+}
+
+/// Ends a guest that does not shut down, with its file systems held where it has an agent.
+fn cut_off(
+    templates: &Templates,
+    template: &Template,
+    execution: &Execution,
+    end: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    // What its guest had not written is not in the version: whoever saves is to know.
+    let action = match guest(templates, template, GuestStep::Freeze) {
+        Ok(()) => "log-template-save-frozen",
+        Err(error) => {
+            tracing::info!(error = error.detail(), "cut off without its guest's knowledge");
+            "log-template-save-cut"
+        }
+    };
+    let entry = audit::Entry { action, subject: &template.name, module: "operations", fault: None };
+    // Holding them may have taken a while, in which somebody thought better of it.
+    let ended = execution
+        .check_cancelled()
+        .and_then(|()| audit::write(&templates.store, &execution.actor, &entry))
+        .and_then(|_| end());
+    if ended.is_err() {
+        thaw(templates, template);
+    }
+    ended
 }
 
 /// Has the agent in the template's guest do this.

@@ -4,19 +4,21 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use virt::domain::Domain;
-use virt::error::Error as Cause;
+use virt::error::{Error as Cause, ErrorNumber};
 
 use super::programs::{self, Program};
 use super::{ANSWER, ANSWER_LIMIT, Agent, answers, says_not_running, says_silent};
 use crate::error::{Error, Fault, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::libvirt::agent_channel::has_agent;
+use crate::node::agent::libvirt::errors::is_code;
 use crate::node::agent::libvirt::{Hypervisor, Inner, batch, metadata, watcher};
 use crate::node::protocol::{
     AGENT_ABSENT, AGENT_REFUSES, GuestEnd, GuestStep, GuestTask, GuestTold, RUN_OVER, SCRIPT_OUTPUT,
@@ -24,6 +26,9 @@ use crate::node::protocol::{
 
 /// Seconds that a guest gets to write out what its file systems have in memory.
 const FREEZE: i32 = 20;
+
+/// How long it is waited for others that talk with an agent.
+const IN_TURN: Duration = Duration::from_secs(60);
 
 /// Characters of a refusal that are told.
 const REASON: usize = 300;
@@ -100,7 +105,7 @@ fn carry_out(agent: &Doer<'_>, step: &GuestStep) -> Result<GuestTold> {
         GuestStep::RunScript(script) => agent.begin(&programs::script(script)),
         GuestStep::Look { pid } => agent.look(*pid),
         GuestStep::Freeze => {
-            let state = agent.tell("guest-fsfreeze-status", &json!({}), ANSWER)?;
+            let state = agent.tell_in_turn("guest-fsfreeze-status")?;
             if state.as_str() != Some("frozen") {
                 agent.tell("guest-fsfreeze-freeze", &json!({}), FREEZE)?;
             }
@@ -121,12 +126,39 @@ struct Doer<'a> {
 impl Doer<'_> {
     /// What an agent returns for a command that it carried out.
     fn tell(&self, command: &str, arguments: &Value, seconds: i32) -> Result<Value> {
-        let text = json!({"execute": command, "arguments": arguments}).to_string();
-        match self.domain.qemu_agent_command(&text, seconds, 0) {
-            Ok(answer) => answers::returned(&answer, ANSWER_LIMIT)
-                .ok_or_else(|| self.refuses(command, "?".to_owned())),
+        match self.command(command, arguments, seconds) {
+            Ok(answer) => self.returned(command, &answer),
             Err(cause) => Err(self.failed(command, cause)),
         }
+    }
+
+    /// As [`Self::tell`], behind whoever else talks with the agent: libvirt waits a minute for a guest that its agent was to
+    /// shut down.
+    fn tell_in_turn(&self, command: &str) -> Result<Value> {
+        let end = Instant::now() + IN_TURN;
+        loop {
+            match self.command(command, &json!({}), ANSWER) {
+                Ok(answer) => return self.returned(command, &answer),
+                // libvirt itself has waited for half a minute.
+                Err(cause)
+                    if is_code(&cause, ErrorNumber::OperationTimeout) && Instant::now() < end => {}
+                Err(cause) => return Err(self.failed(command, cause)),
+            }
+        }
+    }
+
+    fn command(
+        &self,
+        command: &str,
+        arguments: &Value,
+        seconds: i32,
+    ) -> std::result::Result<String, Cause> {
+        let text = json!({"execute": command, "arguments": arguments}).to_string();
+        self.domain.qemu_agent_command(&text, seconds, 0)
+    }
+
+    fn returned(&self, command: &str, answer: &str) -> Result<Value> {
+        answers::returned(answer, ANSWER_LIMIT).ok_or_else(|| self.refuses(command, "?".to_owned()))
     }
 
     fn failed(&self, command: &str, cause: Cause) -> Error {
