@@ -596,8 +596,14 @@ first-start-restarted = The guest was started anew while the script ran. It is n
 first-start-restarts = The guest was started anew twice while the script ran, so it was not run this time. A desktop that is restored must not be restarted by its script.
 first-start-lost = It is not known whether the script ran: the answer of the guest was lost. Run it again if that does no harm.
 first-start-silent = The guest agent fell silent while the script ran.
-first-start-hangs = The script still ran after { $minutes } minutes and could not be ended; it was left running.
-first-start-timeout = The script was ended after { $minutes } minutes. Give it more time in the template, or look at what it waits for.
+first-start-hangs = The script still ran after { $count ->
+    [one] one minute
+   *[other] { $count } minutes
+ } and could not be ended; it was left running.
+first-start-timeout = The script was ended after { $count ->
+    [one] one minute
+   *[other] { $count } minutes
+ }. Give it more time in the template, or look at what it waits for.
 first-start-failed = The script ended with code { $code }.
 first-start-killed = The script was killed (signal { $signal }).
 first-start-name = The guest did not take the host name { $name }.

@@ -23,12 +23,19 @@
 #   /cgi-bin/hold?N      mounts the CD, which locks the drive
 #   /cgi-bin/eject?N     opens the drive
 #   /cgi-bin/ran         what is in /tmp/ran
+#   /cgi-bin/clock       the time that the agent was told last
+#   /cgi-bin/frozen      whether the agent holds file systems
 #   /cgi-bin/rdp         begins to hand what comes to port 3389 on to the same port of its gateway
 #   /cgi-bin/agent       begins to answer on the guest agent's channel: shutdown, what it is asked of the guest, programs,
-#                        the clock (only noted, in /tmp/clock) and holding file systems (only said)
+#                        the clock (only noted, in /tmp/clock) and holding file systems (takes two seconds; the mark
+#                        is "frozen" then). In the place of one that answers already
 #   /cgi-bin/agent?lies  the same with texts that are too long, and addresses that are none
 #   /cgi-bin/agent?noise answers in no form at all
 #   /cgi-bin/agent?mute  says that it is there, and answers no question
+#   /cgi-bin/agent?late  answers each question when nobody waits for it any more
+#   /cgi-bin/agent?flood answers with a gigabyte
+#   /cgi-bin/agent?proud refuses to shut down, and does all else
+#   /cgi-bin/agent?stuck says nothing to that, and does not do it
 # Its serial line says: GUEST BOOT boots=3 mark=hello disk=/dev/vda2 up=4.3 / GUEST READY eth0 ip=... up=4.9
 # Boots in 80 MiB of memory in about 5 s without KVM (76 MiB is the least).
 #
@@ -75,7 +82,7 @@ rm -rf r; mkdir -p r/{bin,dev,proc,sys,lib,tmp,www/cgi-bin}
 cp "$(command -v busybox)" r/bin/busybox
 for a in sh mount insmod mkdir cat echo ip udhcpc poweroff reboot dd head tail sleep sync printf ls hexdump \
          grep cut tr touch readlink hostname httpd uname free dmesg ping nc vi ps kill blockdev setsid getty seq expr date \
-         mknod ln od awk sed wc df mke2fs base64 env mktemp timeout rm umount cp modprobe mkdosfs sha256sum route ifconfig arp telnet wget nslookup; do
+         mknod mkfifo ln od awk sed wc df mke2fs base64 env mktemp timeout rm umount cp modprobe mkdosfs sha256sum route ifconfig arp telnet wget nslookup; do
   ln -s busybox r/bin/$a
 done
 # busybox has no eject: CDROMEJECT of <linux/cdrom.h>, without a libc
@@ -232,6 +239,11 @@ cat >/www/cgi-bin/ran <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'; cat /tmp/ran 2>/dev/null
 H
+sed 's/ran/clock/' /www/cgi-bin/ran >/www/cgi-bin/clock
+cat >/www/cgi-bin/frozen <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'; [ -e /tmp/frozen ] && echo yes || echo no
+H
 cat >/www/cgi-bin/rdp <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'
@@ -254,7 +266,9 @@ honest() {
   *guest-exec*) begin "$1" ;;
   *guest-set-time*) echo "$1" | tr -dc 0-9 >/tmp/clock; say '{}' ;;
   *guest-fsfreeze-status*) [ -e /tmp/frozen ] && say '"frozen"' || say '"thawed"' ;;
-  *guest-fsfreeze-freeze*) touch /tmp/frozen; echo "GUEST FROZEN" >/dev/ttyS0; say 1 ;;
+  *guest-fsfreeze-freeze*)
+    touch /tmp/frozen; printf '%-512s' frozen | dd of=$(cat /tmp/disk) bs=512 seek=1 conv=notrunc,fsync 2>/dev/null
+    sleep 2; say 1 ;;
   *guest-fsfreeze-thaw*) rm -f /tmp/frozen; say 1 ;;
   *guest-get-fsinfo*)
     say '[{"name": "vda1", "mountpoint": "/", "type": "vfat", "disk": [], "total-bytes": 33554432, "used-bytes": 16777216}]' ;;
@@ -317,14 +331,21 @@ while :; do
   read -r l <&3 || { sleep 1; continue; }
   case $l in
   *guest-sync*) say "$(echo "$l" | sed 's/.*"id":[^0-9]*\([0-9]*\).*/\1/')" ;;
-  *guest-shutdown*) echo "GUEST AGENT" >/dev/ttyS0; sync; poweroff -f ;;
-  *) case $1 in mute) ;; noise) head -c 300 /bin/busybox | tr '\n' . >&3; echo >&3 ;; lies) liar "$l" ;; *) honest "$l" ;; esac ;;
+  *guest-shutdown*)
+    case $1 in
+    proud) echo '{"error": {"class": "GenericError", "desc": "not now"}}' >&3 ;;
+    stuck) ;;
+    *) echo "GUEST AGENT" >/dev/ttyS0; sync; poweroff -f ;;
+    esac ;;
+  *) case $1 in mute) ;; late) sleep 7; honest "$l" ;; flood) head -c 1073741824 /dev/zero | tr '\000' x >&3 ;; noise) head -c 300 /bin/busybox | tr '\n' . >&3; echo >&3 ;; lies) liar "$l" ;; *) honest "$l" ;; esac ;;
   esac
 done
 H
 cat >/www/cgi-bin/agent <<'H'
 #!/bin/sh
-printf 'Content-Type: text/plain\r\n\r\n'; setsid sh /tmp/agent $QUERY_STRING >/dev/null 2>&1 & echo ok
+printf 'Content-Type: text/plain\r\n\r\n'
+[ -e /tmp/agent.pid ] && kill -9 -$(cat /tmp/agent.pid) 2>/dev/null
+setsid sh -c 'echo $$ >/tmp/agent.pid; exec sh /tmp/agent $0' $QUERY_STRING >/dev/null 2>&1 & echo ok
 H
 busybox chmod +x /www/cgi-bin/*
 httpd -p 80 -h /www

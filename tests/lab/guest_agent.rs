@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::story::{BOOT, DESKTOP_GROUPS, act, desktops_of, group_param, text};
-use crate::support::{Client, LabNode, Server, Site, guest_image, wait_for};
+use crate::story::{
+    BOOT, DESKTOP_GROUPS, INSTANCES, act, desktops_of, group_param, instance_param, reason, text,
+    wait_status,
+};
+use crate::support::{Client, LabNode, Server, Site, guest_image, wait_for, wait_until};
 
 fn told(admin: &Client, desktop: &Value) -> Value {
     let path = format!("/api/v1.0/desktops/{}/guest", text(desktop, "uuid"));
@@ -29,12 +32,12 @@ fn a_guest_is_asked_and_never_believed() {
     let template = site.template("tiny", &image);
     let classroom = site.classroom("room");
     script(admin, &template, SCRIPT);
-    let group = site.deploy("pc", &classroom, &template, 4);
+    let group = site.deploy("pc", &classroom, &template, 5);
     let pattern = json!({"pattern": "Lab-{number:3}"});
     let names = format!("/api/v1.0/desktop-groups/{group}/host-names");
     admin.put(&names).json(&pattern).send().data();
     let desktops = desktops_of(admin, &group);
-    let [honest, liar, noisy, mute] = &desktops[..] else { panic!("{desktops:?}") };
+    let [honest, liar, noisy, mute, _hanging] = &desktops[..] else { panic!("{desktops:?}") };
     let nobody = json!({
         "agent": "off", "agent_version": "", "host_name": "", "system": "", "kernel": "",
         "nics": [], "users": [], "filesystems": [],
@@ -42,8 +45,8 @@ fn a_guest_is_asked_and_never_believed() {
     assert_eq!(told(admin, honest), nobody);
 
     act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", group_param(&group, "pc"));
-    for (desktop, way) in desktops.iter().zip(["agent", "agent?lies", "agent?noise", "agent?mute"])
-    {
+    let ways = ["agent", "agent?lies", "agent?noise", "agent?mute", "agent"];
+    for (desktop, way) in desktops.iter().zip(ways) {
         let address = text(desktop, "ipaddr");
         node.guest_status(&address, "boots", BOOT);
         assert_eq!(told(admin, desktop)["agent"], "absent");
@@ -86,13 +89,15 @@ fn a_guest_is_asked_and_never_believed() {
     server.kill_and_start();
     site.admin = server.admin();
     let admin = &site.admin;
-    first_starts_go_on(admin, &node, &template, honest);
+    first_starts_go_on(admin, &node, &template, &desktops);
+    clock_after_a_pause(admin, &node, &group, honest);
     site.done(admin.action(DESKTOP_GROUPS, "hard_stop", group_param(&group, "pc")));
     assert_eq!(told(admin, honest), nobody);
 }
 
-/// Its output is what a terminal would choke on, and more than is kept.
-const SCRIPT: &str = r#"echo "$CARREL_NAME $CARREL_NUMBER $CARREL_ADDRESS $CARREL_GROUP $(hostname)"
+/// Its output is what a terminal would choke on, and more than is kept. On the fifth it never ends.
+const SCRIPT: &str = r#"if [ "$CARREL_NUMBER" = 5 ]; then echo begun; sleep 1000; fi
+echo "$CARREL_NAME $CARREL_NUMBER $CARREL_ADDRESS $CARREL_GROUP $(hostname)"
 clock=$(cat /tmp/clock); echo "clock ${clock%?????????}"
 printf '\000\033[31m\377'; head -c 100000 /dev/zero | tr '\000' x
 exit 5
@@ -103,7 +108,7 @@ const SLOW: &str = "echo once >>/tmp/ran; sleep 12; cat /tmp/ran";
 
 fn script(admin: &Client, template: &str, text: &str) {
     let path = format!("/api/v1.0/templates/{template}/first-start");
-    let script = json!({"shell": "sh", "script": text, "minutes": 2});
+    let script = json!({"shell": "sh", "script": text, "minutes": 1});
     admin.put(&path).json(&script).send().data();
 }
 
@@ -132,7 +137,7 @@ fn first_starts(
     (group, template): (&str, &str),
     desktops: &[Value],
 ) {
-    let [honest, liar, noisy, mute] = desktops else { panic!("{desktops:?}") };
+    let [honest, liar, noisy, mute, hanging] = desktops else { panic!("{desktops:?}") };
     let address = text(honest, "ipaddr");
     let ended = first_start_ends(admin, honest);
     assert_eq!((&ended["state"], &ended["exit_code"]), (&json!("failed"), &json!(5)), "{ended:#}");
@@ -149,8 +154,8 @@ fn first_starts(
 
     // Who lies says nothing that can be believed, and who is silent is not given up yet.
     assert_eq!(first_start_ends(admin, liar)["state"], "failed");
-    for silent in [noisy, mute] {
-        assert_eq!(first_start(admin, silent)["state"], "running");
+    for waiting in [noisy, mute, hanging] {
+        assert_eq!(first_start(admin, waiting)["state"], "running");
     }
     let failed = admin.get("/api/v1.0/desktops").query("first_start", "failed").send().data();
     assert_eq!(failed["count"], 2, "{failed:#}");
@@ -164,8 +169,9 @@ fn first_starts(
     });
 }
 
-/// What was begun before the controller was killed, and a script that restarts its guest.
-fn first_starts_go_on(admin: &Client, node: &LabNode, template: &str, honest: &Value) {
+/// What was begun before the controller was killed, a script that restarts its guest, and one that hangs.
+fn first_starts_go_on(admin: &Client, node: &LabNode, template: &str, desktops: &[Value]) {
+    let [honest, _, noisy, _, hanging] = desktops else { panic!("{desktops:?}") };
     let address = text(honest, "ipaddr");
     let ended = first_start_ends(admin, honest);
     assert_eq!(
@@ -183,9 +189,54 @@ fn first_starts_go_on(admin: &Client, node: &LabNode, template: &str, honest: &V
         up.is_empty().then_some(())
     });
     script(admin, template, "echo new");
+    // An agent that answers when nobody waits any more: no answer is taken for that to another question.
+    assert_eq!(node.ask_guest(&address, "agent?late").as_deref(), Some("ok\n"));
+    told_then(admin, honest, "silent");
+    assert_eq!(first_start(admin, honest)["state"], "running");
     assert_eq!(node.ask_guest(&address, "agent").as_deref(), Some("ok\n"));
+    let guest = told_then(admin, honest, "answers");
+    assert_eq!(
+        (&guest["system"], &guest["users"][0]["name"]),
+        (&json!("Tiny guest"), &json!("ana"))
+    );
     let ended = wait_for("the first start of the next life", BOOT, || {
         Some(first_start(admin, honest)).filter(|found| found["output"] == "new\n")
     });
     assert_eq!((&ended["state"], &ended["host_name"]), (&json!("succeeded"), &json!("Lab-001")));
+
+    let ended = first_start_ends(admin, hanging);
+    assert_eq!(
+        (&ended["state"], &ended["exit_code"]),
+        (&json!("failed"), &json!(124)),
+        "{ended:#}"
+    );
+    assert!(text(&ended, "output").starts_with("begun\n"), "{ended:#}");
+    let message = ended["message"].as_str().expect("a message");
+    assert!(message.contains("ended after one minute."), "{message}");
+
+    // A gigabyte is no answer, and the agent after it is heard.
+    let address = text(noisy, "ipaddr");
+    assert_eq!(node.ask_guest(&address, "agent?flood").as_deref(), Some("ok\n"));
+    told_then(admin, noisy, "silent");
+    assert_eq!(node.ask_guest(&address, "agent").as_deref(), Some("ok\n"));
+    told_then(admin, noisy, "answers");
+    let ended = first_start_ends(admin, noisy);
+    assert_eq!((&ended["state"], &ended["output"]), (&json!("succeeded"), &json!("new\n")));
+}
+
+/// A guest that stood still is told the time when it goes on.
+fn clock_after_a_pause(admin: &Client, node: &LabNode, group: &str, honest: &Value) {
+    let clock = || node.ask_guest(&text(honest, "ipaddr"), "clock");
+    let before = clock().expect("a clock");
+    node.virsh(&["suspend", &text(honest, "uuid")]);
+    wait_status(admin, group, honest, "error");
+    assert_eq!(reason(admin, group, honest), "It is paused. Start it to let it go on.");
+    act(
+        admin,
+        INSTANCES,
+        "start",
+        "vdi.edu-instances.start",
+        instance_param(group, "pc", &[honest]),
+    );
+    wait_until("the clock is set", BOOT, || clock().is_some_and(|now| now > before));
 }

@@ -307,7 +307,7 @@ impl FirstStart {
     }
 
     fn failed(&self, key: &'static str, plan: &Plan, now: i64) -> Self {
-        let error = Error::conflict(key).arg("minutes", plan.script.minutes);
+        let error = Error::conflict(key).arg("count", plan.script.minutes);
         self.ended(Some(error), now)
     }
 

@@ -72,16 +72,33 @@ pub fn host_name(name: &str, is_windows: bool) -> Program {
     }
 }
 
-/// Writes the script to a file and runs it, by what its first line names or by `sh`. More than `$2` bytes of what it
-/// prints are thrown away in the guest, and after `$1` seconds it is ended there, whoever is listening.
-const RUN_SCRIPT: &str = r#"script=$(mktemp) || exit 125
+/// Writes the script to a file and runs it, by what its first line names or by `sh`. More than `$2` bytes of what it prints
+/// are thrown away in the guest. After `$1` seconds it is ended there with all that it began, whoever is listening: the
+/// `timeout` of some systems ends no more than the shell itself. What it leaves running when it ends in time runs on.
+const RUN_SCRIPT: &str = r#"script=$(mktemp) && pipe=$script.pipe && mkfifo "$pipe" || exit 125
+exec 2>/dev/null
 cat >"$script"
 by=$(sed -n '1s/^#! *//p' "$script")
 if command -v timeout >/dev/null; then limit="timeout -k 10 $1"; else limit=; fi
-exec 3>&1
-code=$({ { $limit ${by:-sh} "$script" </dev/null 2>&1 3>&- 4>&-; echo $? >&4; } | { head -c "$2"; cat >/dev/null; } >&3; } 4>&1)
-rm -f "$script"
-exit "${code:-125}"
+if command -v setsid >/dev/null; then apart=setsid; else apart=; fi
+{ dd bs=1 count="$2"; cat >/dev/null; } <"$pipe" >"$script.out" &
+reader=$!
+began=$(date +%s)
+$apart sh -c 'echo $$ >"$0.group"; exec "$@"' "$script" $limit ${by:-sh} "$script" </dev/null >"$pipe" 2>&1
+code=$?
+case $code in 124 | 137 | 143)
+  if [ $(($(date +%s) - began)) -ge "$1" ]; then
+    code=124
+    [ -z "$apart" ] || kill -9 -"$(cat "$script.group")"
+  fi
+esac
+(sleep 2; kill $reader) >/dev/null &
+guard=$!
+wait $reader
+kill $guard
+cat "$script.out"
+rm -f "$script" "$pipe" "$script.out" "$script.group"
+exit "$code"
 "#;
 
 /// As [`RUN_SCRIPT`]; `$seconds`, `$most` and the environment stand before it.
@@ -202,6 +219,27 @@ mod tests {
         assert_eq!((output.stdout.len(), output.status.code()), (SCRIPT_OUTPUT + 1, Some(3)));
         let output = run(&script(&of("echo begun; sleep 100", 1)));
         assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"begun\n"[..], Some(124)));
+        // What it began holds on to its output, and is ended with it.
+        let output = run(&script(&of("sleep 100 & echo $!; wait", 1)));
+        assert_eq!(output.status.code(), Some(124));
+        let child = String::from_utf8_lossy(&output.stdout);
+        let command = std::fs::read(format!("/proc/{}/cmdline", child.trim()));
+        // One that nobody collects has none.
+        assert!(command.unwrap_or_default().is_empty(), "{child} runs on");
+    }
+
+    #[test]
+    fn a_service_that_it_starts_runs_on_and_holds_nothing_up() {
+        let began = std::time::Instant::now();
+        let output = run(&script(&of("sleep 100 & echo $!", 60)));
+        let child = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a pid");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(began.elapsed() < std::time::Duration::from_secs(60));
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(child),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .expect("it runs");
     }
 
     #[test]
