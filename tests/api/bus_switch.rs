@@ -1,5 +1,7 @@
 //! A template's machine goes over to another disk bus: begun, tried, confirmed or undone, and refused otherwise.
 
+use nix::sys::signal::Signal;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::refused::{NOTHING, auditor, refused};
@@ -22,7 +24,25 @@ fn path(template: &str, what: &str) -> String {
 impl Bench {
     /// A template of Windows, whose disk is on SATA.
     fn start() -> Self {
-        let server = Server::start();
+        Self::on(Server::start())
+    }
+
+    /// On the further node of a server whose own machine runs none.
+    fn elsewhere() -> Self {
+        let mut server = Server::with().nodes(1).start();
+        server.stop();
+        let roles = database(&server).execute("UPDATE nodes SET role = 3 WHERE is_local = 1", []);
+        assert_eq!(roles.expect("as an administrator may choose"), 1);
+        server.start_again();
+        let admin = server.admin();
+        wait_until("the other node", LIMIT, || {
+            let nodes = rows(&admin.get("/api/v1.0/resource_mgr/controller_nodes").send());
+            nodes.iter().all(|node| node["status"] == "active")
+        });
+        Self::on(server)
+    }
+
+    fn on(server: Server) -> Self {
         let site = Site::of(&server, SMALL);
         let image = site.upload("base", &small_image(&server));
         let mut bench = Self { server, site, template: String::new() };
@@ -103,17 +123,26 @@ impl Bench {
 
     /// As if its time were over, while the server is down.
     fn miss_the_deadline(&mut self) {
+        self.pass_the_deadline();
+        self.is_undone();
+    }
+
+    fn pass_the_deadline(&mut self) {
         self.server.kill();
-        let database =
-            rusqlite::Connection::open(self.server.data_here().join("carrel.db")).expect("open");
-        let late = database.execute("UPDATE bus_switches SET deadline = 1", []);
+        let late = database(&self.server).execute("UPDATE bus_switches SET deadline = 1", []);
         assert_eq!(late.expect("as a killed server left it"), 1);
-        drop(database);
         self.server.start_again();
         self.site.admin = self.server.admin();
+    }
+
+    fn is_undone(&self) {
         wait_until("the end", LIMIT, || self.row()["bus_switch"].is_null());
         self.site.wait_idle();
     }
+}
+
+fn database(server: &Server) -> Connection {
+    Connection::open(server.data_here().join("carrel.db")).expect("the database")
 }
 
 #[test]
@@ -233,4 +262,56 @@ fn what_nobody_says_in_time_is_undone_also_when_the_server_was_down() {
     assert_eq!(row["power"], "off");
     assert!(row["reason"].to_string().contains("未能按时从 virtio 启动"), "{row:#}");
     assert_eq!(bench.log().matches("未按时完成磁盘总线切换").count(), 2);
+}
+
+#[test]
+fn a_node_that_goes_in_the_middle_has_it_whole_or_undone_when_it_is_back() {
+    const OTHER: usize = 2;
+    let mut bench = Bench::elsewhere();
+    let prepared = (json!("preparing"), json!("sata"));
+    bench.begin("virtio").data();
+    let folder = bench.server.agent(OTHER).storage().join("desktops").join(&bench.template);
+    assert!(folder.join("drivers.raw").exists(), "on the other node");
+    let up = |bench: &Bench| {
+        wait_until("a template that can be used", LIMIT, || {
+            bench.site.wait_idle();
+            bench.row()["status"] != "error"
+        });
+    };
+
+    // It hangs just then: nothing is switched, and what was begun is taken back as soon as it hears.
+    bench.server.agent(OTHER).signal(Signal::SIGSTOP);
+    let body = json!({"minutes": 60});
+    let begun = bench.site.admin.post(&path(&bench.template, "/try")).json(&body).send();
+    wait_until("it gives up", LIMIT, || {
+        let newest = rows(&bench.site.admin.get("/api/v1.0/operations").send()).remove(0);
+        newest["stuck"].is_object() || newest["state"] == "failed"
+    });
+    bench.server.agent(OTHER).signal(Signal::SIGCONT);
+    up(&bench);
+    assert_eq!(bench.stands(), prepared, "{}", begun.body);
+
+    // One that is known to be away is told at once.
+    bench.server.agent(OTHER).kill();
+    wait_until("it is missed", LIMIT, || {
+        [bench.try_it(60), bench.undo()]
+            .iter()
+            .all(|answer| answer.json()["data"]["error"] == "node-unreachable")
+    });
+    assert_eq!(bench.stands(), prepared);
+    bench.server.agent(OTHER).start_again();
+    up(&bench);
+    wait_until("it is tried", LIMIT, || bench.try_it(60).json()["code"] == 0);
+    assert_eq!(bench.stands(), (json!("trying"), json!("virtio")));
+
+    // Its time passes while it is away: undone when it is back.
+    bench.server.agent(OTHER).kill();
+    bench.pass_the_deadline();
+    assert_eq!(bench.stands(), (json!("trying"), json!("virtio")));
+    bench.server.agent(OTHER).start_again();
+    bench.is_undone();
+    assert_eq!(bench.stands(), (Value::Null, json!("sata")));
+    assert!(!folder.join("drivers.raw").exists());
+    bench.begin("virtio").data();
+    bench.undo().data();
 }

@@ -170,7 +170,7 @@ fn a_guest_goes_over_to_virtio_or_is_back_on_sata_and_loses_nothing() {
 /// A step of an operation, as its row names it, behind which the controller is killed.
 const STEPS: [(&str, &[&str]); 3] = [
     ("template-bus-begin", &["rows", "plug"]),
-    ("template-bus-try", &["switch", "start", "watch"]),
+    ("template-bus-try", &["shut down", "switch", "start", "watch"]),
     ("template-bus-undo", &["switch off", "define", "rows"]),
 ];
 
@@ -197,6 +197,7 @@ fn row_and_machine_agree_after_a_kill_at_every_step_and_at_any_moment() {
             bench.assert_agreed(&format!("{kind} {step}"));
         }
     }
+    killed_while_it_shuts_down(&mut bench);
     for pause in [0, 15, 30, 60, 120, 240] {
         for step in ["begin", "try", "undo"] {
             let request = match (step, bench.phase().as_deref()) {
@@ -214,4 +215,25 @@ fn row_and_machine_agree_after_a_kill_at_every_step_and_at_any_moment() {
             bench.assert_agreed(&format!("{step} after {pause} ms"));
         }
     }
+}
+
+/// A machine that hears nothing: the try waits for it, is killed there, goes on, and gives up with all as it was.
+fn killed_while_it_shuts_down(bench: &mut Bench) {
+    bench.power("start");
+    bench.site.done(bench.begin("virtio"));
+    let tried = bench.try_it().header("Prefer", "respond-async").send().data();
+    let tried = tried["operation_uuid"].as_str().expect("an operation").to_owned();
+    // Of its five seconds.
+    std::thread::sleep(Duration::from_secs(1));
+    bench.server.kill();
+    bench.start_again();
+    let end = bench.site.wait_operation(&tried);
+    assert_eq!(end["state"], "failed", "{end:#}");
+    bench.site.wait_idle();
+    assert_eq!(bench.phase().as_deref(), Some("preparing"));
+    bench.assert_agreed("shut down");
+    assert_eq!(bench.node.domain_state(&bench.uuid), "running");
+    bench.power("hard_stop");
+    bench.site.done(bench.undo());
+    bench.assert_agreed("undone");
 }

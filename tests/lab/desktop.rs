@@ -3,19 +3,24 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::desktop_page;
 use crate::story::{DESKTOP_GROUPS, INSTANCES, TEMPLATES, text};
 use crate::support::{
-    Client, DebianDesktop, LabNode, Server, Site, debian_desktop, uuid_of, wait_until,
+    Client, DebianDesktop, LabNode, Server, Site, debian_desktop, uuid_of, wait_for, wait_until,
 };
 use crate::viewers;
 
 /// What an administrator calls an entry of the boot menu of UEFI.
 const ENTRY: &str = "Kept by the firmware";
+/// By the pattern of its group.
+const HOST_NAME: &str = "lab-001";
+/// A real shell, with a real agent, of a system that has all that a script may use.
+const SCRIPT: &str = "#!/bin/bash\nset -o pipefail\necho \"$CARREL_NAME $CARREL_NUMBER $CARREL_GROUP $(hostname)\"\n\
+     date +%s | tee /root/started\nid -un";
 /// What the guest has drawn comes to the screen within this.
 const DRAWN: Duration = Duration::from_secs(120);
 
@@ -33,6 +38,7 @@ fn a_debian_desktop_from_its_image_to_its_own_reboot() {
     looks_safe(&guest);
     says_what_it_is(&site.admin, &desktop);
     shows_itself(&site.admin, &desktop);
+    was_started_first(&site.admin, &desktop, &guest);
     let page = desktop_page::console(&server, &guest.uuid);
     desktop_page::hears(&guest, &page);
     desktop_page::picture(&page);
@@ -47,7 +53,7 @@ fn a_debian_desktop_from_its_image_to_its_own_reboot() {
     guest.agent("guest-exec", &json!({"path": "/usr/bin/systemctl", "arg": ["reboot"]}));
     guest.drawn();
     looks_safe(&guest);
-    assert_eq!(guest.sh("cat /home/ana/homework"), "homework");
+    assert_eq!(guest.sh("cat /home/ana/homework; hostname"), format!("homework\n{HOST_NAME}"));
     let menu = guest.sh("efibootmgr");
     assert!(menu.contains(ENTRY), "{menu}");
     // It went down in order: nothing was to be mended.
@@ -72,6 +78,9 @@ fn secure_template(site: &Site, image: &str) -> String {
     hardware["firmware"] = json!("uefi-secure");
     hardware["tpm"] = json!(true);
     site.done(site.admin.put(&path).json(&hardware));
+    let path = format!("/api/v1.0/templates/{uuid}/first-start");
+    let script = json!({"shell": "sh", "script": SCRIPT, "minutes": 15});
+    site.admin.put(&path).json(&script).send().data();
     let save = json!({"name": "Debian", "uuid": uuid});
     site.done(site.admin.action(TEMPLATES, "save", save));
     uuid
@@ -88,6 +97,8 @@ fn keeping_desktop(site: &Site, template: &str) -> Value {
     });
     site.done(site.admin.action(DESKTOP_GROUPS, "create", param));
     let group = uuid_of(&site.admin, DESKTOP_GROUPS, "pc");
+    let names = format!("/api/v1.0/desktop-groups/{group}/host-names");
+    site.admin.put(&names).json(&json!({"pattern": "lab-{number:3}"})).send().data();
     site.group_action("start", &group, "pc");
     site.desktops(&group).remove(0)
 }
@@ -111,6 +122,28 @@ fn says_what_it_is(admin: &Client, desktop: &Value) {
     assert_eq!(nic["addresses"], json!([address]), "{told:#}");
     let filesystems = told["filesystems"].as_array().expect("file systems");
     assert!(filesystems.iter().any(|found| found["mountpoint"] == "/" && found["type"] == "ext4"));
+}
+
+/// Its clock was set, it has its name, and the template's script ran: once.
+fn was_started_first(admin: &Client, desktop: &Value, guest: &DebianDesktop<'_>) {
+    let path = format!("/api/v1.0/desktops/{}/first-start", text(desktop, "uuid"));
+    let ended = wait_for("the end of its first start", DRAWN * 5, || {
+        let found = admin.get(&path).send().data();
+        (!found["ended_at"].is_null()).then_some(found)
+    });
+    assert_eq!(
+        (&ended["state"], &ended["host_name"]),
+        (&json!("succeeded"), &json!(HOST_NAME)),
+        "{ended:#}"
+    );
+    let output = text(&ended, "output");
+    let lines: Vec<&str> = output.lines().collect();
+    let [named, clock, user] = lines[..] else { panic!("{output}") };
+    assert_eq!((named, user), (format!("pc001 1 pc {HOST_NAME}").as_str(), "root"));
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+    assert!((now - 1800..=now + 60).contains(&clock.parse().expect("a time")), "{clock} and {now}");
+    assert_eq!(guest.sh("hostname; cat /root/started"), format!("{HOST_NAME}\n{clock}"));
+    assert_eq!(guest.sh("getent hosts $(hostname) >/dev/null && echo known"), "known");
 }
 
 /// The panel on top, and below it the picture behind the icons.

@@ -85,6 +85,8 @@ fn a_guest_boots_from_one_iso_reads_another_and_ejects_it() {
         wait_for(question, BOOT, || guest.node.ask_guest(&guest.address, question))
     };
 
+    // It reads the one that it started from while the other comes.
+    assert!(ask("hold?0").contains("held"));
     guest.act("attach_source", "drivers");
     assert_eq!(guest.discs(), ["installer", "drivers"]);
     wait_until("the second CD is read", BOOT, || ask("cd?1").contains("drivers of all sorts"));
@@ -98,6 +100,12 @@ fn a_guest_boots_from_one_iso_reads_another_and_ejects_it() {
     assert_eq!(guest.defined(&[]), [installer.as_str()]);
     guest.act("attach_source", "drivers");
     wait_until("it is read again", BOOT, || ask("cd?1").contains("drivers of all sorts"));
+
+    // Its file is deleted by hand: the guest that has it open reads on.
+    let file = guest.site.admin.get(crate::support::ISOS).query("searchtype", "single");
+    let file = file.query("uuid", guest.iso("drivers")).send().data()["path"].clone();
+    guest.node.exec(&["rm", file.as_str().expect("a path")]);
+    assert!(ask("cd?1").contains("drivers of all sorts"));
 
     // One that the guest holds is taken, and the log says so.
     assert!(ask("hold?1").contains("held"));

@@ -2,6 +2,9 @@
 //! given.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -214,8 +217,8 @@ fn group(site: &Site, room: &str, template: &str, name: &str, restore: u8) -> (S
 #[test]
 fn a_tpm_begins_as_the_templates_and_goes_with_its_machine() {
     let node = LabNode::up();
-    let server = Server::with().on(&node).start();
-    let site = Site::of_default(&server);
+    let mut server = Server::with().on(&node).start();
+    let mut site = Site::of_default(&server);
     let image = site.upload("empty", &empty_image());
     let uuid = template(&site, &image, "trusted", "Windows 11");
     let act = |action: &str| {
@@ -233,24 +236,78 @@ fn a_tpm_begins_as_the_templates_and_goes_with_its_machine() {
     let (restoring, desktop) = group(&site, &room, &uuid, "restores", 1);
     let (keeping, kept) = group(&site, &room, &uuid, "keeps", 0);
     let all = [(&restoring, "restores"), (&keeping, "keeps")];
-    let off =
-        || all.iter().for_each(|(group, name)| drop(site.group_action("hard_stop", group, name)));
-    let on = || all.iter().for_each(|(group, name)| drop(site.group_action("start", group, name)));
-    off();
+    let switch = |site: &Site, action: &str| {
+        all.iter().for_each(|(group, name)| drop(site.group_action(action, group, name)));
+    };
+    switch(&site, "hard_stop");
     // swtpm starts with nothing that it cannot read: what is made anew is the template's, and of no concern.
     node.exec(&["sh", "-c", &format!("echo broken > {}", state(&desktop))]);
     // Gone with the disk that it was on: made anew as well, with a word.
     node.exec(&["rm", "-r", &folder(&kept)]);
-    on();
+    switch(&site, "start");
     for machine in [&desktop, &kept] {
         assert_eq!(node.domain_state(machine), "running");
         assert!(node.exec(&["stat", "-c", "%U %a", &state(machine)]).contains("600"));
     }
     assert_eq!(server.log().matching("the state of the TPM is gone").len(), 1);
-    off();
+    // It dies below a guest: that goes on, and starts again with what it kept.
+    let helper = format!("[s]wtpm socket.*{kept}");
+    node.exec(&["pkill", "-KILL", "-f", &helper]);
+    wait_until("its end", STATUS * 10, || {
+        !node.try_exec(&["pgrep", "-f", &helper]).status.success()
+    });
+    assert_eq!(node.domain_state(&kept), "running");
+    switch(&site, "hard_stop");
+
+    // Variables that are gone, or of another build, are made anew.
+    let variables = node.data_here().join("storage/desktops").join(&kept).join("nvram.fd");
+    let usual = fs::metadata(&variables).expect("variables").len();
+    let (gone, other) =
+        ("the variables of UEFI are gone", "the variables of UEFI are of another build");
+    for said in [gone, other] {
+        match said == gone {
+            true => fs::remove_file(&variables).expect("remove"),
+            false => fs::write(&variables, [0xff; 128 << 10]).expect("write"),
+        }
+        switch(&site, "start");
+        assert_eq!(node.domain_state(&kept), "running");
+        assert_eq!(server.log().matching(said).len(), 1, "{said}");
+        assert_eq!(fs::metadata(&variables).expect("variables").len(), usual);
+        switch(&site, "hard_stop");
+    }
+    let keys = |machine: &str| node.exec(&["sha256sum", &state(machine)])[..64].to_owned();
+    let own = keys(&kept);
+
+    killed_saves(&mut server, &mut site, &uuid);
+    switch(&site, "start");
+    switch(&site, "hard_stop");
+    assert_eq!(keys(&kept), own, "a desktop that keeps its system keeps its TPM");
     site.delete_group(&restoring, "restores");
     site.delete_group(&keeping, "keeps");
     assert_eq!(node.exec(&["ls", "/var/lib/libvirt/swtpm"]).trim(), uuid);
+}
+
+/// Killed at any moment, a save of a machine with UEFI and a TPM is whole or was none, and the template goes on.
+fn killed_saves(server: &mut Server, site: &mut Site, template: &str) {
+    let version = |site: &Site| {
+        let one = site.admin.get(TEMPLATES).query("searchtype", "single").query("uuid", template);
+        let row = one.send().data();
+        assert_eq!(row["status"], "inactive", "{row:#}");
+        row["version"].as_u64().expect("a version")
+    };
+    for pause in [0, 20, 50, 100, 200] {
+        let before = version(site);
+        let save = json!({"name": "trusted", "uuid": template});
+        let save = site.admin.action(TEMPLATES, "save", save);
+        let saving = thread::spawn(move || drop(save.try_send()));
+        thread::sleep(Duration::from_millis(pause));
+        server.kill();
+        saving.join().expect("join");
+        server.start_again();
+        *site = Site::of_default(server);
+        site.wait_idle();
+        assert!((before..=before + 1).contains(&version(site)), "after {pause} ms");
+    }
 }
 
 fn template(site: &Site, image: &str, name: &str, os_type: &str) -> String {
