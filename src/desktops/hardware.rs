@@ -40,9 +40,13 @@ pub fn fitting(os_type: &str) -> Hardware {
     windows
 }
 
-/// The machine for a system on a disk that starts with this firmware.
-pub fn fitting_disk(os_type: &str, boots: Option<Boots>) -> Hardware {
-    let hardware = fitting(os_type);
+/// The machine for a system on a disk that starts with this firmware, and that has drivers of virtio or has none.
+pub fn fitting_disk(os_type: &str, boots: Option<Boots>, virtio: Option<bool>) -> Hardware {
+    let hardware = match fitting(os_type) {
+        // Whatever was said of it: it is a Windows that knows no such disk.
+        hardware if virtio == Some(false) && hardware.disk_bus == DiskBus::Virtio => windows(),
+        hardware => hardware,
+    };
     match boots {
         Some(boots) if boots.fits(hardware.firmware) => hardware,
         Some(Boots::Uefi) => Hardware { firmware: Firmware::Uefi, ..hardware },
@@ -106,17 +110,28 @@ mod tests {
     fn the_firmware_is_the_one_that_the_disk_starts_with() {
         for system in SYSTEMS {
             let fitting = fitting(system);
-            assert_eq!(fitting_disk(system, None), fitting);
-            assert_eq!(fitting_disk(system, Some(Boots::Either)), fitting);
+            assert_eq!(fitting_disk(system, None, None), fitting);
+            assert_eq!(fitting_disk(system, Some(Boots::Either), None), fitting);
             for boots in [Boots::Bios, Boots::Uefi] {
-                let hardware = fitting_disk(system, Some(boots));
+                let hardware = fitting_disk(system, Some(boots), None);
                 hardware.check(2).unwrap();
                 assert!(boots.fits(hardware.firmware), "{system}");
                 assert_eq!(hardware.chipset, fitting.chipset, "{system}");
             }
         }
         // Where UEFI it is anyway, secure boot and TPM stay.
-        assert_eq!(fitting_disk("win11", Some(Boots::Uefi)), fitting("win11"));
+        assert_eq!(fitting_disk("win11", Some(Boots::Uefi), None), fitting("win11"));
+    }
+
+    #[test]
+    fn a_disk_without_a_driver_of_virtio_is_on_another_bus() {
+        for system in SYSTEMS {
+            let hardware = fitting_disk(system, Some(Boots::Bios), Some(false));
+            hardware.check(2).unwrap();
+            assert_ne!(hardware.disk_bus, DiskBus::Virtio, "{system}");
+            let with = fitting_disk(system, None, Some(true));
+            assert_eq!(with, fitting(system), "its other cards may have none");
+        }
     }
 
     #[test]

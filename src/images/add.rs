@@ -10,7 +10,7 @@ use super::{Image, ImageKind, ImageState, Images, NewKind, require_free_name, st
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
-use crate::node::protocol::{ImageFacts, LayerKind, LayerRef, Progress};
+use crate::node::protocol::{ImageFacts, ImageHints, LayerKind, LayerRef, Progress};
 use crate::operations::{
     Action, Actor, Execution, Lane, NewOperation, Saga, SubmittedOperation, Unit, audit, nothing,
 };
@@ -119,6 +119,7 @@ impl Images {
             disk_size: arrived.size,
             state: ImageState::Checking,
             boots: None,
+            hints: ImageHints::default(),
             created_at: now(),
             updated_at: None,
         };
@@ -187,8 +188,8 @@ fn adopt(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
     let name = image.name.clone();
     images.store.write(|tx| {
         let image = store::find(tx, args.image)?.ok_or_else(|| super::unknown(args.image))?;
-        let ImageFacts { virtual_size, disk_size, boots, .. } = facts;
-        store::adopted(tx, &Image { sha256, virtual_size, disk_size, boots, ..image })?;
+        let ImageFacts { virtual_size, disk_size, boots, hints, .. } = facts;
+        store::adopted(tx, &Image { sha256, virtual_size, disk_size, boots, hints, ..image })?;
         note_copy(tx, &copy(args, CopyState::Ready, &facts.path))?;
         if facts.mended {
             let (action, module) = ("log-image-mended", "images");

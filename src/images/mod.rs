@@ -38,7 +38,7 @@ use transfer::Transfers;
 use crate::error::{Error, Result};
 use crate::identity::Tickets;
 use crate::inventory::Inventory;
-use crate::node::protocol::Boots;
+use crate::node::protocol::{Boots, ImageHints};
 use crate::operations::Operations;
 use crate::store::list::{ListQuery, Page};
 use crate::store::{Store, now};
@@ -90,6 +90,7 @@ pub struct Image {
     pub state: ImageState,
     /// Which firmware it starts with, as far as its partition table tells.
     pub boots: Option<Boots>,
+    pub hints: ImageHints,
     pub created_at: i64,
     pub updated_at: Option<i64>,
 }

@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::copies::{CopyState, LayerCopy};
 use super::{Image, ImageKind, ImageState, IsoType, name_taken};
 use crate::error::{Error, Fault, Result};
-use crate::node::protocol::Boots;
+use crate::node::protocol::{Boots, ImageHints};
 use crate::store::list::{Column, ListQuery, Listing, Page};
 use crate::store::rows::{self, json, unsigned, uuid};
 use crate::store::{NodeId, Store, Topic, Tx, now, unique};
 
 const COLUMNS: &str = "b.id, b.uuid, b.pool_id, b.iso_type, b.name, b.desc, b.os_type, b.md5, b.sha256, \
-     b.virtual_size, b.disk_size, b.state, b.boots, b.created_at, b.updated_at";
+     b.virtual_size, b.disk_size, b.state, b.boots, b.vcpu, b.memory_mib, \
+     b.virtio, b.created_at, b.updated_at";
 
 static IMAGES: Listing = Listing {
     select: COLUMNS,
@@ -152,14 +153,17 @@ pub fn adopted(tx: &Tx<'_>, image: &Image) -> Result<()> {
     tx.changed(Topic::Images);
     tx.execute(
         "UPDATE images SET sha256 = ?2, virtual_size = ?3, disk_size = ?4, state = 'ready', \
-         updated_at = ?5, boots = ?6 WHERE uuid = ?1",
+         updated_at = ?5, boots = ?6, vcpu = ?7, memory_mib = ?8, virtio = ?9 WHERE uuid = ?1",
         params![
             image.uuid.to_string(),
             image.sha256,
             image.virtual_size as i64,
             image.disk_size as i64,
             now(),
-            image.boots.map(Boots::word)
+            image.boots.map(Boots::word),
+            image.hints.vcpu,
+            image.hints.memory_mib.map(|memory| memory as i64),
+            image.hints.virtio
         ],
     )?;
     Ok(())
@@ -318,6 +322,11 @@ fn image(row: &Row<'_>) -> Result<Image> {
         disk_size: unsigned(row, "disk_size")?,
         state: ImageState::parse(&row.get::<_, String>("state")?)?,
         boots: boots(row)?,
+        hints: ImageHints {
+            vcpu: row.get("vcpu")?,
+            memory_mib: row.get::<_, Option<i64>>("memory_mib")?.map(i64::cast_unsigned),
+            virtio: row.get("virtio")?,
+        },
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })

@@ -31,6 +31,7 @@ mod group_machine;
 mod guard;
 mod hardware;
 mod harness;
+mod image_hints;
 mod images;
 mod index;
 mod isos;

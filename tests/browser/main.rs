@@ -12,6 +12,7 @@ mod find;
 mod guest;
 mod https;
 mod identity;
+mod image_hints;
 mod isos;
 mod lists;
 mod live;

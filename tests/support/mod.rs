@@ -13,6 +13,7 @@ mod controller;
 mod desktop;
 mod documented;
 mod expect;
+mod foreign;
 mod from;
 mod lab;
 mod log;
@@ -31,6 +32,7 @@ pub use console::Console;
 pub use desktop::DebianDesktop;
 pub use documented::{assert_documented, documented_ids};
 pub use expect::{assert_json, differences};
+pub use foreign::{Guestfish, ova, windows_disk};
 pub use from::{connect, post_from, post_with};
 pub use lab::{
     LabNode, debian_desktop, empty_image, guest_image, guest_iso, hardware_image, installer_iso,

@@ -93,6 +93,12 @@ struct ImageView {
     /// Which firmware it starts with; null where that is unknown.
     #[schemars(with = "Option<words::Boots>")]
     boots: Option<Boots>,
+    /// Processors of the machine that it was taken from; null where it does not say.
+    vcpu: Option<u32>,
+    /// GB of memory of that machine.
+    ram: Option<f64>,
+    /// Whether the Windows on it has a driver for virtio disks; null for other systems, and where that was not looked for.
+    virtio: Option<bool>,
     /// Nodes that shall have it.
     count: usize,
     /// Nodes that have it.
@@ -204,6 +210,9 @@ fn view(app: &App, call: &Call, pool: Uuid, line: ImageLine) -> ImageView {
         size_bytes: image.disk_size,
         virtual_size: gigabytes(image.virtual_size),
         boots: image.boots,
+        vcpu: image.hints.vcpu,
+        ram: image.hints.memory_mib.map(|memory| memory as f64 / 1024.0),
+        virtio: image.hints.virtio,
         count: detail.len(),
         publish_count: ready,
         status,

@@ -98,6 +98,9 @@ struct TemplateHardware {
     /// Which firmware its image starts with; null where that is unknown.
     #[schemars(with = "Option<words::Boots>")]
     boots: Option<Boots>,
+    /// Whether the Windows on its image has a driver for virtio disks; null for other systems, and where that was not
+    /// looked for.
+    virtio: Option<bool>,
 }
 
 impl From<Hardware> for HardwareView {
@@ -192,13 +195,14 @@ fn detail(app: &App, call: &mut Call, _: NoInput) -> Result<Data<TemplateHardwar
     let template = app.templates.find(call.uuid("template_uuid")?)?;
     let saved = app.templates.saved_hardware(&template)?;
     let image = template.base_image.map(|image| app.images.base_image(image)).transpose()?;
-    let boots = image.and_then(|image| image.boots);
-    let fitting = hardware::fitting_disk(&os_type::simple(&template.os_type), boots);
+    let (boots, virtio) = image.map_or((None, None), |image| (image.boots, image.hints.virtio));
+    let fitting = hardware::fitting_disk(&os_type::simple(&template.os_type), boots, virtio);
     Ok(Data(TemplateHardware {
         hardware: template.hardware.into(),
         saved: saved.into(),
         fitting: fitting.into(),
         boots,
+        virtio,
     }))
 }
 

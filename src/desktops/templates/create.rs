@@ -227,7 +227,8 @@ struct DiskPlan {
 
 /// What fits its system; one that is to be installed boots from its CD first.
 fn fitting(new: &NewTemplate, image: &Image) -> Hardware {
-    let mut hardware = hardware::fitting_disk(&os_type::simple(&new.os_type), image.boots);
+    let simple = os_type::simple(&new.os_type);
+    let mut hardware = hardware::fitting_disk(&simple, image.boots, image.hints.virtio);
     if matches!(new.system, NewSystem::Iso(_)) {
         hardware.boot = vec![BootDevice::Cd, BootDevice::Disk];
     }

@@ -158,7 +158,7 @@ pub fn shape(path: &Path) -> Result<Shape> {
     })
 }
 
-fn is_installed(program: &str) -> bool {
+pub(super) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| {
         let meta = fs::metadata(folder.join(program));

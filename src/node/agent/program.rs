@@ -27,6 +27,7 @@ const STDERR_KEPT: usize = 2048;
 pub struct Program<'a> {
     program: OsString,
     args: Vec<OsString>,
+    environment: Vec<(&'static str, &'static str)>,
     deadline: Duration,
     memory_limit: Option<u64>,
     cpu_limit: Option<u64>,
@@ -48,6 +49,7 @@ impl<'a> Program<'a> {
         Self {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
+            environment: Vec::new(),
             deadline,
             memory_limit: None,
             cpu_limit: None,
@@ -62,6 +64,12 @@ impl<'a> Program<'a> {
 
     pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Beside what it has of the agent.
+    pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
         self
     }
 
@@ -121,6 +129,7 @@ impl<'a> Program<'a> {
         command.args(&self.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Messages are parsed and shown to the administrator in the catalogue's words, not in the locale's.
         command.env("LC_ALL", "C").env("PATH", search_path()).process_group(0);
+        command.envs(self.environment.iter().copied());
         let (memory, cpu) = (self.memory_limit, self.cpu_limit);
         // SAFETY: between fork and exec only prctl and setrlimit are called, both async-signal-safe.
         unsafe {

@@ -171,6 +171,17 @@ pub struct ImageFacts {
     pub mended: bool,
     /// Found out when it was made a layer, just now; `None` also for a disk that starts with none.
     pub boots: Option<Boots>,
+    pub hints: ImageHints,
+}
+
+/// What an image says of the machine that it was made for, found out when it was made a layer, just now. Nobody has to
+/// heed it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageHints {
+    pub vcpu: Option<u32>,
+    pub memory_mib: Option<u64>,
+    /// Whether the Windows on it has a driver for virtio disks; `None` for other systems, and where nobody could look.
+    pub virtio: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

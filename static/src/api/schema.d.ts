@@ -3626,6 +3626,11 @@ export interface components {
             fitting: components["schemas"]["CarrelTemplateHardwareDetailHardware"];
             /** @description Which firmware its image starts with; null where that is unknown. */
             boots: components["schemas"]["Boots"] | null;
+            /**
+             * @description Whether the Windows on its image has a driver for virtio disks; null for other systems, and where that was not
+             *     looked for.
+             */
+            virtio: boolean | null;
         };
         /** @description The hardware of a machine besides processors, memory, disks and cards. */
         CarrelTemplateHardwareDetailHardware: {
@@ -4479,6 +4484,18 @@ export interface components {
             /** @description Which firmware it starts with; null where that is unknown. */
             boots: components["schemas"]["Boots"] | null;
             /**
+             * Format: uint32
+             * @description Processors of the machine that it was taken from; null where it does not say.
+             */
+            vcpu: number | null;
+            /**
+             * Format: double
+             * @description GB of memory of that machine.
+             */
+            ram: number | null;
+            /** @description Whether the Windows on it has a driver for virtio disks; null for other systems, and where that was not looked for. */
+            virtio: boolean | null;
+            /**
              * Format: uint
              * @description Nodes that shall have it.
              */
@@ -4564,6 +4581,18 @@ export interface components {
             virtual_size: number;
             /** @description Which firmware it starts with; null where that is unknown. */
             boots: components["schemas"]["Boots"] | null;
+            /**
+             * Format: uint32
+             * @description Processors of the machine that it was taken from; null where it does not say.
+             */
+            vcpu: number | null;
+            /**
+             * Format: double
+             * @description GB of memory of that machine.
+             */
+            ram: number | null;
+            /** @description Whether the Windows on it has a driver for virtio disks; null for other systems, and where that was not looked for. */
+            virtio: boolean | null;
             /**
              * Format: uint
              * @description Nodes that shall have it.

@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use super::format::{self, Format};
 use super::freeze::place_layer;
+use super::ova::Machine;
 use super::overlays::create_empty;
-use super::{Disks, as_full_storage, boots, layer_facts, ova, probe};
+use super::{Disks, as_full_storage, boots, layer_facts, ova, probe, virtio};
 use crate::error::{Context, Error, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::files;
 use crate::node::agent::program::Program;
 use crate::node::agent::storage::Storage;
-use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
+use crate::node::protocol::{ImageFacts, ImageHints, LayerKind, LayerRef};
 
 /// Reading the allocation of a large image from a slow disk.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(300);
@@ -41,7 +42,7 @@ impl Disks {
         let storage = self.storage_of(layer)?;
         let upload = storage.upload(upload);
         let target = storage.layer(layer.kind, layer.uuid);
-        let mut mended = false;
+        let (mut mended, mut machine) = (false, Machine::default());
         if !files::exists(&target)? {
             if !files::exists(&upload)? {
                 return Err(Error::not_found("upload-missing").arg("path", upload.display()));
@@ -50,19 +51,26 @@ impl Disks {
                 format::require_iso(&upload)?;
                 place_layer(&upload, &target)?;
             } else if let Some(taken) = ova::take_disk(&storage, &upload, disk, call)? {
-                let made = make_image(&storage, &taken, &target, call);
-                files::remove_if_there(&taken)?;
-                mended = made?;
+                let made = make_image(&storage, &taken.disk, &target, call);
+                files::remove_if_there(&taken.disk)?;
+                (mended, machine) = (made?, taken.machine);
             } else {
                 mended = make_image(&storage, &upload, &target, call)?;
             }
         }
         files::remove_if_there(&upload)?;
-        let boots = match layer.kind {
-            LayerKind::Iso => None,
-            _ => boots::boots(&storage, &target, call)?,
+        let facts = ImageFacts { mended, ..layer_facts(layer, &target)? };
+        if layer.kind == LayerKind::Iso {
+            return Ok(facts);
+        }
+        let told = boots::look(&storage, &target, call)?;
+        let virtio = match told.may_hold_windows {
+            true => virtio::has_driver(&target, call)?,
+            false => None,
         };
-        Ok(ImageFacts { mended, boots, ..layer_facts(layer, &target)? })
+        let Machine { vcpu, memory_mib, boots } = machine;
+        let hints = ImageHints { vcpu, memory_mib, virtio };
+        Ok(ImageFacts { boots: told.boots.or(boots), hints, ..facts })
     }
 
     /// Copies a layer with all it stands on into one self-contained layer.

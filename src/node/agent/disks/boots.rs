@@ -31,25 +31,47 @@ const PARTITIONS_LIMIT: usize = 128;
 
 const PROTECTIVE: u8 = 0xee;
 const EFI_SYSTEM_MBR: u8 = 0xef;
+const NTFS: u8 = 7;
 /// As they stand on the disk: the first three numbers little-endian.
 const EFI_SYSTEM: [u8; 16] = [
     0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b,
 ];
 const BIOS_BOOT: [u8; 16] = *b"Hah!IdontNeedEFI";
+const BASIC_DATA: [u8; 16] = [
+    0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7,
+];
 const MICROSOFT_RESERVED: [u8; 16] = [
     0x16, 0xe3, 0xc9, 0xe3, 0x5c, 0x0b, 0xb8, 0x4d, 0x81, 0x7d, 0xf9, 0x2d, 0xf0, 0x02, 0x15, 0xae,
 ];
 
-/// Which firmware a qcow2 that stands alone starts with; `None` for a disk that starts with none, or is partitioned in an
-/// unknown way.
+/// What the start of a disk tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Which firmware it starts with; `None` when with none, or when it is partitioned in an unknown way.
+    pub boots: Option<Boots>,
+    /// There is a partition of the kind that Windows is on.
+    pub may_hold_windows: bool,
+}
+
+/// Of a qcow2 that stands alone.
 ///
 /// # Errors
 /// When its start cannot be read.
-pub(super) fn boots(storage: &Storage, path: &Path, call: &Call) -> Result<Option<Boots>> {
+pub(super) fn look(storage: &Storage, path: &Path, call: &Call) -> Result<Told> {
     let temporary = storage.temporary();
     let read = start(path, &temporary, call);
     files::remove_if_there(&temporary)?;
-    Ok(of_start(&read?))
+    let start = read?;
+    Ok(Told { boots: of_start(&start), may_hold_windows: may_hold_windows(&start) })
+}
+
+fn may_hold_windows(disk: &[u8]) -> bool {
+    let sector = disk.get(446..510).unwrap_or_default();
+    sector.chunks(16).any(|partition| partition[4] == NTFS)
+        || SECTORS
+            .iter()
+            .filter_map(|size| gpt(disk, *size))
+            .any(|kinds| kinds.contains(&BASIC_DATA))
 }
 
 fn start(path: &Path, temporary: &Path, call: &Call) -> Result<Vec<u8>> {
@@ -143,11 +165,15 @@ mod tests {
     }
 
     fn found(script: &str, has_code: bool) -> Option<Boots> {
+        told(script, has_code).boots
+    }
+
+    fn told(script: &str, has_code: bool) -> Told {
         let dir = tempfile::tempdir().unwrap();
         let disks = crate::node::agent::disks::Disks::open(&[dir.path().display().to_string()]);
         let storage = disks.storages().all().next().unwrap();
         let path = disk(dir.path(), script, has_code);
-        let found = boots(&storage, &path, &Call::unwatched()).unwrap();
+        let found = look(&storage, &path, &Call::unwatched()).unwrap();
         assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
         found
     }
@@ -177,6 +203,21 @@ mod tests {
         assert_eq!(found("", false), None);
         // A file system without partitions has code without the mark of a boot sector.
         assert_eq!(found("", true), None);
+    }
+
+    #[test]
+    fn windows_is_looked_for_only_where_it_may_be() {
+        let basic = "type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7";
+        for (script, may) in [
+            (format!("label: gpt\nsize=16M, type=U\n{basic}"), true),
+            ("label: dos\ntype=7, bootable".to_owned(), true),
+            ("label: gpt\nsize=16M, type=U\ntype=L".to_owned(), false),
+            ("label: dos\ntype=83".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(told(&script, true).may_hold_windows, may, "{script}");
+        }
+        assert!(!may_hold_windows(&[0; 100]));
     }
 
     #[test]

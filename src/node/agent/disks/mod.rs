@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::{Context, Error, Result};
 use crate::node::agent::qcow2::{self, Header};
 use crate::node::agent::storage::{Storage, Storages};
-use crate::node::protocol::{ImageFacts, LayerKind, LayerRef};
+use crate::node::protocol::{ImageFacts, ImageHints, LayerKind, LayerRef};
 
 mod adopt;
 mod boots;
@@ -30,6 +30,7 @@ mod probe;
 mod publish;
 mod receive;
 mod runs;
+mod virtio;
 
 pub use receive::Arrived;
 
@@ -142,6 +143,7 @@ fn layer_facts(layer: &LayerRef, path: &Path) -> Result<ImageFacts> {
         exists: path.exists(),
         mended: false,
         boots: None,
+        hints: ImageHints::default(),
     };
     if facts.exists {
         let meta = path.metadata().context(format_args!("look at {}", path.display()))?;

@@ -13,6 +13,7 @@ export type Source = { kind: 'image'; of: BaseImage } | { kind: 'iso'; of: Iso }
 /** What a new template starts with; everything is good enough to press Next. */
 export function templateDefaults(source: Source | undefined, pool: string, taken: string[]): Form {
   const windows = /win/i.test(source?.of.os_type ?? '')
+  const was = source?.kind === 'image' ? source.of : undefined
   const least = source?.kind === 'image' ? Math.ceil(source.of.virtual_size) : 0
   const disk = Math.max(least, windows ? GROW_TO_GB.windows : GROW_TO_GB.other)
   return {
@@ -24,8 +25,9 @@ export function templateDefaults(source: Source | undefined, pool: string, taken
     network_uuid: '',
     subnet_uuid: '',
     bind_ip: '',
-    vcpu: 2,
-    ram: windows ? 4 : 2,
+    // As the machine had that it was taken from.
+    vcpu: was?.vcpu ?? 2,
+    ram: was?.ram ?? (windows ? 4 : 2),
     system_disk: { image_id: source?.kind === 'image' ? source.of.uuid : undefined, size: disk },
     iso_uuid: source?.kind === 'iso' ? source.of.uuid : undefined,
     data_disks: [],

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use manifest::Sum;
 use ovf::Descriptor;
+pub(super) use ovf::Machine;
 use tar::EntryType;
 
 use super::format;
@@ -52,8 +53,14 @@ fn open(path: &Path) -> Result<Option<Ova>> {
     Ok(has_ovf.then_some(Ova { file, members }))
 }
 
-/// Takes the disk of this number out of an OVA, or the one that its machine starts from. Gives a temporary file, which the
-/// caller removes; `None` when the upload is no OVA.
+/// What is taken out of an OVA.
+pub(super) struct Taken {
+    /// A temporary file, which the caller removes.
+    pub disk: PathBuf,
+    pub machine: Machine,
+}
+
+/// Takes the disk of this number out of an OVA, or the one that its machine starts from; `None` when the upload is no OVA.
 ///
 /// # Errors
 /// `ova-damaged`, `ova-several-machines`, `ova-no-disk`, `ova-disk-missing`, `ova-file-missing`, `ova-sum-wrong`,
@@ -63,7 +70,7 @@ pub(super) fn take_disk(
     upload: &Path,
     number: Option<u32>,
     call: &Call,
-) -> Result<Option<PathBuf>> {
+) -> Result<Option<Taken>> {
     let Some(ova) = open(upload)? else { return Ok(None) };
     let mut sums = ova.sums()?;
     let descriptor = ova.descriptor(&mut sums)?;
@@ -76,7 +83,7 @@ pub(super) fn take_disk(
     if taken.is_err() {
         files::remove_if_there(&temporary)?;
     }
-    taken.map(|()| Some(temporary))
+    taken.map(|()| Some(Taken { disk: temporary, machine: descriptor.machine() }))
 }
 
 /// The name of its file.

@@ -7,9 +7,15 @@ use quick_xml::{Reader, XmlVersion};
 
 use super::damaged;
 use crate::error::{Error, Result};
+use crate::node::protocol::Boots;
 
-/// The number by which CIM calls a disk drive.
+/// The numbers by which CIM calls a disk drive, processors and memory.
 const DISK_DRIVE: &str = "17";
+const PROCESSORS: &str = "3";
+const MEMORY: &str = "4";
+/// What more than these says is no machine of a desk.
+const VCPU_MOST: u64 = 128;
+const MEMORY_MOST: u64 = 1 << 20;
 /// More elements than any machine has.
 const PARTS_LIMIT: usize = 10_000;
 
@@ -19,6 +25,16 @@ pub(super) struct Descriptor {
     files: HashMap<String, FileRef>,
     disks: Vec<Disk>,
     drives: Vec<Drive>,
+    /// As its maker calls it.
+    firmware: String,
+}
+
+/// What the machine was, as far as it says so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::node::agent::disks) struct Machine {
+    pub vcpu: Option<u32>,
+    pub memory_mib: Option<u64>,
+    pub boots: Option<Boots>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +58,8 @@ struct Drive {
     disk: String,
     controller: String,
     place: String,
+    quantity: String,
+    units: String,
 }
 
 impl Descriptor {
@@ -62,6 +80,23 @@ impl Descriptor {
         disks.sort_by_key(at);
         let files: Vec<&str> = disks.iter().map(|disk| self.file(disk)).collect::<Result<_>>()?;
         if files.is_empty() { Err(Error::bad_input("ova-no-disk")) } else { Ok(files) }
+    }
+
+    pub fn machine(&self) -> Machine {
+        let part = |kind: &str| self.drives.iter().find(|part| part.kind == kind);
+        let number = |part: &Drive| part.quantity.parse::<u64>().ok();
+        let vcpu = part(PROCESSORS).and_then(number).filter(|vcpu| (1..=VCPU_MOST).contains(vcpu));
+        let memory = part(MEMORY).and_then(|part| in_mib(number(part)?, &part.units));
+        let firmware = self.firmware.to_ascii_lowercase();
+        Machine {
+            vcpu: vcpu.and_then(|vcpu| u32::try_from(vcpu).ok()),
+            memory_mib: memory.filter(|memory| (1..=MEMORY_MOST).contains(memory)),
+            boots: match firmware.as_str() {
+                "bios" => Some(Boots::Bios),
+                efi if efi.starts_with("efi") => Some(Boots::Uefi),
+                _ => None,
+            },
+        }
     }
 
     fn file(&self, disk: &Disk) -> Result<&str> {
@@ -98,6 +133,11 @@ impl Descriptor {
                 file: attribute(element, "fileRef")?,
                 parent: attribute(element, "parentRef")?,
             }),
+            // Of VMware and of VirtualBox.
+            "Config" if attribute(element, "key")? == "firmware" => {
+                self.firmware = attribute(element, "value")?;
+            }
+            "Firmware" => self.firmware = attribute(element, "type")?,
             "Item" | "StorageItem" => self.drives.push(Drive::default()),
             _ => {}
         }
@@ -111,6 +151,8 @@ impl Descriptor {
             "ResourceType" => &mut drive.kind,
             "Parent" => &mut drive.controller,
             "AddressOnParent" => &mut drive.place,
+            "VirtualQuantity" => &mut drive.quantity,
+            "AllocationUnits" => &mut drive.units,
             "HostResource" => {
                 let disk = text.rsplit('/').next().unwrap_or_default();
                 drive.disk = disk.trim().to_owned();
@@ -120,6 +162,20 @@ impl Descriptor {
         };
         *of = text.trim().to_owned();
     }
+}
+
+/// Units are `byte * 2^20` since OVF 1.0, and words before; megabytes where nothing is said.
+fn in_mib(number: u64, units: &str) -> Option<u64> {
+    let units = units.to_ascii_lowercase().replace(' ', "");
+    let power = match units.split_once("byte*2^") {
+        Some((_, power)) => power.parse().ok()?,
+        None if units.starts_with("giga") || units == "gb" => 30,
+        None if units.starts_with("kilo") || units == "kb" => 10,
+        None if units == "byte" || units == "bytes" => 0,
+        None => 20,
+    };
+    let bytes = number.checked_mul(1_u64.checked_shl(power)?)?;
+    Some(bytes >> 20)
 }
 
 /// # Errors
@@ -189,6 +245,38 @@ mod tests {
         assert_eq!(both, ["system.vmdk", "data.vmdk"]);
         // Nothing says where they are: as they stand.
         assert_eq!(disks(REFERENCES).expect("disks"), ["data.vmdk", "system.vmdk"]);
+    }
+
+    #[test]
+    fn a_machine_says_what_it_was() {
+        let part = |kind: &str, quantity: &str, units: &str| {
+            format!(
+                "<Item><rasd:AllocationUnits>{units}</rasd:AllocationUnits>\
+                 <rasd:ResourceType>{kind}</rasd:ResourceType>\
+                 <rasd:VirtualQuantity>{quantity}</rasd:VirtualQuantity></Item>"
+            )
+        };
+        let machine =
+            |parts: &str| parse(&format!("<Envelope>{parts}</Envelope>")).expect("XML").machine();
+        let vmware = part("3", "4", "hertz * 10^6")
+            + &part("4", "8192", "byte * 2^20")
+            + "<vmw:Config ovf:required='false' vmw:key='firmware' vmw:value='efi'/>\
+               <vmw:Config vmw:key='cpuHotAddEnabled' vmw:value='true'/>";
+        let wanted = Machine { vcpu: Some(4), memory_mib: Some(8192), boots: Some(Boots::Uefi) };
+        assert_eq!(machine(&vmware), wanted);
+        let virtual_box =
+            part("3", "1", "") + &part("4", "2", "GigaBytes") + "<Firmware type='EFI64'/>";
+        let wanted = Machine { vcpu: Some(1), memory_mib: Some(2048), boots: Some(Boots::Uefi) };
+        assert_eq!(machine(&virtual_box), wanted);
+        let bios = "<vmw:Config vmw:key='firmware' vmw:value='bios'/>";
+        assert_eq!(machine(bios).boots, Some(Boots::Bios));
+        for lie in ["0", "-1", "many", "18446744073709551615"] {
+            assert_eq!(
+                machine(&(part("3", lie, "") + &part("4", lie, "byte * 2^40"))),
+                Machine::default()
+            );
+        }
+        assert_eq!(machine(&part("4", "8", "byte * 2^4000")), Machine::default());
     }
 
     #[test]
