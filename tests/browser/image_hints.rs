@@ -26,6 +26,7 @@ fn an_image_says_what_it_was_and_what_it_lacks() {
     // What its machine had, a new one begins with.
     page.go(&format!("{}/templates", server.base()));
     page.click("[data-test=new]");
+    page.choose(".el-dialog [data-test=image]", "machine");
     page.click("[data-test=next]");
     let field =
         |name: &str| format!("return document.querySelector('[data-test={name}] input').value");
