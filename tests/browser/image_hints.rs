@@ -4,6 +4,8 @@ use crate::entry::enter;
 use crate::page::turn;
 use crate::support::{Guestfish, SMALL, Server, Site, ova, windows_disk};
 
+const SECOND_ROW: &str = "document.querySelectorAll('.el-table__expand-icon')[1].click(); return 0";
+
 #[test]
 fn an_image_says_what_it_was_and_what_it_lacks() {
     let _turn = turn();
@@ -19,7 +21,7 @@ fn an_image_says_what_it_was_and_what_it_lacks() {
     page.click(".el-table__expand-icon");
     page.see("[data-test=machine]", "Processors: 3, memory: 1.5 GB");
     page.see("[data-test=boots]", "UEFI");
-    page.script("document.querySelectorAll('.el-table__expand-icon')[1].click(); return 0");
+    page.script(SECOND_ROW);
     page.see("[data-test=virtio]", "none found: its disk belongs on SATA");
     page.picture("image-hints");
 
@@ -40,9 +42,14 @@ fn an_image_says_what_it_was_and_what_it_lacks() {
     page.choose("[data-test=disk_bus]", "virtio");
     page.see("[data-test=no-virtio]", "No virtio driver was found");
     page.picture("no-virtio");
-    page.script("localStorage.setItem('carrel.language', 'zh-CN'); localStorage.setItem('carrel.theme', 'dark'); return 0");
+    page.script(
+        "localStorage.setItem('carrel.language', 'zh-CN'); \
+         localStorage.setItem('carrel.theme', 'dark'); return 0",
+    );
     page.go(&format!("{}/images", server.base()));
-    page.script("document.querySelectorAll('.el-table__expand-icon').forEach((one) => one.click()); return 0");
+    page.click(".el-table__expand-icon");
+    page.see("[data-test=machine]", "处理器 3 个");
+    page.script(SECOND_ROW);
     page.see("[data-test=virtio]", "未找到");
     page.picture("image-hints-dark");
 }
