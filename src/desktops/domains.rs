@@ -251,7 +251,7 @@ impl Makings<'_> {
             storages: &self.storages[&build.node_id],
             restore: Restore { system: build.sys_restore, data: build.data_restore },
             nic: &nic,
-            identity: Some(&build.identity),
+            identity: build.identity.as_ref(),
             spice: build.spice,
             limits: build.limits,
         };

@@ -67,6 +67,7 @@ fn windows() -> Hardware {
         video: Video { model: VideoModel::Vga, memory_mib: None, resolution: None },
         sound: Sound::Ich9,
         clipboard: true,
+        seed: false,
         clock: Clock::Localtime,
         hyperv: true,
         topology: Topology::OneSocket,

@@ -22,6 +22,7 @@
 #   /cgi-bin/cd?N        what the text files of CD drive N hold (of IDE drives)
 #   /cgi-bin/hold?N      mounts the CD, which locks the drive
 #   /cgi-bin/eject?N     opens the drive
+#   /cgi-bin/seed        meta-data of the CD that is labelled cidata (of IDE drives)
 #   /cgi-bin/ran         what is in /tmp/ran
 #   /cgi-bin/clock       the time that the agent was told last
 #   /cgi-bin/frozen      whether the agent holds file systems
@@ -234,6 +235,17 @@ cp /www/cgi-bin/cd /www/cgi-bin/hold
 cat >/www/cgi-bin/eject <<'H'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'; eject /dev/sr$QUERY_STRING && echo ok
+H
+cat >/www/cgi-bin/seed <<'H'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+for m in /lib/cd/*.ko; do insmod $m 2>/dev/null; done
+t=0; while [ ! -b /dev/sr0 ] && [ $t -lt 20 ]; do sleep 1; t=$((t+1)); done
+mkdir -p /tmp/seed
+for D in /dev/sr*; do
+  [ "$(dd if=$D bs=8 skip=4101 count=1 2>/dev/null)" = 'cidata  ' ] || continue
+  mount -t iso9660 -o ro $D /tmp/seed && cat /tmp/seed/meta-data; umount /tmp/seed
+done
 H
 cat >/www/cgi-bin/ran <<'H'
 #!/bin/sh

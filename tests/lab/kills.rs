@@ -1,5 +1,5 @@
 //! kill -9 at random moments of every kind of deletion, with guests that run. Looked at from outside, nothing is left of
-//! nobody, and what was acknowledged is gone.
+//! nobody, and what was acknowledged is gone. Then the same while desktops start, and write what their cloud-init reads.
 //!
 //! `CARREL_KILLS=200 CARREL_SEED=7 cargo test --test lab kills -- --nocapture` goes on for longer; the same seed gives the
 //! same deletions and moments.
@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::outside::{self, Strays};
+use crate::story::set_hardware;
 use crate::support::{LabNode, Request, Server, Site, empty_image, rows, uuid_of, wait_for};
 
 /// Kills of a run that does not say how many.
 const FEW: u32 = 7;
+/// Kills while desktops start.
+const STARTS: u32 = 4;
 /// What is begun is finished, or taken back, within this after a start.
 const SETTLE: Duration = Duration::from_secs(90);
 
@@ -94,6 +97,10 @@ impl Campaign {
         let image = empty_image();
         let uploaded = site.upload("empty", &image);
         let template = site.template("plain", &uploaded);
+        // Its desktops have a CD for cloud-init.
+        set_hardware(&site, &template, &[("seed", json!(true))]);
+        let save = json!({"name": "plain", "uuid": template});
+        site.done(site.admin.action(TEMPLATES, "save", save));
         let classroom = site.classroom("room");
         let switch = json!({"name": "nat", "type": "nat", "uplinks": []});
         let switch = text(&site.admin.post(SWITCHES).json(&switch).send().data(), "uuid");
@@ -235,6 +242,44 @@ impl Campaign {
         self.tidy();
     }
 
+    /// Starts of a group with a kill in each, from the first moment on.
+    fn starts(&mut self) {
+        const NAME: &str = "starts";
+        let group = self.site.deploy(NAME, &self.classroom, &self.template, 3);
+        let began = Instant::now();
+        self.site.group_action("start", &group, NAME);
+        let calm = began.elapsed();
+        for part in 0..STARTS {
+            self.site.group_action("hard_stop", &group, NAME);
+            let desktops = self.site.desktops(&group);
+            let seed = |row: &Value| {
+                let folder = self.server.data_here().join("storage/desktops");
+                folder.join(text(row, "uuid")).join("seed.iso")
+            };
+            let seeds: Vec<_> = desktops.iter().map(seed).collect();
+            // Those of before; a start that was killed early made none.
+            seeds.iter().for_each(|seed| drop(std::fs::remove_file(seed)));
+            let param = json!({"desktops": [{"uuid": group, "name": NAME}]});
+            let request = self.site.admin.action(GROUPS, "start", param);
+            let call = thread::spawn(move || request.header("Prefer", "respond-async").try_send());
+            thread::sleep(calm * part / STARTS);
+            self.server.kill();
+            drop(call.join().expect("no panic"));
+            self.server.start_again();
+            self.site = Site { admin: Site::of_default(&self.server).admin, ..self.site.clone() };
+            self.assert_nobodys(&format!("start killed after {:?}", calm * part / STARTS));
+            for (row, seed) in desktops.iter().zip(&seeds) {
+                let runs = self.node.domain_state(&text(row, "uuid")) == "running";
+                match std::fs::read(seed) {
+                    Ok(image) => assert_eq!(claimed_size(&image), image.len(), "{row:#}"),
+                    Err(cause) => assert!(!runs, "{cause}: {row:#}"),
+                }
+            }
+        }
+        self.site.delete_group(&group, NAME);
+        self.assert_nobodys("after starts");
+    }
+
     /// Nothing of nobody, as soon as what was begun has ended.
     fn assert_nobodys(&self, what: &str) {
         self.site.wait_idle();
@@ -278,6 +323,14 @@ impl Campaign {
     }
 }
 
+/// Bytes of an image of a CD by its own word.
+fn claimed_size(image: &[u8]) -> usize {
+    const SECTOR: usize = 2048;
+    let at = 16 * SECTOR + 80;
+    let sectors = u32::from_le_bytes(image[at..at + 4].try_into().expect("four bytes"));
+    usize::try_from(sectors).expect("small") * SECTOR
+}
+
 fn text(row: &Value, field: &str) -> String {
     row[field].as_str().unwrap_or_else(|| panic!("no text {field} in {row:#}")).to_owned()
 }
@@ -298,4 +351,5 @@ fn deletions_killed_at_random_moments_leave_nothing_of_nobody() {
     for kill in 1..=u32::try_from(kills).expect("so many kills") {
         campaign.round(kill);
     }
+    campaign.starts();
 }

@@ -30,10 +30,17 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
 
     let image = upload(&site);
     let template = make_template(&site, &image);
+    set_hardware(&site, &template, &[("seed", json!(true))]);
     edit_and_save(&site, &node, &template);
 
     let classroom = make_classroom(&site);
     let group = deploy(&site, &classroom, &template, "lab", 1);
+    let host_names = format!("{API}/desktop-groups/{group}/host-names");
+    site.done(admin.put(&host_names).json(&json!({"pattern": "lab-{number:2}"})));
+    let second = text(&desktops_of(admin, &group)[1], "uuid");
+    wait_until("the node is told the host names", BOOT, || {
+        node.virsh(&["dumpxml", &second]).contains("lab-02")
+    });
     act(admin, DESKTOP_GROUPS, "active", "vdi.edu-desktops.active", group_param(&group, "lab"));
     act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", group_param(&group, "lab"));
     let desktops = desktops_of(admin, &group);
@@ -53,6 +60,10 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
         assert_eq!(told("carrel.number"), number);
         assert_eq!(told("carrel.group"), "lab");
     }
+    let seeds: Vec<Value> = desktops.iter().map(|desktop| seed(&server, desktop)).collect();
+    for (seed, host_name) in seeds.iter().zip(["lab-01", "lab-02"]) {
+        assert_eq!(seed["local-hostname"], host_name, "{seed:#}");
+    }
     look_at_the_screen(admin, first);
     assert_layers_are_roots(&server);
 
@@ -63,6 +74,10 @@ fn a_class_of_desktops_from_image_to_clean_reboot() {
     wait_until("a clean desktop after its own reboot", BOOT, || {
         mark(&node, &address) == "from-the-template"
     });
+    // … which is another instance for cloud-init, and the same desktop
+    let again = seed(&server, first);
+    assert_ne!(again["instance-id"], seeds[0]["instance-id"]);
+    assert_eq!(again["carrel"], seeds[0]["carrel"]);
     // … and after stop and start
     leave_mark(&node, &address, "again");
     let one = instance_param(&group, "lab", &[first]);
@@ -130,22 +145,61 @@ fn without_restore_a_mark_stays_through_reboot_and_restart() {
     let admin = &site.admin;
     let image = upload(&site);
     let template = make_template(&site, &image);
+    // The kernel of the tests' guest knows CDs on IDE and not on AHCI.
+    set_hardware(&site, &template, &[("seed", json!(true)), ("chipset", json!("i440fx"))]);
+    act(admin, TEMPLATES, "save", "vdi.templates.save", json!({"name": "tiny", "uuid": template}));
+    site.wait_idle();
     let classroom = make_classroom(&site);
     let group = deploy(&site, &classroom, &template, "keep", 0);
     act(admin, DESKTOP_GROUPS, "start", "vdi.edu-desktops.start", group_param(&group, "keep"));
     let desktop = desktops_of(admin, &group).remove(0);
     let address = text(&desktop, "ipaddr");
     assert_eq!(node.guest_status(&address, "boots", BOOT), "1");
+    let read = || -> Value {
+        let read = wait_for("the guest reads its CD", BOOT, || node.ask_guest(&address, "seed"));
+        serde_json::from_str(&read).unwrap_or_else(|cause| panic!("{cause}: {read}"))
+    };
+    let first = read();
+    assert_eq!(first, seed(&server, &desktop));
+    let told = json!({"name": "pc005", "number": 1, "group": "keep", "address": address});
+    assert_eq!((&first["carrel"], &first["local-hostname"]), (&told, &Value::Null));
+    // Another name is told from the next start on; one as hard to write as they may be.
+    let name = "机房 #1: 'x'";
+    let path = format!("{API}/desktops/{}", text(&desktop, "uuid"));
+    site.done(admin.put(&path).json(&json!({"name": name})));
+    let desktop = desktops_of(admin, &group).remove(0);
     leave_mark(&node, &address, "homework");
     node.ask_guest(&address, "reboot");
     wait_until("the second boot", BOOT, || boots(&node, &address) == "2");
     assert_eq!(mark(&node, &address), "homework");
+    assert_eq!(read(), first);
     let one = instance_param(&group, "keep", &[&desktop]);
     act(admin, INSTANCES, "stop", "vdi.edu-instances.stop", one.clone());
     wait_status(admin, &group, &desktop, "inactive");
     act(admin, INSTANCES, "start", "vdi.edu-instances.start", one);
     wait_until("the third boot", BOOT, || boots(&node, &address) == "3");
     assert_eq!(mark(&node, &address), "homework");
+    let renamed = read();
+    assert_eq!(renamed["carrel"]["name"], name);
+    assert_eq!(renamed["instance-id"], first["instance-id"], "it kept its system");
+}
+
+pub fn set_hardware(site: &Site, template: &str, wanted: &[(&str, Value)]) {
+    let path = format!("{API}/templates/{template}/hardware");
+    let mut hardware = site.admin.get(&path).send().data()["hardware"].take();
+    for (field, value) in wanted {
+        hardware[*field] = value.clone();
+    }
+    site.done(site.admin.put(&path).json(&hardware));
+}
+
+/// What stands on a desktop's CD for cloud-init, as it lies beside its disks.
+fn seed(server: &Server, desktop: &Value) -> Value {
+    let folder = server.data_here().join("storage/desktops").join(text(desktop, "uuid"));
+    let image = std::fs::read(folder.join("seed.iso")).expect("its CD");
+    let image = String::from_utf8_lossy(&image);
+    let (from, to) = (image.find("{\n").expect("JSON"), image.rfind("}\n").expect("its end"));
+    serde_json::from_str(&image[from..=to]).expect("JSON")
 }
 
 /// QEMU does not run as root, and could change the mode of what is its own.

@@ -65,6 +65,9 @@ struct HardwareView {
     sound: Sound,
     /// Text is copied into the guest and out of it, when its system has spice-vdagent.
     clipboard: bool,
+    /// Each desktop has a CD that tells its cloud-init, or cloudbase-init, who it is.
+    #[serde(default)]
+    seed: bool,
     #[schemars(with = "String", extend("enum" = Clock::WORDS))]
     clock: Clock,
     /// What Windows knows of hypervisors.
@@ -117,6 +120,7 @@ impl From<Hardware> for HardwareView {
             resolution: hardware.video.resolution,
             sound: hardware.sound,
             clipboard: hardware.clipboard,
+            seed: hardware.seed,
             clock: hardware.clock,
             hyperv: hardware.hyperv,
             topology: hardware.topology,
@@ -143,6 +147,7 @@ impl HardwareView {
             },
             sound: self.sound,
             clipboard: self.clipboard,
+            seed: self.seed,
             clock: self.clock,
             hyperv: self.hyperv,
             topology: self.topology,

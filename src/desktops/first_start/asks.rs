@@ -98,15 +98,18 @@ impl Desktops {
         group: &DesktopGroup,
         pattern: &str,
     ) -> Result<()> {
-        self.store.write(|tx| {
+        let desktops = self.store.write(|tx| {
             groups::find_visible(tx, visible, group.uuid)?;
             if !pattern.is_empty() {
                 let names =
                     Pattern::parse(pattern)?.names(&first_starts::nameable(tx, group.uuid)?);
                 names.into_iter().try_for_each(|name| name.map(drop))?;
             }
-            first_starts::set_host_names(tx, group.uuid, pattern)
-        })
+            first_starts::set_host_names(tx, group.uuid, pattern)?;
+            seats::of_group(tx, group.uuid)
+        })?;
+        // Definitions name them, for cloud-init.
+        self.look_again(&desktops.iter().map(|desktop| desktop.uuid).collect::<Vec<_>>())
     }
 
     /// What desktops of a template run at their first start.

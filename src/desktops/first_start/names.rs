@@ -93,6 +93,16 @@ impl Pattern {
     }
 }
 
+impl Nameable {
+    /// Its host name by its group's pattern; `None` without a pattern, and where it cannot have the name.
+    pub fn host_name(&self, pattern: &str) -> Option<String> {
+        if pattern.is_empty() {
+            return None;
+        }
+        Pattern::parse(pattern).and_then(|pattern| pattern.name(self)).ok()
+    }
+}
+
 fn unknown(placeholder: &str) -> Error {
     let shown: String = placeholder.chars().take(LONGEST).collect();
     Error::bad_input("host-names-placeholder").arg("field", "pattern").arg("placeholder", shown)

@@ -240,7 +240,7 @@ mod tests {
             group,
             restore,
             template: group.map(|_| Uuid::nil()),
-            identity: group.map(|_| Identity { number: 1, group: "class".into() }),
+            identity: group.map(|_| Identity { number: 1, group: "class".into(), host_name: None }),
             name: "pc".into(),
             limits: Limits::NONE,
         }
@@ -419,13 +419,16 @@ mod tests {
         let correct =
             |state: DomainState| plan(NODE, &found(&[state], &[]), &known, &Held::new()).correct;
         let told = |number, group: &str| DomainState {
-            identity: Some(Identity { number, group: group.to_owned() }),
+            identity: Some(Identity { number, group: group.to_owned(), host_name: None }),
             ..domain(desktop)
         };
         assert_eq!(correct(DomainState { name: "pc-old".into(), ..domain(desktop) }), [desktop]);
         assert_eq!(correct(told(1, "class of last year")), [desktop]);
         assert_eq!(correct(told(2, "class")), [desktop]);
         assert!(correct(told(1, "class")).is_empty());
+        let mut named = told(1, "class");
+        named.identity.as_mut().expect("told").host_name = Some("pc-of-before".into());
+        assert_eq!(correct(named), [desktop]);
         assert!(correct(domain(desktop)).is_empty(), "of an older release");
     }
 

@@ -10,7 +10,7 @@ use crate::desktops::spec::Restore;
 use crate::desktops::templates::{self, Power};
 use crate::error::{Error, Fault, Result};
 use crate::images::{CopyState, LayerCopy};
-use crate::node::protocol::{DomainState, Identity};
+use crate::node::protocol::DomainState;
 use crate::store::{NodeId, Topic, Tx, rows};
 
 /// Writes a desktop's state if it differs.
@@ -86,25 +86,23 @@ pub fn known(conn: &Connection, node: NodeId, found: &[Uuid]) -> Result<Known> {
     let found = super::json_uuids(found)?;
     let mut statement = conn.prepare_cached(
         "SELECT d.uuid, d.name, d.node_id, d.state, d.seat, g.uuid AS group_uuid, g.name AS group_name, \
-         g.sys_restore, g.data_restore, t.uuid AS template_uuid, g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit \
+         g.host_names, g.sys_restore, g.data_restore, t.uuid AS template_uuid, g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id \
          WHERE d.node_id = ?1 OR d.uuid IN (SELECT value FROM json_each(?2)) \
-         UNION ALL SELECT uuid, name, node_id, state, NULL, NULL, NULL, 0, 0, NULL, 0, 0, 0, 0 FROM templates \
+         UNION ALL SELECT uuid, name, node_id, state, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, 0, 0 FROM templates \
          WHERE node_id = ?1 OR uuid IN (SELECT value FROM json_each(?2))",
     )?;
     let mut rows = statement.query(params![node, found])?;
     while let Some(row) = rows.next()? {
         let stage: String = row.get("state")?;
-        let (number, group): (Option<u32>, Option<String>) =
-            (row.get("seat")?, row.get("group_name")?);
         let domain = KnownDomain {
             node_id: row.get("node_id")?,
             is_ready: stage == Stage::Ready.word(),
             group: rows::optional_uuid(row, "group_uuid")?,
             template: rows::optional_uuid(row, "template_uuid")?,
             restore: Restore { system: row.get("sys_restore")?, data: row.get("data_restore")? },
-            identity: number.zip(group).map(|(number, group)| Identity { number, group }),
+            identity: super::identity(row)?,
             name: row.get("name")?,
             limits: super::limits(row)?,
         };

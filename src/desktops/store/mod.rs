@@ -16,8 +16,9 @@ use rusqlite::types::Type;
 use rusqlite::{Row, RowIndex};
 use uuid::Uuid;
 
+use crate::desktops::first_start::names::Nameable;
 use crate::error::{Context, Result};
-use crate::node::protocol::{Limits, Spice};
+use crate::node::protocol::{Identity, Limits, Spice};
 
 /// An address that is kept as a number.
 pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Ipv4Addr> {
@@ -36,6 +37,17 @@ pub(super) fn spice(row: &Row<'_>) -> rusqlite::Result<Spice> {
 /// For `IN (SELECT value FROM json_each(?))`, which takes any number of them.
 pub(super) fn json_uuids(uuids: &[Uuid]) -> Result<String> {
     serde_json::to_string(uuids).context("write uuids as JSON")
+}
+
+/// What the guest of a desktop is told of itself, by the columns `name` and `seat` of its row, `group_name` and `host_names` of
+/// its group's; `None` for a row that is of no desktop.
+fn identity(row: &Row<'_>) -> rusqlite::Result<Option<Identity>> {
+    let (number, group): (Option<u32>, Option<String>) = (row.get("seat")?, row.get("group_name")?);
+    let Some((number, group)) = number.zip(group) else { return Ok(None) };
+    let pattern: String = row.get("host_names")?;
+    let desktop = Nameable { name: row.get("name")?, group, number };
+    let host_name = desktop.host_name(&pattern);
+    Ok(Some(Identity { number, group: desktop.group, host_name }))
 }
 
 /// The limits of a desktop group, in the columns of its row.

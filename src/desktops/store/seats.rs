@@ -425,7 +425,7 @@ pub struct Build {
     pub address: std::net::Ipv4Addr,
     pub mac: String,
     pub network: Uuid,
-    pub identity: Identity,
+    pub identity: Option<Identity>,
     pub spice: Spice,
     pub limits: Limits,
 }
@@ -436,7 +436,7 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
         "SELECT d.uuid, d.name, d.seat, g.uuid AS group_uuid, g.name AS group_name, t.uuid AS template, \
          iif(d.version = 0, t.version, d.version) AS version, d.node_id, g.vcpu, g.memory_mib, \
          g.sys_restore, g.data_restore, g.has_data_disks, g.spice, a.address, a.mac, n.uuid AS network, \
-         g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit \
+         g.host_names, g.disk_mb, g.disk_iops, g.receive_mbit, g.send_mbit \
          FROM desktops d JOIN desktop_groups g ON g.id = d.group_id \
          JOIN templates t ON t.id = g.template_id JOIN addresses a ON a.owner = d.uuid \
          JOIN networks n ON n.id = a.network_id \
@@ -458,7 +458,7 @@ pub fn builds(conn: &Connection, desktops: &[Uuid]) -> Result<Vec<Build>> {
             address: super::address(row, "address")?,
             mac: row.get("mac")?,
             network: rows::uuid(row, "network")?,
-            identity: Identity { number: row.get("seat")?, group: row.get("group_name")? },
+            identity: super::identity(row)?,
             spice: super::spice(row)?,
             limits: super::limits(row)?,
         })

@@ -34,6 +34,14 @@ pub fn rename_durably(from: &Path, to: &Path) -> Result<()> {
     sync_parent(to)
 }
 
+/// Writes a small new file. It has exactly `mode`, whatever the process' umask.
+pub fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let mut file = create_new(path, mode)?;
+    file.set_permissions(Permissions::from_mode(mode))
+        .and_then(|()| file.write_all(content))
+        .map_err(|cause| on_storage(path, cause))
+}
+
 /// Writes a small file under a temporary name and renames it. It has exactly `mode`, whatever the process' umask.
 pub fn write_durably(temporary: &Path, path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let written = create_new(temporary, mode).and_then(|mut file| {

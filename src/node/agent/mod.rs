@@ -7,7 +7,7 @@
 //!   disks/       layers, overlays, uploads                      storage.rs where files stand
 //!   program.rs   the one door to other programs          events.rs  what the agent tells unasked
 //!   facts.rs nics.rs nic_watch.rs sampler.rs doctor.rs look.rs   what the node is, does and lacks
-//!   firmware.rs  what is here for UEFI and a TPM
+//!   firmware.rs  what is here for UEFI and a TPM              iso9660.rs  small CDs are made
 //!   ssh_keys.rs  with which keys people sign in to the node     stored/     the forms of what is kept here
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod events;
 mod facts;
 pub mod files;
 pub mod firmware;
+pub mod iso9660;
 pub mod keeper;
 pub mod kept;
 pub mod libvirt;

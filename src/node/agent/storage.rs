@@ -7,7 +7,7 @@
 //!   <storage>/desktops/<domain uuid>/<disk uuid>.qcow2   overlays
 //!   <storage>/desktops/<domain uuid>/running       its domain runs, as far as the agent knows
 //!   <storage>/desktops/<domain uuid>/nvram.fd      what its UEFI keeps, beside its system disk
-//!   <storage>/desktops/<domain uuid>/drivers.raw   the small disk that makes its system load a driver
+//!   <storage>/desktops/<domain uuid>/drivers.raw, seed.iso   what makes its system load a driver, what its cloud-init reads
 //!   <storage>/isos/<uuid>.iso                      the library of installation images, read-only
 //!   <storage>/uploads/<uuid>.part                  unfinished uploads
 //!   <storage>/tmp/<uuid>                           work in progress, thrown away when an agent starts

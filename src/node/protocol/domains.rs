@@ -54,15 +54,22 @@ impl DomainSpec {
     pub fn is_made_anew(&self) -> bool {
         self.disks.iter().any(|disk| disk.role == DiskRole::System && disk.restore)
     }
+
+    /// Whether it has a CD that tells cloud-init who it is: a template's own machine is nobody yet.
+    pub fn has_seed(&self) -> bool {
+        self.hardware.seed && self.owner.kind == OwnerKind::Desktop
+    }
 }
 
-/// Which desktop of which group it is. With its name that stands in the guest's SMBIOS.
+/// Which desktop of which group it is. With its name that stands in the guest's SMBIOS, and on its CD for cloud-init.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Of its seat in the group.
     pub number: u32,
     /// Name of the desktop group.
     pub group: String,
+    /// That the guest is to have, where its group asks for host names and this one can have it.
+    pub host_name: Option<String>,
 }
 
 /// A disk of a domain: a writable overlay on a layer.

@@ -20,6 +20,9 @@ pub struct Hardware {
     /// Whether what is copied in the guest can be pasted outside, and the reverse: its system needs spice-vdagent for that.
     #[serde(default)]
     pub clipboard: bool,
+    /// Whether a desktop has a CD that tells its cloud-init, or cloudbase-init, who it is.
+    #[serde(default)]
+    pub seed: bool,
     pub clock: Clock,
     /// What Windows knows of hypervisors and is quicker with.
     pub hyperv: bool,
@@ -240,6 +243,7 @@ impl Hardware {
             video: Video { model: VideoModel::Vga, memory_mib: None, resolution: None },
             sound: Sound::None,
             clipboard: false,
+            seed: false,
             clock: Clock::Utc,
             hyperv: false,
             topology: Topology::Sockets,

@@ -3599,6 +3599,11 @@ export interface components {
             sound: "none" | "ich9" | "ich6" | "ac97";
             /** @description Text is copied into the guest and out of it, when its system has spice-vdagent. */
             clipboard: boolean;
+            /**
+             * @description Each desktop has a CD that tells its cloud-init, or cloudbase-init, who it is.
+             * @default false
+             */
+            seed?: boolean;
             /** @enum {string} */
             clock: "utc" | "localtime";
             /** @description What Windows knows of hypervisors. */
@@ -3660,6 +3665,11 @@ export interface components {
             sound: "none" | "ich9" | "ich6" | "ac97";
             /** @description Text is copied into the guest and out of it, when its system has spice-vdagent. */
             clipboard: boolean;
+            /**
+             * @description Each desktop has a CD that tells its cloud-init, or cloudbase-init, who it is.
+             * @default false
+             */
+            seed: boolean;
             /** @enum {string} */
             clock: "utc" | "localtime";
             /** @description What Windows knows of hypervisors. */

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{Disks, runs};
+use super::{Disks, runs, seed};
 use crate::error::{Context, Error, Fault, Result};
 use crate::node::agent::files;
 use crate::node::agent::storage::{FORMER, NVRAM, Storage, named};
@@ -52,7 +52,8 @@ impl Disks {
                 // A domain that has no disk any more does not run, and its firmware has nothing to start.
                 let rest = names(&dir)?;
                 let goes = |name: &String| {
-                    [runs::MARK, NVRAM].contains(&name.as_str()) || name.ends_with(FORMER)
+                    [runs::MARK, NVRAM, seed::NAME].contains(&name.as_str())
+                        || name.ends_with(FORMER)
                 };
                 if rest.iter().all(goes) {
                     for name in rest {

@@ -30,6 +30,7 @@ mod probe;
 mod publish;
 mod receive;
 mod runs;
+mod seed;
 mod virtio;
 
 pub use receive::Arrived;

@@ -198,6 +198,7 @@ impl Inner {
                 paths: &spec.disks.iter().map(path).collect::<Result<Vec<_>>>()?,
                 isos: &spec.cds.iter().map(iso).collect::<Result<Vec<_>>>()?,
                 driver_disk: driver_disk.as_deref(),
+                seed: &self.disks.seed_path(spec).map(text)?,
                 nvram: &self.disks.nvram_path(spec).map(text)?,
                 version: stands.version,
                 fresh: stands.fresh,

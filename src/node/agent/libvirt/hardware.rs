@@ -117,7 +117,8 @@ const fn boot_device(device: BootDevice) -> &'static str {
     }
 }
 
-/// Names of a machine's disks, in the order of the spec, and then of its CD drives: `vda`, `sdb`, `hdc`.
+/// Names of a machine's disks, in the order of the spec, and then of its CD drives, of which that for cloud-init is the last:
+/// `vda`, `sdb`, `hdc`.
 pub fn targets(spec: &DomainSpec) -> (Vec<String>, Vec<String>) {
     let prefix = match spec.hardware.disk_bus {
         DiskBus::Virtio => "vd",
@@ -135,7 +136,8 @@ pub fn targets(spec: &DomainSpec) -> (Vec<String>, Vec<String>) {
         DiskBus::Virtio | DiskBus::Ide => 0,
     };
     let prefix = if on_ide { "hd" } else { "sd" };
-    let cds = (first..).zip(&spec.cds).map(|(at, _)| format!("{prefix}{}", letters(at)));
+    let cds = spec.cds.len() as u32 + u32::from(spec.has_seed());
+    let cds = (first..first + cds).map(|at| format!("{prefix}{}", letters(at)));
     (disks, cds.collect())
 }
 

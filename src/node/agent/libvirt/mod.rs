@@ -6,6 +6,7 @@
 //!   runs.rs         who went off while nobody looked
 //!   define.rs power.rs stopping.rs remove.rs freeze.rs   one file per verb, batches of domains
 //!   firmware_state.rs tpm.rs                             what firmware keeps besides the disks
+//!   seed.rs         what its cloud-init reads of a desktop
 //!   domains.rs      lists domains, reads their figures   networks/    NAT networks, bridges, reservations
 //!   drives.rs driver_disk.rs devices.rs                  what is plugged in while it runs
 //!   console.rs screenshot.rs keys.rs spice.rs            what a person sees of a domain
@@ -101,6 +102,7 @@ mod remove;
 mod restorer;
 mod runs;
 mod screenshot;
+mod seed;
 mod spice;
 mod states;
 mod stopping;

@@ -92,6 +92,8 @@ impl Inner {
         self.prepare_firmware(&spec, published.as_ref(), metadata.fresh)?;
         let begins = metadata.fresh && !spec.is_made_anew();
         let life = if begins { Some(watcher::now()) } else { metadata.life };
+        let born = if spec.is_made_anew() { Some(watcher::now()) } else { life };
+        self.prepare_seed(&spec, born)?;
         self.redefine(domain, metadata, &spec, (version, false, life))?;
         self.disks.remove_former(&spec)?;
         // A saved state of the memory does not belong to new disks. The simulator knows no such state.

@@ -36,6 +36,8 @@ pub struct Setting<'a> {
     pub paths: &'a [String],
     /// Paths of what is in the CD drives, in their order.
     pub isos: &'a [Option<String>],
+    /// Path of the CD for cloud-init; it is there only where the spec has one.
+    pub seed: &'a str,
     /// Path of the small disk that makes the system load a driver, where there is one.
     pub driver_disk: Option<&'a str>,
     /// Where the variables of UEFI are kept.
@@ -171,8 +173,9 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         cache: if disk.restore { "unsafe" } else { "writeback" },
         keeps: !disk.restore,
     });
-    let cds = cd_targets.into_iter().zip(setting.isos);
-    let cds = cds.map(|(target, path)| CdView { path: path.as_deref(), target });
+    let seed = spec.has_seed().then_some(Some(setting.seed));
+    let discs = setting.isos.iter().map(Option::as_deref).chain(seed);
+    let cds = cd_targets.into_iter().zip(discs).map(|(target, path)| CdView { path, target });
     let nics = spec.nics.iter().map(|nic| NicView {
         mac: &nic.mac,
         network: network_name(spec.owner.installation, nic.network),
@@ -194,7 +197,10 @@ fn view<'a>(spec: &'a DomainSpec, setting: &Setting<'a>, json: &'a str) -> View<
         is_simulated: setting.virt_type == "test",
         description: format!("Carrel {kind} {name}"),
         identity: spec.identity.as_ref().filter(|_| spec.hardware != Hardware::first()).map(
-            |Identity { number, group }| IdentityView { number: *number, group: printable(group) },
+            |Identity { number, group, .. }| IdentityView {
+                number: *number,
+                group: printable(group),
+            },
         ),
         title: name,
         kind,
@@ -374,7 +380,7 @@ fn short(uuid: Uuid) -> String {
 }
 
 /// Without what XML cannot carry, nor line breaks, which libvirt refuses in a title.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let allowed =
         |character: &char| !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
     text.chars().filter(allowed).collect()

@@ -54,6 +54,7 @@ fn setting<'a>(virt_type: &'a str, paths: &'a [String]) -> Setting<'a> {
         paths,
         isos: &[],
         driver_disk: None,
+        seed: "/s/seed.iso",
         nvram: "/s/nvram.fd",
         version: None,
         fresh: false,
@@ -77,7 +78,7 @@ fn what_comes_from_outside_stays_text() {
 
 #[test]
 fn a_guest_is_told_who_it_is_unless_it_had_other_hardware_before() {
-    let identity = Some(Identity { number: 7, group: "高一 <3>\nB".to_owned() });
+    let identity = Some(Identity { number: 7, group: "高一 <3>\nB".to_owned(), host_name: None });
     let paths = ["/a".to_owned(), "/b".to_owned()];
     let of_before = DomainSpec { identity, ..spec() };
     let xml = domain(&of_before, &setting("kvm", &paths)).unwrap().xml;
@@ -181,6 +182,12 @@ fn machines() -> Vec<Hardware> {
                 hardware.chipset = Chipset::I440fx;
             }
         });
+        with(&|hardware| {
+            (hardware.seed, hardware.disk_bus) = (true, *bus);
+            if *bus == DiskBus::Ide {
+                hardware.chipset = Chipset::I440fx;
+            }
+        });
     }
     for model in NicModel::ALL {
         with(&|hardware| hardware.nic_model = *model);
@@ -208,7 +215,9 @@ fn rendered_with_spice(hardware: &Hardware, virt_type: &str, spice: Spice) -> St
 
 fn rendered_of(abilities: Abilities, hardware: &Hardware, virt_type: &str, spice: Spice) -> String {
     let iso = LayerRef { kind: LayerKind::Iso, uuid: Uuid::from_u128(3), storage: "/s".to_owned() };
-    let cds = vec![CdSpec { iso: Some(iso) }, CdSpec::default()];
+    let drives = vec![CdSpec { iso: Some(iso) }, CdSpec::default()];
+    // Desktops have the one, templates the others.
+    let cds = if hardware.seed { Vec::new() } else { drives };
     let limits = Limits { disk_mb: 100, disk_iops: 2000, receive_mbit: 200, send_mbit: 50 };
     let spec = DomainSpec { hardware: hardware.clone(), cds, limits, spice, ..spec() };
     let machine_type = match hardware.chipset {
@@ -216,7 +225,8 @@ fn rendered_of(abilities: Abilities, hardware: &Hardware, virt_type: &str, spice
         Chipset::Q35 => "pc-q35-7.2",
     };
     let paths = ["/s/a.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
-    let isos = [Some("/s/isos/3.iso".to_owned()), None];
+    let isos =
+        if hardware.seed { Vec::new() } else { vec![Some("/s/isos/3.iso".to_owned()), None] };
     let setting = Setting {
         machine_type: Some(machine_type),
         isos: &isos,
@@ -241,6 +251,29 @@ fn a_machine_is_heard_and_copied_from_where_it_has_what_that_takes() {
     assert!(!old.contains("audio") && !old.contains("com.redhat"), "{old}");
     let simulated = rendered_on(Abilities::NONE, &rich, "test");
     assert!(!simulated.contains("<sound") && !simulated.contains("com.redhat"));
+}
+
+#[test]
+fn a_desktop_has_its_seed_behind_all_other_drives() {
+    let with = |bus, chipset, kind| {
+        let hardware = Hardware { seed: true, disk_bus: bus, chipset, ..Hardware::first() };
+        let owner = Owner { kind, ..spec().owner };
+        let paths = ["/s/a.qcow2".to_owned(), "/s/b.qcow2".to_owned()];
+        domain(&DomainSpec { hardware, owner, ..spec() }, &setting("kvm", &paths)).unwrap().xml
+    };
+    for (bus, chipset, drive) in [
+        (DiskBus::Virtio, Chipset::I440fx, "dev=\"hdc\" bus=\"ide\""),
+        (DiskBus::Ide, Chipset::I440fx, "dev=\"hdc\" bus=\"ide\""),
+        (DiskBus::Virtio, Chipset::Q35, "dev=\"sda\" bus=\"sata\""),
+        (DiskBus::Sata, Chipset::Q35, "dev=\"sdc\" bus=\"sata\""),
+        (DiskBus::VirtioScsi, Chipset::Q35, "dev=\"sdc\" bus=\"sata\""),
+    ] {
+        let xml = with(bus, chipset, OwnerKind::Desktop);
+        assert_eq!(xml.matches("device=\"cdrom\"").count(), 1, "{xml}");
+        assert!(xml.contains("seed.iso\">") && xml.contains(drive), "{drive} in {xml}");
+    }
+    let template = with(DiskBus::Sata, Chipset::Q35, OwnerKind::Template);
+    assert!(!template.contains("seed.iso") && !template.contains("cdrom"), "{template}");
 }
 
 #[test]
@@ -344,7 +377,9 @@ fn disks_and_cd_drives_have_names_of_their_own() {
         let xml = rendered_with(&hardware, "kvm");
         let names: Vec<&str> = xml.split("<target dev=\"").skip(1).map(|rest| &rest[..3]).collect();
         let unique: std::collections::HashSet<&&str> = names.iter().collect();
-        assert_eq!((names.len(), unique.len()), (4, 4), "{names:?}");
+        // Two disks, and the drives of a template or the one of a desktop.
+        let count = if hardware.seed { 3 } else { 4 };
+        assert_eq!((names.len(), unique.len()), (count, count), "{names:?}");
     }
 }
 

@@ -54,6 +54,8 @@ struct StoredSpecV1 {
 struct StoredIdentityV1 {
     number: u32,
     group: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host_name: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,14 +193,14 @@ impl From<&DomainSpec> for StoredSpecV1 {
 }
 
 impl From<StoredIdentityV1> for Identity {
-    fn from(StoredIdentityV1 { number, group }: StoredIdentityV1) -> Self {
-        Self { number, group }
+    fn from(StoredIdentityV1 { number, group, host_name }: StoredIdentityV1) -> Self {
+        Self { number, group, host_name }
     }
 }
 
 impl From<&Identity> for StoredIdentityV1 {
-    fn from(Identity { number, group }: &Identity) -> Self {
-        Self { number: *number, group: group.clone() }
+    fn from(Identity { number, group, host_name }: &Identity) -> Self {
+        Self { number: *number, group: group.clone(), host_name: host_name.clone() }
     }
 }
 

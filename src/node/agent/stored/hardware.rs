@@ -28,6 +28,9 @@ pub(super) struct StoredHardwareV2 {
     /// Since the clipboard; machines of before have none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     clipboard: bool,
+    /// Since there is one; machines of before have none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    seed: bool,
     clock: String,
     hyperv: bool,
     topology: String,
@@ -76,6 +79,7 @@ impl StoredHardwareV2 {
             },
             sound: Sound::parse(&self.sound).ok_or_else(unknown)?,
             clipboard: self.clipboard,
+            seed: self.seed,
             clock: Clock::parse(&self.clock).ok_or_else(unknown)?,
             hyperv: self.hyperv,
             topology: Topology::parse(&self.topology).ok_or_else(unknown)?,
@@ -104,6 +108,7 @@ impl From<&Hardware> for StoredHardwareV2 {
             video,
             sound,
             clipboard,
+            seed,
             clock,
             hyperv,
             topology,
@@ -123,6 +128,7 @@ impl From<&Hardware> for StoredHardwareV2 {
             resolution: *resolution,
             sound: sound.word().to_owned(),
             clipboard: *clipboard,
+            seed: *seed,
             clock: clock.word().to_owned(),
             hyperv: *hyperv,
             topology: topology.word().to_owned(),

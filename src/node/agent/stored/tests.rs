@@ -89,6 +89,7 @@ fn with_hardware() -> DomainSpec {
         },
         sound: Sound::Ich9,
         clipboard: true,
+        seed: true,
         clock: Clock::Localtime,
         hyperv: true,
         topology: Topology::OneSocket,
@@ -115,6 +116,12 @@ fn with_spice() -> DomainSpec {
 fn with_limits() -> DomainSpec {
     let limits = Limits { disk_mb: 100, disk_iops: 2000, receive_mbit: 50, send_mbit: 0 };
     DomainSpec { limits, ..desktop() }
+}
+
+fn with_identity() -> DomainSpec {
+    let identity =
+        Identity { number: 5, group: "restored".to_owned(), host_name: Some("pc005".to_owned()) };
+    DomainSpec { identity: Some(identity), ..desktop() }
 }
 
 fn with_driver_disk() -> DomainSpec {
@@ -196,6 +203,7 @@ fn what_is_written_now_is_byte_for_byte_what_the_golden_files_have() {
         ("hardware.json", write_spec(&with_hardware()).unwrap()),
         ("spice.json", write_spec(&with_spice()).unwrap()),
         ("limits.json", write_spec(&with_limits()).unwrap()),
+        ("identity.json", write_spec(&with_identity()).unwrap()),
         ("driver-disk.json", write_spec(&with_driver_disk()).unwrap()),
         (
             "published-hardware.json",

@@ -29,6 +29,7 @@ export const emptyHardware = (): Hardware => ({
   resolution: null,
   sound: 'none',
   clipboard: false,
+  seed: false,
   clock: 'utc',
   hyperv: false,
   topology: 'one-socket',

@@ -19,6 +19,7 @@ use crate::node::protocol::*;
 mod lost_disks;
 mod networks;
 mod real;
+mod seed;
 mod simulator;
 
 /// Software emulation beside other work boots and shuts down slowly.
