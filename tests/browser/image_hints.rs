@@ -1,10 +1,18 @@
 //! What is shown of an image that was made elsewhere, and what a template of it begins with.
 
 use crate::entry::enter;
-use crate::page::turn;
+use crate::page::{Page, turn};
 use crate::support::{Guestfish, SMALL, Server, Site, ova, windows_disk};
 
-const SECOND_ROW: &str = "document.querySelectorAll('.el-table__expand-icon')[1].click(); return 0";
+/// The list with what there is to say of each, in whichever order they stand.
+fn rows_opened(page: &Page, server: &Server) {
+    page.go(&format!("{}/images", server.base()));
+    page.click(".el-table__expand-icon");
+    page.script(
+        "document.querySelectorAll('.el-table__expand-icon:not(.el-table__expand-icon--expanded)') \
+         .forEach((one) => one.click()); return 0",
+    );
+}
 
 #[test]
 fn an_image_says_what_it_was_and_what_it_lacks() {
@@ -17,11 +25,9 @@ fn an_image_says_what_it_was_and_what_it_lacks() {
     site.template("lesson", &windows);
     site.upload("machine", &ova(&server.data_here()));
     let page = enter(&server);
-    page.go(&format!("{}/images", server.base()));
-    page.click(".el-table__expand-icon");
+    rows_opened(&page, &server);
     page.see("[data-test=machine]", "Processors: 3, memory: 1.5 GB");
     page.see("[data-test=boots]", "UEFI");
-    page.script(SECOND_ROW);
     page.see("[data-test=virtio]", "none found: its disk belongs on SATA");
     page.picture("image-hints");
 
@@ -46,10 +52,8 @@ fn an_image_says_what_it_was_and_what_it_lacks() {
         "localStorage.setItem('carrel.language', 'zh-CN'); \
          localStorage.setItem('carrel.theme', 'dark'); return 0",
     );
-    page.go(&format!("{}/images", server.base()));
-    page.click(".el-table__expand-icon");
+    rows_opened(&page, &server);
     page.see("[data-test=machine]", "处理器 3 个");
-    page.script(SECOND_ROW);
     page.see("[data-test=virtio]", "未找到");
     page.picture("image-hints-dark");
 }
