@@ -21,6 +21,8 @@ declare module '@novnc/novnc' {
     protected _FBU: { rects: number; encoding: number | null }
     protected _sendEncodings(): void
     /** These give `false` when they wait for more. */
+    protected _handleServerCutText(): boolean
+    protected _clipboardServerCapabilitiesActions: Record<number, boolean>
     protected _normalMsg(): boolean
     protected _handleRect(): boolean
     protected _fail(why: string): void

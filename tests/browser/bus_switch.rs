@@ -45,6 +45,7 @@ fn a_template_is_led_over_to_virtio_and_back() {
     page.click("[data-test=bus-undo]");
     page.see("[data-test=bus-ended]", "as it was before");
     page.picture("bus-undone");
+    page.see_no_more("[data-test=bus-work]", "");
     page.click("[data-test=bus-begin]");
     page.see("[data-test=bus-step]", "Device Manager");
     page.click("[data-test=bus-try]");

@@ -56,6 +56,7 @@ fn the_page_of_a_desktop_shows_what_its_guest_says() {
     }
     // What its first start said, which had begun as soon as the agent was there.
     page.see("[data-test=first-start][data-state=succeeded]", "pc001");
+    page.script("document.querySelector('[data-test=first-start]').scrollIntoView(); return 0");
     page.picture("first-start");
     // The words of the other language are fetched, and every part knows them.
     page.script("localStorage.setItem('carrel.language', 'zh-CN'); return 0");

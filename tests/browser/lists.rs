@@ -149,9 +149,11 @@ fn every_list_is_where_one_left_it() {
         let left = page.until(&format!("{path} after a reload"), || {
             let none = page.script("return document.body.innerText.includes('Nothing matches')");
             let found = names(&page);
-            // Some pages have a second list.
+            // Some pages have a second list, which comes later.
             std::thread::sleep(Duration::from_secs(1));
-            let is_read = !found.is_empty() || none == json!(true);
+            let loads = "return [...document.querySelectorAll('.el-loading-mask, .el-skeleton')]\
+                 .some((mask) => mask.checkVisibility({ opacityProperty: true }))";
+            let is_read = page.script(loads) == false && (!found.is_empty() || none == json!(true));
             (is_read && names(&page) == found).then_some(found)
         });
         page.click("[data-test=nav-dashboard]");

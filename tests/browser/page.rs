@@ -119,13 +119,21 @@ impl Page {
         self.runtime.block_on(asked).expect("the page asks its server")
     }
 
-    /// Waits until `css` is visible and clicks it; again when the page moved under the click.
+    /// Waits until `css` is visible and enabled and clicks it; again when the page moved under the click.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        self.until(&format!("a click on {css}"), || {
-            let element = self.visible(css)?;
-            self.runtime.block_on(element.click()).ok()
-        });
+        self.until(&format!("a click on {css}"), || self.click_once(&self.visible(css)?));
+    }
+
+    /// A click on what is disabled would do nothing, and be no error.
+    fn click_once(&self, element: &Element) -> Option<()> {
+        let clicked = async {
+            match element.is_enabled().await? {
+                true => element.click().await.map(Some),
+                false => Ok(None),
+            }
+        };
+        self.runtime.block_on(clicked).ok().flatten()
     }
 
     /// Clicks the first visible `css` that contains `text`.
@@ -134,7 +142,7 @@ impl Page {
         self.until(&format!("a click on {css} with {text:?}"), || {
             let element =
                 self.visible_all(css).into_iter().find(|e| self.text_of(e).contains(text))?;
-            self.runtime.block_on(element.click()).ok()
+            self.click_once(&element)
         });
     }
 
@@ -317,8 +325,14 @@ impl Page {
         self.runtime.block_on(self.client.execute_async(code, arguments)).expect("the script runs")
     }
 
-    /// A picture of what is shown.
+    /// A picture of what is shown, when all that fades in and out has.
     pub fn picture(&self, name: &str) {
+        let finish = "document.getAnimations().forEach((it) => {\
+                 if (it.effect.getComputedTiming().endTime !== Infinity) it.finish()\
+             });\
+             const done = arguments[0];\
+             requestAnimationFrame(() => requestAnimationFrame(() => done(true)))";
+        self.script_until_done(finish, Vec::new());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
         std::fs::write(folder.join(format!("{name}.png")), self.png()).expect("write the picture");

@@ -1,9 +1,12 @@
 import { useEventListener, useLocalStorage } from '@vueuse/core'
 import { computed, ref, watch, type Ref } from 'vue'
-import type GuestScreen from './vnc/GuestScreen'
+import GuestScreen, { CAN_PASTE } from './vnc/GuestScreen'
 
 /** Characters. QEMU closes the connection for good when a text is a megabyte or more. */
 export const MOST_COPIED = 250_000
+
+/** Windows ends lines with two characters; guests and what came from them have one. */
+const withPlainLines = (text: string) => text.replaceAll('\r', '')
 
 /** Texts copied in the guest, and texts for its clipboard. `isShared`: exchanged with this machine's own by itself. */
 export function useGuestClipboard(screen: Ref<GuestScreen | undefined>, isThere: Ref<boolean>) {
@@ -15,7 +18,8 @@ export function useGuestClipboard(screen: Ref<GuestScreen | undefined>, isThere:
   /** What both sides have. */
   let last = ''
 
-  function send(text: string): void {
+  function send(typed: string): void {
+    const text = withPlainLines(typed)
     if (!isThere.value || !text || text.length > MOST_COPIED) return
     last = text
     screen.value?.clipboardPasteFrom(text)
@@ -25,7 +29,7 @@ export function useGuestClipboard(screen: Ref<GuestScreen | undefined>, isThere:
   async function sendOwn(): Promise<void> {
     if (!isShared.value || !screen.value || !document.hasFocus()) return
     try {
-      const text = await navigator.clipboard.readText()
+      const text = withPlainLines(await navigator.clipboard.readText())
       if (text !== last) send(text)
     } catch {
       // Not allowed, or something else than text: the guest keeps what it has.
@@ -49,7 +53,7 @@ export function useGuestClipboard(screen: Ref<GuestScreen | undefined>, isThere:
     if (!on) return true
     try {
       // Here the browser asks.
-      const text = await navigator.clipboard.readText()
+      const text = withPlainLines(await navigator.clipboard.readText())
       if (text !== last) send(text)
       return true
     } catch {
@@ -61,7 +65,7 @@ export function useGuestClipboard(screen: Ref<GuestScreen | undefined>, isThere:
   watch(screen, (client, before) => {
     before?.removeEventListener('clipboard', take)
     client?.addEventListener('clipboard', take)
-    client?.addEventListener('connect', sendOwn, { once: true })
+    client?.addEventListener(CAN_PASTE, sendOwn)
     last = ''
   })
   useEventListener(window, 'focus', sendOwn)

@@ -10,7 +10,7 @@ const LOOK_MS = 15_000
 /** Marks what does not count as a click anywhere. */
 export const SOUND_PLACE = 'data-sound'
 
-export type SoundState = 'none' | 'insecure' | 'waiting' | 'muted' | 'on'
+export type SoundState = 'none' | 'insecure' | 'failed' | 'waiting' | 'muted' | 'on'
 
 /** What a guest plays, to be heard here. Nothing is sent while nobody can hear it. */
 export function useSound(screen: Ref<GuestScreen | undefined>, canSound: Ref<boolean>) {
@@ -21,11 +21,12 @@ export function useSound(screen: Ref<GuestScreen | undefined>, canSound: Ref<boo
   const failed = ref(false)
   const visibility = useDocumentVisibility()
   // Browsers play what comes in pieces only in a page that came by HTTPS, or from this machine.
-  const isPossible = computed(() => window.isSecureContext && 'AudioWorkletNode' in window && !failed.value)
+  const isPossible = computed(() => window.isSecureContext && 'AudioWorkletNode' in window)
   const isMuted = computed(() => kept.value.muted || kept.value.volume <= 0)
   const state = computed<SoundState>(() => {
     if (!canSound.value) return 'none'
     if (!isPossible.value) return 'insecure'
+    if (failed.value) return 'failed'
     if (isMuted.value) return 'muted'
     return touched.value ? 'on' : 'waiting'
   })
@@ -37,7 +38,10 @@ export function useSound(screen: Ref<GuestScreen | undefined>, canSound: Ref<boo
 
   function touch(event: Event): void {
     const target = event.target instanceof Element ? event.target : undefined
-    if (!target?.closest(`[${SOUND_PLACE}]`)) touched.value = true
+    // Escape leaves things; browsers do not count it.
+    if (target?.closest(`[${SOUND_PLACE}]`) || ('key' in event && event.key === 'Escape')) return
+    touched.value = true
+    if (listens.value) ready?.wake()
   }
   for (const gesture of ['mousedown', 'pointerup', 'keydown'] as const) {
     useEventListener(window, gesture, touch, { capture: true })
@@ -46,8 +50,13 @@ export function useSound(screen: Ref<GuestScreen | undefined>, canSound: Ref<boo
   async function make(): Promise<Player> {
     const { Player } = await import('./sound/Player')
     const made = new Player()
-    await made.start()
-    return made
+    try {
+      await made.start()
+      return made
+    } catch (cause) {
+      made.close()
+      throw cause
+    }
   }
 
   async function wake(): Promise<void> {
@@ -56,10 +65,11 @@ export function useSound(screen: Ref<GuestScreen | undefined>, canSound: Ref<boo
       ready = await player
       if (closed) return ready.close()
       ready.volume = kept.value.volume
-      if (listens.value) await ready.wake()
+      if (listens.value) ready.wake()
       else ready.rest()
     } catch (cause) {
       console.error('no sound', cause)
+      player = undefined
       failed.value = true
     }
   }
@@ -110,7 +120,8 @@ export function useSound(screen: Ref<GuestScreen | undefined>, canSound: Ref<boo
 
   /** What a click on the button asks for. */
   function toggle(): void {
-    if (state.value === 'waiting') touched.value = true
+    if (state.value === 'failed') failed.value = false
+    else if (state.value === 'waiting') touched.value = true
     else if (kept.value.volume <= 0) kept.value = { muted: false, volume: 0.5 }
     else kept.value.muted = !kept.value.muted
     if (!kept.value.muted) touched.value = true

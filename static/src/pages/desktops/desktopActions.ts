@@ -157,7 +157,15 @@ export function useDesktopActions() {
       icon: MagicStick,
       bulk: true,
       when: (row) => row.status === 'active' && row.first_start !== 'running',
-      run: (rows) => run(() => desktops.firstStartAgain(rows)),
+      run: (rows) =>
+        run(() => desktops.firstStartAgain(rows), {
+          ask: {
+            title: t('firstStart.again'),
+            text: t('firstStart.againText'),
+            names: names(rows),
+            button: t('firstStart.again'),
+          },
+        }),
     },
     {
       key: 'rename',

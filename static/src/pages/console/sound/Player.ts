@@ -13,7 +13,6 @@ export class Player {
     const options = { numberOfInputs: 0, outputChannelCount: [2] }
     this.node = new AudioWorkletNode(this.context, 'guest-sound', options)
     this.node.connect(this.gain).connect(this.context.destination)
-    await this.context.resume()
   }
 
   set volume(volume: number) {
@@ -31,8 +30,9 @@ export class Player {
     void this.context.suspend()
   }
 
-  async wake(): Promise<void> {
-    await this.context.resume()
+  /** Does nothing before somebody touched the page, and is asked for again then. */
+  wake(): void {
+    void this.context.resume()
   }
 
   close(): void {

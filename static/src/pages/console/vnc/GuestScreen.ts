@@ -7,6 +7,9 @@ RFB.messages.extendedClipboardProvide = (socket, _, [text]) => {
   void provided(text!).then((message) => RFB.messages.clientCutText(socket, message, true))
 }
 
+/** Comes once a connection, when texts in all languages can be sent. */
+export const CAN_PASTE = 'canpaste'
+
 /** noVNC's client, which also takes the sound of a QEMU guest. */
 export default class GuestScreen extends RFB {
   /** What the guest plays, as bytes of its format. */
@@ -14,6 +17,7 @@ export default class GuestScreen extends RFB {
   /** The server has said that it knows sound. */
   oncansound?: () => void
   private canSound = false
+  private canPaste = false
   private listens = false
 
   /** Whether what the guest plays is sent here. */
@@ -22,6 +26,16 @@ export default class GuestScreen extends RFB {
     this.listens = on
     for (const byte of on ? hear(FREQUENCY) : unhear) this._sock.sQpush8(byte)
     this._sock.flush()
+  }
+
+  /** The server tells a moment after the connection what it can do with texts; before that it is sent no letters of most languages. */
+  override _handleServerCutText(): boolean {
+    const isWhole = super._handleServerCutText()
+    if (!this.canPaste && Object.keys(this._clipboardServerCapabilitiesActions).length > 0) {
+      this.canPaste = true
+      this.dispatchEvent(new Event(CAN_PASTE))
+    }
+    return isWhole
   }
 
   /** noVNC sends one list of all that it knows. */
