@@ -74,7 +74,8 @@ pub fn host_name(name: &str, is_windows: bool) -> Program {
 
 /// Writes the script to a file and runs it, by what its first line names or by `sh`. More than `$2` bytes of what it prints
 /// are thrown away in the guest. After `$1` seconds it is ended there with all that it began, whoever is listening: the
-/// `timeout` of some systems ends no more than the shell itself. What it leaves running when it ends in time runs on.
+/// `timeout` of some systems ends no more than the shell itself. What it leaves running when it ends in time runs on, and
+/// somebody reads what that prints.
 const RUN_SCRIPT: &str = r#"script=$(mktemp) && pipe=$script.pipe && mkfifo "$pipe" || exit 125
 exec 2>/dev/null
 cat >"$script"
@@ -92,7 +93,8 @@ case $code in 124 | 137 | 143)
     [ -z "$apart" ] || kill -9 -"$(cat "$script.group")"
   fi
 esac
-(sleep 2; kill $reader) >/dev/null &
+trap : USR1
+(sleep 2; kill -USR1 $$) >/dev/null &
 guard=$!
 wait $reader
 kill $guard
@@ -240,6 +242,24 @@ mod tests {
             nix::sys::signal::Signal::SIGKILL,
         )
         .expect("it runs");
+    }
+
+    #[test]
+    fn a_service_may_print_on_when_nobody_waits_for_it_any_more() {
+        let service = "(sleep 4; head -c 300000 /dev/zero && exec sleep 100) & echo $!";
+        let output = run(&script(&of(service, 60)));
+        assert_eq!(output.status.code(), Some(0));
+        let child: i32 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a pid");
+        let has_printed = || {
+            std::fs::read(format!("/proc/{child}/cmdline")).expect("it runs") == b"sleep\x00100\0"
+        };
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !has_printed() {
+            assert!(std::time::Instant::now() < end, "it prints without end");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        let child = nix::unistd::Pid::from_raw(child);
+        nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).expect("it runs");
     }
 
     #[test]
