@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::first_start::asks::check_host_names;
 use super::group::{DesktopGroup, GroupKind, Stage, desktop_name, template_obstacle};
 use super::reach::Reach;
 use super::spec::Restore;
@@ -199,6 +200,7 @@ impl Desktops {
             let network = self.network_ids(tx, group.network, group.subnet)?;
             self.networks.check_usable(&self.networks.find_in(tx, group.network)?)?;
             let seats = self.insert_seats(tx, &group, &template, network.1, &shares)?;
+            check_host_names(tx, group.uuid)?;
             submission(ADD, &group, seats, &shares, Then::default())
         })
     }

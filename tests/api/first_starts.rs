@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::refused::{NOTHING, auditor, refused};
-use crate::room::Room;
+use crate::room::{INSTANCES, Room};
 use crate::support::{Answer, uuid_of};
 
 const DESKTOPS: &str = "/api/v1.0/desktops";
@@ -71,6 +71,25 @@ fn host_names_are_shown_before_they_are_given_and_refused_as_windows_does() {
     refused(&denied, 403, "permission-missing");
     name(&room, &group, "").data();
     assert_eq!(own(&room)["pattern"], "");
+}
+
+#[test]
+fn a_group_does_not_grow_to_desktops_of_one_name() {
+    let room = Room::start();
+    let group = room.deploy("solo", 1);
+    name(&room, &group, "pc").data();
+    let add = || {
+        let param = json!({"desktop_uuid": group, "desktop_name": "solo", "desktop_type": 1,
+            "instance_num": 1});
+        room.site.admin.action(INSTANCES, "create", param)
+    };
+    let before = (room.row_counts(), room.server.files());
+    refused(&add().send(), 400, "host-name-twice");
+    room.site.wait_idle();
+    assert_eq!((room.row_counts(), room.server.files()), before);
+    name(&room, &group, "pc{number}").data();
+    room.site.done(add());
+    assert_eq!(told(&room, &group, "pc{number}"), ["pc1", "pc2"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What people ask of first starts, and say about them.
 
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::names::Pattern;
@@ -17,6 +18,19 @@ use crate::store::visible::Visible;
 
 /// A desktop and the host name that it would get, or why it cannot.
 type Proposal = (String, Result<String>);
+
+/// Whether each desktop of a group can have its host name by the group's pattern.
+///
+/// # Errors
+/// That of the pattern, and of the first desktop that cannot.
+pub fn check_host_names(conn: &Connection, group: Uuid) -> Result<()> {
+    let pattern = first_starts::host_names(conn, group)?;
+    if pattern.is_empty() {
+        return Ok(());
+    }
+    let names = Pattern::parse(&pattern)?.names(&first_starts::nameable(conn, group)?);
+    names.into_iter().try_for_each(|name| name.map(drop))
+}
 
 impl Desktops {
     /// How a desktop's first start went; `None` for one that had none yet.
@@ -100,12 +114,8 @@ impl Desktops {
     ) -> Result<()> {
         let desktops = self.store.write(|tx| {
             groups::find_visible(tx, visible, group.uuid)?;
-            if !pattern.is_empty() {
-                let names =
-                    Pattern::parse(pattern)?.names(&first_starts::nameable(tx, group.uuid)?);
-                names.into_iter().try_for_each(|name| name.map(drop))?;
-            }
             first_starts::set_host_names(tx, group.uuid, pattern)?;
+            check_host_names(tx, group.uuid)?;
             seats::of_group(tx, group.uuid)
         })?;
         // Definitions name them, for cloud-init.

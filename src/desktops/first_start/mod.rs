@@ -8,7 +8,7 @@
 //!   engine.rs who is to be asked when      round.rs  asks the guests of one node, and writes what they said
 //! ```
 
-mod asks;
+pub mod asks;
 mod engine;
 pub mod names;
 mod round;
