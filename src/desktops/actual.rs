@@ -65,9 +65,7 @@ impl Seen {
     /// `None` for a template, and for what may go on unseen.
     fn sight(&self) -> Option<Sight> {
         match self {
-            Self::State(state) if state.owner.kind == OwnerKind::Desktop => {
-                Some(Sight::from(state.as_ref()))
-            }
+            Self::State(state) if state.owner.kind == OwnerKind::Desktop => Sight::of(state),
             Self::State(_) | Self::Unreadable(_) => None,
             Self::Gone => Some(Sight::default()),
         }

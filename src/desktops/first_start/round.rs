@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::sights::Sight;
-use super::start::{FirstStart, Step};
+use super::start::{FirstStart, Outcome};
 use super::steps::{self, Move, Next, Plan};
 
 use crate::desktops::Desktops;
@@ -17,7 +17,7 @@ use crate::store::{NodeId, now};
 /// Until a node that is away is asked again; its coming back is heard, too.
 const AWAY: Duration = Duration::from_secs(30);
 
-/// Until it is looked whether a script of a guest whose agent is gone is overdue.
+/// Until it is looked whether what is under way in a guest whose agent is gone is overdue.
 const UNHEARD: Duration = Duration::from_secs(60);
 
 /// What a guest is asked, with its row as it is written before.
@@ -64,7 +64,7 @@ pub fn round(
                 nexts.push((*desktop, Next::Settled));
             }
             Move::Wait => {
-                let runs = plan.row.is_some_and(|row| row.step == Step::ScriptRuns);
+                let runs = plan.row.is_some_and(|row| row.state == Outcome::Running);
                 nexts.push((*desktop, if runs { Next::In(UNHEARD) } else { Next::Wait }));
             }
             Move::Settled | Move::Write(_) => nexts.push((*desktop, Next::Settled)),

@@ -18,12 +18,13 @@ pub struct Sight {
     pub agent: bool,
 }
 
-impl From<&DomainState> for Sight {
-    fn from(state: &DomainState) -> Self {
+impl Sight {
+    /// `None` for one that is just being started: it is not off, and since when it is on is not written yet.
+    pub fn of(state: &DomainState) -> Option<Self> {
         if !matches!(state.power, PowerState::Running | PowerState::Paused) {
-            return Self::default();
+            return Some(Self::default());
         }
-        Self { run: state.started_at, life: state.life, agent: state.agent }
+        state.started_at.map(|run| Self { run: Some(run), life: state.life, agent: state.agent })
     }
 }
 
@@ -58,5 +59,44 @@ impl FirstStarts {
     /// For the task, once.
     pub fn take(&self) -> Option<UnboundedReceiver<Heard>> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::protocol::{Limits, Owner, OwnerKind};
+
+    #[test]
+    fn one_that_is_just_being_started_is_not_off() {
+        let mut state = DomainState {
+            uuid: Uuid::nil(),
+            owner: Owner {
+                installation: Uuid::nil(),
+                kind: OwnerKind::Desktop,
+                name: "pc".into(),
+                group: None,
+                template: Uuid::nil(),
+            },
+            power: PowerState::Off,
+            reason: "off".into(),
+            started_at: None,
+            version: None,
+            nics: Vec::new(),
+            restore: Vec::new(),
+            template: Uuid::nil(),
+            name: "pc".into(),
+            identity: None,
+            limits: Limits::NONE,
+            agent: true,
+            life: None,
+        };
+        assert_eq!(Sight::of(&state), Some(Sight::default()));
+        for power in [PowerState::Running, PowerState::Paused] {
+            (state.power, state.started_at) = (power, None);
+            assert_eq!(Sight::of(&state), None);
+            state.started_at = Some(7);
+            assert_eq!(Sight::of(&state), Some(Sight { run: Some(7), life: None, agent: true }));
+        }
     }
 }

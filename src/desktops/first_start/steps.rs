@@ -12,12 +12,20 @@ use super::start::{AGAIN, FirstStart, Outcome, StartScript, Step};
 use crate::error::{Error, Fault};
 use crate::node::protocol::{
     AGENT_ABSENT, AGENT_REFUSES, AGENT_SILENT, GuestEnd, GuestScript, GuestStep, GuestTold,
+    RUN_ENDED,
 };
 
-/// Times that a script is begun again in a guest that starts anew while it runs.
+/// Times that a script is begun in a guest that starts anew while it runs, or right behind it.
 const RESTARTS: u32 = 2;
 
-/// Seconds that an agent which does not answer is asked again.
+/// Seconds behind the end of a script in which a new life counts as its doing: what asks for a restart does not wait for it.
+const RESTARTING: i64 = 180;
+
+/// Seconds after the start of a machine in which a first start begins by itself. Later somebody may work in the guest: its
+/// row is an older backup's, or nobody was there to begin it.
+const LATE: i64 = 3600;
+
+/// Seconds that an agent which does not answer is asked again, and one that went away is waited for.
 const SILENCE: i64 = 600;
 
 /// Seconds that a guest gets for its host name.
@@ -67,14 +75,20 @@ pub enum Next {
 }
 
 pub fn next(plan: &Plan, sight: &Sight, now: i64) -> Move {
-    let Some(row) = &plan.row else { return begin(sight, 0, now) };
+    let Some(row) = &plan.row else {
+        return if may_begin(sight, now) { begin(sight, 0, now) } else { Move::Settled };
+    };
     let Some(run) = sight.run else { return off(row, now) };
     let life = sight.life.unwrap_or_default();
     if row.life == AGAIN {
         return Move::Write(FirstStart { life, run, ..row.clone() });
     }
     if row.life != life {
-        return begin(sight, if row.is_in_script() { row.restarts + 1 } else { 0 }, now);
+        return match may_begin(sight, now) {
+            true => begin(sight, restarts(row, life), now),
+            // Of a life that is over.
+            false => off(row, now),
+        };
     }
     if row.state != Outcome::Running {
         return Move::Settled;
@@ -85,15 +99,37 @@ pub fn next(plan: &Plan, sight: &Sight, now: i64) -> Move {
             false => Move::Write(FirstStart { run, ..row.at(Step::Clock, now) }),
         };
     }
-    if !sight.agent {
-        return match row.step {
-            Step::ScriptRuns if is_overdue(plan, row, now) => {
-                Move::Write(row.failed("first-start-silent", plan, now))
-            }
-            _ => Move::Wait,
-        };
+    match sight.agent {
+        true => ask(plan, row, now),
+        false => away(plan, row, now),
     }
-    ask(plan, row, now)
+}
+
+fn may_begin(sight: &Sight, now: i64) -> bool {
+    sight.life.is_some() && sight.run.is_some_and(|run| now - run <= LATE)
+}
+
+/// How often its script was begun in vain, seen from a life that begins.
+fn restarts(row: &FirstStart, life: i64) -> u32 {
+    let restarts_it = |end: i64| (life - end).abs() <= RESTARTING;
+    let is_by_script = row.step == Step::ScriptRuns && row.ended_at.is_some_and(restarts_it);
+    if row.is_in_script() || is_by_script { row.restarts + 1 } else { 0 }
+}
+
+/// The agent is not there.
+fn away(plan: &Plan, row: &FirstStart, now: i64) -> Move {
+    match row.step {
+        Step::ScriptRuns if is_overdue(plan, row, now) => {
+            Move::Write(row.failed("first-start-silent", plan, now))
+        }
+        Step::ScriptRuns => Move::Wait,
+        _ if now - row.step_at <= SILENCE => Move::Wait,
+        Step::ScriptBegins => Move::Write(row.failed("first-start-lost", plan, now)),
+        _ => {
+            let error = Error::conflict(AGENT_ABSENT).arg("object", &plan.desktop.name);
+            Move::Write(row.ended(Some(error), now))
+        }
+    }
 }
 
 fn begin(sight: &Sight, restarts: u32, now: i64) -> Move {
@@ -250,7 +286,7 @@ pub fn take(
 
 /// Whether the guest cannot have heard anything.
 fn was_not_asked(fault: &Fault) -> bool {
-    [AGENT_ABSENT, "domain-not-running", "domain-missing"].contains(&fault.key.as_str())
+    [AGENT_ABSENT, RUN_ENDED, "domain-not-running", "domain-missing"].contains(&fault.key.as_str())
 }
 
 fn ended(plan: &Plan, row: &FirstStart, end: GuestEnd, now: i64) -> FirstStart {

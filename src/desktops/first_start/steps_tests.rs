@@ -124,10 +124,21 @@ fn a_script_is_never_begun_twice_in_a_life() {
         assert_eq!(asked(&mut plan, 11, told).1, Next::Settled);
         assert_eq!(failure(&plan), key);
     }
-    // Who was not asked is asked when the agent is back.
+    // Who was not asked is asked when the agent is back, or in the run that is under way by then.
+    for key in [AGENT_ABSENT, RUN_ENDED] {
+        plan.row = Some(FirstStart::new(100, 100, 10).at(Step::Script, 10));
+        assert_eq!(asked(&mut plan, 11, fault(key)).1, Next::Wait);
+        assert!(matches!(decided(&mut plan, &ON, 12), Move::Ask(_, GuestStep::RunScript(_))));
+    }
+    // libvirt went away, perhaps with the answer.
     plan.row = Some(FirstStart::new(100, 100, 10).at(Step::Script, 10));
-    assert_eq!(asked(&mut plan, 11, fault(AGENT_ABSENT)).1, Next::Wait);
-    assert!(matches!(decided(&mut plan, &ON, 12), Move::Ask(_, GuestStep::RunScript(_))));
+    asked(&mut plan, 11, fault("libvirt-down"));
+    assert_eq!(decided(&mut plan, &ON, 41), Move::Settled);
+    assert_eq!(failure(&plan), "first-start-lost");
+    // In the other steps nothing is lost with it.
+    let mut plan = in_script("");
+    assert_eq!(asked(&mut plan, 30, fault("libvirt-down")).1, Next::In(Duration::from_secs(30)));
+    assert_eq!(row_state(&plan), Outcome::Running);
 }
 
 #[test]
@@ -196,6 +207,74 @@ fn a_script_that_reboots_a_restored_desktop_ends() {
     let later = Sight { run: Some(900), life: Some(900), agent: true };
     asked_if(&mut plan, &later, 900, Ok(GuestTold::Done));
     assert!(matches!(decided(&mut plan, &later, 900), Move::Ask(_, GuestStep::RunScript(_))));
+}
+
+#[test]
+fn a_script_that_asks_for_a_restart_and_ends_is_not_run_for_ever() {
+    let mut plan = plan("", "reboot");
+    let mut begun = 0;
+    for life in [1000, 1100, 1200] {
+        let sight = Sight { run: Some(life), life: Some(life), agent: true };
+        asked_if(&mut plan, &sight, life + 40, Ok(GuestTold::Done));
+        if let Move::Ask(row, GuestStep::RunScript(_)) = decided(&mut plan, &sight, life + 41) {
+            begun += 1;
+            plan.row = Some(take(&plan, &row, Ok(GuestTold::Began { pid: 9 }), life + 41).0);
+            asked_in(&mut plan, &sight, life + 42, ended(Some(0), b""));
+            assert_eq!(row_state(&plan), Outcome::Succeeded);
+        }
+    }
+    assert_eq!((begun, failure(&plan)), (2, "first-start-restarts"));
+    // Whoever restarts it later has nothing to do with its script.
+    let mut plan = in_script("");
+    asked(&mut plan, 30, ended(Some(0), b""));
+    let later = Sight { run: Some(300), life: Some(300), agent: true };
+    assert!(matches!(decided(&mut plan, &later, 340), Move::Ask(_, GuestStep::SetTime)));
+    assert_eq!(row(&plan).restarts, 0);
+}
+
+fn row_state(plan: &Plan) -> Outcome {
+    row(plan).state
+}
+
+#[test]
+fn nothing_begins_by_itself_in_the_middle_of_a_lesson() {
+    let mut plan = plan("", "x");
+    assert_eq!(decided(&mut plan, &ON, 100 + LATE + 1), Move::Settled);
+    // The row of an older backup stays, and one that was under way in another life comes to its end.
+    let mut plan = in_script("");
+    asked(&mut plan, 30, ended(Some(0), b""));
+    let other = Sight { run: Some(9000), life: Some(9000), agent: true };
+    assert_eq!(decided(&mut plan, &other, 9000 + LATE + 1), Move::Settled);
+    assert_eq!(row(&plan).life, 100);
+    let mut plan = in_script("");
+    assert_eq!(decided(&mut plan, &other, 9000 + LATE + 1), Move::Settled);
+    assert_eq!(failure(&plan), "first-start-cut");
+    plan.row = Some(FirstStart::new(100, 100, 10));
+    assert_eq!(decided(&mut plan, &other, 9000 + LATE + 1), Move::Forget);
+    // Its group restores no more.
+    assert_eq!(decided(&mut plan, &Sight { life: None, ..other }, 9010), Move::Forget);
+    // What is asked for again begins at any time.
+    plan.row = Some(FirstStart::again(9000 + LATE));
+    let asks = decided(&mut plan, &other, 9000 + LATE + 1);
+    assert!(matches!(asks, Move::Ask(_, GuestStep::SetTime)));
+}
+
+#[test]
+fn an_agent_that_goes_away_is_given_up() {
+    let gone = Sight { agent: false, ..ON };
+    for (step, key) in [
+        (Step::Clock, AGENT_ABSENT),
+        (Step::Name, AGENT_ABSENT),
+        (Step::NameRuns, AGENT_ABSENT),
+        (Step::Script, AGENT_ABSENT),
+        (Step::ScriptBegins, "first-start-lost"),
+    ] {
+        let mut plan = plan("pc", "x");
+        plan.row = Some(FirstStart::new(100, 100, 10).at(step, 10));
+        assert_eq!(decided(&mut plan, &gone, 10 + SILENCE), Move::Wait);
+        assert_eq!(decided(&mut plan, &gone, 11 + SILENCE), Move::Settled);
+        assert_eq!(failure(&plan), key);
+    }
 }
 
 fn asked_if(plan: &mut Plan, sight: &Sight, now: i64, told: Result<GuestTold, Fault>) {

@@ -57,7 +57,10 @@ pub struct GuestFilesystem {
 /// Key of the error of a guest whose agent does not do what it is asked.
 pub const AGENT_REFUSES: &str = "guest-agent-refuses";
 
-/// Key of the error of what was meant for a run of a guest that has ended.
+/// Key of the error of what was meant for a run of a guest that has ended: nobody was asked.
+pub const RUN_ENDED: &str = "guest-run-ended";
+
+/// Key of the error of what was asked in a run of a guest that ended meanwhile.
 pub const RUN_OVER: &str = "guest-run-over";
 
 /// Bytes of what a script in a guest prints that are kept.

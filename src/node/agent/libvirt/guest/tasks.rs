@@ -18,10 +18,11 @@ use super::{ANSWER, ANSWER_LIMIT, Agent, answers, says_not_running, says_silent}
 use crate::error::{Error, Fault, Result};
 use crate::node::agent::call::Call;
 use crate::node::agent::libvirt::agent_channel::has_agent;
-use crate::node::agent::libvirt::errors::is_code;
+use crate::node::agent::libvirt::errors::{is_code, is_connection_lost};
 use crate::node::agent::libvirt::{Hypervisor, Inner, batch, metadata, watcher};
 use crate::node::protocol::{
-    AGENT_ABSENT, AGENT_REFUSES, GuestEnd, GuestStep, GuestTask, GuestTold, RUN_OVER, SCRIPT_OUTPUT,
+    AGENT_ABSENT, AGENT_REFUSES, GuestEnd, GuestStep, GuestTask, GuestTold, RUN_ENDED, RUN_OVER,
+    SCRIPT_OUTPUT,
 };
 
 /// Seconds that a guest gets to write out what its file systems have in memory.
@@ -65,26 +66,25 @@ impl Hypervisor {
 
 impl Inner {
     /// # Errors
-    /// `domain-not-running`, `guest-agent-absent`, `guest-agent-silent`, `guest-agent-refuses`, `guest-run-over`.
+    /// `domain-not-running`, `guest-agent-absent`, `guest-agent-silent`, `guest-agent-refuses`, `guest-run-ended`,
+    /// `guest-run-over`, `libvirt-down`.
     pub(super) fn guest_task(&self, task: &GuestTask) -> Result<GuestTold> {
         let (domain, metadata) = self.running_domain(task.domain)?;
         let name = &metadata.spec.owner.name;
-        require_run(&domain, name, task.run)?;
+        require_run(&domain, task.run, Error::conflict(RUN_ENDED).arg("object", name))?;
         if self.link.is_simulator() || !has_agent(&domain)? {
             return Err(Error::conflict(AGENT_ABSENT).arg("object", name));
         }
         let told = carry_out(&Doer { domain: &domain, name }, &task.step)?;
         // What it said then may be of another run.
-        require_run(&domain, name, task.run)?;
+        require_run(&domain, task.run, Error::conflict(RUN_OVER).arg("object", name))?;
         Ok(told)
     }
 }
 
-fn require_run(domain: &Domain, name: &str, run: Option<i64>) -> Result<()> {
+fn require_run(domain: &Domain, run: Option<i64>, otherwise: Error) -> Result<()> {
     match run {
-        Some(_) if metadata::read_started(domain)? != run => {
-            Err(Error::conflict(RUN_OVER).arg("object", name))
-        }
+        Some(_) if metadata::read_started(domain)? != run => Err(otherwise),
         _ => Ok(()),
     }
 }
@@ -162,7 +162,11 @@ impl Doer<'_> {
     }
 
     fn failed(&self, command: &str, cause: Cause) -> Error {
-        if says_silent(&cause) {
+        if is_connection_lost(&cause) {
+            let error = Error::unreachable("libvirt-down").arg("reason", cause.message());
+            return error.because(cause);
+        }
+        if says_silent(&cause) || says_nothing_of(command, &cause) {
             return Agent::silent_of(self.name).because(cause);
         }
         if says_not_running(&cause) {
@@ -194,6 +198,12 @@ impl Doer<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// libvirt has one code for what an agent refuses and for a channel to it that breaks; in every language its word for a
+/// refusal names the command.
+fn says_nothing_of(command: &str, cause: &Cause) -> bool {
+    is_code(cause, ErrorNumber::InternalError) && !cause.message().contains(command)
 }
 
 /// An agent that says nonsense of what was begun knows nothing of it.
