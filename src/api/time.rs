@@ -14,6 +14,12 @@ pub fn text(seconds: i64) -> String {
     time.to_zoned(TimeZone::system()).strftime(FORM).to_string()
 }
 
+/// As headers of HTTP have it.
+pub fn http(seconds: i64) -> String {
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 pub fn optional(seconds: Option<i64>) -> Option<String> {
     seconds.map(text)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::copies::{CopyState, LayerCopy};
 use super::store::note_copy;
 use super::upload::Arrived;
-use super::{Image, ImageKind, ImageState, Images, NewKind, require_free_name, store};
+use super::{Image, ImageKind, ImageState, Images, NewKind, require_free_name, resumable, store};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
@@ -59,6 +59,7 @@ impl Args {
 pub(super) fn register(images: &Images) {
     const STEPS: &[Action<Images, Args>] = &[
         Action::new("rows", nothing, remove_rows),
+        Action::new("sums", sum_up, nothing),
         Action::new("adopt", adopt, remove_layer).commits(),
         Action::new("distribute", distribute, nothing),
     ];
@@ -106,6 +107,7 @@ impl Images {
         arrived: &Arrived,
     ) -> Result<SubmittedOperation> {
         let kind = self.kind(new.kind)?;
+        let received = arrived.received.as_ref();
         let image = Image {
             id: 0,
             uuid: arrived.uuid,
@@ -113,7 +115,7 @@ impl Images {
             name: new.name.clone(),
             desc: new.desc.clone(),
             os_type: new.os_type.clone(),
-            md5: arrived.md5.clone(),
+            md5: received.map(|received| received.md5.clone()).unwrap_or_default(),
             sha256: String::new(),
             virtual_size: 0,
             disk_size: arrived.size,
@@ -128,12 +130,15 @@ impl Images {
             kind: kind.layer(),
             node_id: arrived.node_id,
             storage: arrived.storage.clone(),
-            sha256: arrived.stays.then(|| arrived.sha256.clone()),
+            sha256: received
+                .filter(|received| received.stays || kind.layer() == LayerKind::Iso)
+                .map(|received| received.sha256.clone()),
             disk: new.disk,
         };
         self.operations.submit(actor, |tx| {
             require_free_name(tx, kind, &new.name, None)?;
             store::insert(tx, &image)?;
+            resumable::store::note_added(tx, image.uuid)?;
             note_copy(tx, &copy(&args, CopyState::Copying(0), ""))?;
             NewOperation::new(kind.key(KIND, ISO_KIND), &args, image.uuid, &image.name)
         })
@@ -157,6 +162,17 @@ fn remove_rows(images: &Images, args: &Args, _: &Execution) -> Result<()> {
         .inventory
         .client_within(args.node_id, FIRST_CONNECTION)?
         .discard(args.image, args.storage.clone())
+}
+
+/// Of an upload between whose parts its node's agent was started anew.
+fn sum_up(images: &Images, args: &Args, execution: &Execution) -> Result<()> {
+    if !images.image(args.image)?.md5.is_empty() {
+        return Ok(());
+    }
+    let node = images.inventory.client_within(args.node_id, FIRST_CONNECTION)?;
+    let mut watch = Watch { progress: &mut |_| (), cancel: execution.cancel_flag() };
+    let received = node.sum_upload(args.image, args.storage.clone(), &mut watch)?;
+    images.store.write(|tx| store::set_md5(tx, args.image, &received.md5))
 }
 
 /// The other nodes of the image's pool; none for an ISO, which is brought to where it is used.

@@ -12,13 +12,15 @@ mod delete;
 mod download;
 mod kind;
 pub mod os_type;
+mod resumable;
 mod resync;
 mod store;
 mod tidy;
 mod transfer;
+mod under_way;
 mod upload;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
@@ -29,11 +31,13 @@ pub use add::NewImage;
 pub use copies::{CopyState, LayerCopy};
 pub use download::{Download, file_name};
 pub use kind::{ImageKind, IsoType, NewKind};
+pub use resumable::{Appending, NewUpload, Progressed, Unfinished, require_within};
 pub use resync::require_ready;
 pub use store::{CopyLine, ImageLine, boots, note_copy, ready_copy, ready_nodes};
 pub use upload::{Arrived, Upload};
 
 use transfer::Transfers;
+use under_way::Writer;
 
 use crate::error::{Error, Result};
 use crate::identity::Tickets;
@@ -114,7 +118,7 @@ pub struct Images {
     runtime: Handle,
     transfers: Transfers,
     /// Uploads of this process that are under way.
-    uploads: Arc<Mutex<HashSet<Uuid>>>,
+    uploads: Arc<Mutex<HashMap<Uuid, Arc<Writer>>>>,
     /// Who may fetch which ISO.
     downloads: Arc<Mutex<Tickets<Uuid>>>,
 }

@@ -169,6 +169,13 @@ pub fn adopted(tx: &Tx<'_>, image: &Image) -> Result<()> {
     Ok(())
 }
 
+/// Of the file as it was uploaded, where that is known late.
+pub fn set_md5(tx: &Tx<'_>, image: Uuid, md5: &str) -> Result<()> {
+    tx.changed(Topic::Images);
+    tx.execute("UPDATE images SET md5 = ?2 WHERE uuid = ?1", params![image.to_string(), md5])?;
+    Ok(())
+}
+
 /// What people may change.
 pub fn edit(tx: &Tx<'_>, image: &Image, now: i64) -> Result<()> {
     tx.changed(Topic::Images);

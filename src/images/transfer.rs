@@ -145,7 +145,7 @@ impl Transfer<'_> {
             drop(tokio::time::timeout(LAST_WORD, &mut receiving.reply).await);
         }
         match arrived? {
-            Reply::Received { sha256, .. } => Ok(sha256),
+            Reply::Received(received) => Ok(received.sha256),
             other => Err(Error::internal(format_args!("a receiver answered {other:?}"))),
         }
     }

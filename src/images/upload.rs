@@ -3,49 +3,32 @@
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
+use super::under_way::UnderWay;
 use super::{Images, NewKind, require_free_name};
 use crate::error::{Error, Result};
 use crate::inventory::{FIRST_CONNECTION, StorageRole};
 use crate::node::client::OpenCall;
 use crate::node::iso;
+use crate::node::protocol::Received;
 use crate::node::units::human;
 use crate::store::NodeId;
-
-/// The first bytes of a qcow2 file.
-const QCOW2: &[u8] = b"QFI\xfb";
-/// So much of a disk image tells whether it is stored as it came.
-const HEAD: usize = 80;
-
-/// Keeps an upload from being taken for a left one.
-struct UnderWay {
-    images: Images,
-    upload: Uuid,
-}
-
-impl UnderWay {
-    fn new(images: &Images, upload: Uuid) -> Self {
-        images.uploads_under_way().insert(upload);
-        Self { images: images.clone(), upload }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.images.uploads_under_way().remove(&self.upload);
-    }
-}
 
 /// An upload under way. When it is dropped, because the client broke off or sent something else, the
 /// node throws away what has arrived.
 pub struct Upload {
     /// The image to be.
     uuid: Uuid,
-    is_iso: bool,
-    under_way: UnderWay,
     node_id: NodeId,
     storage: String,
-    stream: OpenCall,
-    head: Vec<u8>,
+    way: Way,
+}
+
+/// The way of an upload's bytes to the node.
+pub(super) struct Way {
+    pub under_way: UnderWay,
+    pub stream: OpenCall,
+    /// First bytes of what is to be an ISO, until they show whether it is one.
+    head: Option<Vec<u8>>,
 }
 
 /// An upload that is whole, but not yet looked at.
@@ -55,11 +38,9 @@ pub struct Arrived {
     pub storage: String,
     /// Bytes.
     pub size: u64,
-    pub md5: String,
-    pub sha256: String,
-    /// It is stored as it came, so that its hash is the layer's.
-    pub stays: bool,
-    _under_way: UnderWay,
+    /// `None` when a restart came between its parts: then it is read once more.
+    pub received: Option<Received>,
+    pub(super) _under_way: UnderWay,
 }
 
 impl Images {
@@ -97,36 +78,33 @@ impl Images {
         let storage = self.inventory.storage_for(node.id, StorageRole::TemplateSystem)?;
         let uuid = Uuid::new_v4();
         let client = self.inventory.client_within(node.id, FIRST_CONNECTION)?;
-        let under_way = UnderWay::new(self, uuid);
+        let under_way = UnderWay::enter(self, uuid);
+        let under_way = under_way.ok_or_else(|| Error::internal("a new uuid is under way"))?;
         let _inside = self.runtime.enter();
         let stream = client.receive(uuid, storage.clone(), None)?;
-        let head = Vec::new();
-        Ok(Upload { uuid, is_iso, under_way, node_id: node.id, storage, stream, head })
+        Ok(Upload { uuid, node_id: node.id, storage, way: Way::new(under_way, stream, is_iso) })
     }
 }
 
-/// A qcow2 does, but for one whose reference counts the node makes anew.
-fn stays_as_it_is(head: &[u8]) -> bool {
-    let number = |from: usize| {
-        head.get(from..from + 4).map(|it| it.iter().fold(0, |n, b| n << 8 | u32::from(*b)))
-    };
-    let has_features = number(4).is_some_and(|version| version >= 3);
-    let is_dirty = has_features && number(76).is_some_and(|features| features & 1 != 0);
-    head.starts_with(QCOW2) && !is_dirty
-}
+impl Way {
+    /// `is_iso`: its first bytes are to show that.
+    pub fn new(under_way: UnderWay, stream: OpenCall, is_iso: bool) -> Self {
+        Self { under_way, stream, head: is_iso.then(Vec::new) }
+    }
 
-impl Upload {
-    /// Passes bytes on; waits while the storage is slower than the client.
-    ///
     /// # Errors
-    /// Why the node takes no more, for instance `upload-stopped-for-room`; `not-an-iso` as soon as the bytes show it.
+    /// As [`Upload::write`].
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let head = if self.is_iso { iso::HEAD } else { HEAD };
-        let missing = head.saturating_sub(self.head.len());
-        self.head.extend(bytes.iter().take(missing));
-        let is_known = missing > 0 && self.head.len() == head;
-        if self.is_iso && is_known && !iso::is_iso(&self.head) {
-            return Err(Error::bad_input("not-an-iso"));
+        self.under_way.hear();
+        if let Some(head) = &mut self.head {
+            let missing = iso::HEAD.saturating_sub(head.len());
+            head.extend(bytes.iter().take(missing));
+            if head.len() == iso::HEAD {
+                if !iso::is_iso(head) {
+                    return Err(Error::bad_input("not-an-iso"));
+                }
+                self.head = None;
+            }
         }
         if let Err(broken) = self.stream.write_all(bytes).await {
             // The node says by itself why it stopped reading.
@@ -137,23 +115,26 @@ impl Upload {
         }
         Ok(())
     }
+}
+
+impl Upload {
+    /// Passes bytes on; waits while the storage is slower than the client.
+    ///
+    /// # Errors
+    /// Why the node takes no more, for instance `upload-stopped-for-room`; `not-an-iso` as soon as the bytes show it.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.way.write(bytes).await
+    }
 
     /// Says that these were all bytes.
     ///
     /// # Errors
     /// As [`Upload::write`].
     pub async fn finish(self) -> Result<Arrived> {
-        let Self { uuid, is_iso, under_way, node_id, storage, stream, head } = self;
+        let Self { uuid, node_id, storage, way } = self;
+        let Way { under_way, stream, .. } = way;
         let received = stream.received().await?;
-        Ok(Arrived {
-            uuid,
-            node_id,
-            storage,
-            size: received.size,
-            md5: received.md5,
-            sha256: received.sha256,
-            stays: is_iso || stays_as_it_is(&head),
-            _under_way: under_way,
-        })
+        let (size, received) = (received.size, Some(received));
+        Ok(Arrived { uuid, node_id, storage, size, received, _under_way: under_way })
     }
 }

@@ -44,6 +44,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../assets/migrations/0042_first_starts.sql")),
     M::up(include_str!("../../assets/migrations/0043_bus_switches.sql")),
     M::up(include_str!("../../assets/migrations/0044_image_hints.sql")),
+    M::up(include_str!("../../assets/migrations/0045_uploads.sql")),
     // next file goes here
 ];
 

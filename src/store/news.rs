@@ -231,6 +231,10 @@ pub(super) static TABLES: &[Table] = &[
     quiet("mail_outbox", "the one who writes it sends the mail"),
     quiet("recovery_codes", "their number is asked for by their owner who used one"),
     quiet("restored_nodes", "read when a node arrives"),
+    quiet(
+        "uploads",
+        "asked for when a page is opened; the page that sends one knows how far it is",
+    ),
     quiet("user_imports", "read by the operation that makes them"),
 ];
 

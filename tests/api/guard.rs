@@ -8,7 +8,7 @@ use crate::refused::refused;
 use crate::support::{ADMIN, Answer, Client, PASSWORD, Request, Server};
 
 /// What anybody may call without a credential. A new one belongs here on purpose.
-const PUBLIC: [&str; 17] = [
+const PUBLIC: [&str; 18] = [
     "analysis.account.login",
     "analysis.account.register",
     // a single-use token in the address is the credential
@@ -24,6 +24,8 @@ const PUBLIC: [&str; 17] = [
     "carrel.session.get",
     "carrel.session.logout",
     "carrel.setup",
+    // a client asks what the server can do before it signs in
+    "carrel.uploads.options",
     // as for consoles: a link that somebody with the permission was given
     "carrel.templates.download-file",
     // tells strangers nothing but that they are not signed in
@@ -57,7 +59,7 @@ impl Route {
     }
 
     fn changes(&self) -> bool {
-        self.method != "GET"
+        !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
 
     /// A call of it: with its action, and nothing else that it needs.
@@ -76,6 +78,11 @@ impl Route {
     /// A refusal in the form of the route's document.
     #[track_caller]
     fn expect_refusal(&self, answer: &Answer, status: u16) {
+        if self.method == "HEAD" {
+            // Its body would not come.
+            answer.expect_status(status);
+            return;
+        }
         let body = answer.json();
         // document 004 knows no 401
         let status = if self.is_of_document_004() { 403 } else { status };

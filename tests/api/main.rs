@@ -70,6 +70,7 @@ mod three_nodes;
 mod tls;
 mod transfers;
 mod undo;
+mod uploads;
 mod users_import;
 mod versions;
 mod viewers;

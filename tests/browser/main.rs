@@ -23,5 +23,6 @@ mod provider;
 mod scopes;
 mod story;
 mod tabs;
+mod uploads;
 mod viewers;
 mod weight;

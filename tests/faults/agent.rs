@@ -10,19 +10,19 @@ use crate::support::{LabNode, Log, Server, Site, guest_image, wait_until};
 const LIMIT: Duration = Duration::from_secs(60);
 /// A boot takes 5 s on an idle machine and several times that beside other work.
 const BOOT: Duration = Duration::from_secs(240);
-const SOCKET: &str = "/run/agent.sock";
+pub const SOCKET: &str = "/run/agent.sock";
 /// In [`LabNode::DATA_DIR`].
 const STATE: &str = "agent";
 
 /// `carrel agent` inside a node.
-struct Agent {
+pub struct Agent {
     node: Arc<LabNode>,
     process: Child,
     log: Log,
 }
 
 impl Agent {
-    fn start(node: &Arc<LabNode>) -> Self {
+    pub fn start(node: &Arc<LabNode>) -> Self {
         let state = format!("{}/{STATE}", LabNode::DATA_DIR);
         let mut process = node
             .command("env")
@@ -48,7 +48,7 @@ impl Agent {
     }
 
     /// As a cut of power does.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.node.exec(&["pkill", "-KILL", "-f", &format!("agent --socket {SOCKET}")]);
         self.process.wait().expect("wait for the agent");
     }

@@ -13,5 +13,6 @@ mod networks;
 mod nodes;
 mod pool;
 mod restore;
+mod uploads;
 mod whole;
 mod writer;

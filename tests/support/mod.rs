@@ -23,6 +23,7 @@ mod proxy;
 mod server;
 mod site;
 mod small_disk;
+mod tus;
 mod wait;
 
 pub use agent::Agent;
@@ -44,4 +45,5 @@ pub use proxy::Proxy;
 pub use server::{ADMIN, PASSWORD, Server, Setup};
 pub use site::{ISOS, LARGE, Range, SMALL, Site, iso, rows, small_image, uuid_of};
 pub use small_disk::{SmallDisk, unmount};
+pub use tus::{UPLOADS, Upload, create_iso, metadata, tus};
 pub use wait::{wait_for, wait_until};

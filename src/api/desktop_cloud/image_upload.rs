@@ -15,8 +15,8 @@ use rocket::{Request, Shutdown};
 use schemars::JsonSchema;
 use serde_json::json;
 use tokio_util::io::ReaderStream;
-use uuid::Uuid;
 
+use super::upload_fields::{Fields, What};
 use super::{base_images, isos};
 use crate::api::answer::Answer;
 use crate::api::batch::{self, Made, New};
@@ -26,7 +26,7 @@ use crate::api::work::blocking;
 use crate::api::{App, input};
 use crate::error::{Error, Result};
 use crate::identity::Permission;
-use crate::images::{Arrived, IsoType, NewImage, NewKind, Upload, os_type};
+use crate::images::{Arrived, Upload};
 
 /// A text field longer than this is none.
 const TEXT_LIMIT: u64 = 4096;
@@ -79,14 +79,6 @@ struct IsoUploadInput {
     iso_type: u8,
 }
 
-/// What is uploaded, as far as it is known before its fields are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    /// For the pool of this uuid.
-    BaseImage(Uuid),
-    Iso,
-}
-
 fn upload<'r>(
     app: Arc<App>,
     call: Call,
@@ -119,7 +111,7 @@ fn receive<'r>(
         let result = receiving.run(request, data).await;
         // An upload that was not taken over goes before the answer does.
         receiving.discard().await;
-        receiving.call.note.about(receiving.name.take().unwrap_or_default());
+        receiving.call.note.about(receiving.fields.name.take().unwrap_or_default());
         result.map(Streamed::Answer)
     })
 }
@@ -128,10 +120,7 @@ struct Receiving {
     app: Arc<App>,
     call: Arc<Call>,
     what: What,
-    name: Option<String>,
-    os_type: Option<String>,
-    iso_type: Option<String>,
-    disk: Option<String>,
+    fields: Fields,
     arrived: Option<Arrived>,
 }
 
@@ -141,7 +130,8 @@ impl Receiving {
         let (name, os_type) = (given("name"), given("os_type"));
         let iso_type = given("iso_type").or_else(|| given("type"));
         let disk = given("disk");
-        Self { app, call: Arc::new(call), what, name, os_type, iso_type, disk, arrived: None }
+        let fields = Fields { name, os_type, iso_type, disk };
+        Self { app, call: Arc::new(call), what, fields, arrived: None }
     }
 
     async fn run(&mut self, request: &Request<'_>, data: Data<'_>) -> Result<Answer> {
@@ -174,8 +164,8 @@ impl Receiving {
         if announced.is_some_and(|size| size > limit) {
             return Err(too_large(limit));
         }
-        if self.name.is_some() {
-            self.checked()?;
+        if self.fields.name.is_some() {
+            self.fields.checked(self.what)?;
         }
         self.check(announced).await
     }
@@ -187,19 +177,19 @@ impl Receiving {
     ) -> Result<()> {
         while let Some(field) = multipart.next_field().await.map_err(broken)? {
             match field.name() {
-                Some("name") => self.name = Some(field.text().await.map_err(broken)?),
-                Some("os_type") => self.os_type = Some(field.text().await.map_err(broken)?),
-                Some("disk") => self.disk = Some(field.text().await.map_err(broken)?),
+                Some("name") => self.fields.name = Some(field.text().await.map_err(broken)?),
+                Some("os_type") => self.fields.os_type = Some(field.text().await.map_err(broken)?),
+                Some("disk") => self.fields.disk = Some(field.text().await.map_err(broken)?),
                 Some("iso_type" | "type") => {
-                    self.iso_type = Some(field.text().await.map_err(broken)?);
+                    self.fields.iso_type = Some(field.text().await.map_err(broken)?);
                 }
                 Some("file") if self.arrived.is_some() => {
                     return Err(Error::bad_input("upload-two-files").arg("field", "file"));
                 }
                 Some("file") => {
-                    self.name_by_file(&field);
-                    if self.name.is_some() {
-                        self.checked()?;
+                    self.fields.name_by_file(self.what, field.file_name());
+                    if self.fields.name.is_some() {
+                        self.fields.checked(self.what)?;
                         self.check(None).await?;
                     }
                     self.arrived = Some(self.file(field, shutdown).await?);
@@ -209,17 +199,6 @@ impl Receiving {
             }
         }
         Ok(())
-    }
-
-    /// An ISO has the name of its file when it is given none.
-    fn name_by_file(&mut self, field: &Field<'_>) {
-        let file = field.file_name().filter(|_| self.what == What::Iso && self.name.is_none());
-        let Some(file) = file.and_then(|path| path.rsplit(['/', '\\']).next()) else { return };
-        let name = match file.len().checked_sub(4).and_then(|at| file.split_at_checked(at)) {
-            Some((name, ending)) if ending.eq_ignore_ascii_case(".iso") => name,
-            _ => file,
-        };
-        self.name = Some(name.to_owned());
     }
 
     async fn file(&self, mut field: Field<'_>, shutdown: &mut Shutdown) -> Result<Arrived> {
@@ -237,37 +216,9 @@ impl Receiving {
         }
     }
 
-    /// What it is to become. An ISO's type may come behind its file, and is none of its name.
-    fn kind(&self) -> Result<NewKind> {
-        let iso_type = self.iso_type.as_deref().map(iso_type).transpose()?;
-        Ok(match self.what {
-            What::BaseImage(pool) => NewKind::Base(pool),
-            What::Iso => NewKind::Iso(iso_type.unwrap_or(IsoType::System)),
-        })
-    }
-
-    /// Which disk of an OVA.
-    fn disk(&self) -> Result<Option<u32>> {
-        let given = self.disk.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let wrong = |cause: std::num::ParseIntError| {
-            Error::bad_input("ova-disk-number").arg("field", "disk").because(cause)
-        };
-        given.map(|text| text.parse().map_err(wrong)).transpose()
-    }
-
-    /// What is known of it by now.
-    fn checked(&self) -> Result<NewImage> {
-        let name = self.name.as_deref().ok_or_else(|| input::missing("name"))?;
-        let name = input::name("name", name)?;
-        let os_type = self.os_type.as_deref();
-        let os_type =
-            os_type.map(|text| input::name("os_type", text).map(|name| os_type::documented(&name)));
-        let os_type = os_type.transpose()?.unwrap_or_default();
-        Ok(NewImage { kind: self.kind()?, name, desc: String::new(), os_type, disk: self.disk()? })
-    }
-
     async fn check(&self, announced: Option<u64>) -> Result<()> {
-        let (images, kind, name) = (self.app.images.clone(), self.kind()?, self.name.clone());
+        let (images, kind, name) =
+            (self.app.images.clone(), self.fields.kind(self.what)?, self.fields.name.clone());
         blocking(move || images.check_upload(kind, name.as_deref().map(str::trim), announced)).await
     }
 
@@ -275,13 +226,7 @@ impl Receiving {
         if self.arrived.is_none() && self.what == What::Iso {
             return Err(input::missing("file"));
         }
-        let new = self.checked()?;
-        if new.os_type.is_empty() {
-            return Err(input::missing("os_type"));
-        }
-        if self.what == What::Iso && self.iso_type.is_none() {
-            return Err(input::missing("iso_type"));
-        }
+        let new = self.fields.complete(self.what)?;
         let arrived = self.arrived.take().ok_or_else(|| input::missing("file"))?;
         let (app, call) = (Arc::clone(&self.app), Arc::clone(&self.call));
         let uuid = arrived.uuid;
@@ -305,13 +250,6 @@ impl Receiving {
     }
 }
 
-fn iso_type(text: &str) -> Result<IsoType> {
-    let wrong = |cause: std::num::ParseIntError| {
-        Error::bad_input("iso-type-unknown").arg("value", text).because(cause)
-    };
-    IsoType::parse(text.trim().parse().map_err(wrong)?)
-}
-
 /// Reads what a refused client still sends.
 async fn drain(multipart: &mut Multipart<'_>) {
     while let Ok(Some(mut field)) = multipart.next_field().await {
@@ -332,7 +270,7 @@ fn boundary(request: &Request<'_>) -> Result<String> {
     })
 }
 
-fn too_large(limit: u64) -> Error {
+pub fn too_large(limit: u64) -> Error {
     Error::bad_input("upload-too-large").arg("limit", limit >> 30)
 }
 

@@ -19,6 +19,7 @@ mod networks;
 mod node_view;
 mod nodes;
 mod pools;
+mod resumable;
 mod subnets;
 mod switches;
 mod template_bus_switch;
@@ -28,6 +29,7 @@ mod template_history;
 mod template_input;
 mod template_view;
 mod templates;
+mod upload_fields;
 mod viewers;
 mod viewing;
 
@@ -65,6 +67,7 @@ pub fn own_endpoints() -> Vec<Endpoint> {
         isos::own_endpoints(),
         vec![template_download::own_endpoint()],
         nodes::own_endpoints(),
+        resumable::endpoints(),
         template_bus_switch::endpoints(),
         template_hardware::endpoints(),
         template_history::endpoints(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Agent;
 use super::call::Call;
-use super::disks::{Arrived, Disks};
+use super::disks::Disks;
 use super::libvirt::Opened;
 use super::nics;
 use crate::error::{Context, Error, Result};
@@ -77,7 +77,24 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         }
         Request::RemoveFiles { files } => agent.remove_files(&files).map(done),
         Request::Receive { upload, storage, size } => {
-            receive(disks, upload, &storage, size, call, ends)
+            let mut bytes = ends.incoming;
+            disks.receive(upload, &storage, size, &mut bytes, call).map(Reply::Received)
+        }
+        Request::BeginUpload { upload, storage, size } => {
+            disks.begin_upload(upload, &storage, size).map(done)
+        }
+        Request::Append { upload, storage, from, size } => {
+            let mut bytes = ends.incoming;
+            let (length, whole) =
+                disks.append((upload, &storage), (from, size), &mut bytes, call)?;
+            Ok(Reply::Stored { length, whole })
+        }
+        Request::UploadLength { upload, storage } => {
+            let length = disks.upload_length(upload, &storage)?;
+            Ok(Reply::Stored { length, whole: None })
+        }
+        Request::SumUpload { upload, storage } => {
+            disks.sum_upload(upload, &storage, call).map(Reply::Received)
         }
         Request::Discard { upload, storage } => disks.discard(upload, &storage).map(done),
         Request::AdoptImage { upload, layer, disk } => {
@@ -100,19 +117,6 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
         Request::ProbeConsole { domain, by } => hypervisor.probe_console(domain, by).map(done),
         Request::Console { .. } => Err(Error::internal("a console needs no thread")),
     }
-}
-
-fn receive(
-    disks: &Disks,
-    upload: Uuid,
-    storage: &str,
-    size: Option<u64>,
-    call: &Call,
-    ends: Ends,
-) -> Result<Reply> {
-    let mut from = ends.incoming;
-    let Arrived { size, md5, sha256 } = disks.receive(upload, storage, size, &mut from, call)?;
-    Ok(Reply::Received { size, md5, sha256 })
 }
 
 fn send(disks: &Disks, part: (&LayerRef, u64), call: &Call, ends: Ends) -> Result<()> {

@@ -15,17 +15,9 @@ use crate::error::{Error, Fault, Result};
 use crate::node::protocol::{
     AuthorizedKey, Check, CpuModel, DhcpHost, DomainList, DomainSpec, FirmwareState, FrozenDisk,
     GuestFacts, GuestTask, GuestTold, ImageFacts, InstalledKey, ItemResult, LayerRef, NetworkSpec,
-    NodeFacts, PowerAction, Reply, Request, Sample, ScreenProtocol, StoredFile, TemplateLayers,
+    NodeFacts, PowerAction, Received, Reply, Request, Sample, ScreenProtocol, StoredFile,
+    TemplateLayers,
 };
-
-/// What arrived as an upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
-    pub size: u64,
-    /// Hexadecimal.
-    pub md5: String,
-    pub sha256: String,
-}
 
 impl NodeClient {
     /// Hardware, versions, NICs and storages.
@@ -201,6 +193,46 @@ impl NodeClient {
         self.open(Request::Receive { upload, storage, size })
     }
 
+    /// Begins an upload that may be continued, with room for all of it.
+    ///
+    /// # Errors
+    /// `storage-full`
+    pub fn begin_upload(&self, upload: Uuid, storage: String, size: u64) -> Result<()> {
+        done(self.call(Request::BeginUpload { upload, storage, size })?)
+    }
+
+    /// Continues an upload of this size: write the bytes from this one on, then [`OpenCall::stored`].
+    pub fn append(&self, upload: Uuid, storage: String, from: u64, size: u64) -> Result<OpenCall> {
+        self.open(Request::Append { upload, storage, from, size })
+    }
+
+    /// How much of an upload is durable.
+    ///
+    /// # Errors
+    /// `upload-missing`
+    pub fn upload_length(&self, upload: Uuid, storage: String) -> Result<u64> {
+        match self.call(Request::UploadLength { upload, storage })? {
+            Reply::Stored { length, .. } => Ok(length),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Reads a whole upload for its sums.
+    ///
+    /// # Errors
+    /// `upload-missing`
+    pub fn sum_upload(
+        &self,
+        upload: Uuid,
+        storage: String,
+        watch: &mut Watch<'_>,
+    ) -> Result<Received> {
+        match self.call_watched(Request::SumUpload { upload, storage }, watch)? {
+            Reply::Received(received) => Ok(received),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Throws an unfinished upload away.
     pub fn discard(&self, upload: Uuid, storage: String) -> Result<()> {
         done(self.call(Request::Discard { upload, storage })?)
@@ -346,7 +378,19 @@ impl OpenCall {
         // When this fails the reply says why.
         drop(self.outgoing.shutdown().await);
         match self.reply().await? {
-            Reply::Received { size, md5, sha256 } => Ok(Received { size, md5, sha256 }),
+            Reply::Received(received) => Ok(received),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Ends a part of an upload that may be continued: how much of it is durable by now, and what it is when it is whole.
+    ///
+    /// # Errors
+    /// As [`OpenCall::received`].
+    pub async fn stored(mut self) -> Result<(u64, Option<Received>)> {
+        drop(self.outgoing.shutdown().await);
+        match self.reply().await? {
+            Reply::Stored { length, whole } => Ok((length, whole)),
             other => Err(unexpected(&other)),
         }
     }

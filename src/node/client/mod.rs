@@ -25,8 +25,6 @@ mod calls;
 mod open;
 mod pump;
 
-#[cfg(test)]
-pub use calls::Received;
 pub use open::OpenCall;
 
 /// How often a watched call looks whether it shall stop.

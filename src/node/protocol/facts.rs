@@ -152,3 +152,15 @@ pub enum Verdict {
     Poor,
     Bad,
 }
+
+/// A file that arrived whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// Bytes.
+    pub size: u64,
+    /// Hexadecimal.
+    pub md5: String,
+    pub sha256: String,
+    /// It is a qcow2 that becomes a layer as it is: its hash is the layer's.
+    pub stays: bool,
+}

@@ -54,7 +54,7 @@ use crate::error::Fault;
 
 /// Raised by every change that an older peer would misread. Peers of different versions refuse
 /// each other with a clear error; the controller then copies its own binary to the node.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// Largest frame, in bytes: a batch of 5,000 domains fits, a stray stream of bytes does not.
 pub const FRAME_LIMIT: usize = 16 << 20;
@@ -155,10 +155,11 @@ pub enum Reply {
     Picture(#[serde(with = "serde_bytes")] Vec<u8>),
     Prefixes(Vec<(Ipv4Addr, u8)>),
     Networks(Vec<Uuid>),
-    Received {
-        size: u64,
-        md5: String,
-        sha256: String,
+    Received(Received),
+    /// So much of an upload is durable; what it is once it is whole.
+    Stored {
+        length: u64,
+        whole: Option<Received>,
     },
     Image(ImageFacts),
     Images(Vec<ImageFacts>),

@@ -150,6 +150,15 @@ requests! {
     /// `size`: announced length, for an early answer to "does it fit". Nothing is visible as an image
     /// until [`Request::AdoptImage`].
     Receive { upload: Uuid, storage: String, size: Option<u64> } => Long, Transfer, Received;
+    /// Begins an upload that may be continued, and takes room for all of it. One that is there stays as it is.
+    BeginUpload { upload: Uuid, storage: String, size: u64 } => Short, Light, Done;
+    /// Takes bytes from the call's stream into an upload that may be continued, from this byte on, which must be its
+    /// next. What has arrived stays, whatever becomes of the call.
+    Append { upload: Uuid, storage: String, from: u64, size: u64 } => Long, Transfer, Stored;
+    /// How much of an upload is there, and durable.
+    UploadLength { upload: Uuid, storage: String } => Short, Light, Stored;
+    /// Reads a whole upload for its sums.
+    SumUpload { upload: Uuid, storage: String } => Long, Heavy, Received;
     /// Throws an unfinished upload away.
     Discard { upload: Uuid, storage: String } => Short, Light, Done;
     /// Checks that an upload is a disk image without backing or external data file, turns it into

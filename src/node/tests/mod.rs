@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 mod hostile;
 mod links;
 mod ova;
+mod parts;
 mod requests;
 
 struct Node {
@@ -67,7 +68,7 @@ impl Node {
         &self,
         content: &[u8],
         announced: Option<u64>,
-    ) -> (Uuid, Result<super::client::Received>) {
+    ) -> (Uuid, Result<super::protocol::Received>) {
         let upload = Uuid::new_v4();
         let mut call = self.client.receive(upload, self.storage.clone(), announced).unwrap();
         // A refusal breaks the writing off; `received` says why.

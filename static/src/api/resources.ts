@@ -1,5 +1,5 @@
 /** Pools, nodes, base images, ISOs and networks. */
-import { call, fill, get, post, put, remove, type Body, type Query } from './http'
+import { call, get, post, put, remove, type Body, type Query } from './http'
 
 const base = '/api/v1.0/resource_mgr'
 
@@ -22,14 +22,11 @@ export const nodes = {
 
 const imagesPath = `${poolPath}/base_images` as const
 const imagePath = `${imagesPath}/{base_image_uuid}` as const
-export type ImageInput = Body<typeof imagesPath, 'post'>
 
 const imageOf = (pool: string, uuid: string) => ({ resource_pool_uuid: pool, base_image_uuid: uuid })
 
 export const images = {
   list: (pool: string, query: Query) => get(imagesPath, query, { resource_pool_uuid: pool }),
-  /** Where the file goes, as multipart field `file`. */
-  uploadUrl: (pool: string) => fill(imagesPath, { resource_pool_uuid: pool }),
   edit: (pool: string, uuid: string, input: Body<typeof imagePath, 'put'>) =>
     put(imagePath, input, imageOf(pool, uuid)),
   resync: (pool: string, uuid: string, node: string) =>
@@ -39,12 +36,9 @@ export const images = {
 
 const isosPath = `${base}/isos` as const
 const isoPath = `${isosPath}/{iso_uuid}` as const
-export type IsoInput = Body<typeof isosPath, 'post'>
 
 export const isos = {
   list: (query: Query) => get(isosPath, query),
-  /** Where the file goes, as multipart field `file`. */
-  uploadUrl: () => isosPath,
   edit: (uuid: string, input: Body<typeof isoPath, 'put'>) => put(isoPath, input, { iso_uuid: uuid }),
   /** Gives a URL that downloads it once. */
   download: (uuid: string) => call('post', '/api/v1.0/isos/{iso_uuid}/download', { body: {} }, { iso_uuid: uuid }),

@@ -590,6 +590,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1.0/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own uploads that are not whole yet, newest first */
+        get: operations["carrel.uploads.list"];
+        put?: never;
+        /** Begin an upload (tus 1.0.0): Upload-Length in bytes; Upload-Metadata with kind (base_image or iso), name, os_type, pool or iso_type, disk of an OVA, filename */
+        post: operations["carrel.uploads.create"];
+        delete?: never;
+        /** What this server can do of tus 1.0.0, the protocol for uploads that go on where they were cut */
+        options: operations["carrel.uploads.options"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1.0/uploads/{upload}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** PATCH or DELETE of an upload, named in X-HTTP-Method-Override, where a proxy lets only POST pass */
+        post: operations["carrel.uploads.by-post"];
+        /** Throw an upload away that is not whole yet (tus 1.0.0) */
+        delete: operations["carrel.uploads.cancel"];
+        options?: never;
+        /** How many bytes of an upload are there and stay: header Upload-Offset (tus 1.0.0) */
+        head: operations["carrel.uploads.offset"];
+        /** The next bytes of an upload, from Upload-Offset on (tus 1.0.0); behind the last it is checked */
+        patch: operations["carrel.uploads.append"];
+        trace?: never;
+    };
     "/api/v1.0/templates/{template_uuid}/bus-switch": {
         parameters: {
             query?: never;
@@ -3766,6 +3805,45 @@ export interface components {
             /** Format: uuid */
             uuid: string;
             name: string;
+        };
+        /** @description An upload that can be continued. */
+        CarrelUploadsListUploadView: {
+            /**
+             * Format: uuid
+             * @description Also the image's to be.
+             */
+            uuid: string;
+            /** @description `base_image` or `iso` */
+            kind: string;
+            name: string;
+            os_type: string;
+            /**
+             * Format: uuid
+             * @description Of a base image: uuid of its pool.
+             */
+            pool: string | null;
+            /**
+             * Format: uint8
+             * @description Of an ISO: 1 software, 2 tools, 3 operating system
+             */
+            iso_type: number | null;
+            /** @description Of the client's file, as it said. */
+            file_name: string;
+            /** @description By which the client knows its file again, as it said. */
+            fingerprint: string;
+            /**
+             * Format: uint64
+             * @description Bytes.
+             */
+            size: number;
+            /**
+             * Format: uint64
+             * @description Bytes that have arrived, as of the end of the last part.
+             */
+            received: number;
+            created_at: string;
+            /** @description When it is thrown away unless it is continued before. */
+            expires_at: string;
         };
         /** @description A user group. */
         CarrelUserGroupsCreateData: {
@@ -9395,6 +9473,276 @@ export interface operations {
                         code: 0;
                         msg: string;
                         data: components["schemas"]["CarrelNodesDetailData"];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: components["schemas"]["CarrelUploadsListUploadView"][];
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.by-post": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.offset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
+                    };
+                };
+            };
+            /** @description Refused; the message says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodedRefusal"];
+                };
+            };
+        };
+    };
+    "carrel.uploads.append": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        code: 0;
+                        msg: string;
+                        data: Record<string, never>;
                     };
                 };
             };

@@ -15,6 +15,7 @@ use crate::node::agent::storage::{Storage, Storages};
 use crate::node::protocol::{ImageFacts, ImageHints, LayerKind, LayerRef};
 
 mod adopt;
+mod append;
 mod boots;
 mod chain;
 mod driver_disk;
@@ -33,8 +34,6 @@ mod runs;
 mod seed;
 mod virtio;
 
-pub use receive::Arrived;
-
 /// Clones are the same.
 #[derive(Clone)]
 pub struct Disks(Arc<Inner>);
@@ -42,6 +41,8 @@ pub struct Disks(Arc<Inner>);
 struct Inner {
     storages: Storages,
     prototypes: Mutex<HashMap<(PathBuf, u64), Arc<overlays::Prototype>>>,
+    /// Sums of uploads that may be continued, as far as they have come.
+    sums: Mutex<HashMap<Uuid, receive::Sums>>,
     /// Read while something is put on a layer, written while layers are removed: no layer goes away
     /// between the look whether anything stands on it and its removal.
     layers: RwLock<()>,
@@ -67,7 +68,8 @@ impl Disks {
     }
 
     fn with(storages: Storages) -> Self {
-        Self(Arc::new(Inner { storages, prototypes: Mutex::default(), layers: RwLock::default() }))
+        let (prototypes, sums, layers) = (Mutex::default(), Mutex::default(), RwLock::default());
+        Self(Arc::new(Inner { storages, prototypes, sums, layers }))
     }
 
     pub fn storages(&self) -> &Storages {
