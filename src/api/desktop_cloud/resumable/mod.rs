@@ -10,8 +10,9 @@
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rocket::data::{ByteUnit, Data as Body};
+use rocket::data::{ByteUnit, Data as Body, DataStream};
 use rocket::futures::StreamExt;
 use rocket::futures::future::BoxFuture;
 use rocket::http::Method;
@@ -43,6 +44,8 @@ const PATH: &str = "/api/v1.0/uploads";
 const ONE: &str = "/api/v1.0/uploads/{upload}";
 /// Bytes read at once.
 const PIECE: usize = 128 << 10;
+/// How long a refused client is listened to, so that it gets to read why.
+const DRAIN: Duration = Duration::from_secs(10);
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -276,9 +279,14 @@ async fn appended(
             return Err(refused);
         }
     };
-    // One byte more than there may be shows that there are too many.
-    let body = body.open(ByteUnit::from(left.saturating_add(1)));
-    match carried(appending, body, left, request.rocket().shutdown()).await {
+    let mut pieces = ReaderStream::with_capacity(body.open(ByteUnit::from(u64::MAX)), PIECE);
+    let carried = carried(appending, &mut pieces, left, request.rocket().shutdown()).await;
+    if carried.as_ref().is_err_and(|error| error.key() != "server-stopping") {
+        // As above.
+        let rest = async { while let Some(Ok(_)) = pieces.next().await {} };
+        let _ = tokio::time::timeout(DRAIN, rest).await;
+    }
+    match carried {
         Ok(Progressed::Part { offset, expires_at }) => Ok(Told::new(204)
             .with("Upload-Offset", offset)
             .with("Upload-Expires", time::http(expires_at))),
@@ -324,11 +332,10 @@ enum End {
 /// Carries the bytes of a part. What has arrived when it ends stays, unless it is rejected.
 async fn carried(
     mut appending: Appending,
-    body: impl tokio::io::AsyncRead + Unpin,
+    pieces: &mut ReaderStream<DataStream<'_>>,
     left: u64,
     mut shutdown: Shutdown,
 ) -> Result<Progressed> {
-    let mut pieces = ReaderStream::with_capacity(body, PIECE);
     let (mut taken, writer) = (0, appending.writer());
     let end = loop {
         let piece = tokio::select! {
