@@ -53,9 +53,7 @@ pub fn answer<'r>(app: &Arc<App>, call: &Call, told: Result<Told>) -> Streamed<'
             call.note.failed(&error);
             let dialect = &desktop_cloud::OWN;
             let reply = Reply { app: Arc::clone(app), dialect, language: call.language };
-            let mut response = reply.failure(&error, call.actor.request_id.clone());
-            response.set_status(Status::new(status(&error)));
-            response
+            reply.failure_as(status(&error), &error, call.actor.request_id.clone())
         }
     };
     response.set_raw_header("Tus-Resumable", VERSION);
