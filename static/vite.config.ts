@@ -32,12 +32,16 @@ export default defineConfig({
       output: {
         codeSplitting: {
           // What nearly every page needs comes in two files instead of a hundred; a page adds one of its own. What few
-          // pages show (the calendar, addresses in a picture, arithmetic of addresses) comes with those.
+          // pages show (the calendar, addresses in a picture, arithmetic of addresses, uploads) comes with those.
           groups: [
             {
               name: 'libraries',
               test: (id) =>
-                /node_modules[\\/](?!@novnc|swagger-ui|uqr|ipaddr)/.test(id) && !CALENDAR.test(id) && !SELDOM.test(id),
+                /node_modules[\\/](?!@novnc|swagger-ui|uqr|ipaddr|tus-js-client|js-base64|url-parse|querystringify|requires-port)/.test(
+                  id,
+                ) &&
+                !CALENDAR.test(id) &&
+                !SELDOM.test(id),
               priority: 3,
             },
             { name: 'calendar', test: CALENDAR, priority: 2 },
