@@ -127,7 +127,7 @@ impl Images {
             return Err(lost());
         }
         let mut watch = Watch { progress: &mut |_| (), cancel };
-        to.adopt_image(image.uuid, layer.clone(), None, &mut watch)
+        to.adopt_copy(image.uuid, layer.clone(), &mut watch)
     }
 }
 

@@ -97,7 +97,10 @@ pub fn carry_out(agent: &Agent, request: Request, call: &Call, ends: Ends) -> Re
             disks.sum_upload(upload, &storage, call).map(Reply::Received)
         }
         Request::Discard { upload, storage } => disks.discard(upload, &storage).map(done),
-        Request::AdoptImage { upload, layer, disk } => {
+        Request::AdoptImage { upload, layer, known: true, .. } => {
+            disks.adopt_copy(upload, &layer, call).map(Reply::Image)
+        }
+        Request::AdoptImage { upload, layer, disk, known: false } => {
             disks.adopt(upload, &layer, disk, call).map(Reply::Image)
         }
         Request::Send { layer, from } => send(disks, (&layer, from), call, ends).map(done),

@@ -246,7 +246,19 @@ impl NodeClient {
         disk: Option<u32>,
         watch: &mut Watch<'_>,
     ) -> Result<ImageFacts> {
-        image(self.call_watched(Request::AdoptImage { upload, layer, disk }, watch)?)
+        let known = false;
+        image(self.call_watched(Request::AdoptImage { upload, layer, disk, known }, watch)?)
+    }
+
+    /// As [`NodeClient::adopt_image`] for a copy of another node's layer: what is in it was looked at there.
+    pub fn adopt_copy(
+        &self,
+        upload: Uuid,
+        layer: LayerRef,
+        watch: &mut Watch<'_>,
+    ) -> Result<ImageFacts> {
+        let (disk, known) = (None, true);
+        image(self.call_watched(Request::AdoptImage { upload, layer, disk, known }, watch)?)
     }
 
     /// Begins reading a layer's file: read to the end, then [`OpenCall::reply`].

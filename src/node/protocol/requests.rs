@@ -162,8 +162,9 @@ requests! {
     /// Throws an unfinished upload away.
     Discard { upload: Uuid, storage: String } => Short, Light, Done;
     /// Checks that an upload is a disk image without backing or external data file, turns it into
-    /// qcow2 when it is something else, and gives it its final name. `disk`: of an OVA with several.
-    AdoptImage { upload: Uuid, layer: LayerRef, disk: Option<u32> } => Long, Heavy, Image;
+    /// qcow2 when it is something else, and gives it its final name. `disk`: of an OVA with several; `known`: what is in it was
+    /// looked at on another node.
+    AdoptImage { upload: Uuid, layer: LayerRef, disk: Option<u32>, known: bool } => Long, Heavy, Image;
     /// Sends a layer's file down the call's stream, from this byte on.
     Send { layer: LayerRef, from: u64 } => Long, Transfer, [bytes] Done;
     /// Makes a new layer on top of `below`, `size` bytes large.

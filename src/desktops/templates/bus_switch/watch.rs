@@ -16,6 +16,7 @@ const PACE: Duration = Duration::from_secs(5);
 
 /// When its end was begun: one that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(3600);
 
 /// What is to be done with a switch.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Templates {
                     continue;
                 }
             };
-            let after = if settled(ended)? { AGAIN } else { PACE };
+            let after = if settled(ended)? { again(now() - switch.deadline) } else { PACE };
             pause = Some(pause.map_or(after, |pause: Duration| pause.min(after)));
         }
         if let Some(pause) = pause {
@@ -67,6 +68,12 @@ impl Templates {
         }
         Ok(())
     }
+}
+
+/// When an end is looked at that was begun: what fails is tried more and more seldom. `overdue`: seconds.
+fn again(overdue: i64) -> Duration {
+    let overdue = Duration::from_secs(u64::try_from(overdue).unwrap_or(0));
+    overdue.clamp(AGAIN, AGAIN_AT_MOST)
 }
 
 fn answers(client: &NodeClient, template: &Template) -> Result<bool> {

@@ -39,6 +39,34 @@ impl Disks {
         disk: Option<u32>,
         call: &Call,
     ) -> Result<ImageFacts> {
+        let (facts, machine) = self.place(upload, layer, disk, call)?;
+        if layer.kind == LayerKind::Iso {
+            return Ok(facts);
+        }
+        let (storage, target) = (self.storage_of(layer)?, self.layer_path(layer)?);
+        let told = boots::look(&storage, &target, call)?;
+        let virtio = match told.may_hold_windows {
+            true => virtio::has_driver(&target, call)?,
+            false => None,
+        };
+        let Machine { vcpu, memory_mib, boots } = machine;
+        let hints = ImageHints { vcpu, memory_mib, virtio };
+        Ok(ImageFacts { boots: told.boots.or(boots), hints, ..facts })
+    }
+
+    /// As [`Disks::adopt`] for the copy of a layer, without a look at what is in it.
+    pub fn adopt_copy(&self, upload: Uuid, layer: &LayerRef, call: &Call) -> Result<ImageFacts> {
+        self.place(upload, layer, None, call).map(|(facts, _)| facts)
+    }
+
+    /// Makes an upload the layer that it is to be; with what an OVA says of its machine.
+    fn place(
+        &self,
+        upload: Uuid,
+        layer: &LayerRef,
+        disk: Option<u32>,
+        call: &Call,
+    ) -> Result<(ImageFacts, Machine)> {
         let storage = self.storage_of(layer)?;
         let upload = storage.upload(upload);
         let target = storage.layer(layer.kind, layer.uuid);
@@ -59,18 +87,7 @@ impl Disks {
             }
         }
         files::remove_if_there(&upload)?;
-        let facts = ImageFacts { mended, ..layer_facts(layer, &target)? };
-        if layer.kind == LayerKind::Iso {
-            return Ok(facts);
-        }
-        let told = boots::look(&storage, &target, call)?;
-        let virtio = match told.may_hold_windows {
-            true => virtio::has_driver(&target, call)?,
-            false => None,
-        };
-        let Machine { vcpu, memory_mib, boots } = machine;
-        let hints = ImageHints { vcpu, memory_mib, virtio };
-        Ok(ImageFacts { boots: told.boots.or(boots), hints, ..facts })
+        Ok((ImageFacts { mended, ..layer_facts(layer, &target)? }, machine))
     }
 
     /// Copies a layer with all it stands on into one self-contained layer.

@@ -23,6 +23,30 @@ impl Disks {
         fs::write(&mark, b"").map_err(|cause| files::on_storage(&mark, cause))
     }
 
+    /// Notes that a domain's variables of UEFI are another firmware's as soon as it is defined with this fingerprint.
+    pub fn note_former_nvram(&self, spec: &DomainSpec, defined: &str) -> Result<()> {
+        let nvram = self.nvram_path(spec)?;
+        if !files::exists(&nvram)? {
+            return Ok(());
+        }
+        let mark = nvram.with_extension(&FORMER[1..]);
+        fs::write(&mark, defined).map_err(|cause| files::on_storage(&mark, cause))
+    }
+
+    /// Deletes variables that were noted for what is `defined` by now.
+    pub fn remove_former_nvram(&self, spec: &DomainSpec, defined: &str) -> Result<()> {
+        let nvram = self.nvram_path(spec)?;
+        let mark = nvram.with_extension(&FORMER[1..]);
+        if !files::exists(&mark)? {
+            return Ok(());
+        }
+        let noted = fs::read_to_string(&mark).map_err(|cause| files::on_storage(&mark, cause))?;
+        if noted == defined {
+            files::remove_if_there(&nvram)?;
+        }
+        files::remove_if_there(&mark).map(drop)
+    }
+
     /// Deletes what was noted, but for disks that the domain has again. Only for one that is off.
     pub fn remove_former(&self, spec: &DomainSpec) -> Result<()> {
         for storage in self.storages().usable() {

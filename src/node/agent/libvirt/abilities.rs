@@ -59,14 +59,16 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 impl Programs {
     /// The versions of libvirt and QEMU.
     pub fn versions(&self, connect: &Connect) -> Result<(Version, Version)> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, libvirt, qemu)) = *told
+        let told = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, libvirt, qemu)) = told
             && at.elapsed() < A_MOMENT
         {
             return Ok((libvirt, qemu));
         }
+        // Not under the lock: a daemon that hangs holds up those that ask it, and nobody else.
         let (libvirt, qemu) = versions(connect)?;
-        *told = Some((Instant::now(), libvirt, qemu));
+        let now = Some((Instant::now(), libvirt, qemu));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Ok((libvirt, qemu))
     }
 }

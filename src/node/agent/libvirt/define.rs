@@ -13,7 +13,7 @@ use super::xml::{self, Rendered, Setting};
 use super::{Hypervisor, Inner, batch, limits, states};
 use crate::error::{Error, Result};
 use crate::node::agent::call::Call;
-use crate::node::agent::{files, firmware};
+use crate::node::agent::firmware;
 use crate::node::protocol::{
     CdSpec, DiskSpec, DomainSpec, Event, ItemResult, LayerRef, OwnerKind, TemplateLayers,
 };
@@ -90,14 +90,16 @@ impl Inner {
             limits::apply(&domain, spec)?;
         }
         if known.fingerprint == rendered.fingerprint {
-            return Ok(());
+            // As far as an agent came that died meanwhile.
+            return self.disks.remove_former_nvram(spec, &rendered.fingerprint);
         }
         self.note_former_disks(spec, &known.spec)?;
-        define_xml(&connect, &rendered, &spec.owner.name)?;
         if known.spec.hardware.firmware != spec.hardware.firmware {
-            // The variables of one firmware are not those of another; what could not be defined has its own still.
-            files::remove_if_there(&self.disks.nvram_path(spec)?)?;
+            // The variables of one firmware are not those of another; what cannot be defined keeps its own.
+            self.disks.note_former_nvram(spec, &rendered.fingerprint)?;
         }
+        define_xml(&connect, &rendered, &spec.owner.name)?;
+        self.disks.remove_former_nvram(spec, &rendered.fingerprint)?;
         match states::power(&domain)?.has_process() {
             true => Ok(()),
             false => {

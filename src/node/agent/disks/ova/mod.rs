@@ -28,6 +28,8 @@ const MEMBERS_LIMIT: usize = 1000;
 /// The description of the largest machine, and the sums of its files.
 const TEXT_LIMIT: u64 = 1 << 20;
 const PIECE: usize = 1 << 20;
+/// Disks that a refusal names.
+const NAMED: usize = 20;
 
 /// A file in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,12 @@ struct Member {
     name: String,
     offset: u64,
     size: u64,
+}
+
+impl Member {
+    fn is(&self, extension: &str) -> bool {
+        Path::new(&self.name).extension().is_some_and(|its| its.eq_ignore_ascii_case(extension))
+    }
 }
 
 struct Ova {
@@ -49,7 +57,7 @@ fn open(path: &Path) -> Result<Option<Ova>> {
     }
     let file = File::open(path).context(format_args!("read {}", path.display()))?;
     let members = members(&file)?;
-    let has_ovf = members.iter().any(|member| member.name.ends_with(".ovf"));
+    let has_ovf = members.iter().any(|member| member.is("ovf"));
     Ok(has_ovf.then_some(Ova { file, members }))
 }
 
@@ -90,17 +98,25 @@ pub(super) fn take_disk(
 fn chosen(descriptor: &Descriptor, number: Option<u32>) -> Result<&str> {
     let disks = descriptor.disks()?;
     let at = number.unwrap_or(1).checked_sub(1).and_then(|at| usize::try_from(at).ok());
-    at.and_then(|at| disks.get(at).copied()).ok_or_else(|| {
+    let Some(disk) = at.and_then(|at| disks.get(at)) else {
         let error = Error::bad_input("ova-disk-missing").arg("field", "disk");
-        let names: Vec<String> =
-            (1..).zip(&disks).map(|(number, name)| format!("{number}: {name}")).collect();
-        error.arg("number", number.unwrap_or(1)).arg("disks", names.join(", "))
-    })
+        let named = disks.iter().map(|disk| ovf::short(descriptor.name(disk)));
+        let mut names: Vec<String> = (1..)
+            .zip(named)
+            .take(NAMED)
+            .map(|(number, name)| format!("{number}: {name}"))
+            .collect();
+        if disks.len() > NAMED {
+            names.push("…".to_owned());
+        }
+        return Err(error.arg("number", number.unwrap_or(1)).arg("disks", names.join(", ")));
+    };
+    descriptor.file(disk)
 }
 
 impl Ova {
     fn descriptor(&self, sums: &mut HashMap<String, Sum>) -> Result<Descriptor> {
-        let mut found = self.members.iter().filter(|member| member.name.ends_with(".ovf"));
+        let mut found = self.members.iter().filter(|member| member.is("ovf"));
         match (found.next(), found.next()) {
             (Some(one), None) => {
                 let text = self.text(one)?;
@@ -114,7 +130,7 @@ impl Ova {
     }
 
     fn sums(&self) -> Result<HashMap<String, Sum>> {
-        match self.members.iter().find(|member| member.name.ends_with(".mf")) {
+        match self.members.iter().find(|member| member.is("mf")) {
             Some(manifest) => Ok(manifest::parse(&self.text(manifest)?)),
             None => Ok(HashMap::new()),
         }
@@ -122,7 +138,7 @@ impl Ova {
 
     fn member(&self, name: &str) -> Result<&Member> {
         let found = self.members.iter().find(|member| member.name == name);
-        found.ok_or_else(|| Error::bad_input("ova-file-missing").arg("file", name))
+        found.ok_or_else(|| Error::bad_input("ova-file-missing").arg("file", ovf::short(name)))
     }
 
     fn text(&self, member: &Member) -> Result<String> {

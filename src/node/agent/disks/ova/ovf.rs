@@ -18,6 +18,8 @@ const VCPU_MOST: u64 = 128;
 const MEMORY_MOST: u64 = 1 << 20;
 /// More elements than any machine has.
 const PARTS_LIMIT: usize = 10_000;
+/// Letters of what a file says, in a message.
+const SHORT: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Descriptor {
@@ -45,7 +47,7 @@ struct FileRef {
 }
 
 #[derive(Debug, Default)]
-struct Disk {
+pub struct Disk {
     id: String,
     file: String,
     parent: String,
@@ -63,8 +65,8 @@ struct Drive {
 }
 
 impl Descriptor {
-    /// The files of its disks, the one that it starts from first. Those that are empty have none.
-    pub fn disks(&self) -> Result<Vec<&str>> {
+    /// Its disks, the one that it starts from first, without those that are empty.
+    pub fn disks(&self) -> Result<Vec<&Disk>> {
         if self.machines > 1 {
             return Err(Error::bad_input("ova-several-machines"));
         }
@@ -78,8 +80,12 @@ impl Descriptor {
         let mut disks: Vec<&Disk> =
             self.disks.iter().filter(|disk| !disk.file.is_empty()).collect();
         disks.sort_by_key(at);
-        let files: Vec<&str> = disks.iter().map(|disk| self.file(disk)).collect::<Result<_>>()?;
-        if files.is_empty() { Err(Error::bad_input("ova-no-disk")) } else { Ok(files) }
+        if disks.is_empty() { Err(Error::bad_input("ova-no-disk")) } else { Ok(disks) }
+    }
+
+    /// What people know a disk by.
+    pub fn name<'a>(&'a self, disk: &'a Disk) -> &'a str {
+        self.files.get(&disk.file).map_or(&disk.file, |file| &file.name)
     }
 
     pub fn machine(&self) -> Machine {
@@ -99,15 +105,16 @@ impl Descriptor {
         }
     }
 
-    fn file(&self, disk: &Disk) -> Result<&str> {
+    /// The file of a disk, all of which is in it.
+    pub fn file(&self, disk: &Disk) -> Result<&str> {
         if !disk.parent.is_empty() {
-            return Err(Error::bad_input("image-has-backing-file").arg("file", &disk.parent));
+            return Err(Error::bad_input("image-has-backing-file").arg("file", short(&disk.parent)));
         }
-        let missing = || Error::bad_input("ova-file-missing").arg("file", &disk.file);
+        let missing = || Error::bad_input("ova-file-missing").arg("file", short(&disk.file));
         let file = self.files.get(&disk.file).ok_or_else(missing)?;
         if !matches!(file.compression.as_str(), "" | "identity") || file.is_in_pieces {
             let kind = if file.is_in_pieces { "chunks" } else { file.compression.as_str() };
-            return Err(Error::bad_input("image-packed").arg("kind", kind));
+            return Err(Error::bad_input("image-packed").arg("kind", short(kind)));
         }
         Ok(&file.name)
     }
@@ -212,6 +219,11 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Result<String> {
     Ok(String::new())
 }
 
+/// What a file says of itself, fit for a message.
+pub(super) fn short(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(SHORT).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +243,8 @@ mod tests {
 
     fn disks(text: &str) -> Result<Vec<String>> {
         let descriptor = parse(&format!("<Envelope>{text}</Envelope>"))?;
-        Ok(descriptor.disks()?.into_iter().map(str::to_owned).collect())
+        let files = descriptor.disks()?.into_iter().map(|disk| descriptor.file(disk));
+        files.map(|file| file.map(str::to_owned)).collect()
     }
 
     fn key(text: &str) -> String {
