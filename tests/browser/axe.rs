@@ -115,6 +115,8 @@ impl Tour {
             }
             self.go(stop, &path);
             for step in steps.iter().skip(usize::from(on_phone)) {
+                // What slides in would be missed by a click.
+                self.page.settle();
                 match step {
                     Value::String(css) => self.page.click(css),
                     pair => self.page.fill(

@@ -325,14 +325,22 @@ impl Page {
         self.runtime.block_on(self.client.execute_async(code, arguments)).expect("the script runs")
     }
 
-    /// A picture of what is shown, when all that fades in and out has.
-    pub fn picture(&self, name: &str) {
-        let finish = "document.getAnimations().forEach((it) => {\
-                 if (it.effect.getComputedTiming().endTime !== Infinity) it.finish()\
-             });\
-             const done = arguments[0];\
-             requestAnimationFrame(() => requestAnimationFrame(() => done(true)))";
+    /// Ends what fades and slides, so that everything stands where it will.
+    pub fn settle(&self) {
+        let finish = "const done = arguments[0];\
+             const twoFramesLater = (go) => requestAnimationFrame(() => requestAnimationFrame(go));\
+             twoFramesLater(() => {\
+                 document.getAnimations().forEach((it) => {\
+                     if (it.effect.getComputedTiming().endTime !== Infinity) it.finish()\
+                 });\
+                 twoFramesLater(() => done(true))\
+             })";
         self.script_until_done(finish, Vec::new());
+    }
+
+    /// A picture of what is shown.
+    pub fn picture(&self, name: &str) {
+        self.settle();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
         std::fs::write(folder.join(format!("{name}.png")), self.png()).expect("write the picture");

@@ -3,13 +3,14 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::entry::enter;
 use crate::page::{Page, turn};
-use crate::support::{ISOS, SMALL, Server, Site, iso, rows};
+use crate::support::{ISOS, SMALL, Server, Site, iso, rows, wait_for};
 
 /// A CD of 12 MB.
 fn large_iso(server: &Server, name: &str) -> PathBuf {
@@ -39,10 +40,9 @@ fn send(page: &Page, file: &Path, name: &str) {
 }
 
 fn is_whole(site: &Site, name: &str, file: &Path) {
-    let row = rows(&site.admin.get(ISOS).send())
-        .into_iter()
-        .find(|row| row["name"] == name)
-        .expect("its row");
+    let row = wait_for("its row", Duration::from_secs(60), || {
+        rows(&site.admin.get(ISOS).send()).into_iter().find(|row| row["name"] == name)
+    });
     let sum = hex::encode(Sha256::digest(fs::read(file).expect("read")));
     assert_eq!(row["sha256_sum"], sum);
 }
