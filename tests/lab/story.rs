@@ -164,7 +164,7 @@ fn without_restore_a_mark_stays_through_reboot_and_restart() {
     let told = json!({"name": "pc005", "number": 1, "group": "keep", "address": address});
     assert_eq!((&first["carrel"], &first["local-hostname"]), (&told, &Value::Null));
     // Another name is told from the next start on; one as hard to write as they may be.
-    let name = "机房 #1: 'x'";
+    let name = "机房 #1: x";
     let path = format!("{API}/desktops/{}", text(&desktop, "uuid"));
     site.done(admin.put(&path).json(&json!({"name": name})));
     let desktop = desktops_of(admin, &group).remove(0);
