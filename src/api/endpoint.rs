@@ -190,6 +190,11 @@ impl Endpoint {
         Self { summary, ..self }
     }
 
+    /// Documents that a streaming endpoint succeeds without a body.
+    pub fn without_body(self) -> Self {
+        Self { statuses: &[204], ..self }
+    }
+
     /// Documents the input of a streaming endpoint.
     pub fn takes<I: JsonSchema>(self) -> Self {
         Self { input: schema_of::<I>, ..self }

@@ -6,7 +6,9 @@ use uuid::Uuid;
 use super::copies::{CopyState, LayerCopy};
 use super::store::note_copy;
 use super::upload::Arrived;
-use super::{Image, ImageKind, ImageState, Images, NewKind, require_free_name, resumable, store};
+use super::{
+    Image, ImageKind, ImageState, Images, NewImage, NewKind, require_free_name, resumable, store,
+};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;
@@ -19,17 +21,6 @@ use crate::store::{NodeId, now};
 /// Message keys of the operations' titles too.
 const KIND: &str = "image-add";
 const ISO_KIND: &str = "iso-add";
-
-/// What the administrator says of an upload.
-#[derive(Debug, Clone)]
-pub struct NewImage {
-    pub kind: NewKind,
-    pub name: String,
-    pub desc: String,
-    pub os_type: String,
-    /// Of an OVA: which of its disks, from 1; the one that it starts from when nobody says.
-    pub disk: Option<u32>,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {

@@ -32,6 +32,17 @@ pub enum NewKind {
     Iso(IsoType),
 }
 
+/// What the administrator says of an upload.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    pub kind: NewKind,
+    pub name: String,
+    pub desc: String,
+    pub os_type: String,
+    /// Of an OVA: which of its disks, from 1; the one that it starts from when nobody says.
+    pub disk: Option<u32>,
+}
+
 impl ImageKind {
     pub const fn word(self) -> &'static str {
         match self {

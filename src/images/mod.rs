@@ -27,10 +27,9 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-pub use add::NewImage;
 pub use copies::{CopyState, LayerCopy};
 pub use download::{Download, file_name};
-pub use kind::{ImageKind, IsoType, NewKind};
+pub use kind::{ImageKind, IsoType, NewImage, NewKind};
 pub use resumable::{Appending, NewUpload, Progressed, Unfinished, require_within};
 pub use resync::require_ready;
 pub use store::{CopyLine, ImageLine, boots, note_copy, ready_copy, ready_nodes};

@@ -9572,19 +9572,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        code: 0;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {
@@ -9652,19 +9645,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        code: 0;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {
@@ -9732,19 +9718,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Success */
-            200: {
+            /** @description Success, without a body */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        code: 0;
-                        msg: string;
-                        data: Record<string, never>;
-                    };
-                };
+                content?: never;
             };
             /** @description Refused; the message says why */
             default: {

@@ -51,6 +51,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         streaming(Method::Options, "carrel.uploads.options", PATH, options)
             .public()
+            .without_body()
             .summary("What this server can do of tus 1.0.0, the protocol for uploads that go on where they were cut"),
         get("carrel.uploads.list", PATH, list)
             .needs(Permission::ImagesManage)
@@ -67,9 +68,11 @@ pub fn endpoints() -> Vec<Endpoint> {
             .summary("How many bytes of an upload are there and stay: header Upload-Offset (tus 1.0.0)"),
         streaming(Method::Patch, "carrel.uploads.append", ONE, append)
             .needs(Permission::ImagesManage)
+            .without_body()
             .summary("The next bytes of an upload, from Upload-Offset on (tus 1.0.0); behind the last it is checked"),
         streaming(Method::Delete, "carrel.uploads.cancel", ONE, cancel)
             .needs(Permission::ImagesManage)
+            .without_body()
             .audited(base_images::MODULE, "log-upload-cancel")
             .summary("Throw an upload away that is not whole yet (tus 1.0.0)"),
         streaming(Method::Post, "carrel.uploads.by-post", ONE, by_post)
