@@ -6,9 +6,7 @@ use uuid::Uuid;
 use super::copies::{CopyState, LayerCopy};
 use super::store::note_copy;
 use super::upload::Arrived;
-use super::{
-    Image, ImageKind, ImageState, Images, NewImage, NewKind, require_free_name, resumable, store,
-};
+use super::{Image, ImageKind, ImageState, Images, NewImage, require_free_name, resumable, store};
 use crate::error::{Error, Fault, Result};
 use crate::inventory::{FIRST_CONNECTION, Node, side_by_side};
 use crate::node::client::Watch;

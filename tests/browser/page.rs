@@ -60,7 +60,7 @@ impl Page {
         begin().or_else(|_| begin()).or_else(|_| begin()).expect("a browser")
     }
 
-    fn try_open(language: &str, arguments: &[String]) -> Result<Self, NewSessionError> {
+    fn try_open(language: &str, arguments: &[String]) -> Result<Self, Box<NewSessionError>> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -82,7 +82,7 @@ impl Page {
             Err(error) => {
                 driver.kill().expect("end chromedriver");
                 driver.wait().expect("end chromedriver");
-                Err(error)
+                Err(Box::new(error))
             }
         }
     }
