@@ -69,6 +69,8 @@ pub struct Failure<'a> {
     pub messages: &'a Catalogues,
     pub language: Language,
     pub error: &'a Error,
+    /// That means it, whatever the answer's own is.
+    pub status: u16,
     /// Leads to the causes in the log.
     pub request_id: &'a str,
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::dialect::{DialectSpec, Failure, Success};
+use super::dialect::{self, DialectSpec, Failure, Success};
 use super::language::{Catalogues, Language};
 use crate::error::Error;
 
@@ -35,14 +35,18 @@ pub fn success(
     Wrapped { status, body, location }
 }
 
-/// Wraps an error. The chain of causes stays in the log, which the request id leads to.
+/// Wraps an error, with the status of its kind or with one that a protocol has for it. The chain of causes stays in the log,
+/// which the request id leads to.
 pub fn failure(
     dialect: &DialectSpec,
     messages: &Catalogues,
     language: Language,
     error: &Error,
+    own_status: Option<u16>,
     request_id: &str,
 ) -> Wrapped {
-    let body = (dialect.failure)(&Failure { messages, language, error, request_id });
-    Wrapped { status: (dialect.status)(error.kind()), body: Some(body), location: None }
+    let status = own_status.unwrap_or_else(|| dialect::status(error.kind()));
+    let body = (dialect.failure)(&Failure { messages, language, error, status, request_id });
+    let status = own_status.unwrap_or_else(|| (dialect.status)(error.kind()));
+    Wrapped { status, body: Some(body), location: None }
 }

@@ -36,11 +36,15 @@ impl Reply {
     }
 
     pub fn failure<'r>(&self, error: &Error, request_id: String) -> Response<'r> {
-        self.failure_as((self.dialect.status)(error.kind()), error, request_id)
+        self.failed(None, error, request_id)
     }
 
     /// As [`Reply::failure`], where a protocol has a status of its own for it.
     pub fn failure_as<'r>(&self, status: u16, error: &Error, request_id: String) -> Response<'r> {
+        self.failed(Some(status), error, request_id)
+    }
+
+    fn failed<'r>(&self, status: Option<u16>, error: &Error, request_id: String) -> Response<'r> {
         let detail = error.detail();
         match error.kind() {
             Kind::Internal => {
@@ -49,13 +53,8 @@ impl Reply {
             _ => tracing::debug!(request.id = request_id, error = detail, "request refused"),
         }
         let (messages, language) = (&self.app.language, self.language);
-        let mut wrapped = envelope::failure(self.dialect, messages, language, error, &request_id);
-        if status != wrapped.status
-            && let Some(code) = wrapped.body.as_mut().and_then(|body| body.get_mut("code"))
-        {
-            *code = status.into();
-        }
-        wrapped.status = status;
+        let wrapped =
+            envelope::failure(self.dialect, messages, language, error, status, &request_id);
         let mut response = respond(wrapped, request_id);
         if let (Kind::TooMany, Some((_, seconds))) =
             (error.kind(), error.args().find(|(name, _)| *name == "seconds"))

@@ -205,5 +205,8 @@ fn limits_of_a_group_are_set_and_a_wrong_one_is_told_at_its_field() {
     page.click("[data-test=pool-cpu]");
     // The simulator has no processors to compare: why is told, and the rest of the form stays.
     page.see(".el-dialog [data-test=failure]", "");
+    page.script(
+        "document.querySelector('.el-dialog [data-test=failure]').scrollIntoView(); return 0",
+    );
     page.picture("hardware-dark");
 }

@@ -122,10 +122,10 @@ fn a_stopped_upload_is_told_in_chinese_and_in_the_dark() {
     upload.append(0, &content[..3 << 20]).expect_status(204);
     let page = Page::open("zh-CN");
     page.sign_in(&server, crate::support::ADMIN);
-    page.script("document.documentElement.classList.add('dark')");
+    page.script("localStorage.setItem('carrel.theme', 'dark'); return 0");
     page.go(&format!("{}/isos", server.base()));
-    page.script("document.documentElement.classList.add('dark')");
     page.see("[data-test=stopped-at]", "已停在 75%");
+    assert_eq!(page.script("return document.documentElement.classList.contains('dark')"), true);
     page.picture("upload-stopped-zh-dark");
     page.click("[data-test=upload-iso]");
     page.see(".el-dialog", "拖");

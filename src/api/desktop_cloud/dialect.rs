@@ -76,7 +76,7 @@ fn failure(failure: &Failure<'_>) -> Value {
     if let Some((_, field)) = error.args().find(|(name, _)| *name == "field") {
         data["field"] = json!(field);
     }
-    json!({"code": dialect::status(error.kind()), "msg": failure.text(), "data": data})
+    json!({"code": failure.status, "msg": failure.text(), "data": data})
 }
 
 fn coded(data: Value) -> Value {

@@ -15,7 +15,7 @@ pub enum What {
 }
 
 /// The fields as text, as far as they have come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fields {
     pub name: Option<String>,
     pub os_type: Option<String>,

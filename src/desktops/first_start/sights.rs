@@ -65,32 +65,10 @@ impl FirstStarts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::protocol::{Limits, Owner, OwnerKind};
 
     #[test]
     fn one_that_is_just_being_started_is_not_off() {
-        let mut state = DomainState {
-            uuid: Uuid::nil(),
-            owner: Owner {
-                installation: Uuid::nil(),
-                kind: OwnerKind::Desktop,
-                name: "pc".into(),
-                group: None,
-                template: Uuid::nil(),
-            },
-            power: PowerState::Off,
-            reason: "off".into(),
-            started_at: None,
-            version: None,
-            nics: Vec::new(),
-            restore: Vec::new(),
-            template: Uuid::nil(),
-            name: "pc".into(),
-            identity: None,
-            limits: Limits::NONE,
-            agent: true,
-            life: None,
-        };
+        let mut state = DomainState { agent: true, ..DomainState::sample(Uuid::nil()) };
         assert_eq!(Sight::of(&state), Some(Sight::default()));
         for power in [PowerState::Running, PowerState::Paused] {
             (state.power, state.started_at) = (power, None);

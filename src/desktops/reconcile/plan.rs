@@ -191,35 +191,12 @@ fn unpublished(found: &Found, known: &Known, held: &Held) -> Vec<Uuid> {
 mod tests {
     use super::*;
     use crate::error::{Error, Fault};
-    use crate::node::protocol::{
-        DiskRole, FirmwareState, Hardware, LayerKind, LayerRef, Owner, OwnerKind,
-    };
+    use crate::node::protocol::{FirmwareState, Hardware, LayerKind, LayerRef};
 
     const NODE: NodeId = NodeId::new(1);
 
     fn domain(uuid: Uuid) -> DomainState {
-        DomainState {
-            uuid,
-            owner: Owner {
-                installation: Uuid::nil(),
-                kind: OwnerKind::Desktop,
-                name: "pc".into(),
-                group: None,
-                template: Uuid::nil(),
-            },
-            power: PowerState::Off,
-            reason: "off".into(),
-            started_at: None,
-            version: Some(1),
-            nics: Vec::new(),
-            restore: vec![(DiskRole::System, true), (DiskRole::Data, false)],
-            template: Uuid::nil(),
-            name: "pc".into(),
-            identity: None,
-            limits: Limits::NONE,
-            agent: false,
-            life: None,
-        }
+        DomainState::sample(uuid)
     }
 
     fn found(domains: &[DomainState], files: &[StoredFile]) -> Found {

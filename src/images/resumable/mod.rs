@@ -78,7 +78,7 @@ pub enum Progressed {
     /// So many bytes are durable, and it is waited for the rest until then.
     Part { offset: u64, expires_at: i64 },
     /// Every byte is there.
-    Whole(Arrived),
+    Whole(Box<Arrived>),
 }
 
 impl Images {
@@ -296,7 +296,8 @@ impl Appending {
             if offset < upload.new.size {
                 return Ok(Progressed::Part { offset, expires_at });
             }
-            Ok(Progressed::Whole(Arrived { received, ..whole(&upload, under_way) }))
+            let arrived = Arrived { received, ..whole(&upload, under_way) };
+            Ok(Progressed::Whole(Box::new(arrived)))
         };
         let noted = tokio::task::spawn_blocking(note).await;
         noted.map_err(|panic| Error::internal("note what arrived").because(panic))?

@@ -301,3 +301,55 @@ pub struct DhcpHost {
     /// A host name that DNS accepts; empty for none.
     pub name: String,
 }
+
+#[cfg(test)]
+impl Owner {
+    fn sample() -> Self {
+        let (installation, template) = (Uuid::nil(), Uuid::nil());
+        Self { installation, kind: OwnerKind::Desktop, name: "pc".into(), group: None, template }
+    }
+}
+
+#[cfg(test)]
+impl DomainSpec {
+    /// A desktop for tests.
+    pub fn sample(disks: Vec<DiskSpec>) -> Self {
+        Self {
+            uuid: Uuid::nil(),
+            owner: Owner::sample(),
+            vcpus: 1,
+            memory_mib: 64,
+            hardware: Hardware::first(),
+            disks,
+            nics: Vec::new(),
+            cds: Vec::new(),
+            driver_disk: None,
+            identity: None,
+            spice: Spice::Off,
+            limits: Limits::NONE,
+        }
+    }
+}
+
+#[cfg(test)]
+impl DomainState {
+    /// A desktop for tests, which is off.
+    pub fn sample(uuid: Uuid) -> Self {
+        Self {
+            uuid,
+            owner: Owner::sample(),
+            power: PowerState::Off,
+            reason: "off".into(),
+            started_at: None,
+            version: Some(1),
+            nics: Vec::new(),
+            restore: vec![(DiskRole::System, true), (DiskRole::Data, false)],
+            template: Uuid::nil(),
+            name: "pc".into(),
+            identity: None,
+            limits: Limits::NONE,
+            agent: false,
+            life: None,
+        }
+    }
+}

@@ -6,6 +6,7 @@ import { operations as api } from '@/api/system'
 import { discard, fingerprint, send as begin, unfinished } from '@/api/uploads'
 import type { Operation } from '@/api/types'
 import { i18n } from '@/i18n'
+import { inTurn } from '@/lib/inTurn'
 import { paced, type Pace } from '@/lib/pace'
 import { isOpen, useOperations } from './operations'
 import { useSession } from './session'
@@ -119,10 +120,10 @@ export const useUploads = defineStore('uploads', () => {
 
   watch(() => operations.all, settle)
 
-  /** Shows what was begun before the page was left. */
-  async function recall(): Promise<void> {
-    const known = new Set(all.value.map(({ uuid }) => uuid))
+  /** Shows what was begun before the page was left; in turn, since several places ask for it. */
+  const recall = inTurn(async () => {
     const before = await unfinished()
+    const known = new Set(all.value.map(({ uuid }) => uuid))
     // One that begins just now is not known by its name yet.
     const begins = (mark: string) => all.value.some((one) => !one.uuid && one.fingerprint === mark)
     for (const one of before) {
@@ -137,7 +138,7 @@ export const useUploads = defineStore('uploads', () => {
       const about = { fileName: one.file_name, fingerprint: one.fingerprint, until: one.expires_at, uuid, size }
       all.value.push({ ...becoming, ...about, id: last, sent: one.received / size, state: 'stopped' })
     }
-  }
+  })
 
   /** The stopped upload that this file is of. */
   const stoppedOf = (file: File): Upload | undefined =>

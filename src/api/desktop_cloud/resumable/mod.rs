@@ -143,18 +143,31 @@ fn owner(call: &Call) -> Result<UserId> {
     call.caller().map(|caller| caller.user_id)
 }
 
+/// Does the work, and answers as the protocol has it.
+fn answering<'r, F>(
+    app: Arc<App>,
+    call: Call,
+    work: impl FnOnce(Arc<App>, Arc<Call>) -> F + Send + 'r,
+) -> BoxFuture<'r, Result<Streamed<'r>>>
+where
+    F: Future<Output = Result<Told>> + Send + 'r,
+{
+    Box::pin(async move {
+        let call = Arc::new(call);
+        let told = work(Arc::clone(&app), Arc::clone(&call)).await;
+        Ok(answer(&app, &call, told))
+    })
+}
+
 fn options<'r>(
     app: Arc<App>,
     call: Call,
     _: &'r Request<'_>,
     _: Body<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
-    Box::pin(async move {
-        let limit = upload_limit(&app).await;
-        let told = limit.map(|limit| {
-            Told::new(204).with("Tus-Max-Size", limit).with("Tus-Extension", EXTENSIONS)
-        });
-        Ok(answer(&app, &call, told))
+    answering(app, call, move |app, _| async move {
+        let limit = upload_limit(&app).await?;
+        Ok(Told::new(204).with("Tus-Max-Size", limit).with("Tus-Extension", EXTENSIONS))
     })
 }
 
@@ -169,12 +182,11 @@ fn create<'r>(
     request: &'r Request<'_>,
     body: Body<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
-    Box::pin(async move {
-        let call = Arc::new(call);
+    answering(app, call, move |app, call| async move {
         let made = made(&app, &call, request).await;
         // Its bytes come by PATCH.
         drain(body).await;
-        Ok(answer(&app, &call, made))
+        made
     })
 }
 
@@ -223,17 +235,10 @@ fn offset<'r>(
     request: &'r Request<'_>,
     _: Body<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
-    Box::pin(async move {
-        let call = Arc::new(call);
-        let found = match require_version(request) {
-            Ok(()) => found(&app, &call).await,
-            Err(error) => Err(error),
-        };
-        let told = match found {
-            Ok(upload) => stands(&app, &call, upload).await,
-            Err(error) => Err(error),
-        };
-        Ok(answer(&app, &call, told))
+    answering(app, call, move |app, call| async move {
+        require_version(request)?;
+        let upload = found(&app, &call).await?;
+        stands(&app, &call, upload).await
     })
 }
 
@@ -261,11 +266,7 @@ fn append<'r>(
     request: &'r Request<'_>,
     body: Body<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
-    Box::pin(async move {
-        let call = Arc::new(call);
-        let told = appended(&app, &call, request, body).await;
-        Ok(answer(&app, &call, told))
-    })
+    answering(app, call, move |app, call| async move { appended(&app, &call, request, body).await })
 }
 
 async fn appended(
@@ -295,7 +296,7 @@ async fn appended(
             .with("Upload-Expires", time::http(expires_at))),
         Ok(Progressed::Whole(arrived)) => {
             let size = arrived.size;
-            add(app, call, arrived).await?;
+            add(app, call, *arrived).await?;
             Ok(Told::new(204).with("Upload-Offset", size))
         }
         Err(error) => Err(error),
@@ -403,19 +404,13 @@ fn cancel<'r>(
     request: &'r Request<'_>,
     _: Body<'r>,
 ) -> BoxFuture<'r, Result<Streamed<'r>>> {
-    Box::pin(async move {
-        let call = Arc::new(call);
-        let told = cancelled(&app, &call, request).await;
-        Ok(answer(&app, &call, told))
+    answering(app, call, move |app, call| async move {
+        require_version(request)?;
+        let upload = found(&app, &call).await?;
+        let (images, note) = (app.images.clone(), call.note.clone());
+        blocking(move || note.accompany(|| images.cancel_upload(&upload))).await?;
+        Ok(Told::new(204))
     })
-}
-
-async fn cancelled(app: &Arc<App>, call: &Arc<Call>, request: &Request<'_>) -> Result<Told> {
-    require_version(request)?;
-    let upload = found(app, call).await?;
-    let (images, note) = (app.images.clone(), call.note.clone());
-    blocking(move || note.accompany(|| images.cancel_upload(&upload))).await?;
-    Ok(Told::new(204))
 }
 
 fn by_post<'r>(
@@ -433,9 +428,9 @@ fn by_post<'r>(
         }
         other => {
             let error = Error::bad_input("upload-method-unknown").arg("value", other);
-            Box::pin(async move {
+            answering(app, call, move |_, _| async move {
                 drain(body).await;
-                Ok(answer(&app, &call, Err(error)))
+                Err(error)
             })
         }
     }

@@ -104,6 +104,13 @@ mod tests {
     use crate::node::protocol::DiskBus;
 
     #[test]
+    fn an_end_that_fails_is_tried_more_and_more_seldom() {
+        for (overdue, seconds) in [(-1_000, 60), (0, 60), (600, 600), (1 << 40, 3_600)] {
+            assert_eq!(again(overdue), Duration::from_secs(seconds), "{overdue}");
+        }
+    }
+
+    #[test]
     fn a_switch_ends_when_its_guest_is_up_or_its_time_is_over() {
         let at =
             |phase| BusSwitch { phase, from: DiskBus::Sata, to: DiskBus::Virtio, deadline: 1_000 };

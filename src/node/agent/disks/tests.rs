@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::node::agent::call::Call;
 use crate::node::protocol::{
-    DiskRole, DiskSpec, FileKind, FirmwareState, Hardware, LayerKind, StoredFile, TemplateLayers,
+    DiskRole, DiskSpec, DomainSpec, FileKind, FirmwareState, Hardware, LayerKind, StoredFile,
+    TemplateLayers,
 };
 
 pub(super) struct Bench {
@@ -114,6 +115,25 @@ fn an_existing_overlay_is_kept_and_grown() {
     bench.disks.remove_overlays(domain).unwrap();
     bench.disks.remove_overlays(domain).unwrap();
     assert!(bench.disks.overlay_header(&disk, domain).unwrap().is_none());
+}
+
+#[test]
+fn variables_of_another_firmware_go_when_it_is_defined_also_after_a_kill() {
+    let bench = Bench::new();
+    let spec = DomainSpec::sample(vec![bench.disk(&bench.base())]);
+    let nvram = bench.disks.nvram_path(&spec).unwrap();
+    fs::create_dir_all(nvram.parent().unwrap()).unwrap();
+    for (defined, stays) in [("before", true), ("after", false)] {
+        fs::write(&nvram, b"keys").unwrap();
+        bench.disks.note_former_nvram(&spec, "after").unwrap();
+        // Defined, or not any more, and looked at once more.
+        for _ in 0..2 {
+            bench.disks.remove_former_nvram(&spec, defined).unwrap();
+            assert_eq!(nvram.exists(), stays, "{defined}");
+        }
+        let left = fs::read_dir(nvram.parent().unwrap()).unwrap().count();
+        assert_eq!(left, usize::from(stays), "no mark is left");
+    }
 }
 
 #[test]

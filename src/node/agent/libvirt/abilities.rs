@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use virt::connect::Connect;
 
 use super::Inner;
-use super::errors::Libvirt;
-use super::versions::dotted;
+use super::versions::{dotted, numbers};
 use crate::error::Result;
 use crate::node::protocol::{Hardware, Sound};
 
@@ -66,7 +65,7 @@ impl Programs {
             return Ok((libvirt, qemu));
         }
         // Not under the lock: a daemon that hangs holds up those that ask it, and nobody else.
-        let (libvirt, qemu) = versions(connect)?;
+        let (libvirt, qemu) = numbers(connect)?;
         let now = Some((Instant::now(), libvirt, qemu));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Ok((libvirt, qemu))
@@ -85,14 +84,8 @@ impl Inner {
 
 /// Of libvirt and QEMU, for people.
 pub fn written_versions(connect: &Connect) -> Result<(String, String)> {
-    let (libvirt, qemu) = versions(connect)?;
+    let (libvirt, qemu) = numbers(connect)?;
     Ok((dotted(libvirt), dotted(qemu)))
-}
-
-fn versions(connect: &Connect) -> Result<(Version, Version)> {
-    let libvirt = connect.lib_version().libvirt("ask for the version of", "libvirt")?;
-    let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
-    Ok((libvirt, qemu))
 }
 
 #[cfg(test)]

@@ -274,8 +274,7 @@ struct Remembered {
 /// What the finding holds for: this boot of this kernel, this QEMU, this libvirt.
 fn circumstances(connect: &Connect) -> Result<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
-    let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
-    let libvirt = connect.lib_version().libvirt("ask for the version of", "libvirt")?;
+    let (libvirt, qemu) = super::versions::numbers(connect)?;
     Ok(format!("{} {qemu} {libvirt}", boot.trim()))
 }
 

@@ -86,7 +86,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::node::protocol::{Hardware, Identity, Limits, NicSpec, Owner, OwnerKind, Spice};
+    use crate::node::protocol::{Identity, NicSpec, OwnerKind};
 
     fn spec(name: &str, identity: Option<Identity>) -> DomainSpec {
         let nic = NicSpec {
@@ -94,26 +94,10 @@ mod tests {
             network: Uuid::nil(),
             address: "10.0.0.5".parse().ok(),
         };
-        DomainSpec {
-            uuid: Uuid::nil(),
-            owner: Owner {
-                installation: Uuid::nil(),
-                kind: OwnerKind::Desktop,
-                name: name.to_owned(),
-                group: None,
-                template: Uuid::nil(),
-            },
-            vcpus: 1,
-            memory_mib: 64,
-            hardware: Hardware { seed: true, ..Hardware::first() },
-            disks: Vec::new(),
-            nics: vec![nic],
-            cds: Vec::new(),
-            driver_disk: None,
-            identity,
-            spice: Spice::Off,
-            limits: Limits::NONE,
-        }
+        let mut spec = DomainSpec { nics: vec![nic], identity, ..DomainSpec::sample(Vec::new()) };
+        spec.owner.name = name.to_owned();
+        spec.hardware.seed = true;
+        spec
     }
 
     fn told(spec: &DomainSpec, born: Option<i64>) -> serde_json::Value {

@@ -6,6 +6,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use virt::connect::Connect;
+
 use super::errors::Libvirt;
 use super::{Hypervisor, Inner, spawn};
 use crate::error::Result;
@@ -79,8 +81,7 @@ impl Hypervisor {
 impl Inner {
     fn ask_versions(&self) -> Result<Versions> {
         let connect = self.connect()?;
-        let libvirt = connect.lib_version().libvirt("ask for the version of", "libvirt")?;
-        let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
+        let (libvirt, qemu) = numbers(&connect)?;
         Ok(Versions {
             libvirt: dotted(libvirt),
             qemu: dotted(qemu),
@@ -102,6 +103,13 @@ pub fn learn(inner: &Arc<Inner>) {
             inner.events.send(Event::Hypervisor { up: true, reason: String::new() });
         }
     });
+}
+
+/// Of libvirt and QEMU, as libvirt writes them, asked now.
+pub fn numbers(connect: &Connect) -> Result<(u32, u32)> {
+    let libvirt = connect.lib_version().libvirt("ask for the version of", "libvirt")?;
+    let qemu = connect.hyp_version().libvirt("ask for the version of", "QEMU")?;
+    Ok((libvirt, qemu))
 }
 
 /// libvirt writes 9.0.2 as 9000002.

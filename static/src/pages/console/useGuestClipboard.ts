@@ -1,6 +1,7 @@
 import { useEventListener, useLocalStorage } from '@vueuse/core'
 import { computed, ref, watch, type Ref } from 'vue'
-import GuestScreen, { CAN_PASTE } from './vnc/GuestScreen'
+import { CAN_PASTE } from './vnc/clipboard'
+import type GuestScreen from './vnc/GuestScreen'
 
 /** Characters. QEMU closes the connection for good when a text is a megabyte or more. */
 export const MOST_COPIED = 250_000

@@ -293,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_is_judged_when_it_is_chosen_and_its_words_are_cut() {
+        let packed = REFERENCES.replace("href='data", "compression='gzip' ovf:href='data");
+        let descriptor = parse(&format!("<Envelope>{packed}</Envelope>")).expect("XML");
+        let both = descriptor.disks().expect("disks");
+        let named = both.iter().map(|disk| descriptor.name(disk)).collect::<Vec<_>>();
+        assert_eq!(named, ["data.vmdk", "system.vmdk"]);
+        assert_eq!(descriptor.file(both[0]).expect_err("packed").key(), "image-packed");
+        assert_eq!(descriptor.file(both[1]).expect("whole"), "system.vmdk");
+        assert_eq!(short(&format!("a\u{1b}[31m{}", "长".repeat(1_000))).chars().count(), SHORT);
+    }
+
+    #[test]
     fn what_is_no_machine_is_refused() {
         let two = format!("{REFERENCES}<VirtualSystem/><VirtualSystem/>");
         assert_eq!(key(&two), "ova-several-machines");

@@ -1,14 +1,11 @@
 import RFB from '@novnc/novnc'
 import { FREQUENCY } from '../sound/pcm'
 import { AUDIO_ENCODING, HEAD, QEMU, hear, readHead, unhear } from './audio'
-import { provided } from './clipboard'
+import { CAN_PASTE, provided } from './clipboard'
 
 RFB.messages.extendedClipboardProvide = (socket, _, [text]) => {
   void provided(text!).then((message) => RFB.messages.clientCutText(socket, message, true))
 }
-
-/** Comes once a connection, when texts in all languages can be sent. */
-export const CAN_PASTE = 'canpaste'
 
 /** noVNC's client, which also takes the sound of a QEMU guest. */
 export default class GuestScreen extends RFB {

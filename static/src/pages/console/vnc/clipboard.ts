@@ -1,3 +1,6 @@
+/** Event of a screen: comes once a connection, when texts in all languages can be sent. */
+export const CAN_PASTE = 'canpaste'
+
 /** Flags of RFB's extended clipboard: a text is handed over. */
 const PROVIDE_TEXT = [0x10, 0, 0, 1]
 
